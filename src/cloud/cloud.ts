@@ -1,0 +1,116 @@
+/**
+ * What Flatpod asks of a cloud. One driver per cloud in a folder of its own; one contract suite for all of them.
+ *
+ * Promises every driver keeps
+ * - creating calls are idempotent by `clientToken`: the same token twice gives the same object;
+ * - attach, assign, unassign, detach and delete may be repeated: what is already so is success;
+ * - a refusal is a Failure cloud*: its name says what to decide (see `decisionFor` in src/controller);
+ * - an answer that never came is cloudUnavailable, and the change may have happened: read back before trying again.
+ */
+import type { Ip } from '../net/address.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+
+export type NicId = string & { readonly __brand: 'NicId' };
+export type InstanceId = string & { readonly __brand: 'InstanceId' };
+export type SubnetId = string & { readonly __brand: 'SubnetId' };
+
+/** Tags by which we find what we own. */
+export type Tags = Readonly<Record<string, string>>;
+
+/** A subnet as the cloud knows it. */
+export interface CloudSubnet {
+  readonly id: SubnetId;
+  readonly zone: string;
+  readonly cidr4?: Cidr;
+  readonly cidr6?: Cidr;
+  readonly gateway4?: Ip;
+  readonly gateway6?: Ip;
+  /** IPv4 addresses nobody holds; may lag behind. */
+  readonly free4: number;
+}
+
+/** A network interface: the unit that is attached to instances and carries addresses. */
+export interface CloudNic {
+  readonly id: NicId;
+  readonly mac: Mac;
+  readonly subnet: SubnetId;
+  readonly mtu: number;
+  /** The interface's own addresses; never given to a Pod. */
+  readonly primary4?: Ip;
+  readonly primary6?: Ip;
+  /** Secondary addresses (as /32, /128) and prefixes (/28, /80), in no order. */
+  readonly blocks: readonly Cidr[];
+  readonly securityGroups: readonly string[];
+  readonly tags: Tags;
+  /** Absent when detached. */
+  readonly attachment?: {
+    readonly instance: InstanceId;
+    readonly deviceIndex: number;
+    readonly state: 'attaching' | 'attached' | 'detaching';
+  };
+  /** Milliseconds since the epoch. */
+  readonly createdAt_ms: number;
+}
+
+/** What the instance's type allows. A primary address, a secondary address and a prefix each take one slot of `addressSlotsPerNic`. */
+export interface InstanceLimits {
+  readonly nics: number;
+  readonly addressSlotsPerNic: number;
+  readonly ipv6SlotsPerNic: number;
+}
+
+/** A virtual machine of the cloud: a node, or one that could be. */
+export interface CloudInstance {
+  readonly id: InstanceId;
+  readonly zone: string;
+  readonly type: string;
+  readonly limits: InstanceLimits;
+  readonly state: 'running' | 'terminated';
+}
+
+/** The addresses of a whole VPC: what is reached without SNAT. */
+export interface CloudNetwork {
+  readonly cidrs: readonly Cidr[];
+}
+
+export interface CreateNic {
+  readonly clientToken: string;
+  readonly subnet: SubnetId;
+  readonly securityGroups: readonly string[];
+  readonly tags: Tags;
+  readonly description: string;
+  /** Blocks the new interface is born with; the cloud chooses them. */
+  readonly want?: Wanted;
+}
+
+/** How many new blocks of which kind. IPv4 prefixes are /28, IPv6 ones /80. */
+export interface Wanted {
+  readonly addresses4?: number;
+  readonly prefixes4?: number;
+  readonly prefixes6?: number;
+}
+
+/** Selects interfaces; all given conditions must hold. An empty filter is refused: no driver lists the whole account. */
+export interface NicFilter {
+  readonly ids?: readonly NicId[];
+  readonly instance?: InstanceId;
+  readonly tags?: Tags;
+}
+
+/** A cloud, seen from the controller. Every call rejects with a Failure cloud* and nothing else; each has its own deadline inside. */
+export interface Cloud {
+  readonly name: string;
+  network(): Promise<CloudNetwork>;
+  instance(id: InstanceId): Promise<CloudInstance>;
+  subnets(ids: readonly SubnetId[]): Promise<CloudSubnet[]>;
+  nics(filter: NicFilter): Promise<CloudNic[]>;
+  createNic(request: CreateNic): Promise<CloudNic>;
+  attachNic(nic: NicId, instance: InstanceId, deviceIndex: number): Promise<void>;
+  /** Returns when the cloud has accepted it; the interface may be `detaching` for a while. */
+  detachNic(nic: NicId): Promise<void>;
+  deleteNic(nic: NicId): Promise<void>;
+  /** Adds as many blocks as asked, all or none, and answers with the new ones alone. Not idempotent: read back after an unclear answer. */
+  assign(nic: NicId, want: Wanted): Promise<Cidr[]>;
+  unassign(nic: NicId, blocks: readonly Cidr[]): Promise<void>;
+}

@@ -1,0 +1,40 @@
+/** FP140–FP149: the kernel's refusals. */
+import type { ErrorEntry } from '../catalogue.ts';
+
+export const kernelErrors = {
+  kernelRefused: {
+    code: 140,
+    cni: 140,
+    message: 'the kernel refused to {action} {object} in {netns}',
+    details: '{errno}: {text}',
+    hint: 'see the agent log for the whole plan; flatpod check compares plan and kernel',
+  },
+  netnsMissing: {
+    code: 141,
+    cni: 8,
+    message: 'there is no network namespace at {path}',
+    details: '{errno}',
+    hint: 'the runtime must keep CNI_NETNS until ADD has answered; was the sandbox removed meanwhile?',
+  },
+  notNetns: {
+    code: 142,
+    cni: 8,
+    message: '{path} is not a network namespace',
+    details: '{what}',
+    hint: 'CNI_NETNS must name a bind-mounted namespace (/run/netns/NAME) or /proc/PID/ns/net',
+  },
+  hostNetns: {
+    code: 143,
+    cni: 8,
+    message: '{path} is the network namespace of the node itself',
+    details: '',
+    hint: 'a Pod with hostNetwork needs no CNI call; CNI_NETNS must name the namespace of the Pod',
+  },
+  nftRefused: {
+    code: 144,
+    cni: 144,
+    message: 'nftables refused the rule set {what}',
+    details: '{text}',
+    hint: 'is libnftables installed and does the kernel have nf_tables, nft_nat, nft_fib and nft_ct? flatpod check names what differs',
+  },
+} as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,60 @@
+/** NodeConfig: the first document of a standalone configuration file: which cloud, and how this node's kernel is used. */
+import * as z from 'zod';
+import { block, metadata } from './schema-parts.ts';
+
+const cloud = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('vpc').describe('the emulated VPC'),
+    endpoint: z.url().describe('where its API listens'),
+    changes: z.boolean().default(true).describe('false: make no changing call at all'),
+  }),
+]);
+
+/** Numbers by which Flatpod marks what is its own in the kernel; the defaults are clear of those that other programs are known to use. */
+const numbers = z.strictObject({
+  protocol: z.int().min(80).max(255).default(114).describe('rtnetlink protocol of all our routes and rules'),
+  priorityToPod: z.int().min(2).max(32765).default(700).describe('rule: to Pod → main'),
+  priorityMark: z.int().min(2).max(32765).default(720).describe("rule: by connection mark → the interface's table"),
+  priorityFromPod: z.int().min(2).max(32765).default(740).describe("rule: from Pod → the interface's table"),
+  firstTable: z
+    .int()
+    .min(256)
+    .max(0x7fff_0000)
+    .default(7000)
+    .describe('table of the interface with device index n: this + n; the first interface uses main'),
+  markMask: z.int().min(1).max(0xffff_ffff).default(0x6e).describe('mark bits that hold the number of an interface'),
+  snatMark: z.int().min(1).max(0xffff_ffff).default(0x1000).describe('mark bit of connections that leave the VPC'),
+  linkPrefix: z
+    .string()
+    .regex(/^[a-z]{2,4}$/)
+    .default('fp')
+    .describe('first letters of host-side links'),
+});
+
+const snat = z.strictObject({
+  enabled: z.boolean().default(true).describe("false: Pods leave the VPC with their own addresses, by their own interface's gateway"),
+  exclude: z.array(block).default([]).describe('destinations outside of the VPC that are reached without SNAT'),
+});
+
+export const nodeConfigSpec = z.strictObject({
+  node: z.string().min(1).max(63).optional().describe("this node's name; the host name when absent"),
+  instance: z.string().min(1).describe("the cloud's id of this instance"),
+  cloud,
+  numbers: numbers.prefault({}),
+  snat: snat.prefault({}),
+  cooldown_s: z.int().min(0).max(86_400).default(180).describe("how long a freed address rests; conntrack's SYN_SENT memory is 120 s"),
+  addressWait_s: z.int().min(0).max(60).default(10).describe('how long an ADD waits for an address that is being granted'),
+  serviceCidrs: z.array(block).default([]).describe('Service addresses, for status and checks'),
+  log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+});
+
+export const nodeConfig = z.strictObject({
+  apiVersion: z.literal('flatpod.dev/v1alpha1'),
+  kind: z.literal('NodeConfig'),
+  metadata,
+  spec: nodeConfigSpec,
+});
+
+export type NodeConfig = z.infer<typeof nodeConfig>;
+/** The numbers in the kernel that are ours. */
+export type KernelNumbers = NodeConfig['spec']['numbers'];

@@ -1,0 +1,84 @@
+/**
+ * NodeNetwork: the one object between agent and controller. The agent writes `spec` (what it needs and what it gave back), the controller writes `status`
+ * (what the node was granted). Neither writes the other's half.
+ *
+ * Taking blocks back is a handshake, so that nothing in use is released on stale information:
+ * controller lists a block in `status.nics[].reclaiming` → agent, once no lease and no cooldown holds it, stops leasing from it for good and lists it
+ * in `spec.returned` → controller unassigns it in the cloud and drops it from `blocks` and `reclaiming` → agent drops it from `spec.returned`.
+ */
+import type { InstanceId, NicId } from '../cloud/cloud.ts';
+import type { Ip } from '../net/address.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+
+/** What a node needs from one PodSubnet, in addresses of the subnet's first family. */
+export interface Demand {
+  readonly subnet: string;
+  /** Leased to Pods. */
+  readonly inUse: number;
+  /** Freed, but not yet to be used again. */
+  readonly cooling: number;
+  /** ADDs that wait for an address right now. */
+  readonly waiting: number;
+}
+
+/** An interface the node may use for Pods. */
+export interface GrantedNic {
+  readonly id: NicId;
+  readonly mac: Mac;
+  /** Name of the PodSubnet whose Pods it serves; absent for a first interface that serves none. */
+  readonly subnet?: string;
+  readonly deviceIndex: number;
+  readonly mtu: number;
+  readonly cidr4?: Cidr;
+  readonly cidr6?: Cidr;
+  readonly gateway4?: Ip;
+  readonly gateway6?: Ip;
+  readonly primary4?: Ip;
+  readonly primary6?: Ip;
+  /** What Pods may get addresses from: /32, /28, /128, /80. */
+  readonly blocks: readonly Cidr[];
+  /** Blocks of those that the controller wants back. */
+  readonly reclaiming: readonly Cidr[];
+}
+
+/** Why a subnet's pool on this node does not grow, in words for the Pod's event. `none`: it can grow. */
+export interface Growth {
+  readonly subnet: string;
+  readonly stoppedBy: 'none' | 'instance' | 'subnet' | 'ceiling' | 'cloud' | 'switch';
+  /** A sentence with the numbers; empty for none. */
+  readonly text: string;
+}
+
+export interface NodeNetworkSpec {
+  readonly instance: InstanceId;
+  readonly demand: readonly Demand[];
+  /** Blocks given back by the agent: it will never lease from them again unless they are granted anew. */
+  readonly returned: readonly Cidr[];
+}
+
+export interface NodeNetworkStatus {
+  /** All address blocks of the VPC: destinations that need no SNAT. */
+  readonly vpcCidrs: readonly Cidr[];
+  /** Sorted by device index; the first is the node's own. */
+  readonly nics: readonly GrantedNic[];
+  readonly growth: readonly Growth[];
+}
+
+/** One per node, named like it. */
+export interface NodeNetwork {
+  readonly name: string;
+  readonly spec: NodeNetworkSpec;
+  readonly status: NodeNetworkStatus;
+}
+
+/** Where NodeNetwork objects live: SQLite when standalone, the Kubernetes API in a cluster. Writes of one half never touch the other. */
+export interface NodeNetworks {
+  get(name: string): Promise<NodeNetwork | undefined>;
+  list(): Promise<NodeNetwork[]>;
+  /** Creates the object when there is none. */
+  writeSpec(name: string, spec: NodeNetworkSpec): Promise<void>;
+  writeStatus(name: string, status: NodeNetworkStatus): Promise<void>;
+  /** Calls back after each change of either half, on a later turn of the event loop. Returns the way to stop. */
+  watch(changed: (node: NodeNetwork) => void): () => void;
+}

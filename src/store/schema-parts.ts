@@ -1,0 +1,32 @@
+/** Pieces that several schemas share. Text is checked and put into canonical form at this edge; inside, only branded types travel. */
+import * as z from 'zod';
+import { tryParseIp } from '../net/address.ts';
+import { type Cidr, hostCidr, tryParseCidr } from '../net/cidr.ts';
+
+/** A Kubernetes object name (RFC 1123 subdomain, short). */
+export const name = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/, 'a name has lower-case letters, digits, "-" and ".", at most 63');
+
+export const metadata = z.strictObject({
+  name,
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+
+/** A CIDR block with zero host bits. */
+export const block = z.string().transform((text, context): Cidr => {
+  const cidr = tryParseCidr(text);
+  if (cidr !== undefined) return cidr;
+  context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is no CIDR block such as 10.20.0.0/24 (host bits must be zero)` });
+  return z.NEVER;
+});
+
+/** A CIDR block, or a single address as /32 or /128. */
+export const addressOrBlock = z.string().transform((text, context): Cidr => {
+  const ip = tryParseIp(text);
+  const cidr = ip === undefined ? tryParseCidr(text) : hostCidr(ip);
+  if (cidr !== undefined) return cidr;
+  context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is neither an address nor a CIDR block` });
+  return z.NEVER;
+});

@@ -37,4 +37,18 @@ export const kernelErrors = {
     details: '{text}',
     hint: 'is libnftables installed and does the kernel have nf_tables, nft_nat, nft_fib and nft_ct? flatpod check names what differs',
   },
+  nftMissing: {
+    code: 145,
+    cni: 145,
+    message: 'libnftables.so.1 cannot be loaded',
+    details: '{why}',
+    hint: 'install it on the node: package libnftables1 (Debian, Ubuntu), nftables (Fedora, RHEL, Alpine, Arch)',
+  },
+  linkTaken: {
+    code: 147,
+    cni: 147,
+    message: 'there is a link {name} in {netns} already',
+    details: '',
+    hint: 'DEL the attachment that made it first, or choose another CNI_IFNAME; ip -d link show {name} tells what it is',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,39 @@
+# The two commands of the README are `make demo` and `make test`; both set up what they need by themselves.
+NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo demo-clean test fmt lint clean
+
+help:
+	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
+	@echo 'make demo-clean  removes what a demo left'
+	@echo 'make test        the whole test suite'
+	@echo 'make build       dist/: the CNI executable and the bundled command'
+	@echo 'make fmt         formats the sources'
+	@echo 'make lint        format check, types, lint'
+	@echo 'make clean       removes dist/ and node_modules/'
+
+setup:
+	@sh scripts/setup.sh
+
+build: setup
+	@$(NODE) scripts/build.ts
+
+demo: build
+	@bin/flatpod demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+
+demo-clean: build
+	@bin/flatpod demo --clean
+
+test: build lint
+	@$(NODE) test/run.ts
+
+fmt: setup
+	@node_modules/.bin/biome format --write src test scripts
+
+lint: setup
+	@node_modules/.bin/biome format src test scripts
+	@node_modules/.bin/tsc --noEmit
+	@node_modules/.bin/oxlint --type-aware --deny-warnings src test scripts
+
+clean:
+	rm -rf dist node_modules

@@ -1,0 +1,24 @@
+/** Places where a test may kill the agent: between any two effects of ADD and DEL. Costs one comparison when no test asks. */
+
+/** Every place, in the order in which a verb passes them. */
+export const faultPoints = [
+  'add:1 request read',
+  'add:2 address taken',
+  'add:3 attachment committed',
+  'add:4 kernel applied',
+  'add:5 answered',
+  'del:1 request read',
+  'del:2 kernel removed',
+  'del:3 attachment closed',
+  'del:4 answered',
+] as const;
+
+export type FaultPoint = (typeof faultPoints)[number];
+
+/** The place at which this process is to die, from `FLATPOD_DIE_AT`; only tests set it. */
+const dieAt = process.env['FLATPOD_DIE_AT'];
+
+/** Kills the process by SIGKILL when a test asked for it here. */
+export function faultPoint(point: FaultPoint): void {
+  if (dieAt === point) process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,66 @@
+/** What the kernel should hold for each of the node's NICs, beside the Pods behind it. */
+import { MAIN_TABLE } from '../kernel/netlink/route.ts';
+import { host, type KernelObject, type Plan } from '../kernel/state.ts';
+import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
+import { type Cidr, hostCidr, parseCidr } from '../net/cidr.ts';
+import type { KernelNumbers } from '../store/node-config.ts';
+import type { GrantedNic } from '../store/node-network.ts';
+import { markOf } from './marks.ts';
+
+const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
+
+/** The table whose default leads out of this NIC: main for the node's first, which the node's own network set-up looks after. */
+export function tableOf(nic: Pick<GrantedNic, 'deviceIndex'>, numbers: Pick<KernelNumbers, 'firstTable'>): number {
+  return nic.deviceIndex === 0 ? MAIN_TABLE : numbers.firstTable + nic.deviceIndex;
+}
+
+/**
+ * The first NIC is never touched: it is the node's own. A further one comes up, gets its own address (as /32: no connected route that would draw
+ * the node's own traffic to it) and a table with its subnet and its gateway.
+ */
+export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): Plan {
+  const table = tableOf(nic, numbers);
+  const families: readonly Family[] = [4, 6].filter((family): family is Family => (family === 4 ? nic.cidr4 : nic.cidr6) !== undefined);
+  return [
+    ...(nic.deviceIndex === 0 ? [] : furtherNic(nic, link, table, numbers)),
+    ...families.map((family): KernelObject => replyRule(nic, family, table, numbers)),
+    // A reply may leave by another NIC than the route back to its sender: the strict check would drop the request.
+    { kind: 'sysctl', where: host, key: `net/ipv4/conf/${link}/rp_filter`, value: '2' },
+  ];
+}
+
+function furtherNic(nic: GrantedNic, link: string, table: number, numbers: KernelNumbers): KernelObject[] {
+  const own = [nic.primary4, nic.primary6].filter((ip) => ip !== undefined);
+  return [
+    { kind: 'link', where: host, name: link, mtu: nic.mtu },
+    ...own.map((address): KernelObject => ({ kind: 'address', where: host, link, address, length: bitsOf(familyOf(address)) })),
+    ...wayOut(link, table, numbers.protocol, 4, nic.cidr4, nic.gateway4),
+    ...wayOut(link, table, numbers.protocol, 6, nic.cidr6, nic.gateway6),
+    ...own.map(
+      (address): KernelObject => ({
+        kind: 'rule',
+        where: host,
+        family: familyOf(address),
+        priority: numbers.priorityFromPod,
+        from: hostCidr(address),
+        table,
+        protocol: numbers.protocol,
+      }),
+    ),
+  ];
+}
+
+function wayOut(link: string, table: number, protocol: number, family: Family, cidr: Cidr | undefined, gateway: Ip | undefined): KernelObject[] {
+  if (cidr === undefined) return [];
+  const route = { kind: 'route', where: host, link, table, protocol } as const;
+  return [
+    { ...route, dst: cidr, scope: 'link' },
+    ...(gateway === undefined ? [] : [{ ...route, dst: anywhere[family], via: gateway, scope: 'global' } as const]),
+  ];
+}
+
+/** Connections that came in by this NIC for the node itself (NodePort), and those that SNAT gave this NIC's address, go back through it. */
+function replyRule(nic: GrantedNic, family: Family, table: number, numbers: KernelNumbers): KernelObject {
+  const mark = { value: markOf(nic.deviceIndex, numbers.markMask), mask: numbers.markMask };
+  return { kind: 'rule', where: host, family, priority: numbers.priorityMark, mark, table, protocol: numbers.protocol };
+}

@@ -1,0 +1,72 @@
+/**
+ * routed-veth: the Pod's address is a /32 (/128) behind a veth, and the node routes by which NIC owns the address.
+ *
+ *     Pod   eth0 10.20.0.9/32 ── default via 169.254.1.1 (permanent neighbour: the host end) ──┐
+ *     node  fp3a…  ◄───────────────────────────────────────────────────────────────────────────┘
+ *           route 10.20.0.9/32 dev fp3a…       rule to 10.20.0.9 → main       rule from 10.20.0.9 → the NIC's table
+ *
+ * Nobody holds 169.254.1.1: the neighbour entry alone makes the Pod hand its packets to the host end, as the AWS VPC CNI does.
+ */
+import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
+import { MAIN_TABLE } from '../kernel/netlink/route.ts';
+import { bitsOf, type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
+import { hostCidr, parseCidr } from '../net/cidr.ts';
+import type { PodInterface } from './datapath.ts';
+
+const gateways: Record<Family, Ip> = { 4: parseIp('169.254.1.1'), 6: parseIp('fe80::1') };
+const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
+
+/** The gateway that a Pod of this datapath is told, by family. */
+export function podGateway(family: Family): Ip {
+  return gateways[family];
+}
+
+export function routedVeth(pod: PodInterface): Plan {
+  const families = [...new Set(pod.addresses.map(familyOf))];
+  return [
+    ...(families.includes(6) ? [ipv6On(pod)] : []),
+    {
+      kind: 'veth',
+      where: host,
+      name: pod.hostEnd,
+      mac: pod.hostMac,
+      mtu: pod.mtu,
+      owner: pod.owner,
+      peer: { where: inNetns(pod.netns), name: pod.ifname, mac: pod.mac },
+    },
+    ...pod.addresses.flatMap((address) => onHost(pod, address)),
+    { kind: 'link', where: inNetns(pod.netns), name: pod.ifname },
+    ...pod.addresses.map((address) => addressInPod(pod, address)),
+    ...families.flatMap((family) => waysOut(pod, family)),
+  ];
+}
+
+/** Runtimes may switch IPv6 off for a whole namespace; the switch for links to come is the one that counts here. */
+function ipv6On(pod: PodInterface): KernelObject {
+  return { kind: 'sysctl', where: inNetns(pod.netns), key: 'net/ipv6/conf/default/disable_ipv6', value: '0' };
+}
+
+function onHost(pod: PodInterface, address: Ip): KernelObject[] {
+  const { protocol, priorityToPod, priorityFromPod } = pod.numbers;
+  const [dst, family] = [hostCidr(address), familyOf(address)];
+  return [
+    { kind: 'route', where: host, dst, link: pod.hostEnd, scope: 'link', table: MAIN_TABLE, protocol },
+    { kind: 'rule', where: host, family, priority: priorityToPod, to: dst, table: MAIN_TABLE, protocol },
+    { kind: 'rule', where: host, family, priority: priorityFromPod, from: dst, table: pod.table, protocol },
+  ];
+}
+
+function addressInPod(pod: PodInterface, address: Ip): KernelObject {
+  return { kind: 'address', where: inNetns(pod.netns), link: pod.ifname, address, length: bitsOf(familyOf(address)) };
+}
+
+function waysOut(pod: PodInterface, family: Family): KernelObject[] {
+  const [where, link, gateway, { protocol }] = [inNetns(pod.netns), pod.ifname, gateways[family], pod.numbers];
+  const route = { kind: 'route', where, link, table: MAIN_TABLE, protocol } as const;
+  return [
+    // All traffic must reach the gateway first, except the gateway itself. A link-local IPv6 gateway is on the link anyway.
+    ...(family === 4 ? [{ ...route, dst: hostCidr(gateway), scope: 'link' } as const] : []),
+    { ...route, dst: anywhere[family], via: gateway, scope: 'global' },
+    { kind: 'neighbour', where, link, address: gateway, mac: pod.hostMac },
+  ];
+}

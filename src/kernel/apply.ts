@@ -1,0 +1,95 @@
+/**
+ * Makes the kernel hold a plan. Synchronous on purpose: the fastest an ADD can be, and nothing else of the agent runs in between.
+ *
+ * Invariants
+ * - what is there already is not an error, except a link of the same name: that is somebody's, and the caller decides
+ * - runs of objects in one namespace go out in one send, so the number of system calls does not grow with the plan
+ * - stops at the first refusal; the caller removes the same plan then
+ */
+import { failure } from '../errors/failure.ts';
+import { errno } from './errno.ts';
+import { Namespaces, refusal, requestFor, type Visited } from './namespaces.ts';
+import { newAddress } from './netlink/address.ts';
+import { newVeth, setLink } from './netlink/link.ts';
+import type { Message } from './netlink/message.ts';
+import { newNeighbour } from './netlink/neighbour.ts';
+import { newRoute } from './netlink/route.ts';
+import { newRule } from './netlink/rule.ts';
+import { NetlinkError, type NetlinkSocket } from './netlink/socket.ts';
+import { loadTable } from './nft-table.ts';
+import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
+import { writeSysctl } from './sysctl.ts';
+
+/** What is sent together: objects of one namespace. */
+interface Batch {
+  readonly visited: Visited;
+  readonly objects: KernelObject[];
+  readonly messages: Message[];
+}
+
+/** Adds every object of the plan. @throws Failure kernelRefused, linkTaken, nftRefused, netnsMissing, notNetns, hostNetns. */
+export function applyPlan(hostSocket: NetlinkSocket, plan: Plan): void {
+  using namespaces = new Namespaces(hostSocket);
+  let batch: Batch | undefined;
+  for (const object of plan) {
+    const visited = namespaces.at(object.where);
+    if (batch !== undefined && (batch.visited !== visited || isAlone(object))) batch = send(batch);
+    if (object.kind === 'veth') addVeth(namespaces, visited, object);
+    else if (object.kind === 'sysctl') writeSysctl(visited.netns, object.key, object.value);
+    else if (object.kind === 'nft-table') loadTable(visited.netns, object);
+    else {
+      batch ??= { visited, objects: [], messages: [] };
+      batch.objects.push(object);
+      batch.messages.push(messageFor(visited, object));
+    }
+  }
+  if (batch !== undefined) send(batch);
+}
+
+function isAlone(object: KernelObject): boolean {
+  return object.kind === 'veth' || object.kind === 'sysctl' || object.kind === 'nft-table';
+}
+
+function messageFor(visited: Visited, object: Exclude<KernelObject, { kind: 'veth' | 'sysctl' | 'nft-table' }>): Message {
+  switch (object.kind) {
+    case 'link':
+      return setLink(visited.index(object.name), { up: true, ...(object.mtu !== undefined && { mtu: object.mtu }) });
+    case 'address':
+      return newAddress({ ...object, link: visited.index(object.link) });
+    case 'route':
+      return newRoute({ ...object, link: visited.index(object.link) });
+    case 'rule':
+      return newRule(object);
+    case 'neighbour':
+      return newNeighbour({ ...object, link: visited.index(object.link) });
+  }
+}
+
+function send({ visited, objects, messages }: Batch): undefined {
+  for (const [i, error] of visited.socket.batch(messages).entries()) {
+    const object = objects[i];
+    if (error === undefined || object === undefined || (object.kind === 'rule' && error.errno === errno.EEXIST)) continue;
+    throw refusal(error, visited.name, 'add', describe(object));
+  }
+}
+
+/** Both ends are born where they belong. The alias needs a message of its own: the kernel ignores it in the one that creates. */
+function addVeth(namespaces: Namespaces, visited: Visited, veth: VethObject): void {
+  const peer = namespaces.at(veth.peer.where);
+  const far = { name: veth.peer.name, mac: veth.peer.mac, mtu: veth.mtu, ...(peer.netns !== undefined && { netnsFd: peer.netns.fd }) };
+  try {
+    visited.socket.request(newVeth({ name: veth.name, mac: veth.mac, mtu: veth.mtu, up: true }, far));
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === errno.EEXIST) throw linkTaken(visited, peer, veth, error);
+    throw refusal(error, visited.name, 'add', describe(veth));
+  }
+  visited.forget(veth.name);
+  peer.forget(veth.peer.name);
+  requestFor(visited, setLink(visited.index(veth.name), { alias: veth.owner }), 'mark as ours', describe(veth));
+}
+
+function linkTaken(visited: Visited, peer: Visited, veth: VethObject, cause: unknown): Error {
+  const inPeer = peer.link(veth.peer.name) !== undefined;
+  const [name, where] = inPeer ? [veth.peer.name, nameOf(veth.peer.where)] : [veth.name, visited.name];
+  return failure('linkTaken', { name, netns: where }, cause);
+}

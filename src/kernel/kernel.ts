@@ -1,0 +1,57 @@
+/** The kernel as the rest of the agent sees it: plans go in, differences and events come out. */
+import { applyPlan } from './apply.ts';
+import { comparePlan, type Difference } from './compare.ts';
+import { type KernelEvent, watchKernel } from './monitor.ts';
+import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
+import { decodeRoute, dumpRoutes, type Route } from './netlink/route.ts';
+import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
+import { NetlinkSocket } from './netlink/socket.ts';
+import { LinkRemover } from './remove-links.ts';
+import { removePlan } from './remove.ts';
+import type { Plan } from './state.ts';
+
+/** The kernel of the namespace the process started in. Close it. */
+export interface Kernel extends Disposable {
+  /** Adds all of the plan, synchronously. @throws Failure on the first refusal; what was added until then stays. */
+  apply(plan: Plan): void;
+  /** Removes all of the plan; what is gone already is fine. */
+  remove(plan: Plan): Promise<void>;
+  /** What of the plan is missing or different. */
+  compare(plan: Plan): Difference[];
+  /** All links of the host. */
+  links(): Link[];
+  /** All routes and rules of the host that carry the protocol number. */
+  owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[] };
+  /** Calls back for each change in the host's network. Returns the way to stop. */
+  watch(listener: (event: KernelEvent) => void): () => void;
+}
+
+/** Opens sockets in the namespace the process is in now. @throws NetlinkError without CAP_NET_ADMIN. */
+export function openKernel(): Kernel {
+  const socket = new NetlinkSocket();
+  const remover = new LinkRemover(socket);
+  const listeners = new Set<(event: KernelEvent) => void>();
+  const stop = watchKernel((event) => {
+    if (event.kind === 'link-gone') remover.gone(event.link.index);
+    for (const listener of listeners) listener(event);
+  });
+  return {
+    apply: (plan) => applyPlan(socket, plan),
+    remove: (plan) => removePlan(socket, remover, plan),
+    compare: (plan) => comparePlan(socket, plan),
+    links: () => socket.dump(dumpLinks(), decodeLink),
+    owned: (protocol) => ({
+      routes: ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)),
+      rules: ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), decodeRule)).filter((rule) => rule.protocol === protocol),
+    }),
+    watch(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    [Symbol.dispose]() {
+      stop();
+      remover.close();
+      socket.close();
+    },
+  };
+}

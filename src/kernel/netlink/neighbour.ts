@@ -1,0 +1,53 @@
+/** Neighbour entries (ARP, ND): rtnetlink RTM_*NEIGH (linux/neighbour.h). */
+import { familyOf, type Ip, ipToBytes } from '../../net/address.ts';
+import { type Mac, macFromBytes, macToBytes } from '../../net/mac.ts';
+import { afOf, decodeIp } from './address.ts';
+import { attributesOf, flag, Message, type Received } from './message.ts';
+
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
+const RTM_GETNEIGH = 30;
+const NDA_DST = 1;
+const NDA_LLADDR = 2;
+const NUD_PERMANENT = 0x80;
+
+/** A permanent entry: never asked for, never expires. */
+export interface Neighbour {
+  /** Index of the interface. */
+  readonly link: number;
+  readonly address: Ip;
+  readonly mac: Mac;
+}
+
+/** Adds a permanent entry; replaces what was learned. */
+export function newNeighbour(neighbour: Neighbour): Message {
+  return neighbourMessage(RTM_NEWNEIGH, flag.create | flag.replace, neighbour).bytesAttribute(NDA_LLADDR, macToBytes(neighbour.mac));
+}
+
+export function deleteNeighbour(neighbour: Neighbour): Message {
+  return neighbourMessage(RTM_DELNEIGH, 0, neighbour);
+}
+
+/** Asks for all entries of both families. */
+export function dumpNeighbours(): Message {
+  return new Message(RTM_GETNEIGH, 0, Buffer.alloc(12));
+}
+
+/** An answer or event about a permanent IP neighbour; undefined for everything else. */
+export function decodeNeighbour(received: Received): Neighbour | undefined {
+  const { payload } = received;
+  if ((received.type !== RTM_NEWNEIGH && received.type !== RTM_DELNEIGH) || payload.length < 12) return undefined;
+  if ((payload.readUInt16LE(8) & NUD_PERMANENT) === 0) return undefined;
+  const attributes = attributesOf(payload, 12);
+  const [address, mac] = [decodeIp(attributes.get(NDA_DST)), attributes.get(NDA_LLADDR)];
+  if (address === undefined || mac?.length !== 6) return undefined;
+  return { link: payload.readInt32LE(4), address, mac: macFromBytes(mac) };
+}
+
+function neighbourMessage(type: number, flags: number, { link, address }: Neighbour): Message {
+  const fixed = Buffer.alloc(12);
+  fixed.writeUInt8(afOf(familyOf(address)), 0);
+  fixed.writeInt32LE(link, 4);
+  fixed.writeUInt16LE(NUD_PERMANENT, 8);
+  return new Message(type, flags, fixed).bytesAttribute(NDA_DST, ipToBytes(address));
+}

@@ -1,0 +1,211 @@
+/**
+ * A netlink socket: requests with their acknowledgements, batches, dumps. Synchronous: rtnetlink does its work inside of send(),
+ * so the answer is there when send() returns, and waiting for it never sleeps (but see remove-links.ts for DELLINK).
+ *
+ * Invariants
+ * - every answer is matched by sequence number; what an earlier, failed exchange left behind is skipped
+ * - a dump that changed under our hands (NLM_F_DUMP_INTR) or overran the socket (ENOBUFS) is taken again, never returned
+ * - the socket belongs for life to the namespace it was opened in
+ */
+import { errno, errnoName } from '../errno.ts';
+import { native } from '../native.ts';
+import { attributesOf, flag, HEADER, type Message, messagesIn, type Received, textOf, u32Of } from './message.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOL_NETLINK = 270;
+const CAP_ACK = 10;
+const EXT_ACK = 11;
+const STRICT_CHECK = 12;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SO_RCVBUFFORCE = 33;
+const ERROR = 2;
+const DONE = 3;
+const ACK_TLVS = 0x200;
+
+/** A dump is taken at most this often before it counts as failed. */
+const DUMP_TRIES = 50;
+const ANSWER_DEADLINE_s = 5;
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
+
+/** The kernel's refusal of one message, in its own words where it has any (extended acknowledgement). */
+export class NetlinkError extends Error {
+  /** Positive errno. */
+  readonly errno: number;
+  /** Type of the attribute that the kernel objects to; absent when it does not say. */
+  readonly attribute: number | undefined;
+
+  constructor(code: number, text: string | undefined, attribute: number | undefined) {
+    super(text === undefined || text === '' ? errnoName(code) : `${errnoName(code)}: ${text}`);
+    this.name = 'NetlinkError';
+    this.errno = code;
+    this.attribute = attribute;
+  }
+}
+
+// One buffer for all sockets: receiving is synchronous, and whoever keeps bytes copies them.
+const inbox = Buffer.allocUnsafeSlow(256 * 1024);
+
+let lastSequence = 0;
+
+export class NetlinkSocket {
+  readonly fd: number;
+
+  /** Opens in the calling thread's current namespace. `protocol`: 0 rtnetlink, 12 netfilter. @throws NetlinkError. */
+  constructor(protocol = 0, groups = 0) {
+    const fd = native.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+    if (fd < 0) throw new NetlinkError(-fd, 'socket', undefined);
+    this.fd = fd;
+    const deadline = Buffer.alloc(16);
+    deadline.writeBigInt64LE(BigInt(ANSWER_DEADLINE_s), 0);
+    const [one, receiveBuffer] = [int(1), int(RECEIVE_BUFFER)];
+    native.setsockopt(fd, SOL_NETLINK, CAP_ACK, one);
+    native.setsockopt(fd, SOL_NETLINK, EXT_ACK, one);
+    if (protocol === 0) native.setsockopt(fd, SOL_NETLINK, STRICT_CHECK, one);
+    native.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, deadline);
+    native.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBuffer);
+    const bound = native.bindNetlink(fd, groups);
+    if (bound < 0) {
+      native.close(fd);
+      throw new NetlinkError(-bound, 'bind', undefined);
+    }
+  }
+
+  /** Sends one message and waits for its acknowledgement. @throws NetlinkError. */
+  request(message: Message): void {
+    const [error] = this.batch([message]);
+    if (error !== undefined) throw error;
+  }
+
+  /** Sends all messages at once; the answer has, message by message, the error or undefined. The kernel goes on after a refusal. */
+  batch(messages: readonly Message[]): (NetlinkError | undefined)[] {
+    const errors = Array<NetlinkError | undefined>(messages.length).fill(undefined);
+    if (messages.length === 0) return errors;
+    const first = lastSequence + 1;
+    const encoded = messages.map((message) => message.finish(nextSequence(), flag.ack));
+    this.send(pad(encoded));
+    let missing = messages.length;
+    while (missing > 0) {
+      for (const received of this.receive()) {
+        const index = received.sequence - first;
+        if (received.type !== ERROR || index < 0 || index >= messages.length) continue;
+        errors[index] = errorIn(received, encoded[index]);
+        missing--;
+      }
+    }
+    return errors;
+  }
+
+  /** Sends one message that is answered by one message; undefined when the kernel has no such object (ENODEV, ENOENT, ESRCH). @throws NetlinkError. */
+  get<T>(message: Message, decode: (received: Received) => T): T | undefined {
+    const sequence = nextSequence();
+    const encoded = message.finish(sequence);
+    this.send(encoded);
+    for (;;) {
+      for (const received of this.receive()) {
+        if (received.sequence !== sequence) continue;
+        if (received.type !== ERROR) return decode(received);
+        const error = errorIn(received, encoded);
+        if (error === undefined || [errno.ENODEV, errno.ENOENT, errno.ESRCH].includes(error.errno)) return undefined;
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * Reads a whole table. Complete and consistent, or an error.
+   * @throws NetlinkError, with EINTR when the table never stood still.
+   */
+  dump<T>(message: Message, decode: (received: Received) => T | undefined): T[] {
+    for (let attempt = 0; attempt < DUMP_TRIES; attempt++) {
+      const items = this.dumpOnce(message, decode);
+      if (items !== undefined) return items;
+    }
+    throw new NetlinkError(errno.EINTR, 'the table changed during every dump', undefined);
+  }
+
+  /** Reads the acknowledgement of a message that was sent from elsewhere (the thread pool) and is complete: the refusal in it, or undefined. */
+  refusalWaiting(): NetlinkError | undefined {
+    let refusal: NetlinkError | undefined;
+    for (const received of this.receive()) if (received.type === ERROR) refusal = errorIn(received, undefined);
+    return refusal;
+  }
+
+  close(): void {
+    native.close(this.fd);
+  }
+
+  private dumpOnce<T>(message: Message, decode: (received: Received) => T | undefined): T[] | undefined {
+    const sequence = nextSequence();
+    this.send(message.finish(sequence, flag.dump));
+    const items: T[] = [];
+    let interrupted = false;
+    for (;;) {
+      let received: Generator<Received>;
+      try {
+        received = this.receive();
+      } catch (error) {
+        if (error instanceof NetlinkError && error.errno === errno.ENOBUFS) return undefined;
+        throw error;
+      }
+      for (const part of received) {
+        if (part.sequence !== sequence) continue;
+        if ((part.flags & flag.dumpInterrupted) !== 0) interrupted = true;
+        if (part.type === ERROR) throw errorIn(part, undefined) ?? new NetlinkError(0, 'an acknowledgement instead of a dump', undefined);
+        if (part.type === DONE) {
+          const code = part.payload.length >= 4 ? -part.payload.readInt32LE(0) : 0;
+          if (code > 0 && code !== errno.EINTR) throw new NetlinkError(code, 'dump', undefined);
+          return interrupted || code !== 0 ? undefined : items;
+        }
+        const item = decode(part);
+        if (item !== undefined) items.push(item);
+      }
+    }
+  }
+
+  private send(bytes: Buffer): void {
+    let sent: number;
+    do sent = native.send(this.fd, bytes, bytes.length);
+    while (sent === -errno.EINTR);
+    if (sent < 0) throw new NetlinkError(-sent, 'send', undefined);
+  }
+
+  private receive(): Generator<Received> {
+    let length: number;
+    do length = native.recv(this.fd, inbox, 0);
+    while (length === -errno.EINTR);
+    if (length < 0)
+      throw new NetlinkError(-length, length === -errno.EAGAIN ? `no answer within ${ANSWER_DEADLINE_s} s` : 'recv', undefined);
+    return messagesIn(inbox.subarray(0, length));
+  }
+}
+
+function nextSequence(): number {
+  lastSequence = (lastSequence + 1) >>> 0;
+  return lastSequence;
+}
+
+function int(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+}
+
+/** Every message but the last is padded to 4 bytes; ours always end on 4 already. */
+function pad(encoded: readonly Buffer[]): Buffer {
+  return encoded.length === 1 && encoded[0] !== undefined ? encoded[0] : Buffer.concat(encoded);
+}
+
+/** The refusal in an NLMSG_ERROR; undefined when it is an acknowledgement. */
+function errorIn(received: Received, request: Buffer | undefined): NetlinkError | undefined {
+  if (received.payload.length < 4) return new NetlinkError(errno.EINVAL, 'truncated answer', undefined);
+  const code = -received.payload.readInt32LE(0);
+  if (code === 0) return undefined;
+  if ((received.flags & ACK_TLVS) === 0) return new NetlinkError(code, undefined, undefined);
+  const attributes = attributesOf(received.payload, 4 + HEADER);
+  const offset = u32Of(attributes, 2);
+  const attribute =
+    offset === undefined || request === undefined || offset + 4 > request.length ? undefined : request.readUInt16LE(offset + 2) & 0x3fff;
+  return new NetlinkError(code, textOf(attributes, 1), attribute);
+}

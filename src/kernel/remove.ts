@@ -1,0 +1,70 @@
+/**
+ * Takes a plan out of the kernel. Never fails because something is gone already: the runtime may have removed the namespace, an operator the rule.
+ *
+ * What dies with a link is not removed by itself: a veth takes the addresses, routes and neighbours of both its ends along.
+ * Only a veth that carries our alias or our MAC is deleted: a name alone proves nothing.
+ */
+import { errno } from './errno.ts';
+import { Namespaces, refusal } from './namespaces.ts';
+import { deleteAddress } from './netlink/address.ts';
+import type { Message } from './netlink/message.ts';
+import { deleteNeighbour } from './netlink/neighbour.ts';
+import { deleteRoute } from './netlink/route.ts';
+import { deleteRule } from './netlink/rule.ts';
+import type { NetlinkSocket } from './netlink/socket.ts';
+import { deleteTable } from './nft-table.ts';
+import type { LinkRemover } from './remove-links.ts';
+import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
+
+const gone: readonly number[] = [errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL, errno.EINVAL];
+
+/** Removes all that the plan made. Rules, routes and tables first and at once, links last; resolves when the links are gone. */
+export async function removePlan(hostSocket: NetlinkSocket, links: LinkRemover, plan: Plan): Promise<void> {
+  const dying = linksDying(plan);
+  const removals: Promise<void>[] = [];
+  {
+    using namespaces = new Namespaces(hostSocket);
+    for (const object of [...plan].reverse()) {
+      if (object.kind === 'veth') removals.push(...removeVeth(namespaces, links, object));
+      else if (!('link' in object && dying.has(`${nameOf(object.where)} ${object.link}`))) removeObject(namespaces, object);
+    }
+  }
+  await Promise.all(removals);
+}
+
+/** The ends of the plan's veths, as `netns name`. */
+function linksDying(plan: Plan): Set<string> {
+  return new Set(
+    plan.flatMap((o) => (o.kind === 'veth' ? [`${nameOf(o.where)} ${o.name}`, `${nameOf(o.peer.where)} ${o.peer.name}`] : [])),
+  );
+}
+
+function removeVeth(namespaces: Namespaces, links: LinkRemover, veth: VethObject): Promise<void>[] {
+  const link = namespaces.at(veth.where).link(veth.name);
+  if (link === undefined || (link.alias !== veth.owner && link.mac !== veth.mac)) return [];
+  return [links.remove(link.index)];
+}
+
+function removeObject(namespaces: Namespaces, object: Exclude<KernelObject, VethObject>): void {
+  // Links that we only set up, and sysctls, stay: others may rely on them by now.
+  if (object.kind === 'link' || object.kind === 'sysctl') return;
+  const visited = namespaces.at(object.where);
+  if (object.kind === 'nft-table') return deleteTable(visited.netns, object);
+  const link = 'link' in object ? visited.link(object.link)?.index : 0;
+  if (link === undefined) return;
+  const [error] = visited.socket.batch([deletionOf(object, link)]);
+  if (error !== undefined && !gone.includes(error.errno)) throw refusal(error, visited.name, 'remove', describe(object));
+}
+
+function deletionOf(object: Exclude<KernelObject, { kind: 'veth' | 'link' | 'sysctl' | 'nft-table' }>, link: number): Message {
+  switch (object.kind) {
+    case 'address':
+      return deleteAddress({ ...object, link });
+    case 'route':
+      return deleteRoute({ ...object, link });
+    case 'rule':
+      return deleteRule(object);
+    case 'neighbour':
+      return deleteNeighbour({ ...object, link });
+  }
+}

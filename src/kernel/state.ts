@@ -1,0 +1,141 @@
+/**
+ * Desired kernel state as data. A datapath returns a list of these; one engine adds, compares, repairs and removes them.
+ *
+ * Links are named, not numbered: an index is only known once the link is there. The order of a plan is the order in which it can be added;
+ * removal goes the other way.
+ */
+import type { Family, Ip } from '../net/address.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import { MAIN_TABLE } from './netlink/route.ts';
+
+/** A network namespace: the process's own, or the one bound at a path. */
+export type Where = { readonly netns: 'host' } | { readonly netns: 'path'; readonly path: string };
+export const host: Where = { netns: 'host' };
+/** The namespace bound at that path. */
+export function inNetns(path: string): Where {
+  return { netns: 'path', path };
+}
+
+/** A veth pair. The near end is born up. `owner` becomes the near end's alias: only links that carry it are ever removed. */
+export interface VethObject {
+  readonly kind: 'veth';
+  readonly where: Where;
+  readonly name: string;
+  readonly mac: Mac;
+  readonly mtu: number;
+  readonly owner: string;
+  readonly peer: { readonly where: Where; readonly name: string; readonly mac: Mac };
+}
+
+/** A link that exists already (or is made earlier in the plan): up, and of that MTU when one is given. */
+export interface LinkObject {
+  readonly kind: 'link';
+  readonly where: Where;
+  readonly name: string;
+  readonly mtu?: number;
+}
+
+export interface AddressObject {
+  readonly kind: 'address';
+  readonly where: Where;
+  readonly link: string;
+  readonly address: Ip;
+  readonly length: number;
+}
+
+export interface RouteObject {
+  readonly kind: 'route';
+  readonly where: Where;
+  readonly dst: Cidr;
+  readonly link: string;
+  readonly via?: Ip;
+  readonly src?: Ip;
+  readonly scope: 'global' | 'link';
+  readonly table: number;
+  readonly protocol: number;
+}
+
+export interface RuleObject {
+  readonly kind: 'rule';
+  readonly where: Where;
+  readonly family: Family;
+  readonly priority: number;
+  readonly from?: Cidr;
+  readonly to?: Cidr;
+  readonly mark?: { readonly value: number; readonly mask: number };
+  readonly table: number;
+  readonly protocol: number;
+}
+
+/** A permanent neighbour. */
+export interface NeighbourObject {
+  readonly kind: 'neighbour';
+  readonly where: Where;
+  readonly link: string;
+  readonly address: Ip;
+  readonly mac: Mac;
+}
+
+/** A file under /proc/sys, its parts separated by slashes (interface names may hold dots). Removal leaves it as it is. */
+export interface SysctlObject {
+  readonly kind: 'sysctl';
+  readonly where: Where;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A whole nftables table of ours in the host's namespace. `text` defines it alone; its digest is kept in the table's comment, by which CHECK knows it. */
+export interface NftTableObject {
+  readonly kind: 'nft-table';
+  readonly where: Where;
+  readonly family: 'inet';
+  readonly table: string;
+  readonly text: string;
+}
+
+export type KernelObject = VethObject | LinkObject | AddressObject | RouteObject | RuleObject | NeighbourObject | SysctlObject | NftTableObject;
+
+/** What should be, in the order in which it can be made. */
+export type Plan = readonly KernelObject[];
+
+/** `host`, or the namespace's path. */
+export function nameOf(where: Where): string {
+  return where.netns === 'host' ? 'host' : where.path;
+}
+
+/** The object in the words of ip(8), for errors, logs and `flatpod check`. */
+export function describe(object: KernelObject): string {
+  switch (object.kind) {
+    case 'veth':
+      return `veth ${object.name} with peer ${object.peer.name}`;
+    case 'link':
+      return `link ${object.name} up${object.mtu === undefined ? '' : ` mtu ${object.mtu}`}`;
+    case 'address':
+      return `address ${object.address}/${object.length} dev ${object.link}`;
+    case 'route':
+      return `route ${object.dst}${object.via === undefined ? '' : ` via ${object.via}`} dev ${object.link} table ${tableName(object.table)}`;
+    case 'rule':
+      return `rule ${object.priority}: ${selectorOf(object)} lookup ${tableName(object.table)}`;
+    case 'neighbour':
+      return `neighbour ${object.address} lladdr ${object.mac} dev ${object.link} permanent`;
+    case 'sysctl':
+      return `sysctl ${object.key} = ${object.value}`;
+    case 'nft-table':
+      return `nft table ${object.family} ${object.table}`;
+  }
+}
+
+function selectorOf(rule: RuleObject): string {
+  const parts = [
+    rule.from === undefined ? undefined : `from ${rule.from}`,
+    rule.to === undefined ? undefined : `to ${rule.to}`,
+    rule.mark === undefined ? undefined : `fwmark 0x${rule.mark.value.toString(16)}/0x${rule.mark.mask.toString(16)}`,
+  ];
+  const text = parts.filter((part) => part !== undefined).join(' ');
+  return text === '' ? `all (IPv${rule.family})` : text;
+}
+
+function tableName(table: number): string {
+  return table === MAIN_TABLE ? 'main' : String(table);
+}

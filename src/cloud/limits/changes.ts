@@ -1,0 +1,21 @@
+/** The one switch that stops every changing call. */
+import { failure } from '../../errors/failure.ts';
+import type { Cloud } from '../cloud.ts';
+
+/** The same cloud for reading; every changing call rejects with cloudChangesStopped and is not made. */
+export function withoutChanges(cloud: Cloud): Cloud {
+  const stopped = (call: string) => (): Promise<never> => Promise.reject(failure('cloudChangesStopped', { cloud: cloud.name, call }));
+  return {
+    name: cloud.name,
+    network: () => cloud.network(),
+    instance: (id) => cloud.instance(id),
+    subnets: (ids) => cloud.subnets(ids),
+    nics: (filter) => cloud.nics(filter),
+    createNic: stopped('createNic'),
+    attachNic: stopped('attachNic'),
+    detachNic: stopped('detachNic'),
+    deleteNic: stopped('deleteNic'),
+    assign: stopped('assign'),
+    unassign: stopped('unassign'),
+  };
+}

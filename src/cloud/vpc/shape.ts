@@ -1,0 +1,76 @@
+/** Checks of what an API answered: a value of the type asked for, or a Mismatch that says where it is wrong. */
+import { type Ip, tryParseIp } from '../../net/address.ts';
+import { type Cidr, cidrFamily, lengthOf, tryParseCidr } from '../../net/cidr.ts';
+import { type Mac, tryParseMac } from '../../net/mac.ts';
+
+/** The answer is not what the API's document promises. */
+export class Mismatch extends Error {}
+
+/** Reads one value; `at` says where it stands. @throws Mismatch */
+export type Read<T> = (value: unknown, at: string) => T;
+
+function wrong(at: string, wanted: string, value: unknown): never {
+  throw new Mismatch(`${at} should be ${wanted}, not ${(JSON.stringify(value) ?? 'absent').slice(0, 80)}`);
+}
+
+export const text: Read<string> = (value, at) => (typeof value === 'string' && value.length <= 4096 ? value : wrong(at, 'text', value));
+
+export const count: Read<number> = (value, at) =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : wrong(at, 'a whole number', value);
+
+export const ip: Read<Ip> = (value, at) => tryParseIp(text(value, at)) ?? wrong(at, 'an address', value);
+
+export const cidr: Read<Cidr> = (value, at) => tryParseCidr(text(value, at)) ?? wrong(at, 'a CIDR block', value);
+
+export const mac: Read<Mac> = (value, at) => tryParseMac(text(value, at)) ?? wrong(at, 'an Ethernet address', value);
+
+/** A block a NIC may hold: /32, /28, /128 or /80. */
+export const heldBlock: Read<Cidr> = (value, at) => {
+  const block = cidr(value, at);
+  const lengths = cidrFamily(block) === 4 ? [32, 28] : [128, 80];
+  return lengths.includes(lengthOf(block)) ? block : wrong(at, 'a /32, /28, /128 or /80', value);
+};
+
+/** Text that is an id of some kind. The brand is the caller's: an id means nothing but to the cloud that gave it. */
+export function id<T extends string>(value: unknown, at: string): T {
+  const given = text(value, at);
+  // A brand on text has no other check than not being empty.
+  return given === '' ? wrong(at, 'an id', value) : (given as T);
+}
+
+export function oneOf<const T extends string>(...words: readonly T[]): Read<T> {
+  return (value, at) => words.find((word) => word === value) ?? wrong(at, words.join(' or '), value);
+}
+
+export function list<T>(read: Read<T>): Read<T[]> {
+  return (value, at) => (Array.isArray(value) ? value.map((item, i) => read(item, `${at}[${i}]`)) : wrong(at, 'a list', value));
+}
+
+/** A list in which nothing stands twice. */
+export function unique<T>(read: Read<T>): Read<T[]> {
+  return (value, at) => {
+    const items = list(read)(value, at);
+    return new Set(items).size === items.length ? items : wrong(at, 'a list without repetition', value);
+  };
+}
+
+export function object(value: unknown, at: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong(at, 'an object', value);
+  // Narrowed to a plain object just now; its fields are still unknown.
+  return value as Record<string, unknown>;
+}
+
+export const texts: Read<Record<string, string>> = (value, at) =>
+  Object.fromEntries(Object.entries(object(value, at)).map(([key, item]) => [key, text(item, `${at}.${key}`)]));
+
+/** An optional field as a part of an object: `{}` when it is absent. */
+export function optional<K extends string, T>(
+  from: Readonly<Record<string, unknown>>,
+  key: K,
+  read: Read<T>,
+  at: string,
+): { [P in K]?: T } {
+  const value = from[key];
+  // A computed key widens to string; the object has that one field or none.
+  return (value === undefined ? {} : { [key]: read(value, `${at}.${key}`) }) as { [P in K]?: T };
+}

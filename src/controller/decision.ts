@@ -1,0 +1,42 @@
+/** What to do about a refusal of the cloud: one table, and nowhere else in the controller is a kind of failure told from another. */
+import type { PauseKind } from '../cloud/limits/backoff.ts';
+import type { ErrorName } from '../errors/catalogue.ts';
+import type { Failure } from '../errors/failure.ts';
+import type { Growth } from '../store/node-network.ts';
+
+/** A failure's name that begins with `cloud`. */
+type CloudErrorName = Extract<ErrorName, `cloud${string}`>;
+
+export interface Decision {
+  /**
+   * - `retry`: the call was not done; the same again, later
+   * - `readBack`: nobody knows whether it was done, or our picture is wrong: read everything, then plan anew
+   * - `less`: it did not fit; ask for less at once, or leave the subnet alone for the pause
+   * - `tell`: asking again is no use until a person changed something; say so, and look again after the pause
+   */
+  readonly next: 'retry' | 'readBack' | 'less' | 'tell';
+  readonly pause: PauseKind;
+  /** How it stands in the node's status. */
+  readonly stoppedBy: Growth['stoppedBy'];
+}
+
+const decisions: Readonly<Record<CloudErrorName, Decision>> = {
+  cloudUnavailable: { next: 'readBack', pause: 'medium', stoppedBy: 'cloud' },
+  cloudGarbled: { next: 'readBack', pause: 'medium', stoppedBy: 'cloud' },
+  cloudThrottled: { next: 'retry', pause: 'long', stoppedBy: 'cloud' },
+  cloudConflict: { next: 'readBack', pause: 'short', stoppedBy: 'cloud' },
+  cloudNotFound: { next: 'readBack', pause: 'short', stoppedBy: 'cloud' },
+  cloudSubnetFull: { next: 'less', pause: 'full', stoppedBy: 'subnet' },
+  cloudLimit: { next: 'tell', pause: 'settled', stoppedBy: 'instance' },
+  cloudDenied: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
+  cloudInvalid: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
+  cloudChangesStopped: { next: 'tell', pause: 'medium', stoppedBy: 'switch' },
+};
+
+/** What a failure of our own asks for: the call may have been made. */
+const defect: Decision = { next: 'readBack', pause: 'medium', stoppedBy: 'cloud' };
+
+/** The decision for a failure of a cloud call; a failure that is none of the cloud's is treated as an unclear answer. */
+export function decisionFor(failed: Failure): Decision {
+  return Object.hasOwn(decisions, failed.kind) ? decisions[failed.kind as CloudErrorName] : defect;
+}

@@ -1,0 +1,44 @@
+/** Tags by which the controller finds what it owns, and only that. */
+import type { CloudNic, Tags } from '../cloud/cloud.ts';
+
+const keys = {
+  cluster: 'flatpod.dev/cluster',
+  node: 'flatpod.dev/node',
+  subnet: 'flatpod.dev/subnet',
+  intent: 'flatpod.dev/intent',
+} as const;
+
+/** Tags of a new NIC. `intent` is its client token: a read-back finds the NIC by it when the answer was lost. */
+export function tagsFor(cluster: string, node: string, subnet: string, intent: string): Tags {
+  return { [keys.cluster]: cluster, [keys.node]: node, [keys.subnet]: subnet, [keys.intent]: intent };
+}
+
+/** Selects the NICs of one node. */
+export function tagsOfNode(cluster: string, node: string): Tags {
+  return { [keys.cluster]: cluster, [keys.node]: node };
+}
+
+/** Selects the NICs of all nodes. */
+export function tagsOfCluster(cluster: string): Tags {
+  return { [keys.cluster]: cluster };
+}
+
+/** Whether we made the NIC for that node. */
+export function isOurs(nic: CloudNic, cluster: string, node: string): boolean {
+  return nic.tags[keys.cluster] === cluster && nic.tags[keys.node] === node;
+}
+
+/** The node the NIC was made for. */
+export function nodeOf(nic: CloudNic): string | undefined {
+  return nic.tags[keys.node];
+}
+
+/** The PodSubnet the NIC was made for; that object may be gone since. */
+export function subnetOf(nic: CloudNic): string | undefined {
+  return nic.tags[keys.subnet];
+}
+
+/** The client token the NIC was made with. */
+export function intentOf(nic: CloudNic): string | undefined {
+  return nic.tags[keys.intent];
+}

@@ -13,8 +13,8 @@ import { deleteLink, deleteLinkGroup, setLink } from './netlink/link.ts';
 import { flag, type Message } from './netlink/message.ts';
 import { NetlinkError, NetlinkSocket } from './netlink/socket.ts';
 
-/** libuv has 4 threads unless told otherwise; one stays free for files. */
-const SENDS_AT_ONCE = 3;
+/** All of libuv's threads but one, which stays free for files. The launcher asks for 16: each send holds one for the barrier's 12–20 ms. */
+const SENDS_AT_ONCE = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) - 1);
 const DEADLINE_ms = 5000;
 /** Group numbers from here on, one per batch; nobody else is known to use this range. */
 const FIRST_GROUP = 0x66700000;

@@ -44,11 +44,25 @@ export const kernelErrors = {
     details: '{why}',
     hint: 'install it on the node: package libnftables1 (Debian, Ubuntu), nftables (Fedora, RHEL, Alpine, Arch)',
   },
+  sysctlRefused: {
+    code: 146,
+    cni: 146,
+    message: 'the kernel refused to {action} sysctl {key}{value} in {netns}',
+    details: '{errno}',
+    hint: 'ENOENT: no such interface or kernel module; EROFS or EACCES: /proc/sys must be writable to the agent (a privileged container)',
+  },
   linkTaken: {
     code: 147,
     cni: 147,
     message: 'there is a link {name} in {netns} already',
     details: '',
     hint: 'DEL the attachment that made it first, or choose another CNI_IFNAME; ip -d link show {name} tells what it is',
+  },
+  conntrackNotFlushed: {
+    code: 148,
+    cni: 148,
+    message: 'the connections of {address} in {netns} were not forgotten',
+    details: '{why}',
+    hint: 'is the module nf_conntrack_netlink loaded? conntrack -D -s {address} does the same by hand',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -19,6 +19,7 @@ const EXT_ACK = 11;
 const STRICT_CHECK = 12;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const ERROR = 2;
 const DONE = 3;
@@ -27,7 +28,9 @@ const ACK_TLVS = 0x200;
 /** A dump is taken at most this often before it counts as failed. */
 const DUMP_TRIES = 50;
 const ANSWER_DEADLINE_s = 5;
-const RECEIVE_BUFFER = 4 * 1024 * 1024;
+/** Acknowledgements must fit the receive buffer, and take about 1 KiB of it each. */
+const SENT_AT_ONCE = 512;
+const BUFFER = int(4 * 1024 * 1024);
 
 /** The kernel's refusal of one message, in its own words where it has any (extended acknowledgement). */
 export class NetlinkError extends Error {
@@ -59,12 +62,13 @@ export class NetlinkSocket {
     this.fd = fd;
     const deadline = Buffer.alloc(16);
     deadline.writeBigInt64LE(BigInt(ANSWER_DEADLINE_s), 0);
-    const [one, receiveBuffer] = [int(1), int(RECEIVE_BUFFER)];
+    const one = int(1);
     native.setsockopt(fd, SOL_NETLINK, CAP_ACK, one);
     native.setsockopt(fd, SOL_NETLINK, EXT_ACK, one);
     if (protocol === 0) native.setsockopt(fd, SOL_NETLINK, STRICT_CHECK, one);
     native.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, deadline);
-    native.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBuffer);
+    native.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER);
+    native.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
     const bound = native.bindNetlink(fd, groups);
     if (bound < 0) {
       native.close(fd);
@@ -78,23 +82,22 @@ export class NetlinkSocket {
     if (error !== undefined) throw error;
   }
 
-  /** Sends all messages at once; the answer has, message by message, the error or undefined. The kernel goes on after a refusal. */
+  /**
+   * Sends all messages, at most {@link SENT_AT_ONCE} at once; the answer has, message by message, the error or undefined. The kernel goes on
+   * after a refusal.
+   */
   batch(messages: readonly Message[]): (NetlinkError | undefined)[] {
-    const errors = Array<NetlinkError | undefined>(messages.length).fill(undefined);
-    if (messages.length === 0) return errors;
-    const first = lastSequence + 1;
-    const encoded = messages.map((message) => message.finish(nextSequence(), flag.ack));
-    this.send(pad(encoded));
-    let missing = messages.length;
-    while (missing > 0) {
-      for (const received of this.receive()) {
-        const index = received.sequence - first;
-        if (received.type !== ERROR || index < 0 || index >= messages.length) continue;
-        errors[index] = errorIn(received, encoded[index]);
-        missing--;
-      }
-    }
+    const errors: (NetlinkError | undefined)[] = [];
+    for (let at = 0; at < messages.length; at += SENT_AT_ONCE) errors.push(...this.exchange(messages.slice(at, at + SENT_AT_ONCE)));
     return errors;
+  }
+
+  /**
+   * Sends messages as one nfnetlink batch: when one is refused, none has an effect. The answer is as of {@link batch}.
+   * @throws NetlinkError when the kernel refuses the batch as such.
+   */
+  transaction(begin: Message, messages: readonly Message[], end: Message): (NetlinkError | undefined)[] {
+    return messages.length === 0 ? [] : this.exchange(messages, { begin, end });
   }
 
   /** Sends one message that is answered by one message; undefined when the kernel has no such object (ENODEV, ENOENT, ESRCH). @throws NetlinkError. */
@@ -134,6 +137,30 @@ export class NetlinkSocket {
 
   close(): void {
     native.close(this.fd);
+  }
+
+  private exchange(messages: readonly Message[], frame?: { readonly begin: Message; readonly end: Message }): (NetlinkError | undefined)[] {
+    // The frame asks for no acknowledgement: older kernels give none.
+    const begin = frame?.begin.finish(nextSequence());
+    const first = lastSequence + 1;
+    const encoded = messages.map((message) => message.finish(nextSequence(), flag.ack));
+    const end = frame?.end.finish(nextSequence());
+    this.send(Buffer.concat([begin, ...encoded, end].filter((bytes) => bytes !== undefined)));
+    const errors = Array<NetlinkError | undefined>(messages.length).fill(undefined);
+    let missing = messages.length;
+    while (missing > 0) {
+      for (const received of this.receive()) {
+        if (received.type !== ERROR) continue;
+        const index = (received.sequence - first) >>> 0;
+        const ofFrame = frame !== undefined && (received.sequence === first - 1 || index === messages.length);
+        const error = errorIn(received, encoded[index]);
+        if (ofFrame && error !== undefined) throw error;
+        if (index >= messages.length) continue;
+        errors[index] = error;
+        missing--;
+      }
+    }
+    return errors;
   }
 
   private dumpOnce<T>(message: Message, decode: (received: Received) => T | undefined): T[] | undefined {
@@ -190,11 +217,6 @@ function int(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   return bytes;
-}
-
-/** Every message but the last is padded to 4 bytes; ours always end on 4 already. */
-function pad(encoded: readonly Buffer[]): Buffer {
-  return encoded.length === 1 && encoded[0] !== undefined ? encoded[0] : Buffer.concat(encoded);
 }
 
 /** The refusal in an NLMSG_ERROR; undefined when it is an acknowledgement. */

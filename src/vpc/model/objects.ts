@@ -1,0 +1,114 @@
+/** What a VPC holds. Stored as these objects, one row each; what follows from others (limits, public address, free counts) is computed when shown. */
+import type { Ip } from '../../net/address.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { Mac } from '../../net/mac.ts';
+import type { InstanceId, InstanceLimits, NicId, SubnetId, Tags } from '../../cloud/cloud.ts';
+
+export type GroupId = string & { readonly __brand: 'GroupId' };
+
+export interface Network {
+  readonly id: string;
+  readonly name: string;
+  readonly cidrs: readonly Cidr[];
+  /** Of every NIC, in bytes. */
+  readonly mtu: number;
+  readonly tags: Tags;
+}
+
+export interface Subnet {
+  readonly id: SubnetId;
+  readonly name: string;
+  readonly zone: string;
+  readonly cidr4?: Cidr;
+  readonly cidr6?: Cidr;
+  readonly tags: Tags;
+}
+
+/** `id` is the type's name. */
+export interface InstanceType {
+  readonly id: string;
+  readonly limits: InstanceLimits;
+}
+
+export interface Instance {
+  readonly id: InstanceId;
+  readonly name: string;
+  readonly kind: 'vm' | 'internet';
+  readonly zone: string;
+  readonly type: string;
+  readonly state: 'running' | 'terminated';
+  readonly tags: Tags;
+  readonly launchedAt_ms: number;
+  readonly terminatedAt_ms?: number;
+  /** Addresses of an internet host; a machine in the VPC has those of its first NIC. */
+  readonly outside: readonly Ip[];
+}
+
+export interface Attachment {
+  readonly instance: InstanceId;
+  readonly deviceIndex: number;
+  readonly state: 'attached' | 'detaching';
+}
+
+export interface Nic {
+  readonly id: NicId;
+  readonly mac: Mac;
+  readonly subnet: SubnetId;
+  readonly primary4?: Ip;
+  readonly primary6?: Ip;
+  readonly blocks: readonly Cidr[];
+  readonly securityGroups: readonly GroupId[];
+  readonly tags: Tags;
+  readonly description: string;
+  readonly attachment?: Attachment;
+  readonly createdAt_ms: number;
+}
+
+export interface Rule {
+  readonly direction: 'ingress' | 'egress';
+  readonly protocol: 'any' | 'tcp' | 'udp' | 'icmp';
+  readonly ports?: { readonly from: number; readonly to: number };
+  /** Exactly one of the two is there. */
+  readonly cidr?: Cidr;
+  readonly group?: GroupId;
+}
+
+export interface SecurityGroup {
+  readonly id: GroupId;
+  readonly name: string;
+  readonly rules: readonly Rule[];
+  readonly tags: Tags;
+}
+
+export interface PublicAddress {
+  readonly id: string;
+  readonly address: Ip;
+  readonly nic: NicId;
+}
+
+/** A creating call that was answered: `id` is `<call> <client token>`. */
+export interface Token {
+  readonly id: string;
+  readonly request: string;
+  readonly object: string;
+  readonly at_ms: number;
+}
+
+/** The kinds of stored objects. */
+export interface Objects {
+  readonly network: Network;
+  readonly subnet: Subnet;
+  readonly type: InstanceType;
+  readonly instance: Instance;
+  readonly nic: Nic;
+  readonly group: SecurityGroup;
+  readonly public: PublicAddress;
+  readonly token: Token;
+}
+export type Kind = keyof Objects;
+
+/** Everything there is, by kind and id. */
+export type State = { readonly [K in Kind]: ReadonlyMap<string, Objects[K]> };
+
+/** The link-local address of every IPv6 gateway; the same in all subnets. */
+export const gateway6 = 'fe80::1:1' as Ip;

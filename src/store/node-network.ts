@@ -55,6 +55,8 @@ export interface NodeNetworkSpec {
   readonly demand: readonly Demand[];
   /** Blocks given back by the agent: it will never lease from them again unless they are granted anew. */
   readonly returned: readonly Cidr[];
+  /** The node is leaving: no floor, no spare, everything unused is to be taken back and further interfaces are to be deleted. */
+  readonly draining?: boolean;
 }
 
 export interface NodeNetworkStatus {

@@ -87,7 +87,12 @@ export const native: Native = {
   watchReadable(fd, readable) {
     // Slow allocation: a slice of Buffer's pool may move under libuv's feet.
     const handle = Buffer.allocUnsafeSlow(Number(libc.uv_handle_size(UV_POLL)));
-    const callback = lib.registerCallback({ return: 'void', arguments: ['pointer', 'int32', 'int32'] }, readable);
+    const ready = (_handle: unknown, status: number): void => {
+      readable();
+      // libuv stops watching a descriptor that reports an error, and lost events (ENOBUFS) are one: go on.
+      if (status < 0) libc.uv_poll_start(handle, UV_READABLE, callback);
+    };
+    const callback = lib.registerCallback({ return: 'void', arguments: ['pointer', 'int32', 'int32'] }, ready);
     const failed = libc.uv_poll_init(ffi.getCurrentEventLoop(), handle, fd) || libc.uv_poll_start(handle, UV_READABLE, callback);
     if (failed !== 0) throw new Error(`uv_poll on ${fd}: ${failed}`);
     return () => {

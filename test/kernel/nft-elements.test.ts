@@ -147,7 +147,10 @@ test('a key of another type than the set is refused by the kernel', () => {
 
 test('five thousand elements go in as one transaction and are read back completely', () => {
   using it = prepared();
-  const elements = Array.from({ length: 5000 }, (_, i): SetElement => ({ ...at('pods4'), key: { ip: ipFromBigInt(0x0a000000n + BigInt(i), 4) } }));
+  const elements = Array.from(
+    { length: 5000 },
+    (_, i): SetElement => ({ ...at('pods4'), key: { ip: ipFromBigInt(0x0a000000n + BigInt(i), 4) } }),
+  );
   const changes = elements.map((element) => ({ action: 'add', element }) as const);
   assert.deepEqual(changeElements(it.socket, changes, false), []);
   const found = new Set(readSet(it.socket, at('pods4'))?.map(({ key }) => JSON.stringify(key)));

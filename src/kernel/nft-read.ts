@@ -1,9 +1,8 @@
 /** What nftables holds, by raw nfnetlink dumps: the elements of a set, the comment of a table. For CHECK, repair and the sweep, never for ADD. */
 import { failure } from '../errors/failure.ts';
-import { errno } from './errno.ts';
 import { attributesOf, Message, type Received } from './netlink/message.ts';
 import { nfgenmsg, protocolFamily, subsystem, typeIn } from './netlink/netfilter.ts';
-import { NetlinkError, type NetlinkSocket } from './netlink/socket.ts';
+import type { NetlinkSocket } from './netlink/socket.ts';
 import { DATA_VALUE, ELEMENT, LIST, LIST_ELEMENT, type SetElement, type SetName } from './nft-elements.ts';
 import { type SetValue, valueOfBytes } from './nft-values.ts';
 
@@ -32,13 +31,7 @@ export function readSet(socket: NetlinkSocket, set: SetName): SetElement[] | und
   const types = socket.get(new Message(GETSET, 0, family).text(SET.table, set.table).text(SET.name, set.set), decodeTypes);
   if (types === undefined) return undefined;
   const dump = new Message(GETSETELEM, 0, family).text(LIST.table, set.table).text(LIST.set, set.set);
-  try {
-    return socket.dump(dump, (received) => decodeElements(received, set, types)).flat();
-  } catch (error) {
-    // Deleted between the two questions.
-    if (error instanceof NetlinkError && error.errno === errno.ENOENT) return undefined;
-    throw error;
-  }
+  return socket.dump(dump, (received) => decodeElements(received, set, types)).flat();
 }
 
 /** The comment of a table, empty when it has none; undefined when there is no such table. `nft -j` of version 1.0.6 leaves it out. @throws NetlinkError. */

@@ -7,7 +7,7 @@ import { attributesOf, flag, Message, type Received, u32Of } from './message.ts'
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
-const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefsrc: 7, table: 15 } as const;
+const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefsrc: 7, multipath: 9, table: 15 } as const;
 
 /** The kernel's table for everything that has no other. */
 export const MAIN_TABLE = 254;
@@ -66,7 +66,7 @@ export function decodeRoute(received: Received): Route | undefined {
   if ((payload.readUInt32LE(8) & RTM_F_CLONED) !== 0) return undefined;
   const attributes = attributesOf(payload, 12);
   const dst = destinationOf(family === AF_INET ? 4 : 6, payload.readUInt8(1), attributes.get(RTA.dst));
-  if (dst === undefined) return undefined;
+  if (dst === undefined || attributes.has(RTA.multipath)) return undefined;
   const [link, via, src, metric] = [
     u32Of(attributes, RTA.oif),
     decodeIp(attributes.get(RTA.gateway)),

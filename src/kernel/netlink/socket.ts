@@ -117,7 +117,7 @@ export class NetlinkSocket {
   }
 
   /**
-   * Reads a whole table. Complete and consistent, or an error.
+   * Reads a whole table. Complete and consistent, or an error; a table that is not there (ENOENT) is an empty one.
    * @throws NetlinkError, with EINTR when the table never stood still.
    */
   dump<T>(message: Message, decode: (received: Received) => T | undefined): T[] {
@@ -163,30 +163,32 @@ export class NetlinkSocket {
     return errors;
   }
 
+  /** Undefined when the dump is not complete. Always read to its end: the kernel refuses a dump (EBUSY) while an earlier one is not read. */
   private dumpOnce<T>(message: Message, decode: (received: Received) => T | undefined): T[] | undefined {
     const sequence = nextSequence();
     this.send(message.finish(sequence, flag.dump));
     const items: T[] = [];
     let interrupted = false;
+    let undecodable: { readonly error: unknown } | undefined;
     for (;;) {
-      let received: Generator<Received>;
-      try {
-        received = this.receive();
-      } catch (error) {
-        if (error instanceof NetlinkError && error.errno === errno.ENOBUFS) return undefined;
-        throw error;
-      }
-      for (const part of received) {
-        if (part.sequence !== sequence) continue;
+      const received = this.receiveOrOverrun();
+      if (received === undefined) interrupted = true;
+      for (const part of received ?? []) {
         if ((part.flags & flag.dumpInterrupted) !== 0) interrupted = true;
-        if (part.type === ERROR) throw errorIn(part, undefined) ?? new NetlinkError(0, 'an acknowledgement instead of a dump', undefined);
-        if (part.type === DONE) {
-          const code = part.payload.length >= 4 ? -part.payload.readInt32LE(0) : 0;
-          if (code > 0 && code !== errno.EINTR) throw new NetlinkError(code, 'dump', undefined);
-          return interrupted || code !== 0 ? undefined : items;
+        if (part.sequence !== sequence) continue;
+        if (part.type === ERROR || part.type === DONE) {
+          if (undecodable !== undefined) throw undecodable.error;
+          const error = errorIn(part, undefined);
+          if (error?.errno === errno.ENOENT) return [];
+          if (error !== undefined && error.errno !== errno.EINTR) throw error;
+          return interrupted || error !== undefined ? undefined : items;
         }
-        const item = decode(part);
-        if (item !== undefined) items.push(item);
+        try {
+          const item = decode(part);
+          if (item !== undefined) items.push(item);
+        } catch (error) {
+          undecodable ??= { error };
+        }
       }
     }
   }
@@ -196,6 +198,16 @@ export class NetlinkSocket {
     do sent = native.send(this.fd, bytes, bytes.length);
     while (sent === -errno.EINTR);
     if (sent < 0) throw new NetlinkError(-sent, 'send', undefined);
+  }
+
+  /** Undefined when the kernel dropped messages to this socket. */
+  private receiveOrOverrun(): Generator<Received> | undefined {
+    try {
+      return this.receive();
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === errno.ENOBUFS) return undefined;
+      throw error;
+    }
   }
 
   private receive(): Generator<Received> {
@@ -225,7 +237,8 @@ function errorIn(received: Received, request: Buffer | undefined): NetlinkError 
   const code = -received.payload.readInt32LE(0);
   if (code === 0) return undefined;
   if ((received.flags & ACK_TLVS) === 0) return new NetlinkError(code, undefined, undefined);
-  const attributes = attributesOf(received.payload, 4 + HEADER);
+  // A dump's end has no header of the request in between.
+  const attributes = attributesOf(received.payload, received.type === DONE ? 4 : 4 + HEADER);
   const offset = u32Of(attributes, 2);
   const attribute =
     offset === undefined || request === undefined || offset + 4 > request.length ? undefined : request.readUInt16LE(offset + 2) & 0x3fff;

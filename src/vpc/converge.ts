@@ -43,7 +43,9 @@ export function converger(fabric: Fabric, state: State, events: Events, log: Log
     return next;
   };
   const settled = async (): Promise<void> => {
-    while (running !== undefined) await (next ?? running).catch(() => {}); // its failure was told to whoever asked for it
+    // The failure of a run was told to whoever asked for it.
+    await running?.catch(() => {});
+    await next?.catch(() => {});
   };
   return { converge, settled };
 }

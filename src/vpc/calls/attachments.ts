@@ -1,6 +1,7 @@
 /** Attaching NICs to instances and detaching them. Both may be repeated: what is already so succeeds. */
 import * as z from 'zod';
-import { checkSlots, limitsOf, subnetOf } from '../model/assign.ts';
+import { checkSlots } from '../model/assign.ts';
+import { limitsOf, subnetOf } from '../model/find.ts';
 import type { Attachment, Instance, Nic, State } from '../model/objects.ts';
 import { Refusal } from '../model/refusal.ts';
 import { type Call, change } from './call.ts';

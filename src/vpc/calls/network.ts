@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { SubnetId } from '../../cloud/cloud.ts';
 import { type Cidr, containsCidr, overlaps } from '../../net/cidr.ts';
 import { free4, gateway4 } from '../model/addresses.ts';
-import { subnetOf } from '../model/assign.ts';
+import { networkOf, subnetOf } from '../model/find.ts';
 import { gateway6, type Network, type State, type Subnet } from '../model/objects.ts';
 import { Refusal } from '../model/refusal.ts';
 import { type Call, change, pageOf, read } from './call.ts';
@@ -27,13 +27,6 @@ const addCidrs = z.strictObject({
     .min(1)
     .max(5),
 });
-
-/** The one network there is. @throws Error when the model was never seeded. */
-export function networkOf(state: State): Network {
-  const [network] = state.network.values();
-  if (network === undefined) throw new Error('the state has no network');
-  return network;
-}
 
 /** `network` with more blocks. @throws Refusal CidrConflict, LimitExceeded. */
 export function withCidrs(network: Network, more: readonly Cidr[]): Network {

@@ -2,8 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import type { NicId, SubnetId, Tags } from '../../cloud/cloud.ts';
-import { localMac } from '../../net/mac.ts';
-import { withBlocks, withPrimaries, subnetOf } from '../model/assign.ts';
+import type { Mac } from '../../net/mac.ts';
+import { gatewayMac, nicMac } from '../mac.ts';
+import { withBlocks, withPrimaries } from '../model/assign.ts';
+import { subnetOf } from '../model/find.ts';
 import type { GroupId, Nic, State } from '../model/objects.ts';
 import type { Transaction } from '../model/model.ts';
 import { notFound, Refusal } from '../model/refusal.ts';
@@ -41,7 +43,7 @@ export function makeNic(
   checkGroups(state, request.securityGroups);
   const bare: Nic = {
     id: newId<NicId>('nic'),
-    mac: localMac(randomBytes(6)),
+    mac: freshMac(state),
     subnet: request.subnet,
     blocks: [],
     securityGroups: request.securityGroups.length === 0 ? [defaultGroup(state).id] : request.securityGroups,
@@ -157,4 +159,12 @@ export function removeNic(transaction: Transaction, nic: Nic): void {
 export function detached(nic: Nic): Nic {
   const { attachment: _gone, ...rest } = nic;
   return rest;
+}
+
+function freshMac(state: State): Mac {
+  const taken = new Set<Mac>([gatewayMac, ...[...state.nic.values()].map(({ mac }) => mac)]);
+  for (;;) {
+    const mac = nicMac(randomBytes(4));
+    if (!taken.has(mac)) return mac;
+  }
 }

@@ -2,8 +2,9 @@
 import type { InstanceLimits } from '../../cloud/cloud.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { freeBlocks, PREFIX4, PREFIX6, slotsOf } from './addresses.ts';
-import type { Instance, Nic, State, Subnet } from './objects.ts';
-import { notFound, Refusal } from './refusal.ts';
+import type { Nic, State, Subnet } from './objects.ts';
+import { limitsOf, subnetOf } from './find.ts';
+import { Refusal } from './refusal.ts';
 
 /** What a detached NIC may hold; attaching asks the instance's type again. */
 const DETACHED: InstanceLimits = { nics: 0, addressSlotsPerNic: 256, ipv6SlotsPerNic: 256 };
@@ -12,18 +13,6 @@ export interface Counts {
   readonly addresses4: number;
   readonly prefixes4: number;
   readonly prefixes6: number;
-}
-
-/** The subnet of an id. @throws Refusal NotFound. */
-export function subnetOf(state: State, id: string): Subnet {
-  const subnet = state.subnet.get(id);
-  if (subnet === undefined) throw notFound('subnet', id);
-  return subnet;
-}
-
-/** Limits of an instance, by its type as it is now. */
-export function limitsOf(state: State, instance: Instance): InstanceLimits {
-  return state.type.get(instance.type)?.limits ?? { nics: 1, addressSlotsPerNic: 1, ipv6SlotsPerNic: 0 };
 }
 
 /** The NIC with a primary address of each family its subnet has. @throws Refusal SubnetFull. */

@@ -1,0 +1,98 @@
+/** The packet filter of one namespace: tables from nft files, loaded once; then chains and elements that follow the state, each change one transaction. */
+import { readFileSync } from 'node:fs';
+import { listNft, runNft } from '../../kernel/nft.ts';
+import type { Netns } from '../../kernel/netns.ts';
+import { gatewayMac } from '../mac.ts';
+import { gateway6 } from '../model/objects.ts';
+import type { Elements } from './elements.ts';
+
+/** Chains and sets beside those of the files, by name. */
+export interface Extra {
+  readonly sets: ReadonlyMap<string, string>;
+  readonly chains: ReadonlyMap<string, string>;
+}
+const nothing: Extra = { sets: new Map(), chains: new Map() };
+const EXTRA_TABLE = 'inet security';
+
+export interface Filter {
+  /** Makes the tables, or takes over those that are there with their counters. @throws Failure nftRefused. */
+  load(): void;
+  /** Makes chains and elements what is given. @throws Failure nftRefused; then nothing was changed. */
+  update(elements: Elements, extra?: Extra): void;
+}
+
+/** `tables`: `bridge ports` and the like, with the file that defines each. */
+export function filterOf(netns: Netns, tables: Readonly<Record<string, string>>): Filter {
+  // What the kernel holds; undefined until the first update has cleared the sets.
+  let shown: Elements | undefined;
+  let shownExtra = nothing;
+  return {
+    load() {
+      const there = JSON.stringify(listNft(netns, 'tables'));
+      for (const [table, file] of Object.entries(tables)) {
+        const [family, name] = table.split(' ');
+        if (!there.includes(`"family": "${family}", "name": "${name}"`)) runNft(netns, textOf(file), table);
+      }
+    },
+    update(elements, extra = nothing) {
+      const first = shown === undefined ? clearing(netns, Object.keys(tables)) : '';
+      const text = [first, extraText(shownExtra, extra), elementsText(shown ?? new Map(), elements)].join('');
+      if (text !== '') runNft(netns, text, 'the state of the VPC');
+      const gone = [...shownExtra.chains.keys()].filter((chain) => !extra.chains.has(chain));
+      const goneSets = [...shownExtra.sets.keys()].filter((set) => !extra.sets.has(set));
+      [shown, shownExtra] = [elements, extra];
+      // A chain or set can only go when nothing names it any more: in a transaction of its own. Combinations come last, so they go first.
+      const deletions = [
+        ...gone.toReversed().map((chain) => `delete chain ${EXTRA_TABLE} ${chain}\n`),
+        ...goneSets.map((set) => `delete set ${EXTRA_TABLE} ${set}\n`),
+      ];
+      if (deletions.length > 0) runNft(netns, deletions.join(''), 'the state of the VPC');
+    },
+  };
+}
+
+function textOf(file: string): string {
+  return readFileSync(new URL(file, import.meta.url), 'utf8')
+    .replaceAll('$gateway_mac', gatewayMac)
+    .replaceAll('$gateway6', gateway6);
+}
+
+/** After a restart: what a predecessor left in sets that follow the state. Counters are in sets of their own and stay. */
+function clearing(netns: Netns, tables: readonly string[]): string {
+  return tables.flatMap((table) => followingSets(netns, table).map(([what, name]) => `flush ${what} ${table} ${name}\n`)).join('');
+}
+
+/** Sets and maps of a table that are not filled by packets. */
+function followingSets(netns: Netns, table: string): (readonly ['set' | 'map', string])[] {
+  const listed = listNft(netns, `table ${table}`) as { nftables: { set?: Listed; map?: Listed }[] }; // libnftables-json(5)
+  return listed.nftables.flatMap(({ set, map }) => [
+    ...(set === undefined || set.flags?.includes('dynamic') === true ? [] : [['set', set.name] as const]),
+    ...(map === undefined ? [] : [['map', map.name] as const]),
+  ]);
+}
+
+interface Listed {
+  readonly name: string;
+  readonly flags?: readonly string[];
+}
+
+/** New sets, then new chains, then the text of chains that differ. */
+function extraText(before: Extra, after: Extra): string {
+  const lines: string[] = [];
+  for (const [name, text] of after.sets) if (!before.sets.has(name)) lines.push(`add set ${EXTRA_TABLE} ${name} { ${text} }`);
+  const changed = [...after.chains].filter(([name, text]) => before.chains.get(name) !== text);
+  for (const [name] of changed) lines.push(`add chain ${EXTRA_TABLE} ${name}`, `flush chain ${EXTRA_TABLE} ${name}`);
+  for (const [name, text] of changed)
+    for (const rule of text.split('\n').filter((line) => line !== '')) lines.push(`add rule ${EXTRA_TABLE} ${name} ${rule}`);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Deletions before additions: an address may have moved from one NIC to another. */
+function elementsText(before: Elements, after: Elements): string {
+  const change = (verb: 'add' | 'delete', from: Elements, to: Elements): string[] =>
+    [...from].flatMap(([key, items]) => {
+      const differing = [...items].filter((item) => to.get(key)?.has(item) !== true);
+      return differing.length === 0 ? [] : [`${verb} element ${key} { ${differing.join(', ')} }\n`];
+    });
+  return [...change('delete', before, after), ...change('add', after, before)].join('');
+}

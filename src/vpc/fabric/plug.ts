@@ -1,0 +1,80 @@
+/** Plugging a NIC: a veth with one end in the router's namespace and the other born in the instance, while both run. */
+import { bitsOf, type Ip, familyOf } from '../../net/address.ts';
+import { type Cidr, contains, cidrOf, hostCidr, splitPrefix } from '../../net/cidr.ts';
+import { enslave, newForwarding, strictPort } from '../../kernel/bridge.ts';
+import { newAddress } from '../../kernel/netlink/address.ts';
+import { decodeLink, getLink, newVeth, setLink } from '../../kernel/netlink/link.ts';
+import type { Message } from '../../kernel/netlink/message.ts';
+import { MAIN_TABLE, newRoute } from '../../kernel/netlink/route.ts';
+import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
+import { NAMED, openNetns } from '../../kernel/netns.ts';
+import type { Port } from './wanted.ts';
+
+/** rtnetlink's number for routes that a DHCP client made (linux/rtnetlink.h RTPROT_DHCP): cloud-init's would look so. */
+const DHCP = 16;
+const LOOPBACK = 1;
+const defaults: Readonly<Record<4 | 6, Cidr>> = { 4: '0.0.0.0/0' as Cidr, 6: '::/0' as Cidr };
+
+/** What the router's end carries as alias: by it a port is known to lead where it should. */
+export function aliasOf({ end, bridge }: Port): string {
+  return `${end.netns} ${end.name} ${end.mac ?? ''} ${bridge ?? ''}`.trimEnd();
+}
+
+/**
+ * Plugs the NIC in. `bridge` is the index of the port's bridge, when it has one. The port comes up only once it is strict.
+ * @throws NetlinkError, Failure. A port half made has no alias and is made anew by the next run.
+ */
+export function plug(router: NetlinkSocket, port: Port, bridge: number | undefined): void {
+  using netns = openNetns(`${NAMED}/${port.end.netns}`);
+  const { mac } = port.end;
+  router.request(
+    newVeth({ name: port.name, mtu: port.mtu }, { name: port.end.name, mtu: port.mtu, ...(mac && { mac }), netnsFd: netns.fd }),
+  );
+  const index = indexOf(router, port.name);
+  if (bridge !== undefined) {
+    router.request(enslave(index, bridge));
+    router.request(strictPort(index));
+    if (mac !== undefined) router.request(newForwarding(index, mac));
+  }
+  router.request(setLink(index, { up: true }));
+  for (const address of port.near) router.request(newAddress({ link: index, address, length: bitsOf(familyOf(address)) }));
+  if (port.configure !== undefined) {
+    const inside = netns.socket();
+    try {
+      configure(inside, indexOf(inside, port.end.name), port.configure);
+    } finally {
+      inside.close();
+    }
+  }
+  router.request(setLink(index, { alias: aliasOf(port) }));
+}
+
+/** What cloud-init does for a first NIC: loopback and link up, addresses, default routes. */
+function configure(inside: NetlinkSocket, link: number, { addresses, gateways }: NonNullable<Port['configure']>): void {
+  inside.request(setLink(LOOPBACK, { up: true }));
+  inside.request(setLink(link, { up: true }));
+  for (const { ip, length } of addresses.map(split)) inside.request(newAddress({ link, address: ip, length }));
+  for (const gateway of gateways) for (const message of defaultRoute(link, gateway, addresses)) inside.request(message);
+}
+
+/** A gateway outside of the addresses' networks needs a route on the link first; link-local ones never do. */
+function defaultRoute(link: number, via: Ip, addresses: readonly Cidr[]): Message[] {
+  const family = familyOf(via);
+  const onLink = via.startsWith('fe80:') || addresses.map(split).some(({ ip, length }) => contains(cidrOf(ip, length), via));
+  const route = { link, table: MAIN_TABLE, protocol: DHCP } as const;
+  const toGateway = newRoute({ ...route, dst: hostCidr(via), scope: 'link' });
+  return [...(onLink ? [] : [toGateway]), newRoute({ ...route, dst: defaults[family], via, scope: 'global' })];
+}
+
+function split(address: Cidr): { ip: Ip; length: number } {
+  const parts = splitPrefix(address);
+  if (parts === undefined) throw new RangeError(`not an interface address: ${address}`);
+  return parts;
+}
+
+/** @throws Error when there is no link of that name: it has just been made, so somebody took it away. */
+export function indexOf(socket: NetlinkSocket, name: string): number {
+  const link = socket.get(getLink(name), decodeLink);
+  if (link === undefined) throw new Error(`the link ${name} is gone`);
+  return link.index;
+}

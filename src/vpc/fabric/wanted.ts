@@ -1,0 +1,156 @@
+/** What the network should be for a state of the VPC: pure, and complete. */
+import type { Ip } from '../../net/address.ts';
+import { addressAt, type Cidr, cidrFamily, hostCidr, lengthOf } from '../../net/cidr.ts';
+import type { Mac } from '../../net/mac.ts';
+import { blocksOf, gateway4 } from '../model/addresses.ts';
+import { type Attachment, gateway6, type Instance, type Nic, type State, type Subnet } from '../model/objects.ts';
+import { internet4 } from '../outside.ts';
+import { bridgeName, fabricNetns, instanceNetns, internetNetns, outsidePort, portName } from './names.ts';
+
+/** A subnet's bridge, which is its gateway too. */
+export interface Bridge {
+  readonly name: string;
+  readonly addresses: readonly Ip[];
+}
+
+/** A NIC plugged into an instance, or the line of an internet host. */
+export interface Port {
+  /** In the router's namespace. */
+  readonly name: string;
+  readonly bridge: string | undefined;
+  /** Who is at the other end: when it changes, the NIC is plugged anew. */
+  readonly end: { readonly netns: string; readonly name: string; readonly mac: Mac | undefined };
+  readonly mtu: number;
+  /** Addresses of the router on this port; a bridge has its own. */
+  readonly near: readonly Ip[];
+  /** What cloud-init would do; absent for further NICs, which are born down and unconfigured. */
+  readonly configure: { readonly addresses: readonly Cidr[]; readonly gateways: readonly Ip[] } | undefined;
+}
+
+/** A route of a router: on the link, or through an address that is. */
+export interface WantedRoute {
+  readonly dst: Cidr;
+  readonly link: string;
+  readonly via?: Ip;
+}
+
+export interface WantedNeighbour {
+  readonly link: string;
+  readonly address: Ip;
+  readonly mac: Mac;
+}
+
+/** One router: the fabric itself, or the internet's. */
+export interface Router {
+  readonly bridges: readonly Bridge[];
+  readonly ports: readonly Port[];
+  readonly routes: readonly WantedRoute[];
+  readonly neighbours: readonly WantedNeighbour[];
+}
+
+export interface Wanted {
+  /** Namespaces of running instances. */
+  readonly instances: readonly string[];
+  readonly fabric: Router;
+  readonly internet: Router;
+}
+
+/** A NIC that is plugged: attached to a running instance. */
+export interface Plugged {
+  readonly nic: Nic;
+  readonly attachment: Attachment;
+  readonly instance: Instance;
+  readonly subnet: Subnet;
+}
+
+/** All NICs that are plugged, detaching ones included. */
+export function pluggedNics(state: State): Plugged[] {
+  return [...state.nic.values()].flatMap((nic) => {
+    const instance = nic.attachment && state.instance.get(nic.attachment.instance);
+    const subnet = state.subnet.get(nic.subnet);
+    return nic.attachment && subnet && instance?.state === 'running' ? [{ nic, attachment: nic.attachment, instance, subnet }] : [];
+  });
+}
+
+/** Everything but the packet filter's elements (elements.ts). */
+export function wantedFor(vpc: string, mtu: number, state: State): Wanted {
+  const plugged = pluggedNics(state);
+  const running = [...state.instance.values()].filter((instance) => instance.state === 'running');
+  const outside = running.filter(({ kind }) => kind === 'internet');
+  return {
+    instances: running.map(({ name }) => instanceNetns(vpc, name)),
+    fabric: {
+      bridges: [...state.subnet.values()].map(bridgeOf),
+      ports: plugged.map((one) => portOf(vpc, mtu, one)),
+      routes: plugged.flatMap(routesTo),
+      neighbours: plugged.flatMap(({ nic, subnet }) =>
+        primariesOf(nic).map((address) => ({ link: bridgeName(subnet.id), address, mac: nic.mac })),
+      ),
+    },
+    internet: {
+      bridges: [],
+      ports: outside.map((instance) => outsidePortOf(vpc, instance)),
+      routes: outside.flatMap((instance) => instance.outside.map((ip) => ({ dst: hostCidr(ip), link: outsidePort(instance.id) }))),
+      neighbours: [],
+    },
+  };
+}
+
+/** The names of all namespaces of the VPC. */
+export function namespacesOf(vpc: string, wanted: Wanted): string[] {
+  return [fabricNetns(vpc), internetNetns(vpc), ...wanted.instances];
+}
+
+/** The internet's router, on every line to a host. */
+const outsideGateways: readonly Ip[] = [addressAt(internet4, 1), gateway6];
+
+function bridgeOf(subnet: Subnet): Bridge {
+  return {
+    name: bridgeName(subnet.id),
+    addresses: [...(subnet.cidr4 ? [gateway4(subnet.cidr4)] : []), ...(subnet.cidr6 ? [gateway6] : [])],
+  };
+}
+
+function portOf(vpc: string, mtu: number, { nic, attachment, instance, subnet }: Plugged): Port {
+  const first = attachment.deviceIndex === 0;
+  return {
+    name: portName(nic.id),
+    bridge: bridgeName(subnet.id),
+    end: { netns: instanceNetns(vpc, instance.name), name: `eth${attachment.deviceIndex}`, mac: nic.mac },
+    mtu,
+    near: [],
+    configure: first ? { addresses: addressesInside(nic, subnet), gateways: bridgeOf(subnet).addresses } : undefined,
+  };
+}
+
+/** IPv4 with the subnet's length, so neighbours are on the link; IPv6 as a host address, as DHCPv6 gives it: all goes through the gateway. */
+function addressesInside(nic: Nic, subnet: Subnet): Cidr[] {
+  // An interface address keeps its host bits, so it is no block; apply.ts splits it again.
+  const four = nic.primary4 && subnet.cidr4 ? [`${nic.primary4}/${lengthOf(subnet.cidr4)}` as Cidr] : [];
+  return [...four, ...(nic.primary6 ? [hostCidr(nic.primary6)] : [])];
+}
+
+function outsidePortOf(vpc: string, instance: Instance): Port {
+  return {
+    name: outsidePort(instance.id),
+    bridge: undefined,
+    end: { netns: instanceNetns(vpc, instance.name), name: 'eth0', mac: undefined },
+    mtu: 1500,
+    near: outsideGateways,
+    configure: { addresses: instance.outside.map(hostCidr), gateways: outsideGateways },
+  };
+}
+
+function primariesOf(nic: Nic): Ip[] {
+  return [nic.primary4, nic.primary6].filter((ip) => ip !== undefined);
+}
+
+/** Primaries on the link, everything else through the primary of its family: one neighbour a family, whatever the NIC holds. */
+function routesTo({ nic, subnet }: Plugged): WantedRoute[] {
+  const link = bridgeName(subnet.id);
+  const primaries = primariesOf(nic).map(hostCidr);
+  return blocksOf(nic).map((dst) => {
+    const via = cidrFamily(dst) === 4 ? nic.primary4 : nic.primary6;
+    return primaries.includes(dst) || via === undefined ? { dst, link } : { dst, link, via };
+  });
+}

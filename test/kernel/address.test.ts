@@ -7,7 +7,9 @@ import { openHostWithVeth, type TestHost } from './host.ts';
 /** Addresses of v1 as ip shows them, link-local ones left out. */
 function shown(host: TestHost): unknown[] {
   const [link] = host.ns.ipJson('addr show v1');
-  return (link?.addr_info as { local: string; prefixlen: number; scope: string }[])
+  assert.ok(link);
+  // Its shape is what ip documents by printing it.
+  return (link.addr_info as { local: string; prefixlen: number; scope: string }[])
     .filter(({ scope }) => scope === 'global')
     .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 }

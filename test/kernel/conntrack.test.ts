@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { pbkdf2 } from 'node:crypto';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { flushConntrack } from '../../src/kernel/conntrack.ts';
 import { connectionOf, flushByDump } from '../../src/kernel/conntrack-dump.ts';
 import { NETFILTER, typeIn } from '../../src/kernel/netlink/netfilter.ts';

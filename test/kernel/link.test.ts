@@ -88,7 +88,8 @@ test('a child of another link is born with its parent and its own attributes', (
   const [IFLA_MACVLAN_MODE, MODE_BRIDGE] = [1, 4];
   host.socket.request(newLink({ name: 'mv0' }, 'macvlan', (message) => message.u32(IFLA_MACVLAN_MODE, MODE_BRIDGE), parent.index));
   const [shown] = host.ns.ipJson('-d link show mv0');
-  assert.deepEqual([shown?.link, (shown?.linkinfo as { info_data?: { mode?: string } }).info_data?.mode], ['a', 'bridge']);
+  assert.equal(shown?.link, 'a');
+  assert.match(JSON.stringify(shown?.linkinfo), /"info_kind":"macvlan".*"mode":"bridge"/);
   assert.equal(linkOf(host.socket, 'mv0').peer, parent.index);
 });
 

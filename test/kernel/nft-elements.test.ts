@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ipFromBigInt, parseIp } from '../../src/net/address.ts';
 import { NETFILTER, typeIn } from '../../src/kernel/netlink/netfilter.ts';
 import { NetlinkError, NetlinkSocket } from '../../src/kernel/netlink/socket.ts';

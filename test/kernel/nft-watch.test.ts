@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseIp } from '../../src/net/address.ts';
 import { NETFILTER, typeIn } from '../../src/kernel/netlink/netfilter.ts';
 import { NetlinkSocket } from '../../src/kernel/netlink/socket.ts';

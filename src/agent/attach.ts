@@ -1,0 +1,58 @@
+/** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
+import type { AddRequest } from '../cni/request.ts';
+import { failure } from '../errors/failure.ts';
+import type { Attachment } from '../store/attachments.ts';
+import { faultPoint } from './fault-point.ts';
+import type { CloudPart, NodeAgent } from './node-agent.ts';
+import { podInterface } from './pod-interface.ts';
+import { now_ms } from './pools.ts';
+import { chooseSubnet } from './subnet-choice.ts';
+
+/**
+ * Leases addresses and commits the attachment.
+ * @throws Failure noSubnet, addressesExhausted, address*, store*; nothing is leased then.
+ */
+export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
+  const pod = podName(request);
+  const subnet = chooseSubnet(cloud.subnets, { pod, namespace: request.pod.namespace, subnet: request.config.subnet });
+  const taken = await cloud.pools.lease(subnet, { pod, requested: request.ips }, cloud.config.addressWait_s * 1000);
+  faultPoint('add:2 address taken');
+  try {
+    const nic = cloud.grants.nics.find((named) => named.nic.id === taken.nic);
+    if (nic === undefined) throw failure('notReady', { reason: `NIC ${taken.nic} was unplugged`, details: '' });
+    const { container, ifname, netns, mac } = request;
+    const mtu = request.config.mtu;
+    const attachment: Attachment = {
+      container,
+      ifname,
+      network: request.config.name,
+      pod: request.pod,
+      netns,
+      subnet: subnet.metadata.name,
+      nic: nic.nic.id,
+      state: 'opening',
+      created_ms: Date.now(),
+      interface: podInterface({ container, ifname, netns, mac, mtu }, subnet, nic, taken.addresses, cloud.config.numbers),
+    };
+    node.attachments.open(attachment);
+    return attachment;
+  } catch (error) {
+    cloud.pools.release(subnet.metadata.name, taken.addresses, 0);
+    throw error;
+  }
+}
+
+/** Commits that the attachment is over; its addresses rest from now on, or not at all when they never were on the wire. @throws Failure store*. */
+export function detach(node: NodeAgent, attachment: Attachment, everUsed: boolean): void {
+  const cooldown_ms = everUsed ? (node.cloud?.config.cooldown_s ?? 0) * 1000 : 0;
+  const until_ms = now_ms() + cooldown_ms;
+  node.attachments.close(attachment, cooldown_ms === 0 ? 0 : until_ms);
+  node.cloud?.pools.release(attachment.subnet, attachment.interface.addresses, cooldown_ms === 0 ? 0 : until_ms);
+}
+
+/** `namespace/name`, or the container when the runtime does not say. */
+export function podName(request: { readonly container: string; readonly pod: { readonly namespace?: string; readonly name?: string } }): string {
+  const { namespace, name } = request.pod;
+  if (name === undefined) return `container ${request.container}`;
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}

@@ -1,0 +1,35 @@
+/**
+ * DEL: takes away what ADD gave. Succeeds when there is nothing to take: no netns, no record, no prevResult (a runtime asks up to three times).
+ *
+ * Invariants
+ * - what to remove is known from our own record, found by container and interface alone: the runtime may have renamed the network since
+ * - the address is given back only after the kernel has let go of it
+ */
+import type { DelRequest } from '../cni/request.ts';
+import { planOf } from '../datapath/datapath.ts';
+import { asFailure, sentence } from '../errors/failure.ts';
+import { flushConntrack } from '../kernel/conntrack.ts';
+import type { Ip } from '../net/address.ts';
+import { detach } from './attach.ts';
+import { faultPoint } from './fault-point.ts';
+import { keyOf, type NodeAgent } from './node-agent.ts';
+
+/** @throws Failure when kernel or disk refuse; the attachment stays then, and the next DEL or the sweep tries again. */
+export async function del(node: NodeAgent, request: Pick<DelRequest, 'container' | 'ifname'>): Promise<void> {
+  faultPoint('del:1 request read');
+  using _turn = await node.locks.take(keyOf(request));
+  const attachment = node.attachments.find(request.container, request.ifname);
+  if (attachment === undefined) return;
+  await node.kernel.remove(planOf(attachment.interface));
+  faultPoint('del:2 kernel removed');
+  detach(node, attachment, true);
+  faultPoint('del:3 attachment closed');
+  forgetConnections(node, attachment.interface.addresses);
+}
+
+/** Connections of the old owner must not reach the next one. Not awaited: the cooldown is far longer than this takes. */
+function forgetConnections(node: NodeAgent, addresses: readonly Ip[]): void {
+  for (const address of addresses) {
+    flushConntrack(undefined, address).catch((error: unknown) => node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`));
+  }
+}

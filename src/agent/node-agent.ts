@@ -1,0 +1,36 @@
+/** What the verbs work with. */
+import type { PodInterface } from '../datapath/datapath.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Log } from '../log.ts';
+import type { Attachment, Attachments } from '../store/attachments.ts';
+import type { NodeConfig } from '../store/node-config.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { Grants } from './grants.ts';
+import type { Locks } from './locks.ts';
+import type { Pools } from './pools.ts';
+
+/** The part of the agent that needs a cloud; absent without a configuration. */
+export interface CloudPart {
+  readonly name: string;
+  readonly config: NodeConfig['spec'];
+  readonly subnets: readonly PodSubnet[];
+  readonly pools: Pools;
+  readonly grants: Grants;
+}
+
+/** One node's agent. */
+export interface NodeAgent {
+  readonly kernel: Kernel;
+  readonly attachments: Attachments;
+  readonly locks: Locks;
+  readonly log: Log;
+  readonly cloud: CloudPart | undefined;
+}
+
+/** An attachment with its plan's inputs read. */
+export type PodAttachment = Attachment & { readonly interface: PodInterface };
+
+/** Identifies an attachment: by container and interface alone, never by network name, which the runtime may have changed since. */
+export function keyOf(attachment: { readonly container: string; readonly ifname: string }): string {
+  return `${attachment.container}/${attachment.ifname}`;
+}

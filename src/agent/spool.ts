@@ -1,0 +1,27 @@
+/** Releases that a DEL left on disk because no agent answered: done now, before anything else, each file gone only after its release. */
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeFrame } from '../cni/frame.ts';
+import { parseRequest } from '../cni/request.ts';
+import { asFailure, sentence } from '../errors/failure.ts';
+import { del } from './del.ts';
+import type { NodeAgent } from './node-agent.ts';
+
+/** Honours all of them in order. One that cannot be read is put aside as `.bad`: it must not be lost, and must not stop the start. */
+export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  for (const name of readdirSync(dir).filter((file) => file.endsWith('.del')).sort()) {
+    const file = join(dir, name);
+    try {
+      const { variables, stdin } = decodeFrame(readFileSync(file));
+      const request = parseRequest(variables, stdin);
+      if (request.verb !== 'del') throw new Error(`${request.verb} in the spool`);
+      await del(node, request);
+      rmSync(file);
+      node.log.info(`honoured the release of ${request.container}/${request.ifname} that came while the agent was down`);
+    } catch (error) {
+      node.log.error(`the spooled release ${name} cannot be honoured: ${sentence(asFailure(error))}`);
+      if (existsSync(file)) renameSync(file, `${file}.bad`);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { planOf } from '../datapath/datapath.ts';
+import { asFailure, failure, sentence } from '../errors/failure.ts';
+import { type Kernel, openKernel } from '../kernel/kernel.ts';
+import type { Log } from '../log.ts';
+import type { Attachments } from '../store/attachments.ts';
+import type { NodeConfig } from '../store/node-config.ts';
+import type { NodeNetworks } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import { exchangeFor } from './exchange.ts';
+import { followGrants, type Grants } from './grants.ts';
+import { listen } from './listen.ts';
+import { Locks } from './locks.ts';
+import { type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
+import { now_ms, Pools } from './pools.ts';
+import { type SelfDefence, startSelfDefence } from './self-defence.ts';
+import { honourSpool } from './spool.ts';
+import { startSweep } from './sweep.ts';
+
+const DRAIN_POLL_ms = 100;
+
+export interface AgentOptions {
+  /** Directory of the state; the spool of the CNI executable is in it. */
+  readonly state: string;
+  readonly socket: string;
+  readonly attachments: Attachments;
+  readonly log: Log;
+  /** Absent: no configuration, nothing that needs a cloud. */
+  readonly cloud?: {
+    readonly name: string;
+    readonly config: NodeConfig['spec'];
+    readonly subnets: readonly PodSubnet[];
+    readonly store: NodeNetworks;
+  };
+}
+
+export interface RunningAgent {
+  /** Ends it; Pods keep their network. */
+  stop(): Promise<void>;
+  /** Resolves when somebody asked the agent to drain and it is done: all is given back, the kernel holds nothing of ours. */
+  readonly drained: Promise<void>;
+}
+
+/** Starts the agent in the namespace the process is in. @throws Failure socketTaken, socketUnusable, store*, kernelRefused. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { log, attachments } = options;
+  await using open = new AsyncDisposableStack();
+  const kernel = open.use(openKernel());
+  const cloud = await startCloud(options, kernel);
+  open.defer(() => cloud?.grants.stop());
+  open.defer(() => cloud?.pools.stop());
+  const node: NodeAgent = { kernel, attachments, locks: new Locks(), log, cloud };
+
+  await honourSpool(node, join(options.state, 'spool'));
+  const defence = startDefence(node);
+  open.defer(() => defence.stop());
+  const differences = defence.repairAll();
+  log.info(`found ${attachments.list().length} attachments, put right ${differences.length} things`, { attachments: attachments.list().length });
+  open.defer(startSweep(node));
+
+  const { promise: drained, resolve: done } = Promise.withResolvers<void>();
+  const server = await listen(options.socket, () => exchangeFor(node, { defence, drain: (deadline_ms) => drain(node, deadline_ms).then(done) }), () => undefined);
+  open.defer(async () => {
+    rmSync(options.socket, { force: true });
+    await new Promise<void>((closed) => server.close(() => closed()));
+  });
+  if (cloud === undefined) log.warn('no configuration: serving only what needs no cloud; ADD answers FP123');
+  log.info(`ready on ${options.socket}`, { socket: options.socket });
+  const all = open.move();
+  return { stop: () => all.disposeAsync(), drained };
+}
+
+async function startCloud({ cloud, attachments, log }: AgentOptions, kernel: Kernel): Promise<CloudPart | undefined> {
+  if (cloud === undefined) return undefined;
+  const { name, config, subnets, store } = cloud;
+  const returned = (await store.get(name))?.spec.returned ?? [];
+  // Pools and grants know of each other: pools tell of demand, grants feed the pools.
+  let grants: Grants | undefined;
+  const pools = new Pools(subnets, returned, (urgent) => grants?.demandChanged(urgent));
+  for (const subnet of subnets) {
+    const subnetName = subnet.metadata.name;
+    const leased = attachments.list().filter((attachment) => attachment.subnet === subnetName);
+    pools.pool(subnetName)?.restore(
+      leased.flatMap((attachment) => attachment.interface.addresses),
+      attachments.resting(subnetName, now_ms()),
+    );
+  }
+  grants = await followGrants({ name, config, store, kernel, pools: () => pools, log });
+  return { name, config, subnets, pools, grants };
+}
+
+function startDefence(node: NodeAgent): SelfDefence {
+  return startSelfDefence({
+    kernel: node.kernel,
+    log: node.log,
+    nodePlan: () => node.cloud?.grants.plan ?? [],
+    *pods() {
+      for (const attachment of node.attachments.list()) if (!node.locks.held(keyOf(attachment))) yield attachment.interface;
+    },
+  });
+}
+
+/**
+ * Gives everything back and takes the node's own share out of the kernel. ADD is refused from then on.
+ * @throws Failure podsAttached, drainIncomplete.
+ */
+async function drain(node: NodeAgent, deadline_ms: number): Promise<void> {
+  const { cloud } = node;
+  const pods = node.attachments.list().length;
+  if (pods > 0) throw failure('podsAttached', { pods });
+  if (cloud === undefined) return;
+  cloud.grants.drain();
+  const end = performance.now() + deadline_ms;
+  const held = (): number => (cloud.grants.status?.nics ?? []).reduce((sum, nic) => sum + nic.blocks.length + (nic.deviceIndex === 0 ? 0 : 1), 0);
+  while (held() > 0) {
+    if (performance.now() > end) throw failure('drainIncomplete', { held: held(), seconds: Math.round(deadline_ms / 1000) });
+    cloud.grants.demandChanged(true);
+    await new Promise((next) => setTimeout(next, DRAIN_POLL_ms));
+  }
+  cloud.grants.stop();
+  await node.kernel.remove(cloud.grants.plan);
+}

@@ -1,0 +1,18 @@
+/** STATUS: can the next ADD be served? The reason, when not, is what the node's condition will show. */
+import { failure } from '../errors/failure.ts';
+import type { NodeAgent } from './node-agent.ts';
+import { now_ms } from './pools.ts';
+
+/**
+ * A pool that is merely full serves again after the next DEL: that is no reason to call the node broken. One that never got an address is.
+ * @throws Failure notConfigured, notReady.
+ */
+export function status(node: NodeAgent): void {
+  const { cloud } = node;
+  if (cloud === undefined) throw failure('notConfigured', {});
+  if (cloud.grants.status === undefined) throw failure('notReady', { reason: 'the controller has not granted anything yet', details: '' });
+  const pools = cloud.subnets.map((subnet) => ({ name: subnet.metadata.name, counts: cloud.pools.pool(subnet.metadata.name)?.counts(now_ms()) }));
+  if (pools.some(({ counts }) => (counts?.held ?? 0) > 0)) return;
+  const details = pools.map(({ name }) => `${name}: ${cloud.pools.growth(name)?.text || 'waiting for addresses'}`).join('; ');
+  throw failure('notReady', { reason: 'no PodSubnet has an address on this node', details });
+}

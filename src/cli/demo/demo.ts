@@ -1,0 +1,189 @@
+/**
+ * `flatpod demo`: the product's main job, shown. A VPC with two subnets, three nodes, a plain VM, an internet host; a dozen Pods added by the real
+ * executable; who reaches whom, as whom; then all is deleted, and nothing may be left.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { openNetns } from '../../kernel/netns.ts';
+import { runNft } from '../../kernel/nft.ts';
+import { cleanVpc } from '../../vpc/clean.ts';
+import { type VpcApi, vpcApi } from './api.ts';
+import { buildLab, type Lab, machineOf } from './lab.ts';
+import { type Leftovers, leftoversOf } from './leftovers.ts';
+import { type Answer, answerIn, ask } from './matrix.ts';
+import { addPod, callFor, deletePod, type LabNode, type LabPod, startNode } from './node.ts';
+import { killLeftovers, launcher, start } from './processes.ts';
+import { step } from './progress.ts';
+import { questionsOf, type Scene, serviceTable } from './questions.ts';
+import { printReport, type Report } from './report.ts';
+
+/** Name of the VPC; its namespaces are called `fpdemo-…`. */
+const VPC = 'fpdemo';
+const DIR = '/run/flatpod-demo';
+const URL = `unix:${DIR}/vpc.sock`;
+const PODS_PER_NODE = 4;
+/** rtnetlink protocol of Flatpod's routes and rules (NodeConfig's default). */
+const PROTOCOL = 114;
+
+const subnetOf = new Map([
+  ['node-1', 'a'],
+  ['node-2', 'a'],
+  ['node-3', 'b'],
+]);
+
+export interface DemoOptions {
+  readonly keep: boolean;
+  readonly clean: boolean;
+  readonly json: boolean;
+}
+
+/** Runs the demo; 1 when a cell of the matrix, a CHECK or the clean-up is wrong. */
+export async function runDemo({ keep, clean, json }: DemoOptions): Promise<number> {
+  removeAll();
+  if (clean) return 0;
+  let kept = false;
+  try {
+    const report = await play(keep);
+    printReport(report, json);
+    kept = keep;
+    if (keep) process.stderr.write(whatToTry());
+    return report.failures.length === 0 ? 0 : 1;
+  } finally {
+    if (!kept) removeAll();
+  }
+}
+
+async function play(keep: boolean): Promise<Report> {
+  mkdirSync(DIR, { recursive: true, mode: 0o700 });
+  await using running = new AsyncDisposableStack();
+  const vpc = step('emulated VPC');
+  const vpcProcess = await start(DIR, { name: 'vpc', args: ['vpc', '--name', VPC, '--listen', URL, '--state', join(DIR, 'vpc')], ready: `${DIR}/vpc.sock` });
+  if (!keep) running.defer(() => vpcProcess.stop());
+  using api = vpcApi(URL);
+  const lab = await buildLab(api, {
+    subnets: { a: { cidr4: '10.20.0.0/24' }, b: { cidr4: '10.20.1.0/24' } },
+    machines: { 'node-1': { subnet: 'a', type: 'v1.small' }, 'node-2': { subnet: 'a', type: 'v1.small' }, 'node-3': { subnet: 'b', type: 'v1.small' }, vm: { subnet: 'b' } },
+    internet: ['internet'],
+  });
+  vpc.done('2 subnets, 3 nodes, a plain VM, an internet host');
+
+  const agents = step('agents');
+  const nodes = await Promise.all([...subnetOf].map(([name, subnet]) => startNode(machineOf(lab, name), DIR, configOf(lab, name, subnet))));
+  if (!keep) for (const node of nodes) running.defer(() => node.agent.stop());
+  agents.done(`one on each of ${nodes.length} nodes`);
+
+  const pods = await addAll(nodes);
+  const scene = await offerService(lab, nodes, pods);
+  const answers = await askAll(scene);
+  const checks = await Promise.all(pods.map(async (pod) => ({ pod, answer: await callFor(pod.node, 'CHECK', pod, pod.result) })));
+  step('CHECK').done(`${checks.filter(({ answer }) => answer.status === 0).length} of ${checks.length} Pods as ADD made them`);
+  const checkFailures = checks.filter(({ answer }) => answer.status !== 0).map(({ pod, answer }) => `CHECK of ${pod.name}: ${answer.stdout}`);
+  const add_ms = pods.map((pod) => pod.added_ms);
+  if (keep) return { answers, add_ms, del_ms: [], leftovers: undefined, failures: [...wrongOf(answers), ...checkFailures] };
+
+  const { del_ms, leftovers, failures } = await takeAllAway(api, nodes, pods);
+  return { answers, add_ms, del_ms, leftovers, failures: [...wrongOf(answers), ...checkFailures, ...failures] };
+}
+
+async function addAll(nodes: readonly LabNode[]): Promise<LabPod[]> {
+  const adding = step('ADD');
+  const pods: LabPod[] = [];
+  for (let i = 1; i <= PODS_PER_NODE; i++) {
+    for (const node of nodes) {
+      pods.push(await addPod(node, `pod-${i}`, `${VPC}-pod-${node.machine.name}-${i}`));
+      adding.update(`${pods.length} Pods`);
+    }
+  }
+  adding.done(`${pods.length} Pods by the CNI executable`);
+  return pods;
+}
+
+/** The last Pod of the first node is behind the Service: its address is on the node's second NIC, the harder case. */
+async function offerService(lab: Lab, nodes: readonly LabNode[], pods: readonly LabPod[]): Promise<Scene> {
+  const backend = pods.findLast((pod) => pod.node === nodes[0]);
+  if (backend === undefined) throw new Error('the first node has no Pod');
+  for (const node of nodes) {
+    using netns = openNetns(node.machine.netns);
+    runNft(netns, serviceTable(backend.addresses[0] ?? '', node === backend.node), 'the demo Service');
+  }
+  return { lab, nodes, pods, subnetOf, backend };
+}
+
+async function askAll(scene: Scene): Promise<Answer[]> {
+  const asking = step('packets');
+  using _answering = await answerIn([...scene.pods.map((pod) => pod.netns), ...[...scene.lab.machines.values()].map((machine) => machine.netns)]);
+  const questions = questionsOf(scene);
+  let asked = 0;
+  const answers = await ask(questions, () => asking.update(`${++asked} of ${questions.length} connections`));
+  asking.done(`${answers.filter((answer) => answer.right).length} of ${answers.length} connections as they should be`);
+  return answers;
+}
+
+async function takeAllAway(api: VpcApi, nodes: readonly LabNode[], pods: readonly LabPod[]) {
+  const deleting = step('DEL');
+  const failures: string[] = [];
+  const del_ms: number[] = [];
+  for (const pod of pods) {
+    const answer = await deletePod(pod);
+    del_ms.push(answer.took_ms);
+    if (answer.status !== 0) failures.push(`DEL of ${pod.name}: ${answer.stdout}`);
+    deleting.update(`${del_ms.length} Pods`);
+  }
+  deleting.done(`${del_ms.length} Pods`);
+  const draining = step('drain');
+  const { drainNode } = await import('../drain.ts');
+  await Promise.all(nodes.map((node) => drainNode({ socket: node.socket, json: false, timeout: '30', quiet: true })));
+  const left = await Promise.all(nodes.map((node) => leftoversOf(node.machine.netns, node.machine.id, api, PROTOCOL)));
+  const leftovers = left.reduce((sum, one) => Object.fromEntries(Object.entries(one).map(([what, n]) => [what, n + (sum[what as keyof Leftovers] ?? 0)])) as unknown as Leftovers);
+  for (const [what, n] of Object.entries(leftovers)) if (n !== 0) failures.push(`${n} ${what} left after all Pods were deleted`);
+  draining.done('agents gave everything back and stopped');
+  return { del_ms, leftovers, failures };
+}
+
+function wrongOf(answers: readonly Answer[]): string[] {
+  return answers
+    .filter((answer) => !answer.right)
+    .map(({ group, from, to, seen, problem, seenAs }) => `${group}: ${from.name} → ${to.name} (${to.address}): ${problem ?? `seen as ${seen ?? ''}, not as ${seenAs.join(' or ')}`}`);
+}
+
+/** Short rests: the demo deletes all and wants to see the addresses go back. */
+function configOf(lab: Lab, node: string, subnet: string): string {
+  return `apiVersion: flatpod.dev/v1alpha1
+kind: NodeConfig
+metadata: {name: ${node}}
+spec:
+  node: ${node}
+  instance: ${machineOf(lab, node).id}
+  cloud: {type: vpc, endpoint: '${URL}'}
+  cooldown_s: 1
+---
+apiVersion: flatpod.dev/v1alpha1
+kind: PodSubnet
+metadata: {name: pods-${subnet}}
+spec:
+  cloudSubnet: ${lab.subnets.get(subnet)?.id ?? ''}
+  default: true
+  warm: {minimum: ${PODS_PER_NODE + 1}, spare: 1}
+`;
+}
+
+/** Removes everything that has the demo's name, whoever left it: processes, namespaces, files. */
+function removeAll(): void {
+  killLeftovers(DIR);
+  cleanVpc(VPC);
+  rmSync(DIR, { recursive: true, force: true });
+}
+
+function whatToTry(): string {
+  return `
+The demo is still running. Try, for instance:
+  ip netns list | grep ${VPC}
+  ip -n ${VPC}-node-1 rule ; ip -n ${VPC}-node-1 route show table all proto ${PROTOCOL}
+  ip netns exec ${VPC}-node-1 nft list table inet flatpod
+  ip netns exec ${VPC}-pod-node-1-1 ping -c1 ${'$'}(ip -n ${VPC}-vm -4 -br addr show eth0 | awk '{split(${'$'}3,a,"/"); print a[1]}')
+  ${launcher} status --socket ${DIR}/node-1/cni.sock
+  ${launcher} check --socket ${DIR}/node-1/cni.sock
+  curl --unix-socket ${DIR}/vpc.sock http://vpc/v1/drops
+make demo-clean removes it.
+`;
+}

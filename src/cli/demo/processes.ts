@@ -1,0 +1,88 @@
+/** Programs of the lab: the VPC and the agents, each in the network namespace it belongs to, their logs in files, their pids where `demo-clean` finds them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failure } from '../../errors/failure.ts';
+
+const START_DEADLINE_ms = 20_000;
+const STOP_DEADLINE_ms = 10_000;
+
+/** `bin/flatpod` of this checkout or installation. */
+export const launcher = resolve(import.meta.dirname, existsSync(join(import.meta.dirname, 'host.nft')) ? '../bin/flatpod' : '../../../bin/flatpod');
+
+/** A program that runs. */
+export interface Running {
+  readonly name: string;
+  readonly process: ChildProcess;
+  /** What it logged so far. */
+  log(): string;
+  /** Ends it and waits for that; SIGTERM unless another signal is given. Succeeds when it has ended. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface Program {
+  /** Names its log and pid files. */
+  readonly name: string;
+  readonly args: readonly string[];
+  /** Path of the namespace to run in; absent: here. */
+  readonly netns?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** It has started when this path exists (a socket). */
+  readonly ready: string;
+}
+
+/** Starts `flatpod ARGS` and waits until it is ready. @throws Failure labProgram with the end of its log. */
+export async function start(dir: string, program: Program): Promise<Running> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  rmSync(program.ready, { force: true });
+  const logFile = join(dir, `${program.name}.log`);
+  const out = openSync(logFile, 'a');
+  const command = program.netns === undefined ? [launcher, ...program.args] : ['nsenter', `--net=${program.netns}`, launcher, ...program.args];
+  const child = spawn(command[0] ?? launcher, command.slice(1), { stdio: ['ignore', out, out], env: { ...process.env, ...program.env } });
+  closeSync(out);
+  writeFileSync(join(dir, `${program.name}.pid`), String(child.pid ?? ''));
+  const log = (): string => readFileSync(logFile, 'utf8');
+  const running: Running = { name: program.name, process: child, log, stop: (signal = 'SIGTERM') => stop(dir, program.name, child, signal) };
+  const deadline = performance.now() + START_DEADLINE_ms;
+  while (!existsSync(program.ready)) {
+    if (child.exitCode !== null || performance.now() > deadline) {
+      await running.stop('SIGKILL');
+      throw failure('labProgram', { program: `flatpod ${program.args.join(' ')}`, text: log().trim().split('\n').slice(-3).join(' | ') });
+    }
+    await sleep(10);
+  }
+  return running;
+}
+
+async function stop(dir: string, name: string, child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const ended = new Promise<void>((done) => (child.exitCode !== null || child.signalCode !== null ? done() : child.once('exit', () => done())));
+  child.kill(signal);
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_ms);
+  await ended;
+  clearTimeout(late);
+  rmSync(join(dir, `${name}.pid`), { force: true });
+}
+
+/** Kills what a crashed demo left running: processes named in pid files that really are ours. */
+export function killLeftovers(dir: string): number {
+  if (!existsSync(dir)) return 0;
+  let killed = 0;
+  for (const file of readdirSync(dir).filter((name) => name.endsWith('.pid'))) {
+    const pid = Number(readFileSync(join(dir, file), 'utf8'));
+    if (pid > 1 && commandOf(pid).includes('flatpod')) {
+      process.kill(pid, 'SIGKILL');
+      killed++;
+    }
+    rmSync(join(dir, file));
+  }
+  return killed;
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

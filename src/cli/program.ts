@@ -1,0 +1,113 @@
+/** The subcommands and their options. Each loads its own code when it is called: `flatpod status` needs neither the controller nor the VPC. */
+import { Command, CommanderError } from 'commander';
+import { run } from './exit.ts';
+
+/** Where the agent's socket and state are, unless options or the environment say otherwise. */
+export const places = {
+  socket: process.env['FLATPOD_SOCKET'] ?? '/run/flatpod/cni.sock',
+  state: process.env['FLATPOD_STATE'] ?? '/var/lib/flatpod',
+};
+
+interface SocketOptions {
+  readonly socket: string;
+  readonly json: boolean;
+}
+
+/** Parses the arguments and runs what they ask for; sets the exit code: 0 done, 1 failed, 2 wrong use. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  }
+}
+
+function program(): Command {
+  const root = new Command('flatpod')
+    .description('VPC-native Pod networking: every Pod gets a first-class address of the network its node lives in')
+    .exitOverride()
+    .showHelpAfterError('(--help shows an example)');
+  addAgent(root);
+  addVpc(root);
+  addDemo(root);
+  addStatus(root);
+  addCheck(root);
+  addDrain(root);
+  addConfig(root);
+  return root;
+}
+
+function addAgent(root: Command): void {
+  sub(root, 'agent', 'runs the node agent', 'flatpod agent --config /etc/flatpod/node.yaml')
+    .option('--config <file>', 'NodeConfig and PodSubnets (YAML); without it the agent serves only what needs no cloud')
+    .option('--socket <path>', 'socket for the CNI executable', places.socket)
+    .option('--state <dir>', 'directory of the state', places.state)
+    .option('--rebuild', 'start with empty state when the database cannot be read', false)
+    .action(async (options: { config?: string; socket: string; state: string; rebuild: boolean }) => {
+      await run(false, async () => (await import('./agent.ts')).runAgent(options));
+    });
+}
+
+function addVpc(root: Command): void {
+  sub(root, 'vpc', 'runs an emulated VPC: its API and its network', 'flatpod vpc --name lab --listen unix:/run/lab.sock --state /var/lib/lab')
+    .option('--name <name>', 'name of the VPC; its namespaces are called <name>-…', 'vpc')
+    .option('--listen <where>', 'HOST:PORT or unix:/PATH', '127.0.0.1:9100')
+    .option('--state <dir>', 'directory of the state', '/var/lib/flatpod-vpc')
+    .option('--cidr <block...>', 'address blocks of a new VPC')
+    .option('--mtu <bytes>', 'MTU of all NICs of a new VPC')
+    .option('--no-fabric', 'the API alone, without namespaces and packets')
+    .action(async (options: { name: string; listen: string; state: string; cidr?: string[]; mtu?: string; fabric: boolean }) => {
+      await run(false, async () => (await import('./vpc.ts')).runVpc(options));
+    });
+}
+
+function addDemo(root: Command): void {
+  sub(root, 'demo', 'an emulated VPC, three nodes, a dozen Pods, real packets', 'flatpod demo --keep')
+    .option('--keep', 'leave it running and print what to try', false)
+    .option('--clean', 'remove what a demo left, also after a crash', false)
+    .option('--json', 'print one JSON object', false)
+    .action(async (options: { keep: boolean; clean: boolean; json: boolean }) => {
+      await run(options.json, async () => (await import('./demo/demo.ts')).runDemo(options));
+    });
+}
+
+function addStatus(root: Command): void {
+  withSocket(sub(root, 'status', 'shows node, NICs, pools and Pods', 'flatpod status --json')).action(async (options: SocketOptions) => {
+    await run(options.json, async () => (await import('./status.ts')).showStatus(options));
+  });
+}
+
+function addCheck(root: Command): void {
+  withSocket(sub(root, 'check', 'compares the kernel with what should be there', 'flatpod check --repair'))
+    .option('--repair', 'put right what differs', false)
+    .action(async (options: SocketOptions & { repair: boolean }) => {
+      await run(options.json, async () => (await import('./check.ts')).checkNode(options));
+    });
+}
+
+function addDrain(root: Command): void {
+  withSocket(sub(root, 'drain', 'gives all addresses and NICs back, then stops the agent; refused while Pods are attached', 'flatpod drain'))
+    .option('--timeout <seconds>', 'how long to wait for the cloud', '120')
+    .action(async (options: SocketOptions & { timeout: string }) => {
+      await run(options.json, async () => (await import('./drain.ts')).drainNode(options));
+    });
+}
+
+function addConfig(root: Command): void {
+  const config = root.command('config').description('looks at configuration files').exitOverride();
+  sub(config, 'check', 'reports every mistake in a file: line, field, remedy', 'flatpod config check /etc/flatpod/node.yaml')
+    .argument('<file>', 'YAML file with a NodeConfig and PodSubnets')
+    .option('--json', 'print one JSON object', false)
+    .action(async (file: string, options: { json: boolean }) => {
+      await run(options.json, async () => (await import('./config-check.ts')).checkConfigFile(file, options.json));
+    });
+}
+
+function sub(parent: Command, name: string, what: string, example: string): Command {
+  return parent.command(name).description(what).exitOverride().addHelpText('after', `\nExample:\n  ${example}`);
+}
+
+function withSocket(command: Command): Command {
+  return command.option('--socket <path>', "the agent's socket", places.socket).option('--json', 'print one JSON object', false);
+}

@@ -1,4 +1,5 @@
 /** Tags by which the controller finds what it owns, and only that. */
+import { createHash } from 'node:crypto';
 import type { CloudNic, Tags } from '../cloud/cloud.ts';
 
 const keys = {
@@ -41,4 +42,20 @@ export function subnetOf(nic: CloudNic): string | undefined {
 /** The client token the NIC was made with. */
 export function intentOf(nic: CloudNic): string | undefined {
   return nic.tags[keys.intent];
+}
+
+/**
+ * The client token of a NIC to be made now: at most 64 printable characters, the same for the same cluster, node, PodSubnet, moment and number.
+ * It is written down before it is used, so a repeated call repeats the token.
+ */
+export function newToken(
+  who: { readonly cluster: string; readonly node: string; readonly now_ms: number },
+  subnet: string,
+  number: number,
+): string {
+  const owner = createHash('sha256')
+    .update(JSON.stringify([who.cluster, who.node, subnet]))
+    .digest('hex')
+    .slice(0, 24);
+  return `flatpod-${owner}-${who.now_ms.toString(36)}-${number}`;
 }

@@ -1,0 +1,13 @@
+/** One call to make, as data. */
+import type { NicId, Wanted } from '../cloud/cloud.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { NicIntent } from './notes.ts';
+
+export type Action =
+  | { readonly do: 'assign'; readonly subnet: string; readonly nic: NicId; readonly want: Wanted }
+  | { readonly do: 'attach'; readonly subnet: string; readonly nic: NicId; readonly deviceIndex: number }
+  /** Creates the NIC of the intent; it is attached by the plan that finds it. */
+  | { readonly do: 'create'; readonly subnet: string; readonly intent: NicIntent }
+  | { readonly do: 'unassign'; readonly nic: NicId; readonly blocks: readonly Cidr[] }
+  | { readonly do: 'detach'; readonly nic: NicId }
+  | { readonly do: 'delete'; readonly nic: NicId };

@@ -1,0 +1,113 @@
+/**
+ * The cluster's brain: from what nodes ask for to what the cloud gives. In process for one node when standalone, for all nodes in a cluster.
+ * How one node is served: reconcile.ts. What is decided: plan.ts. Who takes NICs away that nobody owns: sweeper.ts.
+ */
+import { type Clock, systemClock } from '../cloud/clock.ts';
+import type { Cloud, CloudNic } from '../cloud/cloud.ts';
+import { pauseAfter } from '../cloud/limits/backoff.ts';
+import { asFailure, sentence } from '../errors/failure.ts';
+import type { Log } from '../log.ts';
+import type { NodeNetworks } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import { factsOf } from './facts.ts';
+import { blankMemory, type NodeMemory } from './memory.ts';
+import { turns } from './queue.ts';
+import { pass } from './reconcile.ts';
+import { type Sightings, sweep } from './sweeper.ts';
+import { type Timings, usualTimings, type World } from './world.ts';
+
+export interface ControllerOptions {
+  /** Tells our NICs from another cluster's in the same account. */
+  readonly cluster: string;
+  readonly networks: NodeNetworks;
+  /** The PodSubnets there are now. */
+  readonly subnets: () => readonly PodSubnet[];
+  readonly cloud: Cloud;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** In [0, 1); Math.random when absent. */
+  readonly random?: () => number;
+  readonly timings?: Partial<Timings>;
+  /** Passes at once over different nodes; 16 when absent. */
+  readonly passesAtOnce?: number;
+}
+
+export interface Controller {
+  /** Reads the cloud anew and makes one pass over the node, now. Rejects never: what fails is in the log and in the node's status. */
+  passOnce(node: string): Promise<void>;
+  /** One sweep now; see sweeper.ts. @throws Failure cloud*, store* */
+  sweepOnce(how?: { readonly dryRun?: boolean }): Promise<CloudNic[]>;
+  /** Lets passes that run come to their end and starts no more. */
+  stop(): Promise<void>;
+}
+
+/** Starts serving all nodes there are and come. Wrap the cloud in `paced`, and in `withoutChanges` where it is switched off, before. */
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  const { networks, cloud, clock = systemClock, random = Math.random, passesAtOnce = 16 } = options;
+  const timings = { ...usualTimings, ...options.timings };
+  const world: World = { ...options, clock, random, timings, facts: factsOf(cloud, clock, timings.fullRead_ms) };
+  const memories = new Map<string, NodeMemory>();
+  const seen: Sightings = new Map();
+
+  const memoryOf = (node: string): NodeMemory => {
+    const known = memories.get(node) ?? blankMemory(clock.now_ms());
+    memories.set(node, known);
+    return known;
+  };
+  const queue = turns(clock, passesAtOnce, async (node) => {
+    const due_ms = await passOrPause(world, memoryOf(node), node);
+    if (due_ms === undefined) memories.delete(node);
+    return due_ms;
+  });
+  const unwatch = networks.watch(({ name }) => queue.wake(name, timings.debounce_ms));
+  const sweeping = everyNowAndThen(world, async () => {
+    await sweep(world, seen, false);
+  });
+  for (const { name } of await networks.list()) queue.wake(name, random() * Math.min(timings.debounce_ms, 1000));
+  return {
+    async passOnce(node) {
+      memoryOf(node).mustRead = true;
+      await queue.now(node);
+    },
+    sweepOnce: ({ dryRun = false } = {}) => sweep(world, seen, dryRun),
+    async stop() {
+      unwatch();
+      await Promise.all([sweeping.stop(), queue.stop()]);
+    },
+  };
+}
+
+/** A pass that may fail at the store: then again after a pause. */
+async function passOrPause(world: World, memory: NodeMemory, node: string): Promise<number | undefined> {
+  try {
+    return await pass(world, memory, node);
+  } catch (error) {
+    world.log.error(`a pass over ${node} ended early: ${sentence(asFailure(error))}`, { node });
+    memory.mustRead = true;
+    memory.refusals++;
+    return world.clock.now_ms() + pauseAfter('medium', memory.refusals, world.random);
+  }
+}
+
+/** Sweeps with a jittered pause between, until stopped. */
+function everyNowAndThen({ clock, timings, random, log }: World, body: () => Promise<void>): { stop(): Promise<void> } {
+  let running: Promise<void> = Promise.resolve();
+  let cancel = (): void => {};
+  let stopped = false;
+  const arm = (): void => {
+    if (stopped) return;
+    cancel = clock.after(timings.sweep_ms * (0.75 + random() / 2), () => {
+      running = body()
+        .catch((error: unknown) => log.warn(`sweep for NICs nobody owns ended early: ${sentence(asFailure(error))}`))
+        .then(arm);
+    });
+  };
+  arm();
+  return {
+    stop() {
+      stopped = true;
+      cancel();
+      return running;
+    },
+  };
+}

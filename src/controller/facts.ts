@@ -1,0 +1,38 @@
+/** What all nodes share and what seldom changes: the VPC's blocks and its subnets. Read once for all nodes, and again when old. */
+import type { Clock } from '../cloud/clock.ts';
+import type { Cloud, CloudNetwork, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
+
+/** The VPC and the subnets asked for that exist. */
+export interface Facts {
+  readonly network: CloudNetwork;
+  readonly subnets: ReadonlyMap<SubnetId, CloudSubnet>;
+}
+
+/** Answers from memory where it can. @throws Failure cloud* of the reads it makes. */
+export type ReadFacts = (ids: ReadonlySet<SubnetId>) => Promise<Facts>;
+
+/** A memory of the VPC that forgets after `keep_ms`. */
+export function factsOf(cloud: Cloud, clock: Clock, keep_ms: number): ReadFacts {
+  let network: { readonly found: Promise<CloudNetwork>; readonly at_ms: number } | undefined;
+  const subnets = new Map<SubnetId, { readonly found: CloudSubnet | undefined; readonly at_ms: number }>();
+
+  function currentNetwork(): Promise<CloudNetwork> {
+    if (network !== undefined && clock.now_ms() - network.at_ms < keep_ms) return network.found;
+    const found = cloud.network();
+    network = { found, at_ms: clock.now_ms() };
+    // A failure is not kept; whoever awaits `found` sees it.
+    found.catch(() => (network = undefined));
+    return found;
+  }
+
+  return async (ids) => {
+    const old = [...ids].filter((id) => clock.now_ms() - (subnets.get(id)?.at_ms ?? Number.NEGATIVE_INFINITY) >= keep_ms);
+    const at_ms = clock.now_ms();
+    if (old.length > 0) {
+      const found = await cloud.subnets(old);
+      for (const id of old) subnets.set(id, { found: found.find((subnet) => subnet.id === id), at_ms });
+    }
+    const known = [...ids].flatMap((id) => subnets.get(id)?.found ?? []);
+    return { network: await currentNetwork(), subnets: new Map(known.map((subnet) => [subnet.id, subnet])) };
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * What the node may use, from what the cloud has and what the agent was told before.
+ *
+ * Invariants
+ * - a block that was granted stays granted until the agent gave it back or two reads lack it
+ * - a block that the agent still lists as returned is not granted anew: it would take the old promise for a new grant's end
+ * - blocks somebody else put on the first NIC are never granted
+ */
+import type { CloudNic } from '../cloud/cloud.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { GrantedNic } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { Situation } from './situation.ts';
+import { isOurs, subnetOf } from './tags.ts';
+import { blockKey, isPluggedInto, isReturned, nicKey } from './vanished.ts';
+
+/** All NICs the node may use now, by device index. */
+export function grantsOf(situation: Situation): GrantedNic[] {
+  const { granted, missing, nics, spec } = situation;
+  const present = nics.flatMap((nic) => grantOf(nic, situation) ?? []);
+  const kept = granted.filter((old) => !present.some(({ id }) => id === old.id) && isKept(old));
+  return [...present, ...kept].sort((a, b) => a.deviceIndex - b.deviceIndex);
+
+  /** On its way out by somebody else's hand, or missing but not for sure. */
+  function isKept(old: GrantedNic): boolean {
+    const nic = nics.find(({ id }) => id === old.id);
+    return isPluggedInto(nic, spec.instance) || missing.get(nicKey(old))?.sure !== true;
+  }
+}
+
+/** undefined: not plugged in, or none of ours. */
+function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
+  const { cluster, node, spec, cloudSubnets, granted } = situation;
+  const { attachment, subnet: cloudSubnet, id, mac, mtu, primary4, primary6 } = nic;
+  if (attachment?.state !== 'attached' || !isPluggedInto(nic, spec.instance)) return undefined;
+  const isFirst = attachment.deviceIndex === 0;
+  if (!isFirst && !isOurs(nic, cluster, node)) return undefined;
+  const before = granted.find((old) => old.id === id);
+  const subnet = isFirst ? servedByFirst(nic, before, situation) : subnetOf(nic);
+  const { cidr4, cidr6, gateway4, gateway6 } = cloudSubnets.get(cloudSubnet) ?? {};
+  const facts = { subnet, cidr4, cidr6, gateway4, gateway6, primary4, primary6 };
+  const blocks = subnet === undefined ? [] : grantedBlocks(nic, before, situation);
+  return {
+    id,
+    mac,
+    ...present(facts),
+    deviceIndex: attachment.deviceIndex,
+    mtu,
+    blocks,
+    reclaiming: (before?.reclaiming ?? []).filter((block) => blocks.includes(block)),
+  };
+}
+
+/** Drops fields that are undefined: an absent field stays absent in the object's text. */
+function present<T extends object>(facts: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  // Object.entries forgets the keys' types; those left are the same ones.
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, { spec, foreign, missing }: Situation): Cidr[] {
+  const old = before?.blocks ?? [];
+  const there = nic.blocks.filter((block) => !foreign.has(block) && (old.includes(block) || !spec.returned.includes(block)));
+  const notSurelyGone = (block: Cidr): boolean =>
+    before !== undefined && !isReturned(before, block, spec) && missing.get(blockKey(before, block))?.sure !== true;
+  return [...there, ...old.filter((block) => !there.includes(block) && !nic.blocks.includes(block) && notSurelyGone(block))];
+}
+
+/**
+ * The PodSubnet the first NIC serves: one that lies in the same cloud subnet and wants it. The one it served before goes first, then the default.
+ * It goes on serving a PodSubnet that no longer wants it until its blocks are back.
+ */
+function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, { subnets }: Situation): string | undefined {
+  const fitting = subnets.filter((subnet) => fits(nic, subnet));
+  const rank = (subnet: PodSubnet): number => (subnet.metadata.name === before?.subnet ? 0 : subnet.spec.default ? 1 : 2);
+  const [best] = fitting.sort((a, b) => rank(a) - rank(b) || a.metadata.name.localeCompare(b.metadata.name));
+  const serving = before !== undefined && before.blocks.length > 0 ? before.subnet : undefined;
+  return serving ?? best?.metadata.name;
+}
+
+/** Whether the NIC may serve Pods of that PodSubnet. */
+export function fits(nic: CloudNic, subnet: PodSubnet): boolean {
+  const isFirst = nic.attachment?.deviceIndex === 0;
+  return nic.subnet === (subnet.spec.cloudSubnet as string) && (!isFirst || subnet.spec.useFirstNic);
+}

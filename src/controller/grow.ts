@@ -1,0 +1,226 @@
+/**
+ * How a pool gets more: fill the NICs that are there, the fullest first; then plug in ours that lie about; then make new ones.
+ *
+ * Invariants
+ * - one assign call for each NIC, for all it can take
+ * - what is on its way already (a NIC being attached, an intent not yet answered) is not asked for again
+ * - never more NICs than the instance takes, never more addresses than the ceiling
+ */
+import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
+import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
+import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { Action } from './action.ts';
+import { atCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
+import type { NicRoom } from './nic-room.ts';
+import type { NicIntent } from './notes.ts';
+import { freeSlots, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
+import type { Situation, Stop } from './situation.ts';
+import { intentOf, isOurs, newToken, subnetOf } from './tags.ts';
+
+/** What growing a pool takes. */
+export interface Growing {
+  readonly actions: readonly Action[];
+  /** Intents of this pool that are to be kept, new ones among them. */
+  readonly intents: readonly NicIntent[];
+  readonly stop: Stop | undefined;
+}
+
+/** What a pool needs, and what of it could not be found room for. Takes what it uses out of `room`. */
+export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom): Growing {
+  const need = needOf(pool);
+  const stop = obstacle(pool, situation);
+  const { config } = pool;
+  if (stop !== undefined || config === undefined) {
+    return { actions: [], intents: openIntents(pool, situation), stop: need.blocks > 0 ? stop : undefined };
+  }
+  const most = situation.mostAtOnce.get(pool.name) ?? Number.POSITIVE_INFINITY;
+  const asked: Asked = {
+    pool,
+    config,
+    situation,
+    room,
+    actions: [],
+    intents: [],
+    left: Math.min(need.allowed, most),
+    spares: spareNicsMissing(pool, config, situation),
+  };
+  onTheWay(asked);
+  assignToServing(asked);
+  plugIn(asked);
+  makeAgain(asked);
+  makeNew(asked);
+  return { actions: asked.actions, intents: asked.intents, stop: verdict(asked, need) };
+}
+
+interface Asked {
+  readonly pool: SubnetPool;
+  readonly config: PodSubnet;
+  readonly situation: Situation;
+  readonly room: NicRoom;
+  readonly actions: Action[];
+  readonly intents: NicIntent[];
+  /** Blocks still to be found a place for. */
+  left: number;
+  /** Empty NICs still to be attached. */
+  spares: number;
+  noV6?: boolean;
+}
+
+interface Need {
+  /** Blocks the targets ask for. */
+  readonly blocks: number;
+  /** Those of them that the ceiling allows. */
+  readonly allowed: number;
+  /** Addresses held, those asked back among them. */
+  readonly heldInAll: number;
+}
+
+function needOf({ holding, config, counted, serving, leaving }: SubnetPool): Need {
+  const reclaiming = [...serving, ...leaving].flatMap(({ grant }) => grant.reclaiming);
+  const heldInAll = holding.held + heldAddresses(reclaiming, counted, config?.spec.exclude ?? [], holding.maximum);
+  // What is asked back is still held: the ceiling counts it until it is gone.
+  const allowed = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
+  return { blocks: blocksToAdd({ ...holding, maximum: Number.MAX_SAFE_INTEGER }), allowed, heldInAll };
+}
+
+function verdict({ pool, situation, left, noV6 }: Asked, need: Need): Stop | undefined {
+  if (left > 0) return instanceFull(pool, situation, left);
+  if (need.allowed < need.blocks) return atCeiling(pool, need.heldInAll);
+  return noV6 === true ? noRoomForV6(situation) : undefined;
+}
+
+/** NICs being attached bring what they carry, and room for more. */
+function onTheWay(asked: Asked): void {
+  for (const nic of oursFor(asked)) if (nic.attachment?.state === 'attaching') bring(asked, nic);
+}
+
+function assignToServing(asked: Asked): void {
+  const { pool, config, situation } = asked;
+  const { limits } = situation.instance;
+  const room = ({ nic }: ServingNic): number => freeSlots(nic, limits, pool.counted);
+  for (const one of pool.serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
+    const blocks = Math.max(0, Math.min(room(one), asked.left));
+    const alsoV6 = isDual(config) && lacksV6(one.grant, blocks) && !pausedV6(one.nic, asked);
+    if (blocks === 0 && !alsoV6) continue;
+    asked.left -= blocks;
+    asked.actions.push({ do: 'assign', subnet: pool.name, nic: one.nic.id, want: wantedOf(config, pool.counted, blocks, alsoV6) });
+  }
+}
+
+/** A NIC gives IPv4 addresses, or is about to, and has no /80 to go with them. */
+function lacksV6({ blocks, reclaiming }: ServingNic['grant'], coming: number): boolean {
+  const kept = blocks.filter((block) => !reclaiming.includes(block));
+  return !kept.some((block: Cidr) => cidrFamily(block) === 6) && (coming > 0 || kept.length > 0);
+}
+
+function pausedV6(nic: CloudNic, asked: Asked): boolean {
+  if (freeSlots(nic, asked.situation.instance.limits, 6) > 0) return false;
+  asked.noV6 = true;
+  return true;
+}
+
+/** NICs of ours for this PodSubnet that are not attached: made before a crash, or pulled out by hand. */
+function plugIn(asked: Asked): void {
+  for (const nic of oursFor(asked)) {
+    if (nic.attachment !== undefined || (asked.left <= 0 && asked.spares <= 0)) continue;
+    const deviceIndex = asked.room();
+    if (deviceIndex === undefined) return;
+    asked.actions.push({ do: 'attach', subnet: asked.pool.name, nic: nic.id, deviceIndex });
+    bring(asked, nic);
+  }
+}
+
+/** Intents nobody has seen a NIC of. One that stays unseen for long is dead (its NIC was made and deleted again): a new one has a new token. */
+function openIntents(pool: SubnetPool, { intents, nics, now_ms, limits }: Situation): NicIntent[] {
+  const unseen = intents.filter(({ subnet, token }) => subnet === pool.name && !nics.some((nic) => intentOf(nic) === token));
+  return unseen.filter(({ since_ms }) => now_ms - since_ms <= 10 * limits.settle_ms);
+}
+
+/** Calls for NICs that were intended before and that nobody has seen yet. */
+function makeAgain(asked: Asked): void {
+  const { situation, pool } = asked;
+  for (const intent of openIntents(pool, situation)) {
+    if ((asked.left <= 0 && asked.spares <= 0) || asked.room() === undefined) {
+      // Perhaps it was made and no read shows it yet.
+      if (situation.read_ms - intent.since_ms <= situation.limits.settle_ms) asked.intents.push(intent);
+      continue;
+    }
+    create(asked, intent);
+  }
+}
+
+function makeNew(asked: Asked): void {
+  const { pool, config, situation } = asked;
+  const cloudSubnet = config.spec.cloudSubnet as SubnetId;
+  const found = situation.cloudSubnets.get(cloudSubnet);
+  const hasPrimary = (pool.counted === 4 ? found?.cidr4 : found?.cidr6) !== undefined;
+  const perNic = slotsOfNew(situation.instance.limits, pool.counted, hasPrimary);
+  while ((asked.left > 0 && perNic > 0) || asked.spares > 0) {
+    if (asked.room() === undefined) return;
+    const blocks = Math.max(0, Math.min(asked.left, perNic));
+    const want = wantedOf(config, pool.counted, blocks, isDual(config) && blocks > 0);
+    const token = unusedToken(asked);
+    const securityGroups = groupsFor(config, situation);
+    create(asked, { token, subnet: pool.name, cloudSubnet, securityGroups, want, since_ms: situation.now_ms });
+  }
+}
+
+/** The PodSubnet's own, else those of the instance's first NIC. */
+function groupsFor(config: PodSubnet, { nics, spec }: Situation): readonly string[] {
+  if (config.spec.securityGroups.length > 0) return config.spec.securityGroups;
+  return nics.find(({ attachment }) => attachment?.instance === spec.instance && attachment.deviceIndex === 0)?.securityGroups ?? [];
+}
+
+function unusedToken({ situation, pool, intents }: Asked): string {
+  const used = new Set([...situation.intents, ...intents].map(({ token }) => token));
+  for (const nic of situation.nics) used.add(intentOf(nic) ?? '');
+  let number = 0;
+  while (used.has(newToken(situation, pool.name, number))) number++;
+  return newToken(situation, pool.name, number);
+}
+
+function create(asked: Asked, intent: NicIntent): void {
+  asked.intents.push(intent);
+  asked.actions.push({ do: 'create', subnet: asked.pool.name, intent });
+  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0 } = intent.want;
+  const blocks = asked.pool.counted === 4 ? addresses4 + prefixes4 : prefixes6;
+  asked.left -= blocks;
+  if (blocks === 0) asked.spares--;
+}
+
+/** What a NIC on its way brings: its blocks, and slots that can be filled once it is there. */
+function bring(asked: Asked, nic: CloudNic): void {
+  const { counted } = asked.pool;
+  const blocks = nic.blocks.filter((block) => cidrFamily(block) === counted).length;
+  const before = asked.left;
+  asked.left -= blocks + freeSlots(nic, asked.situation.instance.limits, counted);
+  if (blocks === 0 && before <= 0) asked.spares--;
+}
+
+function oursFor({ situation, pool, config }: Asked): CloudNic[] {
+  const { nics, cluster, node, spec } = situation;
+  return nics.filter(
+    (nic) =>
+      isOurs(nic, cluster, node) &&
+      subnetOf(nic) === pool.name &&
+      nic.subnet === (config.spec.cloudSubnet as string) &&
+      (nic.attachment === undefined || nic.attachment.instance === spec.instance),
+  );
+}
+
+/** Empty NICs the PodSubnet wants attached, less those that are and will stay so. */
+function spareNicsMissing(pool: SubnetPool, config: PodSubnet, { instance }: Situation): number {
+  const empty = emptyNics(pool).length;
+  const room = pool.serving.reduce((sum, { nic }) => sum + (nic.blocks.length > 0 ? freeSlots(nic, instance.limits, pool.counted) : 0), 0);
+  const spill = Math.max(0, needOf(pool).allowed - room);
+  const perNic = Math.max(1, slotsOfNew(instance.limits, pool.counted, true));
+  return config.spec.warm.spareNics - Math.max(0, empty - Math.ceil(spill / perNic));
+}
+
+/** NICs beside the first that carry no address for a Pod. */
+export function emptyNics({ serving, counted }: SubnetPool): ServingNic[] {
+  return serving.filter(
+    ({ grant, nic }) => grant.deviceIndex !== 0 && ![...grant.blocks, ...nic.blocks].some((block) => cidrFamily(block) === counted),
+  );
+}

@@ -1,0 +1,56 @@
+/** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
+import type { CloudInstance, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { SubnetPool } from './pools.ts';
+import type { Situation, Stop } from './situation.ts';
+
+/** What forbids to ask for anything at all for this pool; undefined: nothing. `config` and `cloudSubnet` are what was found for it. */
+export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefined {
+  const { config, name } = pool;
+  const { instance, cloudSubnets, spec } = situation;
+  if (instance.state === 'terminated') return { stoppedBy: 'instance', text: `instance ${instance.id} is terminated` };
+  if (spec.draining === true) return { stoppedBy: 'switch', text: 'the node is draining' };
+  if (situation.stopped !== undefined) return situation.stopped;
+  if (config === undefined) return { stoppedBy: 'subnet', text: `there is no PodSubnet ${name} any more` };
+  const cloudSubnet = cloudSubnets.get(config.spec.cloudSubnet as SubnetId);
+  return situation.growthStopped.get(name) ?? misplaced(config, cloudSubnet, instance);
+}
+
+function misplaced(config: PodSubnet, cloudSubnet: CloudSubnet | undefined, instance: CloudInstance): Stop | undefined {
+  const { name } = config.metadata;
+  if (cloudSubnet === undefined) {
+    return { stoppedBy: 'subnet', text: `the cloud knows no subnet ${config.spec.cloudSubnet}, which PodSubnet ${name} names` };
+  }
+  if (cloudSubnet.zone === instance.zone) return undefined;
+  const text = `subnet ${cloudSubnet.id} is in zone ${cloudSubnet.zone}, instance ${instance.id} in ${instance.zone}: its interfaces cannot be attached`;
+  return { stoppedBy: 'instance', text };
+}
+
+/** perNode.maximum is reached, or the next block would pass it. */
+export function atCeiling({ name, holding }: SubnetPool, held: number): Stop {
+  const rest = holding.unit > 1 && held < holding.maximum ? `; another /28 of ${holding.unit} would be too many` : '';
+  return {
+    stoppedBy: 'ceiling',
+    text: `this node holds ${held} of at most ${holding.maximum} addresses of ${name} (perNode.maximum)${rest}`,
+  };
+}
+
+/** Every NIC the instance may have is there and full. */
+export function instanceFull(pool: SubnetPool, { instance, nics }: Situation, unserved: number): Stop {
+  const { nics: most, addressSlotsPerNic, ipv6SlotsPerNic } = instance.limits;
+  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id).length;
+  const slots = pool.counted === 4 ? addressSlotsPerNic : ipv6SlotsPerNic;
+  const what = pool.counted === 4 ? (pool.holding.unit === 16 ? '/28 prefixes' : 'addresses') : '/80 prefixes';
+  return {
+    stoppedBy: 'instance',
+    text: `instance type ${instance.type} is full: ${attached} of ${most} interfaces attached, ${slots} address slots each; ${unserved} more ${what} wanted`,
+  };
+}
+
+/** A NIC that serves both families has no slot for a /80. */
+export function noRoomForV6({ instance }: Situation): Stop {
+  return {
+    stoppedBy: 'instance',
+    text: `instance type ${instance.type} has ${instance.limits.ipv6SlotsPerNic} IPv6 slots per interface: none is left for a /80`,
+  };
+}

@@ -1,0 +1,56 @@
+/** Takes a refusal to heart: what is paused, what is asked for less of, what is read again. The table of decision.ts says which. */
+import { pauseAfter } from '../cloud/limits/backoff.ts';
+import { type Failure, sentence } from '../errors/failure.ts';
+import type { Action } from './action.ts';
+import { decisionFor } from './decision.ts';
+import type { NodeMemory, Pause } from './memory.ts';
+import { wordsFor } from './perform.ts';
+import type { World } from './world.ts';
+
+/** @param action absent when reading was refused */
+export function heed(world: World, memory: NodeMemory, node: string, failed: Failure, action?: Action): void {
+  const decision = decisionFor(failed);
+  const what = action === undefined ? 'read the cloud' : wordsFor(action);
+  world.log.warn(`could not ${what}: ${sentence(failed)}`, { node, code: failed.code, next: decision.next });
+  const pause = (attempt: number): Pause => ({
+    stop: { stoppedBy: decision.stoppedBy, text: textOf(failed) },
+    until_ms: world.clock.now_ms() + pauseAfter(decision.pause, attempt, world.random),
+  });
+  if (action === undefined || decision.next === 'retry' || decision.next === 'readBack') {
+    memory.refusals++;
+    memory.pause = pause(memory.refusals);
+    memory.mustRead ||= decision.next !== 'retry';
+    return;
+  }
+  memory.mustRead ||= decision.next === 'tell';
+  if (action.do === 'create') memory.refusedTokens.add(action.intent.token);
+  if (!('subnet' in action)) {
+    memory.shrinkPause = pause(1);
+    return;
+  }
+  if (decision.next === 'less' && askForLess(memory, action)) return;
+  const attempt = (memory.growthRefusals.get(action.subnet) ?? 0) + 1;
+  memory.growthRefusals.set(action.subnet, attempt);
+  memory.growthPauses.set(action.subnet, pause(attempt));
+}
+
+/** Half of what did not fit; false when it was one block already. */
+function askForLess(memory: NodeMemory, action: Action): boolean {
+  const want = action.do === 'assign' ? action.want : action.do === 'create' ? action.intent.want : {};
+  const asked = Math.max(want.addresses4 ?? 0, want.prefixes4 ?? 0);
+  const less = Math.floor(Math.min(asked, memory.mostAtOnce.get('subnet' in action ? action.subnet : '') ?? asked) / 2);
+  if (less < 1 || !('subnet' in action)) return false;
+  memory.mostAtOnce.set(action.subnet, less);
+  return true;
+}
+
+/** For the Pod's event: no countdown, or it would be another text each time. */
+function textOf(failed: Failure): string {
+  return failed.details === '' ? failed.message : `${failed.message}: ${failed.details}`;
+}
+
+/** A change succeeded: the next refusal is the first again. */
+export function relieved(memory: NodeMemory, action?: Action): void {
+  memory.refusals = 0;
+  if (action !== undefined && 'subnet' in action && !memory.mostAtOnce.has(action.subnet)) memory.growthRefusals.delete(action.subnet);
+}

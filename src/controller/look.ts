@@ -1,0 +1,89 @@
+/**
+ * Looking at the cloud, as seldom as will do: everything at the start, after an unclear answer, to confirm that something vanished, and every few minutes;
+ * in between only NICs that are on their way in or out.
+ */
+import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
+import type { NodeNetwork } from '../store/node-network.ts';
+import type { Facts } from './facts.ts';
+import type { NodeMemory, Reading } from './memory.ts';
+import { withOwnWrites } from './own-writes.ts';
+import { tagsOfNode } from './tags.ts';
+import { missingAfter, type ProvenFrom } from './vanished.ts';
+import type { World } from './world.ts';
+
+/** What is known of the cloud now. */
+export interface Picture {
+  readonly reading: Reading;
+  readonly facts: Facts;
+  /** The reading with our own writes laid over it. */
+  readonly nics: readonly CloudNic[];
+}
+
+/** Reads what must be read and remembers it. @throws Failure cloud* */
+export async function look(world: World, memory: NodeMemory, node: NodeNetwork): Promise<Picture> {
+  const { clock } = world;
+  if (fullReadDue_ms(memory, world) <= clock.now_ms()) await readAll(world, memory, node);
+  else if (isMoving(memory) && memory.nextPoll_ms <= clock.now_ms()) await readMoving(world, memory);
+  const { reading } = memory;
+  if (reading === undefined) throw new Error('a full read left no reading');
+  const ids = new Set<SubnetId>(reading.nics.map(({ subnet }) => subnet));
+  // The schema checks that the id is text; what it means only the cloud knows.
+  for (const { spec } of world.subnets()) ids.add(spec.cloudSubnet as SubnetId);
+  const facts = await world.facts(ids);
+  const nics = withOwnWrites(reading.nics, memory.writes);
+  // Only a full read made since can prove that something vanished.
+  memory.missing = missingAfter(memory.missing, node, nics, reading.read_ms, provenFrom(memory, world));
+  return { reading, facts, nics };
+}
+
+/**
+ * A second read some seconds after the first that lacked it; and none by a controller so young that it may not know what was written just before it
+ * was born: reads can be that old.
+ */
+function provenFrom({ born_ms }: NodeMemory, { timings }: World): ProvenFrom {
+  return (since_ms) => Math.max(since_ms + timings.confirm_ms, born_ms + timings.settle_ms);
+}
+
+/** When everything is to be read again. */
+export function fullReadDue_ms(memory: NodeMemory, world: World): number {
+  const { reading, missing } = memory;
+  if (reading === undefined || memory.mustRead) return 0;
+  const unsure = [...missing.values()].filter(({ sure }) => !sure).map(({ since_ms }) => provenFrom(memory, world)(since_ms));
+  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure);
+}
+
+/** Whether a NIC is on its way in or out. */
+export function isMoving(memory: NodeMemory): boolean {
+  return moving(memory).length > 0;
+}
+
+function moving({ reading, writes }: NodeMemory): CloudNic[] {
+  const nics = withOwnWrites(reading?.nics ?? [], writes);
+  return nics.filter(({ attachment }) => attachment !== undefined && attachment.state !== 'attached');
+}
+
+async function readAll(world: World, memory: NodeMemory, node: NodeNetwork): Promise<void> {
+  const { cloud, clock, timings, cluster } = world;
+  const read_ms = clock.now_ms();
+  const { instance: id } = node.spec;
+  const [instance, attached, ours] = await Promise.all([
+    cloud.instance(id),
+    cloud.nics({ instance: id }),
+    cloud.nics({ tags: tagsOfNode(cluster, node.name) }),
+  ]);
+  const nics = new Map([...ours, ...attached].map((nic) => [nic.id, nic]));
+  memory.reading = { instance, nics: [...nics.values()], read_ms };
+  memory.writes = memory.writes.filter(({ at_ms }) => read_ms - at_ms < timings.settle_ms);
+  memory.mustRead = false;
+}
+
+async function readMoving({ cloud, clock }: World, memory: NodeMemory): Promise<void> {
+  const { reading } = memory;
+  if (reading === undefined) return;
+  const ids = moving(memory).map(({ id }) => id);
+  const found = await cloud.nics({ ids });
+  const others = reading.nics.filter(({ id }) => !found.some((nic) => nic.id === id));
+  memory.reading = { ...reading, nics: [...others, ...found] };
+  memory.nextPoll_ms = clock.now_ms() + Math.min(100 * 2 ** memory.polls, 5_000);
+  memory.polls = Math.min(memory.polls + 1, 10);
+}

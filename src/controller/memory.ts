@@ -1,0 +1,89 @@
+/** What the controller remembers of a node between passes. None of it is needed for being right: after a restart it is read or learnt again. */
+import type { CloudInstance, CloudNic } from '../cloud/cloud.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { Picture } from './look.ts';
+import type { OwnWrite } from './own-writes.ts';
+import type { Stop } from './situation.ts';
+import type { Missing } from './vanished.ts';
+
+/** What a full read of the cloud gave. */
+export interface Reading {
+  readonly instance: CloudInstance;
+  readonly nics: readonly CloudNic[];
+  readonly read_ms: number;
+}
+
+/** A stop that ends by itself. */
+export interface Pause {
+  readonly stop: Stop;
+  readonly until_ms: number;
+}
+
+export interface NodeMemory {
+  /** When this controller first heard of the node. */
+  readonly born_ms: number;
+  reading: Reading | undefined;
+  /** Changes of ours that a read may not show yet. */
+  writes: OwnWrite[];
+  missing: Missing;
+  /** An answer was unclear: nothing is believed before everything was read again. */
+  mustRead: boolean;
+  /** Looks in a row at NICs on their way in or out, and when the next is due. */
+  polls: number;
+  nextPoll_ms: number;
+  /** No call at all before this is over. */
+  pause: Pause | undefined;
+  /** Refusals in a row that led to a pause. */
+  refusals: number;
+  readonly growthPauses: Map<string, Pause>;
+  readonly growthRefusals: Map<string, number>;
+  readonly mostAtOnce: Map<string, number>;
+  shrinkPause: Pause | undefined;
+  /** Tokens of intents the cloud has definitely refused. */
+  readonly refusedTokens: Set<string>;
+  readonly askedBackSince_ms: Map<Cidr, number>;
+  /** What the last look saw: good enough while no call may be made. */
+  lastPicture: Picture | undefined;
+  /** Sentences the log has already. */
+  readonly said: Set<string>;
+}
+
+/** Of a node nothing is known about yet. */
+export function blankMemory(now_ms: number): NodeMemory {
+  return {
+    born_ms: now_ms,
+    reading: undefined,
+    writes: [],
+    missing: new Map(),
+    mustRead: true,
+    polls: 0,
+    nextPoll_ms: 0,
+    pause: undefined,
+    refusals: 0,
+    growthPauses: new Map(),
+    growthRefusals: new Map(),
+    mostAtOnce: new Map(),
+    shrinkPause: undefined,
+    refusedTokens: new Set(),
+    askedBackSince_ms: new Map(),
+    lastPicture: undefined,
+    said: new Set(),
+  };
+}
+
+/** Forgets what is over. */
+export function forgetOld(memory: NodeMemory, now_ms: number): void {
+  if (memory.pause !== undefined && memory.pause.until_ms <= now_ms) memory.pause = undefined;
+  if (memory.shrinkPause !== undefined && memory.shrinkPause.until_ms <= now_ms) memory.shrinkPause = undefined;
+  for (const [subnet, pause] of memory.growthPauses) {
+    if (pause.until_ms > now_ms) continue;
+    memory.growthPauses.delete(subnet);
+    memory.mostAtOnce.delete(subnet);
+  }
+}
+
+/** Keeps since when each block is asked back. */
+export function noteAskedBack(memory: NodeMemory, blocks: readonly Cidr[], now_ms: number): void {
+  for (const known of memory.askedBackSince_ms.keys()) if (!blocks.includes(known)) memory.askedBackSince_ms.delete(known);
+  for (const block of blocks) if (!memory.askedBackSince_ms.has(block)) memory.askedBackSince_ms.set(block, now_ms);
+}

@@ -1,0 +1,53 @@
+/**
+ * What the controller writes down beside its grants, in the same half of the same object, so that a new controller goes on where the last one stopped.
+ *
+ * - intents: NICs that are to be created, written before the call. The token makes the call repeatable: after a crash or a lost answer the same intent
+ *   gives the same NIC.
+ * - foreign: blocks the first NIC already had when we first saw it. Somebody else uses them; no Pod gets them and we never take them away.
+ */
+import type { SubnetId, Wanted } from '../cloud/cloud.ts';
+import { type Cidr, tryParseCidr } from '../net/cidr.ts';
+import type { NodeNetworkStatus } from '../store/node-network.ts';
+
+/** A NIC that is to be; everything its call needs, so that the call can be repeated word for word. */
+export interface NicIntent {
+  readonly token: string;
+  /** Name of the PodSubnet. */
+  readonly subnet: string;
+  readonly cloudSubnet: SubnetId;
+  readonly securityGroups: readonly string[];
+  readonly want: Wanted;
+  readonly since_ms: number;
+}
+
+export interface Notes {
+  readonly intents: readonly NicIntent[];
+  readonly foreign: readonly Cidr[];
+}
+
+/** A status as the controller writes it. */
+export type NotedStatus = NodeNetworkStatus & { readonly notes?: Notes };
+
+/** The notes of a status that was read; undefined when there are none, or when what is there is not what we write. */
+export function notesOf(status: NodeNetworkStatus): Notes | undefined {
+  const noted: unknown = (status as { readonly notes?: unknown }).notes;
+  if (!isRecord(noted) || !Array.isArray(noted['intents']) || !Array.isArray(noted['foreign'])) return undefined;
+  const foreign = noted['foreign'].filter((block): block is Cidr => typeof block === 'string' && tryParseCidr(block) === block);
+  return { intents: noted['intents'].filter(isIntent), foreign };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isIntent(value: unknown): value is NicIntent {
+  return (
+    isRecord(value) &&
+    [value['token'], value['subnet'], value['cloudSubnet']].every((text) => typeof text === 'string' && text !== '') &&
+    Array.isArray(value['securityGroups']) &&
+    value['securityGroups'].every((group) => typeof group === 'string') &&
+    isRecord(value['want']) &&
+    Object.values(value['want']).every(Number.isSafeInteger) &&
+    Number.isSafeInteger(value['since_ms'])
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * From what is to what should be: pure. A plan is made anew after each call, from the newest picture; only its first action is carried out.
+ *
+ * The order of actions: what serves waiting Pods soonest goes first, what gives back goes last.
+ */
+import type { CloudNic, NicId } from '../cloud/cloud.ts';
+import type { GrantedNic, Growth } from '../store/node-network.ts';
+import type { Action } from './action.ts';
+import { grantsOf } from './grants.ts';
+import { growPool } from './grow.ts';
+import { nicRoom } from './nic-room.ts';
+import type { NicIntent } from './notes.ts';
+import { poolsOf } from './pools.ts';
+import { shrinkPool } from './shrink.ts';
+import type { Situation } from './situation.ts';
+import { intentOf, isOurs } from './tags.ts';
+
+export interface Plan {
+  /** What the agent is told before any of the actions. */
+  readonly nics: readonly GrantedNic[];
+  readonly growth: readonly Growth[];
+  /** Written down before any of the actions. */
+  readonly intents: readonly NicIntent[];
+  readonly actions: readonly Action[];
+}
+
+const order: readonly Action['do'][] = ['assign', 'attach', 'create', 'unassign', 'detach', 'delete'];
+
+export function planFor(situation: Situation): Plan {
+  const grants = grantsOf(situation);
+  const pools = poolsOf(situation, grants);
+  const room = nicRoom(situation);
+  const growings = pools.map((pool) => growPool(pool, situation, room));
+  const growing = new Set(growings.flatMap(({ actions }) => actions).flatMap((action) => ('nic' in action ? [action.nic] : [])));
+  const shrinkings = pools.map((pool) => shrinkPool(pool, situation, growing));
+  const release = new Set(shrinkings.flatMap((shrinking) => shrinking.release));
+  const remnants = leftovers(situation, grants, growing);
+  const askBack = new Set(shrinkings.flatMap((shrinking) => shrinking.askBack));
+  const actions = [...growings, ...shrinkings].flatMap((part) => part.actions);
+  const deletes = remnants.map(({ id }): Action => ({ do: 'delete', nic: id }));
+  return {
+    nics: grants
+      .filter(({ id }) => !release.has(id))
+      .map((grant) => ({ ...grant, reclaiming: grant.blocks.filter((block) => grant.reclaiming.includes(block) || askBack.has(block)) })),
+    growth: pools.map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none', text: '' }) })),
+    intents: [...growings.flatMap(({ intents }) => intents), ...arriving(situation, remnants)],
+    actions: [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do)),
+  };
+}
+
+/** NICs of ours that are attached to nothing and that no pool takes: to be deleted, unless an unsure read has only lost sight of where they are. */
+function leftovers(situation: Situation, grants: readonly GrantedNic[], growing: ReadonlySet<NicId>): CloudNic[] {
+  const { nics, cluster, node, spec, limits, now_ms } = situation;
+  if (situation.shrinkStopped || situation.stopped !== undefined) return [];
+  return nics.filter(
+    (nic) =>
+      isOurs(nic, cluster, node) &&
+      nic.attachment === undefined &&
+      !growing.has(nic.id) &&
+      !grants.some(({ id }) => id === nic.id) &&
+      (now_ms - nic.createdAt_ms >= limits.nicAge_ms || spec.draining === true),
+  );
+}
+
+/** Intents whose NIC is made and not yet plugged in: the note stays until it is, since the next read may not show the NIC. */
+function arriving({ intents, nics }: Situation, remnants: readonly CloudNic[]): NicIntent[] {
+  return intents.filter(({ token }) =>
+    nics.some((nic) => intentOf(nic) === token && !remnants.includes(nic) && (nic.attachment?.state ?? 'attaching') === 'attaching'),
+  );
+}

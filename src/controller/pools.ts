@@ -1,0 +1,104 @@
+/** One PodSubnet on one node, in numbers: what is held, what is free, which NIC has room. */
+import type { CloudNic, InstanceLimits, Wanted } from '../cloud/cloud.ts';
+import { heldAddresses, type Holding } from '../ipam/target.ts';
+import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import type { Demand, GrantedNic } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import { fits } from './grants.ts';
+import type { Situation } from './situation.ts';
+
+/** A NIC that serves the PodSubnet: what the cloud has and what the agent was told. */
+export interface ServingNic {
+  readonly nic: CloudNic;
+  readonly grant: GrantedNic;
+}
+
+/** One PodSubnet on one node. */
+export interface SubnetPool {
+  readonly name: string;
+  /** Absent: it is no longer configured, and all of it is to go back. */
+  readonly config: PodSubnet | undefined;
+  readonly demand: Demand;
+  /** NICs that may take more. */
+  readonly serving: readonly ServingNic[];
+  /** NICs that no longer fit what is configured, and go. */
+  readonly leaving: readonly ServingNic[];
+  readonly counted: 4 | 6;
+  readonly holding: Holding;
+}
+
+/** All PodSubnets the node asks for or holds something of; those with the most waiting first. */
+export function poolsOf(situation: Situation, grants: readonly GrantedNic[]): SubnetPool[] {
+  const held = grants.flatMap(({ subnet }) => subnet ?? []);
+  const names = new Set([...situation.spec.demand.map(({ subnet }) => subnet), ...held]);
+  const pools = [...names].map((name) => poolOf(name, situation, grants));
+  return pools.sort((a, b) => b.demand.waiting - a.demand.waiting || a.name.localeCompare(b.name));
+}
+
+function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[]): SubnetPool {
+  const { spec, subnets, nics, stuck } = situation;
+  const config = subnets.find((subnet) => subnet.metadata.name === name);
+  const demand = spec.demand.find(({ subnet }) => subnet === name) ?? { subnet: name, inUse: 0, cooling: 0, waiting: 0 };
+  const all = grants.flatMap((grant): ServingNic[] => {
+    const nic = nics.find(({ id }) => id === grant.id);
+    return grant.subnet === name && nic !== undefined ? [{ nic, grant }] : [];
+  });
+  const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config));
+  const { families, exclude, unit, warm, perNode } = config?.spec ?? noLonger;
+  const counted = families.includes(4) ? 4 : 6;
+  const blocks = grants
+    .filter(({ subnet }) => subnet === name)
+    .flatMap((grant) => grant.blocks.filter((block) => !grant.reclaiming.includes(block)));
+  const usedElsewhere = [...stuck].filter(
+    (block) => cidrFamily(block) === counted && all.some(({ grant }) => grant.reclaiming.includes(block)),
+  );
+  const holding: Holding = {
+    // What was asked back long ago and has not come is in use there, and takes nothing of the rest.
+    inUse: Math.max(0, demand.inUse - usedElsewhere.length),
+    cooling: demand.cooling,
+    waiting: demand.waiting,
+    held: heldAddresses(blocks, counted, exclude, perNode.maximum),
+    minimum: spec.draining === true ? 0 : warm.minimum,
+    spare: spec.draining === true ? 0 : warm.spare,
+    maximum: perNode.maximum,
+    unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
+  };
+  return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding };
+}
+
+/** A PodSubnet that is not configured: nothing is kept of it. */
+const noLonger = {
+  families: [4] as readonly (4 | 6)[],
+  exclude: [] as readonly Cidr[],
+  unit: 'address' as const,
+  warm: { minimum: 0, spare: 0, spareNics: 0 },
+  perNode: { maximum: 65_536 },
+};
+
+/** How many more blocks of the family the NIC can take. The primary address takes a slot. */
+export function freeSlots(nic: CloudNic, limits: InstanceLimits, family: 4 | 6): number {
+  const primary = family === 4 ? nic.primary4 : nic.primary6;
+  const taken = nic.blocks.filter((block) => cidrFamily(block) === family).length + (primary === undefined ? 0 : 1);
+  return Math.max(0, slotsOf(limits, family) - taken);
+}
+
+/** Blocks of the family a NIC just born can take. */
+export function slotsOfNew(limits: InstanceLimits, family: 4 | 6, hasPrimary: boolean): number {
+  return Math.max(0, slotsOf(limits, family) - (hasPrimary ? 1 : 0));
+}
+
+function slotsOf(limits: InstanceLimits, family: 4 | 6): number {
+  return family === 4 ? limits.addressSlotsPerNic : limits.ipv6SlotsPerNic;
+}
+
+/** That many blocks of the kind the PodSubnet counts, and a /80 beside IPv4 ones where its Pods get both. */
+export function wantedOf(config: PodSubnet, counted: 4 | 6, blocks: number, alsoV6: boolean): Wanted {
+  if (counted === 6) return blocks > 0 ? { prefixes6: blocks } : {};
+  const own: Wanted = blocks === 0 ? {} : config.spec.unit === 'prefix' ? { prefixes4: blocks } : { addresses4: blocks };
+  return alsoV6 ? { ...own, prefixes6: 1 } : own;
+}
+
+/** Whether Pods of the PodSubnet get IPv6 beside IPv4, so that each of its NICs needs a /80. */
+export function isDual(config: PodSubnet): boolean {
+  return config.spec.families.length === 2;
+}

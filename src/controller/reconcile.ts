@@ -1,0 +1,149 @@
+/**
+ * One pass over one node: look → plan → tell the agent → make one call → again, until nothing is left to do.
+ *
+ * Invariants
+ * - level-triggered: what is done depends on what is, never on what event woke us
+ * - what a call needs to be repeated after a crash, and what the agent must know before it, is written before the call
+ * - at most `mostSteps` calls in one pass; the rest is for the next
+ */
+import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.ts';
+import type { NodeNetwork } from '../store/node-network.ts';
+import { heed, relieved } from './heed.ts';
+import { look, type Picture } from './look.ts';
+import { forgetOld, type NodeMemory, noteAskedBack } from './memory.ts';
+import { type NotedStatus, type Notes, notesOf } from './notes.ts';
+import { perform, wordsFor } from './perform.ts';
+import { type Plan, planFor } from './plan.ts';
+import type { Situation } from './situation.ts';
+import { nextPass_ms } from './next-pass.ts';
+import type { World } from './world.ts';
+
+const mostSteps = 64;
+
+/**
+ * Brings one node nearer to what it asks for. Answers with when to come again (milliseconds of the clock) at the latest; undefined: there is no such
+ * node any more. @throws Failure store* when the node's object cannot be read or written; a cloud's refusals are remembered instead.
+ */
+export async function pass(world: World, memory: NodeMemory, name: string): Promise<number | undefined> {
+  for (let step = 0; step < mostSteps; step++) {
+    const node = await world.networks.get(name);
+    if (node === undefined) return undefined;
+    forgetOld(memory, world.clock.now_ms());
+    const picture = await lookOrHeed(world, memory, node);
+    if (picture === undefined) {
+      await tellOfPause(world, memory, node);
+      return nextPass_ms(world, memory, undefined);
+    }
+    const situation = situationOf(world, memory, node, picture);
+    const plan = planFor(situation);
+    await tell(world, memory, node, picture, situation, plan);
+    const action = memory.pause === undefined ? plan.actions[0] : undefined;
+    if (action === undefined) {
+      if (memory.pause === undefined) relieved(memory);
+      return nextPass_ms(world, memory, situation);
+    }
+    try {
+      await perform(world, memory, node, action);
+      relieved(memory, action);
+      world.log.info(`did ${wordsFor(action)}`, { node: name });
+    } catch (error) {
+      heed(world, memory, name, cloudFailure(error), action);
+    }
+  }
+  return world.clock.now_ms();
+}
+
+/** undefined: nothing is known of the cloud yet, and it does not answer. While calls are paused, what was known before has to do. */
+async function lookOrHeed(world: World, memory: NodeMemory, node: NodeNetwork): Promise<Picture | undefined> {
+  if (memory.pause !== undefined) return memory.lastPicture;
+  try {
+    memory.lastPicture = await look(world, memory, node);
+  } catch (error) {
+    heed(world, memory, node.name, cloudFailure(error));
+  }
+  return memory.lastPicture;
+}
+
+/** What a call threw. A mistake of ours counts as an unclear answer, and is told apart in the log by its code. */
+function cloudFailure(error: unknown): Failure {
+  return isFailure(error) ? error : asFailure(error);
+}
+
+function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { reading, facts, nics }: Picture): Situation {
+  const { cluster, clock, timings } = world;
+  const now_ms = clock.now_ms();
+  const notes = notesOf(node.status);
+  const { spec, status } = node;
+  noteAskedBack(
+    memory,
+    status.nics.flatMap(({ reclaiming }) => reclaiming),
+    now_ms,
+  );
+  return {
+    cluster,
+    node: node.name,
+    spec,
+    granted: status.nics,
+    intents: (notes?.intents ?? []).filter(({ token }) => !memory.refusedTokens.has(token)),
+    foreign: new Set(foreignOf(node, notes, nics)),
+    subnets: world.subnets(),
+    instance: reading.instance,
+    network: facts.network,
+    cloudSubnets: facts.subnets,
+    nics,
+    read_ms: reading.read_ms,
+    missing: memory.missing,
+    stuck: new Set([...memory.askedBackSince_ms].filter(([, since_ms]) => now_ms - since_ms >= timings.stuck_ms).map(([block]) => block)),
+    growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
+    mostAtOnce: memory.mostAtOnce,
+    shrinkStopped: memory.shrinkPause !== undefined,
+    stopped: memory.pause?.stop,
+    now_ms,
+    limits: { nicAge_ms: timings.nicAge_ms, settle_ms: timings.settle_ms },
+  };
+}
+
+/** What the first NIC had when this node was first seen is somebody else's; later it is what was noted then. */
+function foreignOf({ status, spec }: NodeNetwork, notes: Notes | undefined, nics: Picture['nics']): Notes['foreign'] {
+  if (notes !== undefined) return notes.foreign;
+  const granted = status.nics.flatMap(({ blocks }) => blocks);
+  const first = nics.find(({ attachment }) => attachment?.instance === spec.instance && attachment.deviceIndex === 0);
+  return (first?.blocks ?? []).filter((block) => !granted.includes(block));
+}
+
+async function tell(
+  world: World,
+  memory: NodeMemory,
+  node: NodeNetwork,
+  { facts }: Picture,
+  situation: Situation,
+  plan: Plan,
+): Promise<void> {
+  const status: NotedStatus = {
+    vpcCidrs: facts.network.cidrs,
+    nics: plan.nics,
+    growth: plan.growth,
+    notes: { intents: plan.intents, foreign: [...situation.foreign] },
+  };
+  for (const { subnet, text } of plan.growth) if (text !== '') sayOnce(world, memory, node.name, `${subnet} does not grow: ${text}`);
+  await publish(world, node, status);
+  memory.refusedTokens.clear();
+}
+
+/** Says in the status why nothing moves, and leaves the rest of it as it is. */
+async function tellOfPause(world: World, memory: NodeMemory, node: NodeNetwork): Promise<void> {
+  const stop = memory.pause?.stop ?? { stoppedBy: 'cloud', text: 'the cloud was not read yet' };
+  await publish(world, node, { ...node.status, growth: node.spec.demand.map(({ subnet }) => ({ subnet, ...stop })) });
+}
+
+async function publish({ networks }: World, node: NodeNetwork, status: NotedStatus): Promise<void> {
+  if (JSON.stringify(status) !== JSON.stringify(node.status)) await networks.writeStatus(node.name, status);
+}
+
+function sayOnce({ log }: World, memory: NodeMemory, node: string, text: string): void {
+  if (memory.said.has(text)) return;
+  // Bounded: a text that alternates with many others may be said again.
+  if (memory.said.size > 100) memory.said.clear();
+  memory.said.add(text);
+  log.warn(text, { node });
+}

@@ -1,0 +1,109 @@
+/**
+ * How a pool gives back, by the handshake of node-network.ts: ask back → the agent returns → unassign; an empty NIC goes after its blocks.
+ *
+ * Invariants
+ * - a block is unassigned only when we had asked it back and the agent has returned it, and never when the agent's own numbers say it must be in use
+ * - nothing is asked back while an ADD waits
+ * - the first NIC stays; a NIC goes only when the cloud knows no block on it
+ */
+import type { NicId } from '../cloud/cloud.ts';
+import { blocksToTakeBack } from '../ipam/target.ts';
+import { usableSize } from '../ipam/usable.ts';
+import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import type { Action } from './action.ts';
+import { emptyNics } from './grow.ts';
+import type { ServingNic, SubnetPool } from './pools.ts';
+import type { Situation } from './situation.ts';
+import { isReturned } from './vanished.ts';
+
+/** What goes. */
+export interface Shrinking {
+  /** Blocks the agent is asked for from now on. */
+  readonly askBack: readonly Cidr[];
+  /** NICs taken out of the grants, then unplugged. */
+  readonly release: readonly NicId[];
+  readonly actions: readonly Action[];
+}
+
+/** What the pool gives back. `growing`: NICs that are about to take more. */
+export function shrinkPool(pool: SubnetPool, situation: Situation, growing: ReadonlySet<NicId>): Shrinking {
+  if (situation.shrinkStopped || situation.stopped !== undefined || situation.instance.state === 'terminated') {
+    return { askBack: [], release: [], actions: [] };
+  }
+  const surplus = surplusNics(pool, situation, growing);
+  const release = surplus.filter((one) => isReleasable(one, situation)).map(({ nic }) => nic.id);
+  const actions = [...unassigns(pool, situation), ...release.map((nic): Action => ({ do: 'detach', nic }))];
+  return {
+    askBack: [...surplusBlocks(pool, situation), ...surplus.flatMap(({ grant }) => asked(grant.blocks, situation))],
+    release,
+    actions,
+  };
+}
+
+/** Blocks whose handshake is complete. */
+function unassigns(pool: SubnetPool, situation: Situation): Action[] {
+  const { spec } = situation;
+  const all = [...pool.serving, ...pool.leaving];
+  const done = all.map(({ nic, grant }) => ({
+    nic: nic.id,
+    blocks: grant.reclaiming.filter((block) => isReturned(grant, block, spec) && nic.blocks.includes(block)),
+  }));
+  if (
+    contradicts(
+      pool,
+      all,
+      done.flatMap(({ blocks }) => blocks),
+    )
+  )
+    return [];
+  return done.filter(({ blocks }) => blocks.length > 0).map(({ nic, blocks }) => ({ do: 'unassign', nic, blocks }));
+}
+
+/** Without what was returned there would not be room for what is in use: the agent's word is not true, or not of now. */
+function contradicts({ demand, counted, config }: SubnetPool, all: readonly ServingNic[], returned: readonly Cidr[]): boolean {
+  const kept = all.flatMap(({ grant }) => grant.blocks).filter((block) => cidrFamily(block) === counted && !returned.includes(block));
+  const room = kept.reduce((sum, block) => sum + usableSize(block, config?.spec.exclude ?? []), 0);
+  return returned.some((block) => cidrFamily(block) === counted) && room < demand.inUse + demand.cooling;
+}
+
+/** Blocks beyond what the targets keep: from the NIC with the fewest first, so that whole NICs become empty; from the first NIC last. */
+function surplusBlocks(pool: SubnetPool, situation: Situation): Cidr[] {
+  const leaving = pool.leaving.flatMap(({ grant }) => asked(grant.blocks, situation));
+  let addresses = blocksToTakeBack(pool.holding) * pool.holding.unit;
+  if (addresses === 0) return leaving;
+  const order = pool.serving.toSorted((a, b) => rank(a) - rank(b) || b.grant.deviceIndex - a.grant.deviceIndex);
+  const chosen: Cidr[] = [];
+  for (const { grant } of order) {
+    for (const block of asked(grant.blocks, situation)) {
+      if (cidrFamily(block) !== pool.counted || grant.reclaiming.includes(block)) continue;
+      const worth = Math.min(usableSize(block, pool.config?.spec.exclude ?? []), pool.holding.maximum);
+      if (worth > addresses) continue;
+      addresses -= worth;
+      chosen.push(block);
+    }
+  }
+  return [...leaving, ...chosen];
+}
+
+function rank({ grant }: ServingNic): number {
+  return grant.deviceIndex === 0 ? Number.MAX_SAFE_INTEGER : grant.blocks.length;
+}
+
+/** Those that may be asked for: not what the agent still lists as returned from an earlier grant. */
+function asked(blocks: readonly Cidr[], { spec }: Situation): Cidr[] {
+  return blocks.filter((block) => !spec.returned.includes(block));
+}
+
+/** Empty NICs nobody needs: all beyond the spare ones, the highest device index first. */
+function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet<NicId>): ServingNic[] {
+  const spares = spec.draining === true ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
+  const empty = emptyNics(pool).filter(({ nic }) => !growing.has(nic.id));
+  const beyond = empty.sort((a, b) => b.grant.deviceIndex - a.grant.deviceIndex).slice(0, Math.max(0, empty.length - spares));
+  return [...beyond, ...pool.leaving.filter(({ grant, nic }) => grant.deviceIndex !== 0 && nic.blocks.length === 0)];
+}
+
+/** Old enough, so that a Pod that comes and goes does not cost a NIC each time; and without any block. */
+function isReleasable({ nic, grant }: ServingNic, { now_ms, limits, spec }: Situation): boolean {
+  const isOld = now_ms - nic.createdAt_ms >= limits.nicAge_ms || spec.draining === true;
+  return isOld && nic.blocks.length === 0 && grant.blocks.length === 0;
+}

@@ -1,0 +1,49 @@
+/** Everything a plan is made from: what the node asks for, what it was told, what the cloud has, what may not be asked of the cloud now. */
+import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { GrantedNic, Growth, NodeNetworkSpec } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { NicIntent } from './notes.ts';
+import type { Missing } from './vanished.ts';
+
+/** Why nothing is asked of the cloud for now. */
+export type Stop = Omit<Growth, 'subnet'>;
+
+export interface Situation {
+  readonly cluster: string;
+  readonly node: string;
+  readonly spec: NodeNetworkSpec;
+  /** The NICs of the last status: what the agent was told. */
+  readonly granted: readonly GrantedNic[];
+  readonly intents: readonly NicIntent[];
+  readonly foreign: ReadonlySet<Cidr>;
+  readonly subnets: readonly PodSubnet[];
+  readonly instance: CloudInstance;
+  readonly network: CloudNetwork;
+  readonly cloudSubnets: ReadonlyMap<SubnetId, CloudSubnet>;
+  /** All NICs of the instance, and ours that are not attached. */
+  readonly nics: readonly CloudNic[];
+  /** When they were last read in full. */
+  readonly read_ms: number;
+  readonly missing: Missing;
+  /** Blocks asked back so long ago that they must be in use. */
+  readonly stuck: ReadonlySet<Cidr>;
+  /** PodSubnets for which nothing more is asked now, and why. */
+  readonly growthStopped: ReadonlyMap<string, Stop>;
+  /** How many blocks may be asked for at once where more did not fit. */
+  readonly mostAtOnce: ReadonlyMap<string, number>;
+  /** Whether nothing is taken away now. */
+  readonly shrinkStopped: boolean;
+  /** Set: no call at all is made now. */
+  readonly stopped: Stop | undefined;
+  readonly now_ms: number;
+  readonly limits: PlanLimits;
+}
+
+/** Ages before something is taken away, in milliseconds. */
+export interface PlanLimits {
+  /** A NIC younger than this is not deleted. */
+  readonly nicAge_ms: number;
+  /** An intent no read shows a NIC of is given up when it is older than this. */
+  readonly settle_ms: number;
+}

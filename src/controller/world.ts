@@ -1,0 +1,52 @@
+/** What every part of the controller is handed. */
+import type { Clock } from '../cloud/clock.ts';
+import type { Cloud } from '../cloud/cloud.ts';
+import type { Log } from '../log.ts';
+import type { NodeNetworks } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { ReadFacts } from './facts.ts';
+
+/** All in milliseconds. */
+export interface Timings {
+  /** Gathers a burst of changes into one pass. */
+  readonly debounce_ms: number;
+  /** Everything is read again after this long. */
+  readonly fullRead_ms: number;
+  /** For so long our own writes are believed over a read. */
+  readonly settle_ms: number;
+  /** Between the two reads that prove a grant gone. */
+  readonly confirm_ms: number;
+  /** A NIC younger than this is not deleted. */
+  readonly nicAge_ms: number;
+  /** A block asked back and not returned for this long is taken to be in use. */
+  readonly stuck_ms: number;
+  /** Between two sweeps for NICs nobody owns. */
+  readonly sweep_ms: number;
+  /** A NIC younger than this is not swept. */
+  readonly sweepAge_ms: number;
+}
+
+export const usualTimings: Timings = {
+  debounce_ms: 20,
+  fullRead_ms: 180_000,
+  settle_ms: 60_000,
+  confirm_ms: 5_000,
+  nicAge_ms: 60_000,
+  stuck_ms: 60_000,
+  sweep_ms: 90_000,
+  sweepAge_ms: 300_000,
+};
+
+export interface World {
+  readonly cluster: string;
+  readonly networks: NodeNetworks;
+  /** The PodSubnets there are now. */
+  readonly subnets: () => readonly PodSubnet[];
+  readonly cloud: Cloud;
+  readonly facts: ReadFacts;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly timings: Timings;
+}

@@ -1,0 +1,79 @@
+/** Builds what ships into dist/, and says what it built and what it left out. Run by `npm run build`. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import process from 'node:process';
+
+const root = resolve(import.meta.dirname, '..');
+const sources = ['shim.c', 'spool.c'].map((file) => join(root, 'src/cni', file));
+const names = ['flatpod', 'flatpod-ipam', 'veth-to-host'] as const;
+const mostBytes = 1024 * 1024;
+
+/** What became of one artefact: a sentence for the person who builds. */
+export interface Built {
+  readonly artefact: string;
+  readonly built: boolean;
+  readonly note: string;
+}
+
+/**
+ * Compiles the CNI executable into `directory`, under its three names. Each file appears whole or not at all, also while an old one is running.
+ * The first compiler of the list that exists is used. Compiler messages go to stderr.
+ * @throws Error when a compiler exists and fails, or the executable is not smaller than 1 MiB.
+ */
+export function buildExecutable(directory: string, compilers: readonly string[]): Built[] {
+  const artefact = join(directory, names[0]);
+  const compiler = compilers.find(exists);
+  if (compiler === undefined) return [{ artefact, built: false, note: `no compiler: install ${compilers.join(' or ')}` }];
+  mkdirSync(directory, { recursive: true });
+  const fresh = join(directory, `.${names[0]}.${process.pid}`);
+  try {
+    const flags = ['-static', '-Os', '-Wall', '-Wextra', '-Werror', '-ffunction-sections', '-Wl,--gc-sections', '-s'];
+    execFileSync(compiler, [...flags, '-o', fresh, ...sources], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const { size } = statSync(fresh);
+    if (size >= mostBytes) throw new Error(`${artefact} has ${size} bytes; it must stay below ${mostBytes}`);
+    const note = `${(size / 1024).toFixed(0)} KiB, static, ${compiler}`;
+    for (const name of names) installSame(fresh, join(directory, name));
+    return names.map((name, i) => ({
+      artefact: join(directory, name),
+      built: true,
+      note: i === 0 ? note : `the same file as ${names[0]}`,
+    }));
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+}
+
+/** `to` becomes the same file as `from`: a hard link where the file system has them, else a copy. */
+function installSame(from: string, to: string): void {
+  const fresh = `${to}.${process.pid}.part`;
+  rmSync(fresh, { force: true });
+  try {
+    linkSync(from, fresh);
+  } catch {
+    copyFileSync(from, fresh);
+  }
+  renameSync(fresh, to);
+}
+
+function exists(command: string): boolean {
+  try {
+    execFileSync(command, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The compilers for this machine: musl first, because its static executables start faster and are a tenth of the size. */
+export const nativeCompilers = ['musl-gcc', 'gcc'] as const;
+
+function main(): void {
+  const cni = join(root, 'dist/cni');
+  const built = buildExecutable(cni, nativeCompilers);
+  if (process.arch !== 'arm64') built.push(...buildExecutable(join(cni, 'arm64'), ['aarch64-linux-gnu-gcc']));
+  for (const { artefact, note, ...is } of built) console.log(`${is.built ? 'built   ' : 'left out'}  ${relative(root, artefact)}: ${note}`);
+  if (!built[0]?.built) process.exitCode = 1;
+}
+
+if (import.meta.main) main();

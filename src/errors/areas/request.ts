@@ -10,7 +10,7 @@ export const requestErrors = {
     cni: 4,
     message: '{variable} is not acceptable',
     details: '{found}',
-    hint: '{wanted} acceptable; the container runtime sets it',
+    hint: '{wanted}; the container runtime sets it',
   },
   variablesMissing: {
     code: 101,

@@ -1,0 +1,87 @@
+/**
+ * The plugin's own part of a network configuration.
+ *
+ * Unknown keys: the specification lets a plugin ignore or refuse them, and runtimes, operators and later versions add keys freely, so Flatpod
+ * ignores them, and says so once in `ignored`. One that resembles a key of ours is a slip that would put Pods into the wrong subnet: refused (code 2).
+ */
+import { failure } from '../errors/failure.ts';
+import { type Fields, fieldsOf, inner, raw, text, whole } from './fields.ts';
+import { describe } from './json.ts';
+import { readDns } from './prev-result.ts';
+import type { ResultDns } from './result.ts';
+
+/** A network configuration, checked. */
+export interface NetworkConfig {
+  /** Name of the CNI network. */
+  readonly name: string;
+  /** Name of a PodSubnet that all Pods of this network use; absent: the PodSubnets decide. */
+  readonly subnet: string | undefined;
+  /** Upper bound of the Pod's MTU, bytes. */
+  readonly mtu: number | undefined;
+  /** Resolver settings to put into the result. */
+  readonly dns: ResultDns;
+  /** Keys that have no effect, for the log. */
+  readonly ignored: readonly string[];
+}
+
+const ours = ['subnet', 'mtu', 'dns'] as const;
+/** Keys of the specification and of libcni that stand beside ours, and are read elsewhere or need no reading here. */
+const standard = new Set(
+  ['cniVersion', 'cniVersions', 'name', 'type', 'args', 'capabilities', 'runtimeConfig', 'prevResult', 'ipam'].concat([
+    'disableCheck',
+    'disableGC',
+    'loadOnlyInlinedPlugins',
+    'plugins',
+  ]),
+);
+
+/** Reads our keys. @throws Failure configInvalid, configKeyUnknown, ipamRefused. */
+export function readConfig(config: Record<string, unknown>, name: string): NetworkConfig {
+  const fields = fieldsOf(config, '');
+  refuseIpam(fields);
+  const strange = Object.keys(config).filter(
+    (key) => !standard.has(key) && !(ours as readonly string[]).includes(key) && !key.startsWith('cni.dev/'),
+  );
+  for (const key of strange) refuseSlip(key, config[key]);
+  const mtu = whole(fields, 'mtu', 0, 65535);
+  return {
+    name,
+    subnet: text(fields, 'subnet', 'the name of a PodSubnet', podSubnetName),
+    // 0 means "whatever fits" in the reference plugins.
+    mtu: mtu === 0 ? undefined : whole(fields, 'mtu', 576, 65535),
+    dns: readDns(inner(fields, 'dns')),
+    ignored: strange,
+  };
+}
+
+/** Kubernetes' rule for names of cluster objects (RFC 1123 subdomain). */
+function podSubnetName(found: string): string | undefined {
+  return found.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(found) ? found : undefined;
+}
+
+/** Ignoring an ipam section would silently give Pods other addresses than its author wrote down. An empty one says nothing. */
+function refuseIpam(fields: Fields): void {
+  const ipam = raw(fields, 'ipam');
+  if (ipam === undefined) return;
+  const section = inner(fields, 'ipam');
+  if (section === undefined || section.values.size === 0) return;
+  const type = raw(section, 'type');
+  throw failure('ipamRefused', { found: type === undefined ? describe(ipam) : `of type ${describe(type)}` });
+}
+
+function refuseSlip(key: string, value: unknown): void {
+  const nearest = ours.find((own) => resembles(key, own));
+  if (nearest !== undefined) throw failure('configKeyUnknown', { key: JSON.stringify(key.slice(0, 40)), value: describe(value), nearest });
+}
+
+/** Whether one is the other but for case, dashes, or a single letter added, left out, changed or swapped with its neighbour. */
+function resembles(key: string, own: string): boolean {
+  const plain = key.toLowerCase().replaceAll(/[-_]/g, '');
+  if (plain === own) return true;
+  if (own.length < 5 || Math.abs(plain.length - own.length) > 1) return false;
+  let [start, end] = [0, 0];
+  while (start < own.length && plain[start] === own[start]) start++;
+  while (end < own.length - start && end < plain.length - start && plain.at(-1 - end) === own.at(-1 - end)) end++;
+  const [left, right] = [plain.slice(start, plain.length - end), own.slice(start, own.length - end)];
+  return (left.length <= 1 && right.length <= 1) || (left.length === 2 && left === `${right[1]}${right[0]}`);
+}

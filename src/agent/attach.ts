@@ -1,9 +1,8 @@
 /** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
 import { failure } from '../errors/failure.ts';
-import type { Attachment } from '../store/attachments.ts';
 import { faultPoint } from './fault-point.ts';
-import type { CloudPart, NodeAgent } from './node-agent.ts';
+import type { Attachment, CloudPart, NodeAgent } from './node-agent.ts';
 import { podInterface } from './pod-interface.ts';
 import { now_ms } from './pools.ts';
 import { chooseSubnet } from './subnet-choice.ts';

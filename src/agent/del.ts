@@ -5,7 +5,6 @@
  * - what to remove is known from our own record, found by container and interface alone: the runtime may have renamed the network since
  * - the address is given back only after the kernel has let go of it
  */
-import type { DelRequest } from '../cni/request.ts';
 import { planOf } from '../datapath/datapath.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { flushConntrack } from '../kernel/conntrack.ts';
@@ -15,7 +14,7 @@ import { faultPoint } from './fault-point.ts';
 import { keyOf, type NodeAgent } from './node-agent.ts';
 
 /** @throws Failure when kernel or disk refuse; the attachment stays then, and the next DEL or the sweep tries again. */
-export async function del(node: NodeAgent, request: Pick<DelRequest, 'container' | 'ifname'>): Promise<void> {
+export async function del(node: NodeAgent, request: { readonly container: string; readonly ifname: string }): Promise<void> {
   faultPoint('del:1 request read');
   using _turn = await node.locks.take(keyOf(request));
   const attachment = node.attachments.find(request.container, request.ifname);

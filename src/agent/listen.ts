@@ -16,19 +16,19 @@ const BACKLOG = 1024;
 const IDLE_ms = 10_000;
 const SUN_PATH = 107;
 
-/** Decodes one request frame from a stream. Returns the complete frame's answer, or undefined while it needs more. */
+/** One request and its reply. */
 export interface Exchange {
-  /** Takes what arrived; resolves with the reply once the request is complete. @throws Failure when it can never be. */
+  /** Takes what arrived; once the request is complete, resolves with the reply, and rejects never. Undefined while it needs more. */
   take(bytes: Buffer): Promise<Uint8Array> | undefined;
-  /** The reply to a request that is broken. */
-  refuse(error: unknown): Uint8Array;
+  /** The reply is out, as far as we can tell. */
+  answered(): void;
 }
 
 /** Listens; each connection gets an exchange of its own. @throws Failure socketTaken, socketUnusable. */
-export async function listen(path: string, open: () => Exchange, answered: () => void): Promise<Server> {
+export async function listen(path: string, open: () => Exchange): Promise<Server> {
   if (Buffer.byteLength(path) > SUN_PATH) throw failure('socketUnusable', { socket: path, reason: `the path has more than ${SUN_PATH} bytes` });
   if (existsSync(path) && (await isAlive(path))) throw failure('socketTaken', { socket: path });
-  const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open(), answered));
+  const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open()));
   server.maxConnections = CONNECTIONS;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -42,24 +42,16 @@ export async function listen(path: string, open: () => Exchange, answered: () =>
   return server;
 }
 
-function serve(client: Socket, exchange: Exchange, answered: () => void): void {
+function serve(client: Socket, exchange: Exchange): void {
   client.setTimeout(IDLE_ms, () => client.destroy());
   client.on('error', () => client.destroy());
   client.on('end', () => client.setTimeout(0));
   client.on('data', (bytes: Buffer) => {
-    try {
-      const reply = exchange.take(bytes);
-      if (reply === undefined) return;
-      client.setTimeout(0);
-      client.removeAllListeners('data').resume();
-      reply.then(
-        (frame) => client.end(frame, answered),
-        (error: unknown) => client.end(exchange.refuse(error)),
-      );
-    } catch (error) {
-      client.removeAllListeners('data').resume();
-      client.end(exchange.refuse(error));
-    }
+    const reply = exchange.take(bytes);
+    if (reply === undefined) return;
+    client.setTimeout(0);
+    client.removeAllListeners('data').resume();
+    void reply.then((frame) => client.end(frame, () => exchange.answered()));
   });
 }
 

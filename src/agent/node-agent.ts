@@ -2,7 +2,7 @@
 import type { PodInterface } from '../datapath/datapath.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
-import type { Attachment, Attachments } from '../store/attachments.ts';
+import type * as stored from '../store/attachments.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Grants } from './grants.ts';
@@ -21,14 +21,14 @@ export interface CloudPart {
 /** One node's agent. */
 export interface NodeAgent {
   readonly kernel: Kernel;
-  readonly attachments: Attachments;
+  readonly attachments: stored.Attachments<PodInterface>;
   readonly locks: Locks;
   readonly log: Log;
   readonly cloud: CloudPart | undefined;
 }
 
-/** An attachment with its plan's inputs read. */
-export type PodAttachment = Attachment & { readonly interface: PodInterface };
+/** An attachment of a Pod's interface. */
+export type Attachment = stored.Attachment<PodInterface>;
 
 /** Identifies an attachment: by container and interface alone, never by network name, which the runtime may have changed since. */
 export function keyOf(attachment: { readonly container: string; readonly ifname: string }): string {

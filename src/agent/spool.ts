@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeFrame } from '../cni/frame.ts';
-import { parseRequest } from '../cni/request.ts';
+import { releaseIn } from '../cni/request.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { del } from './del.ts';
 import type { NodeAgent } from './node-agent.ts';
@@ -13,12 +13,10 @@ export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
   for (const name of readdirSync(dir).filter((file) => file.endsWith('.del')).sort()) {
     const file = join(dir, name);
     try {
-      const { variables, stdin } = decodeFrame(readFileSync(file));
-      const request = parseRequest(variables, stdin);
-      if (request.verb !== 'del') throw new Error(`${request.verb} in the spool`);
-      await del(node, request);
+      const release = releaseIn(decodeFrame(readFileSync(file)).variables);
+      await del(node, release);
       rmSync(file);
-      node.log.info(`honoured the release of ${request.container}/${request.ifname} that came while the agent was down`);
+      node.log.info(`honoured the release of ${release.container}/${release.ifname} that came while the agent was down`);
     } catch (error) {
       node.log.error(`the spooled release ${name} cannot be honoured: ${sentence(asFailure(error))}`);
       if (existsSync(file)) renameSync(file, `${file}.bad`);

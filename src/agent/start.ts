@@ -1,15 +1,13 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { planOf } from '../datapath/datapath.ts';
-import { asFailure, failure, sentence } from '../errors/failure.ts';
+import { failure } from '../errors/failure.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
-import type { Attachments } from '../store/attachments.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { exchangeFor } from './exchange.ts';
+import { openExchange } from './exchange.ts';
 import { followGrants, type Grants } from './grants.ts';
 import { listen } from './listen.ts';
 import { Locks } from './locks.ts';
@@ -25,7 +23,7 @@ export interface AgentOptions {
   /** Directory of the state; the spool of the CNI executable is in it. */
   readonly state: string;
   readonly socket: string;
-  readonly attachments: Attachments;
+  readonly attachments: NodeAgent['attachments'];
   readonly log: Log;
   /** Absent: no configuration, nothing that needs a cloud. */
   readonly cloud?: {
@@ -61,7 +59,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   open.defer(startSweep(node));
 
   const { promise: drained, resolve: done } = Promise.withResolvers<void>();
-  const server = await listen(options.socket, () => exchangeFor(node, { defence, drain: (deadline_ms) => drain(node, deadline_ms).then(done) }), () => undefined);
+  const answering = { defence, drain: (deadline_ms: number) => drain(node, deadline_ms), drained: done };
+  const server = await listen(options.socket, () => openExchange(node, answering));
   open.defer(async () => {
     rmSync(options.socket, { force: true });
     await new Promise<void>((closed) => server.close(() => closed()));
@@ -84,7 +83,7 @@ async function startCloud({ cloud, attachments, log }: AgentOptions, kernel: Ker
     const leased = attachments.list().filter((attachment) => attachment.subnet === subnetName);
     pools.pool(subnetName)?.restore(
       leased.flatMap((attachment) => attachment.interface.addresses),
-      attachments.resting(subnetName, now_ms()),
+      attachments.resting(subnetName, now_ms(), config.cooldown_s * 1000),
     );
   }
   grants = await followGrants({ name, config, store, kernel, pools: () => pools, log });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { openNetns } from '../../kernel/netns.ts';
 import { runNft } from '../../kernel/nft.ts';
 import { cleanVpc } from '../../vpc/clean.ts';
+import { drain } from '../drain.ts';
 import { type VpcApi, vpcApi } from './api.ts';
 import { buildLab, type Lab, machineOf } from './lab.ts';
 import { type Leftovers, leftoversOf } from './leftovers.ts';
@@ -131,8 +132,7 @@ async function takeAllAway(api: VpcApi, nodes: readonly LabNode[], pods: readonl
   }
   deleting.done(`${del_ms.length} Pods`);
   const draining = step('drain');
-  const { drainNode } = await import('../drain.ts');
-  await Promise.all(nodes.map((node) => drainNode({ socket: node.socket, json: false, timeout: '30', quiet: true })));
+  await Promise.all(nodes.map((node) => drain(node.socket, '30')));
   const left = await Promise.all(nodes.map((node) => leftoversOf(node.machine.netns, node.machine.id, api, PROTOCOL)));
   const leftovers = left.reduce((sum, one) => Object.fromEntries(Object.entries(one).map(([what, n]) => [what, n + (sum[what as keyof Leftovers] ?? 0)])) as unknown as Leftovers);
   for (const [what, n] of Object.entries(leftovers)) if (n !== 0) failures.push(`${n} ${what} left after all Pods were deleted`);

@@ -15,7 +15,10 @@ export class Unreadable extends Error {}
 
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly url: URL;
+  /** `http://HOST:PORT` or `unix:/PATH` (which works across network namespaces). */
+  readonly endpoint: string;
+  /** With its query. */
+  readonly path: string;
   readonly body?: unknown;
 }
 
@@ -31,7 +34,8 @@ export function connections(): Agent {
 export function exchange(agent: Agent, call: HttpCall, deadline_ms: number): Promise<HttpAnswer> {
   const text = call.body === undefined ? undefined : JSON.stringify(call.body);
   return new Promise((resolve, reject) => {
-    const request = http.request(call.url, {
+    const request = http.request({
+      ...addressOf(call),
       method: call.method,
       agent,
       signal: AbortSignal.timeout(deadline_ms),
@@ -43,6 +47,12 @@ export function exchange(agent: Agent, call: HttpCall, deadline_ms: number): Pro
     });
     request.end(text);
   });
+}
+
+function addressOf({ endpoint, path }: HttpCall): { socketPath: string; path: string } | { hostname: string; port: string; path: string } {
+  if (endpoint.startsWith('unix:')) return { socketPath: endpoint.slice('unix:'.length), path };
+  const { hostname, port, pathname, search } = new URL(path, endpoint);
+  return { hostname, port, path: pathname + search };
 }
 
 async function read(response: IncomingMessage): Promise<unknown> {

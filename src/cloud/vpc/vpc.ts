@@ -105,18 +105,15 @@ function apiOf(endpoint: string, deadline_ms: number): Api {
   const agent = connections();
   const asked = (call: string, about: string): Asked => ({ cloud: name, endpoint, call, object: about });
   const make = (http: HttpCall, what: Asked) => answered(agent, http, what, deadline_ms);
-  const url = (path: string) => new URL(path, endpoint);
   return {
-    get: (call, about, path, read) => understood(make({ method: 'GET', url: url(path) }, asked(call, about)), read, asked(call, about)),
+    get: (call, about, path, read) => understood(make({ method: 'GET', endpoint, path }, asked(call, about)), read, asked(call, about)),
     async list<T>(call: string, path: string, conditions: readonly [string, string][], read: Read<T>): Promise<T[]> {
       const what = asked(call, conditions.map(([key, value]) => `${key} ${value}`).join(', '));
       const found: T[] = [];
       let after: string | undefined;
       for (let page = 0; page < mostPages; page++) {
-        const pageUrl = url(path);
-        const query = [...conditions, ['limit', `${pageSize}`], ...(after === undefined ? [] : [['after', after]])];
-        for (const [key = '', value = ''] of query) pageUrl.searchParams.append(key, value);
-        const { items, next } = await understood(make({ method: 'GET', url: pageUrl }, what), pageOf(read), what);
+        const query = new URLSearchParams([...conditions, ['limit', `${pageSize}`], ...(after === undefined ? [] : [['after', after]])]);
+        const { items, next } = await understood(make({ method: 'GET', endpoint, path: `${path}?${query.toString()}` }, what), pageOf(read), what);
         found.push(...items);
         if (next === undefined) return found;
         after = next;
@@ -125,9 +122,9 @@ function apiOf(endpoint: string, deadline_ms: number): Api {
     },
     send(call, about, path, body, read, wanted) {
       const what: Asked = { ...asked(call, about), ...(wanted === undefined ? {} : { wanted }) };
-      return understood(make({ method: 'POST', url: url(path), ...(body === undefined ? {} : { body }) }, what), read, what);
+      return understood(make({ method: 'POST', endpoint, path, ...(body === undefined ? {} : { body }) }, what), read, what);
     },
-    remove: (call, about, path) => understood(make({ method: 'DELETE', url: url(path) }, asked(call, about)), nothing, asked(call, about)),
+    remove: (call, about, path) => understood(make({ method: 'DELETE', endpoint, path }, asked(call, about)), nothing, asked(call, about)),
     close: () => agent.destroy(),
   };
 }

@@ -1,4 +1,4 @@
-/** FP120–FP129: the agent itself: choosing a subnet, attachments, readiness, its socket. */
+/** FP120–FP129 and FP200–FP209: the agent itself: choosing a subnet, attachments, readiness, its socket. */
 import type { ErrorEntry } from '../catalogue.ts';
 
 export const agentErrors = {
@@ -71,5 +71,40 @@ export const agentErrors = {
     message: 'cannot listen on {socket}',
     details: '{reason}',
     hint: 'the folder must exist and be writable by root; the path may have at most 107 bytes',
+  },
+  podsAttached: {
+    code: 200,
+    cni: 200,
+    message: 'the node cannot be drained: {pods} Pods are attached',
+    details: '',
+    hint: 'delete them first (kubectl drain, podman rm); flatpod status lists them',
+  },
+  drainIncomplete: {
+    code: 201,
+    cni: 201,
+    message: '{held} blocks and interfaces were not taken back within {seconds} s',
+    details: '',
+    hint: 'freed addresses rest before they go back: try again after spec.cooldown_s, or with a longer --timeout; flatpod status shows what stops it',
+  },
+  agentSilent: {
+    code: 202,
+    cni: 11,
+    message: 'no agent answers on {socket}',
+    details: '{text}',
+    hint: 'is it running? flatpod agent --config FILE; another socket is chosen with --socket or FLATPOD_SOCKET',
+  },
+  agentRefused: {
+    code: 203,
+    cni: 203,
+    message: '{message} (FP{code})',
+    details: '{details}',
+    hint: '{hint}',
+  },
+  badOption: {
+    code: 204,
+    cni: 204,
+    message: '{option} {value} cannot be used',
+    details: '',
+    hint: '{remedy}',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -30,4 +30,11 @@ export const vpcErrors = {
     details: '{text}',
     hint: '{remedy}',
   },
+  labProgram: {
+    code: 189,
+    cni: 189,
+    message: '{program} did not start',
+    details: '{text}',
+    hint: 'make build makes what is missing; a log that ends early tells why',
+  },
 } as const satisfies Record<string, ErrorEntry>;

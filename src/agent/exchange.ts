@@ -1,0 +1,42 @@
+/** One request on the socket: a CNI verb from the executable, or a question of the flatpod command. Whatever goes wrong becomes an answer. */
+import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni/frame.ts';
+import { errorReply } from '../cni/reply.ts';
+import { newestVersion } from '../cni/versions.ts';
+import { asFailure } from '../errors/failure.ts';
+import type { Exchange } from './listen.ts';
+import type { NodeAgent } from './node-agent.ts';
+import { type Answering, answerQuestion } from './questions.ts';
+import { type Answered, answerVerb } from './verbs.ts';
+
+const QUESTION = 'FLATPOD_QUESTION';
+const LONGEST_PATIENCE_ms = 3_600_000;
+
+/** An exchange for one connection. */
+export function openExchange(node: NodeAgent, answering: Answering): Exchange {
+  const reader = frameReader();
+  let after = (): void => undefined;
+  return {
+    take(bytes) {
+      try {
+        const frame = reader.take(bytes);
+        if (frame === undefined) return undefined;
+        return answer(node, answering, decodeFrame(frame)).then((answered) => {
+          after = answered.after;
+          return encodeReply(answered.reply);
+        });
+      } catch (error) {
+        return Promise.resolve(encodeReply(errorReply(asFailure(error), newestVersion)));
+      }
+    },
+    answered: () => after(),
+  };
+}
+
+async function answer(node: NodeAgent, answering: Answering, frame: RequestFrame): Promise<Answered> {
+  const question = frame.variables.get(QUESTION);
+  if (question === undefined) return answerVerb(node, frame);
+  const patience_ms = Math.min(Math.max(Number(frame.variables.get('FLATPOD_PATIENCE_MS') ?? 0) || 0, 0), LONGEST_PATIENCE_ms);
+  const answered = await answerQuestion(node, answering, question, patience_ms);
+  const drained = question === 'drain' && !('error' in answered);
+  return { reply: { status: 'error' in answered ? 1 : 0, stdout: JSON.stringify(answered) }, after: drained ? answering.drained : () => undefined };
+}

@@ -1,0 +1,51 @@
+/** What the flatpod command asks the agent, over the same socket: answers are JSON objects, refusals `{"error": …}`. */
+import { planOf } from '../datapath/datapath.ts';
+import { asFailure, failure, isFailure, sentence } from '../errors/failure.ts';
+import { sayDifference } from '../kernel/compare.ts';
+import type { NodeAgent } from './node-agent.ts';
+import { reportOf } from './report.ts';
+import type { SelfDefence } from './self-defence.ts';
+
+/** What a question may need beside the node. */
+export interface Answering {
+  readonly defence: SelfDefence;
+  /** Resolves when drained. */
+  drain(deadline_ms: number): Promise<void>;
+  /** A drain was answered: the agent may end. */
+  drained(): void;
+}
+
+/** Answers; rejects never. */
+export async function answerQuestion(node: NodeAgent, answering: Answering, question: string, patience_ms: number): Promise<object> {
+  try {
+    switch (question) {
+      case 'report':
+        return reportOf(node);
+      case 'check':
+        return { differences: differencesOf(node) };
+      case 'repair':
+        return { differences: answering.defence.repairAll().map(sayDifference) };
+      case 'drain':
+        await answering.drain(patience_ms);
+        return { drained: true };
+      default:
+        throw failure('badOption', { option: 'question', value: question, remedy: 'is the flatpod command of the same version as the agent?' });
+    }
+  } catch (error) {
+    const { code, message, details, hint } = asFailure(error);
+    return { error: { code, message, details, hint } };
+  }
+}
+
+/** Every difference of node and Pods, in words. A Pod whose namespace is gone is one difference. */
+function differencesOf(node: NodeAgent): string[] {
+  const plans = [node.cloud?.grants.plan ?? [], ...node.attachments.list().map((attachment) => planOf(attachment.interface))];
+  return plans.flatMap((plan) => {
+    try {
+      return node.kernel.compare(plan).map(sayDifference);
+    } catch (error) {
+      if (isFailure(error)) return [sentence(error)];
+      throw error;
+    }
+  });
+}

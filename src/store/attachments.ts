@@ -1,0 +1,162 @@
+/**
+ * Attachments: which container interface holds which addresses. The node's most precious table.
+ *
+ * Invariants
+ * - memory and database agree after each call, also after one that threw
+ * - an address has one lease: a primary key says so
+ * - one commit per verb
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { failure } from '../errors/failure.ts';
+import type { Ip } from '../net/address.ts';
+import { inTransaction } from './sqlite.ts';
+
+/** Who a container belongs to, as far as the runtime says. */
+export interface PodIdentity {
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
+/** An interface of a container. `I` is what its datapath needs to make the plan again; it is stored as JSON and must hold the addresses. */
+export interface Attachment<I extends { readonly addresses: readonly Ip[] }> {
+  readonly container: string;
+  readonly ifname: string;
+  /** Name of the CNI network, for GC. */
+  readonly network: string;
+  readonly pod: PodIdentity;
+  /** Path of the namespace. */
+  readonly netns: string;
+  /** Name of the PodSubnet. */
+  readonly subnet: string;
+  /** Id of the NIC that owns the addresses. */
+  readonly nic: string;
+  /** `opening` until the answer to ADD is out. */
+  readonly state: 'opening' | 'ready';
+  readonly created_ms: number;
+  readonly interface: I;
+}
+
+/** An address that must not be used before that time. */
+export interface RestingAddress {
+  readonly address: Ip;
+  readonly until_ms: number;
+}
+
+/** See the head of this file. */
+export interface Attachments<I extends { readonly addresses: readonly Ip[] }> {
+  find(container: string, ifname: string): Attachment<I> | undefined;
+  list(): Attachment<I>[];
+  /** Commits the attachment and its leases. @throws Failure leaseTaken, stateUnwritable. */
+  open(attachment: Attachment<I>): void;
+  /** Notes that the answer to ADD is out. @throws Failure stateUnwritable. */
+  answered(container: string, ifname: string): void;
+  /** Commits the end of the attachment; its addresses rest until then (ms since the epoch), 0 for not at all. @throws Failure stateUnwritable. */
+  close(attachment: Attachment<I>, until_ms: number): void;
+  /** Addresses of the subnet that rest still. None rests longer than `longest_ms` from now: the clock may have been set back. Forgets those that are over. */
+  resting(subnet: string, now_ms: number, longest_ms: number): RestingAddress[];
+}
+
+/** Reads all attachments into memory. `read` checks the stored JSON. @throws Failure stateUnreadable. */
+export function openAttachments<I extends { readonly addresses: readonly Ip[] }>(
+  database: DatabaseSync,
+  read: (json: unknown) => I,
+): Attachments<I> {
+  const known = new Map(
+    database
+      .prepare('SELECT * FROM attachments')
+      .all()
+      .map((row) => attachmentOf(row, read))
+      .map((one) => [keyOf(one), one]),
+  );
+  const insert = database.prepare('INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const insertLease = database.prepare('INSERT INTO leases VALUES (?, ?, ?)');
+  const ready = database.prepare("UPDATE attachments SET state = 'ready' WHERE container = ? AND ifname = ?");
+  const remove = database.prepare('DELETE FROM attachments WHERE container = ? AND ifname = ?');
+  const cool = database.prepare('INSERT OR REPLACE INTO cooling VALUES (?, ?, ?)');
+  const warm = database.prepare('DELETE FROM cooling WHERE address = ?');
+  const forget = database.prepare('DELETE FROM cooling WHERE until_ms <= ?');
+  const cooling = database.prepare('SELECT address, until_ms FROM cooling WHERE subnet = ?');
+  const holder = database.prepare('SELECT container, ifname FROM leases WHERE address = ?');
+
+  return {
+    find: (container, ifname) => known.get(keyOf({ container, ifname })),
+    list: () => [...known.values()],
+    open(one) {
+      inTransaction(database, () => {
+        for (const address of one.interface.addresses) {
+          const other = holder.get(address);
+          if (other !== undefined)
+            throw failure('leaseTaken', { address, holder: `${String(other['container'])}/${String(other['ifname'])}` });
+        }
+        const { container, ifname, network, netns, subnet, nic, state, created_ms } = one;
+        insert.run(
+          container,
+          ifname,
+          network,
+          JSON.stringify(one.pod),
+          netns,
+          subnet,
+          nic,
+          state,
+          created_ms,
+          JSON.stringify(one.interface),
+        );
+        for (const address of one.interface.addresses) {
+          insertLease.run(address, container, ifname);
+          warm.run(address);
+        }
+      });
+      known.set(keyOf(one), one);
+    },
+    answered(container, ifname) {
+      const one = known.get(keyOf({ container, ifname }));
+      if (one === undefined || one.state === 'ready') return;
+      inTransaction(database, () => void ready.run(container, ifname));
+      known.set(keyOf(one), { ...one, state: 'ready' });
+    },
+    close(one, until_ms) {
+      inTransaction(database, () => {
+        remove.run(one.container, one.ifname);
+        if (until_ms > 0) for (const address of one.interface.addresses) cool.run(address, one.subnet, Math.ceil(until_ms));
+      });
+      known.delete(keyOf(one));
+    },
+    resting(subnet, now_ms, longest_ms) {
+      inTransaction(database, () => void forget.run(Math.floor(now_ms)));
+      const latest = now_ms + longest_ms;
+      return cooling
+        .all(subnet)
+        .map((row) => ({ address: String(row['address']) as Ip, until_ms: Math.min(Number(row['until_ms']), latest) }));
+    },
+  };
+}
+
+function keyOf({ container, ifname }: { readonly container: string; readonly ifname: string }): string {
+  return `${container}/${ifname}`;
+}
+
+function attachmentOf<I extends { readonly addresses: readonly Ip[] }>(
+  row: Record<string, unknown>,
+  read: (json: unknown) => I,
+): Attachment<I> {
+  const text = (column: string): string => String(row[column]);
+  try {
+    return {
+      container: text('container'),
+      ifname: text('ifname'),
+      network: text('network'),
+      // Written by open() alone; the columns' types are the database's promise.
+      pod: JSON.parse(text('pod')) as PodIdentity,
+      netns: text('netns'),
+      subnet: text('subnet'),
+      nic: text('nic'),
+      state: text('state') === 'ready' ? 'ready' : 'opening',
+      created_ms: Number(row['created_ms']),
+      interface: read(JSON.parse(text('interface'))),
+    };
+  } catch (cause) {
+    const what = `attachment ${text('container')}/${text('ifname')}: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw failure('stateUnreadable', { path: 'state.db', text: what }, cause);
+  }
+}

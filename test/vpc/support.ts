@@ -52,21 +52,19 @@ export async function testVpc(options: Partial<VpcOptions> = {}): Promise<TestVp
 export function call(url: string, method: string, path: string, body?: unknown): Promise<Reply> {
   return new Promise((resolve) => {
     const gone = (): void => resolve({ status: 0, body: undefined, headers: {} });
-    const sent = request(
-      `${url}${path}`,
-      { method, agent: false, headers: body === undefined ? {} : { 'content-type': 'application/json' } },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (text += chunk));
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, body: text === '' ? undefined : JSON.parse(text), headers: response.headers }),
-        );
-        response.on('error', gone);
-      },
-    );
+    const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+    const headers = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+    const sent = request(`${url}${path}`, { method, agent: false, headers }, (response) => {
+      let answer = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (answer += chunk));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: answer === '' ? undefined : JSON.parse(answer), headers: response.headers }),
+      );
+      response.on('error', gone);
+    });
     sent.on('error', gone);
-    sent.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));
+    sent.end(text);
   });
 }
 

@@ -24,6 +24,10 @@ export async function listen(address: string, handler: RequestListener): Promise
     handler,
   );
   server.maxConnections = MOST_CONNECTIONS;
+  server.on('clientError', (error, socket) => {
+    if (socket.writable) socket.end(notHttp(error.message));
+    else socket.destroy();
+  });
   await bound(server, address);
   const got = server.address();
   return {
@@ -58,4 +62,16 @@ function bound(server: Server, address: string): Promise<void> {
       );
     }
   });
+}
+
+/** What the parser refuses, or what took too long, in the shape of every other refusal. */
+function notHttp(why: string): string {
+  const error = {
+    reason: 'InvalidParameter',
+    message: `not a request that can be read: ${why}`,
+    remedy: 'send HTTP/1.1, all of it within 10 s',
+    requestId: 'r-0',
+  };
+  const body = JSON.stringify({ error });
+  return `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
 }

@@ -64,7 +64,7 @@ async function play(keep: boolean): Promise<Report> {
   const lab = await buildLab(api, {
     subnets: { a: { cidr4: '10.20.0.0/24' }, b: { cidr4: '10.20.1.0/24' } },
     machines: { 'node-1': { subnet: 'a', type: 'v1.small' }, 'node-2': { subnet: 'a', type: 'v1.small' }, 'node-3': { subnet: 'b', type: 'v1.small' }, vm: { subnet: 'b' } },
-    internet: ['internet'],
+    internet: ['web'],
   });
   vpc.done('2 subnets, 3 nodes, a plain VM, an internet host');
 

@@ -35,7 +35,7 @@ export interface Scene {
 /** All questions. The backend does not ask for itself through the Service: answering oneself needs masquerade, which is the proxy's business. */
 export function questionsOf(scene: Scene): Question[] {
   const { lab, nodes, pods } = scene;
-  const [vm, internet] = [endOf(machineOf(lab, 'vm')), endOf(machineOf(lab, 'internet'))];
+  const [vm, internet] = [endOf(machineOf(lab, 'vm')), endOf(machineOf(lab, 'web'))];
   const podEnds = pods.map((pod) => ({ pod, end: podEnd(pod) }));
   return [
     ...podEnds.flatMap(({ pod, end }) =>

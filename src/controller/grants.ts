@@ -43,7 +43,7 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
   return {
     id,
     mac,
-    ...present(facts),
+    ...withoutUndefined(facts),
     deviceIndex: attachment.deviceIndex,
     mtu,
     blocks,
@@ -52,7 +52,7 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
 }
 
 /** Drops fields that are undefined: an absent field stays absent in the object's text. */
-function present<T extends object>(facts: T): { [K in keyof T]?: NonNullable<T[K]> } {
+function withoutUndefined<T extends object>(facts: T): { [K in keyof T]?: NonNullable<T[K]> } {
   // Object.entries forgets the keys' types; those left are the same ones.
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: NonNullable<T[K]> };
 }
@@ -80,5 +80,5 @@ function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, { subnets 
 /** Whether the NIC may serve Pods of that PodSubnet. */
 export function fits(nic: CloudNic, subnet: PodSubnet): boolean {
   const isFirst = nic.attachment?.deviceIndex === 0;
-  return nic.subnet === (subnet.spec.cloudSubnet as string) && (!isFirst || subnet.spec.useFirstNic);
+  return nic.subnet === subnet.spec.cloudSubnet && (!isFirst || subnet.spec.useFirstNic);
 }

@@ -156,8 +156,8 @@ function makeNew(asked: Asked): void {
   const found = situation.cloudSubnets.get(cloudSubnet);
   const hasPrimary = (pool.counted === 4 ? found?.cidr4 : found?.cidr6) !== undefined;
   const perNic = slotsOfNew(situation.instance.limits, pool.counted, hasPrimary);
-  while ((asked.left > 0 && perNic > 0) || asked.spares > 0) {
-    if (asked.room() === undefined) return;
+  const wanted = (): boolean => (asked.left > 0 && perNic > 0) || asked.spares > 0;
+  while (wanted() && asked.room() !== undefined) {
     const blocks = Math.max(0, Math.min(asked.left, perNic));
     const want = wantedOf(config, pool.counted, blocks, isDual(config) && blocks > 0);
     const token = unusedToken(asked);
@@ -204,7 +204,7 @@ function oursFor({ situation, pool, config }: Asked): CloudNic[] {
     (nic) =>
       isOurs(nic, cluster, node) &&
       subnetOf(nic) === pool.name &&
-      nic.subnet === (config.spec.cloudSubnet as string) &&
+      nic.subnet === config.spec.cloudSubnet &&
       (nic.attachment === undefined || nic.attachment.instance === spec.instance),
   );
 }

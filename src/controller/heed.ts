@@ -49,8 +49,11 @@ function textOf(failed: Failure): string {
   return failed.details === '' ? failed.message : `${failed.message}: ${failed.details}`;
 }
 
-/** A change succeeded: the next refusal is the first again. */
-export function relieved(memory: NodeMemory, action?: Action): void {
+/** All went well: the next refusal is the first again. `growing`: the PodSubnets that got what they asked for. */
+export function relieved(memory: NodeMemory, growing: readonly { readonly subnet: string }[]): void {
   memory.refusals = 0;
-  if (action !== undefined && 'subnet' in action && !memory.mostAtOnce.has(action.subnet)) memory.growthRefusals.delete(action.subnet);
+  for (const { subnet } of growing) {
+    memory.growthRefusals.delete(subnet);
+    memory.mostAtOnce.delete(subnet);
+  }
 }

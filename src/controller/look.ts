@@ -3,6 +3,7 @@
  * in between only NICs that are on their way in or out.
  */
 import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
+import { failure } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
 import type { Facts } from './facts.ts';
 import type { NodeMemory, Reading } from './memory.ts';
@@ -71,6 +72,10 @@ async function readAll(world: World, memory: NodeMemory, node: NodeNetwork): Pro
     cloud.nics({ instance: id }),
     cloud.nics({ tags: tagsOfNode(cluster, node.name) }),
   ]);
+  if (instance.state === 'running' && !attached.some(({ attachment }) => attachment?.deviceIndex === 0)) {
+    // There is no running instance without one: the read is older than the instance, and what else it lacks nobody knows.
+    throw failure('cloudNotFound', { cloud: cloud.name, object: `the first interface of ${id}`, text: 'not yet, presumably' });
+  }
   const nics = new Map([...ours, ...attached].map((nic) => [nic.id, nic]));
   memory.reading = { instance, nics: [...nics.values()], read_ms };
   memory.writes = memory.writes.filter(({ at_ms }) => read_ms - at_ms < timings.settle_ms);

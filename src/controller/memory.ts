@@ -42,6 +42,7 @@ export interface NodeMemory {
   /** Tokens of intents the cloud has definitely refused. */
   readonly refusedTokens: Set<string>;
   readonly askedBackSince_ms: Map<Cidr, number>;
+  readonly doubted: Set<Cidr>;
   /** What the last look saw: good enough while no call may be made. */
   lastPicture: Picture | undefined;
   /** Sentences the log has already. */
@@ -66,6 +67,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     shrinkPause: undefined,
     refusedTokens: new Set(),
     askedBackSince_ms: new Map(),
+    doubted: new Set(),
     lastPicture: undefined,
     said: new Set(),
   };

@@ -4,6 +4,7 @@
  * The order of actions: what serves waiting Pods soonest goes first, what gives back goes last.
  */
 import type { CloudNic, NicId } from '../cloud/cloud.ts';
+import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, Growth } from '../store/node-network.ts';
 import type { Action } from './action.ts';
 import { grantsOf } from './grants.ts';
@@ -22,6 +23,8 @@ export interface Plan {
   /** Written down before any of the actions. */
   readonly intents: readonly NicIntent[];
   readonly actions: readonly Action[];
+  /** Blocks whose return is not believed. */
+  readonly doubted: readonly Cidr[];
 }
 
 const order: readonly Action['do'][] = ['assign', 'attach', 'create', 'unassign', 'detach', 'delete'];
@@ -45,6 +48,7 @@ export function planFor(situation: Situation): Plan {
     growth: pools.map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none', text: '' }) })),
     intents: [...growings.flatMap(({ intents }) => intents), ...arriving(situation, remnants)],
     actions: [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do)),
+    doubted: shrinkings.flatMap((shrinking) => shrinking.doubted),
   };
 }
 

@@ -41,7 +41,9 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   const demand = spec.demand.find(({ subnet }) => subnet === name) ?? { subnet: name, inUse: 0, cooling: 0, waiting: 0 };
   const all = grants.flatMap((grant): ServingNic[] => {
     const nic = nics.find(({ id }) => id === grant.id);
-    return grant.subnet === name && nic !== undefined ? [{ nic, grant }] : [];
+    if (grant.subnet !== name || nic === undefined) return [];
+    // A block that was granted and that the last read does not show takes its slot all the same.
+    return [{ nic: { ...nic, blocks: [...new Set([...nic.blocks, ...grant.blocks])] }, grant }];
   });
   const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config));
   const { families, exclude, unit, warm, perNode } = config?.spec ?? noLonger;

@@ -80,7 +80,7 @@ export function turns(clock: Clock, atOnce: number, run: (node: string) => Promi
       stopped = true;
       for (const turn of nodes.values()) turn.cancel?.();
       waiting.length = 0;
-      await Promise.all([...nodes.values()].map((turn) => turn.running));
+      await Promise.all([...nodes.values()].flatMap((turn) => turn.running ?? []));
     },
   };
 }

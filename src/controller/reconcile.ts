@@ -6,7 +6,7 @@
  * - what a call needs to be repeated after a crash, and what the agent must know before it, is written before the call
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
-import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.ts';
+import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
 import { heed, relieved } from './heed.ts';
 import { look, type Picture } from './look.ts';
@@ -36,15 +36,20 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     }
     const situation = situationOf(world, memory, node, picture);
     const plan = planFor(situation);
+    doubt(world, memory, situation, plan);
     await tell(world, memory, node, picture, situation, plan);
     const action = memory.pause === undefined ? plan.actions[0] : undefined;
     if (action === undefined) {
-      if (memory.pause === undefined) relieved(memory);
+      if (memory.pause === undefined)
+        relieved(
+          memory,
+          plan.growth.filter(({ stoppedBy }) => stoppedBy === 'none'),
+        );
       return nextPass_ms(world, memory, situation);
     }
     try {
       await perform(world, memory, node, action);
-      relieved(memory, action);
+      relieved(memory, 'subnet' in action && !memory.mostAtOnce.has(action.subnet) ? [action] : []);
       world.log.info(`did ${wordsFor(action)}`, { node: name });
     } catch (error) {
       heed(world, memory, name, cloudFailure(error), action);
@@ -94,6 +99,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     read_ms: reading.read_ms,
     missing: memory.missing,
     stuck: new Set([...memory.askedBackSince_ms].filter(([, since_ms]) => now_ms - since_ms >= timings.stuck_ms).map(([block]) => block)),
+    doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,
     shrinkStopped: memory.shrinkPause !== undefined,
@@ -128,6 +134,14 @@ async function tell(
   for (const { subnet, text } of plan.growth) if (text !== '') sayOnce(world, memory, node.name, `${subnet} does not grow: ${text}`);
   await publish(world, node, status);
   memory.refusedTokens.clear();
+}
+
+/** What was doubted stays so, until the agent no longer says it. */
+function doubt(world: World, memory: NodeMemory, { doubted, node }: Situation, plan: Plan): void {
+  memory.doubted.clear();
+  for (const block of [...doubted, ...plan.doubted]) memory.doubted.add(block);
+  if (plan.doubted.length === 0) return;
+  sayOnce(world, memory, node, `returned blocks must be in use by the agent's own numbers and stay: ${plan.doubted.join(', ')}`);
 }
 
 /** Says in the status why nothing moves, and leaves the rest of it as it is. */

@@ -23,40 +23,32 @@ export interface Shrinking {
   /** NICs taken out of the grants, then unplugged. */
   readonly release: readonly NicId[];
   readonly actions: readonly Action[];
+  /** Blocks whose return contradicts what else the agent says. */
+  readonly doubted: readonly Cidr[];
 }
 
 /** What the pool gives back. `growing`: NICs that are about to take more. */
 export function shrinkPool(pool: SubnetPool, situation: Situation, growing: ReadonlySet<NicId>): Shrinking {
   if (situation.shrinkStopped || situation.stopped !== undefined || situation.instance.state === 'terminated') {
-    return { askBack: [], release: [], actions: [] };
+    return { askBack: [], release: [], actions: [], doubted: [] };
   }
+  const { doubted, unassigns } = returns(pool, situation);
   const surplus = surplusNics(pool, situation, growing);
   const release = surplus.filter((one) => isReleasable(one, situation)).map(({ nic }) => nic.id);
-  const actions = [...unassigns(pool, situation), ...release.map((nic): Action => ({ do: 'detach', nic }))];
-  return {
-    askBack: [...surplusBlocks(pool, situation), ...surplus.flatMap(({ grant }) => asked(grant.blocks, situation))],
-    release,
-    actions,
-  };
+  const askBack = [...surplusBlocks(pool, situation), ...surplus.flatMap(({ grant }) => asked(grant.blocks, situation))];
+  return { askBack, release, actions: [...unassigns, ...release.map((nic): Action => ({ do: 'detach', nic }))], doubted };
 }
 
 /** Blocks whose handshake is complete. */
-function unassigns(pool: SubnetPool, situation: Situation): Action[] {
-  const { spec } = situation;
+function returns(pool: SubnetPool, { spec, doubted }: Situation): { unassigns: Action[]; doubted: Cidr[] } {
   const all = [...pool.serving, ...pool.leaving];
-  const done = all.map(({ nic, grant }) => ({
-    nic: nic.id,
-    blocks: grant.reclaiming.filter((block) => isReturned(grant, block, spec) && nic.blocks.includes(block)),
-  }));
-  if (
-    contradicts(
-      pool,
-      all,
-      done.flatMap(({ blocks }) => blocks),
-    )
-  )
-    return [];
-  return done.filter(({ blocks }) => blocks.length > 0).map(({ nic, blocks }) => ({ do: 'unassign', nic, blocks }));
+  const isDone = ({ nic, grant }: ServingNic, block: Cidr): boolean =>
+    isReturned(grant, block, spec) && nic.blocks.includes(block) && !doubted.has(block);
+  const done = all.map((one) => ({ nic: one.nic.id, blocks: one.grant.reclaiming.filter((block) => isDone(one, block)) }));
+  const returned = done.flatMap(({ blocks }) => blocks);
+  if (contradicts(pool, all, returned)) return { unassigns: [], doubted: returned };
+  const unassigns = done.filter(({ blocks }) => blocks.length > 0).map(({ nic, blocks }): Action => ({ do: 'unassign', nic, blocks }));
+  return { unassigns, doubted: [] };
 }
 
 /** Without what was returned there would not be room for what is in use: the agent's word is not true, or not of now. */

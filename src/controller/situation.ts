@@ -28,6 +28,8 @@ export interface Situation {
   readonly missing: Missing;
   /** Blocks asked back so long ago that they must be in use. */
   readonly stuck: ReadonlySet<Cidr>;
+  /** Blocks the agent returned while its own numbers said that they must be in use: not believed until it takes them off its list. */
+  readonly doubted: ReadonlySet<Cidr>;
   /** PodSubnets for which nothing more is asked now, and why. */
   readonly growthStopped: ReadonlyMap<string, Stop>;
   /** How many blocks may be asked for at once where more did not fit. */

@@ -6,7 +6,8 @@ export interface Backoff {
   readonly longest_ms: number;
 }
 
-/** What a pause is for. `settled` ones are not worth asking again soon: a person has to change something. */
+/** What a pause is for. `settled`: a person has to change something, unless a stale read has
+ * misled us: again soon at first, then hardly ever. */
 export type PauseKind = 'short' | 'medium' | 'long' | 'full' | 'settled';
 
 /**
@@ -18,7 +19,7 @@ export const backoffs: Readonly<Record<PauseKind, Backoff>> = {
   medium: { first_ms: 1_000, longest_ms: 60_000 },
   long: { first_ms: 5_000, longest_ms: 300_000 },
   full: { first_ms: 120_000, longest_ms: 600_000 },
-  settled: { first_ms: 300_000, longest_ms: 900_000 },
+  settled: { first_ms: 2_000, longest_ms: 900_000 },
 };
 
 /**

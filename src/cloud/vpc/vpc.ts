@@ -113,7 +113,11 @@ function apiOf(endpoint: string, deadline_ms: number): Api {
       let after: string | undefined;
       for (let page = 0; page < mostPages; page++) {
         const query = new URLSearchParams([...conditions, ['limit', `${pageSize}`], ...(after === undefined ? [] : [['after', after]])]);
-        const { items, next } = await understood(make({ method: 'GET', endpoint, path: `${path}?${query.toString()}` }, what), pageOf(read), what);
+        const { items, next } = await understood(
+          make({ method: 'GET', endpoint, path: `${path}?${query.toString()}` }, what),
+          pageOf(read),
+          what,
+        );
         found.push(...items);
         if (next === undefined) return found;
         after = next;

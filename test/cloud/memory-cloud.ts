@@ -1,0 +1,326 @@
+/** A cloud in memory that keeps the rules of a real one: limits, tokens, full subnets, and answers that are lost, late or stale when told so. */
+import type {
+  Cloud,
+  CloudInstance,
+  CloudNic,
+  CloudSubnet,
+  CreateNic,
+  InstanceId,
+  InstanceLimits,
+  NicFilter,
+  NicId,
+  SubnetId,
+  Wanted,
+} from '../../src/cloud/cloud.ts';
+import type { Clock } from '../../src/cloud/clock.ts';
+import { type Failure, failure } from '../../src/errors/failure.ts';
+import { type Ip, ipFromBigInt } from '../../src/net/address.ts';
+import { addressAt, type Cidr, cidrOf, contains, firstOf, hostCidr, overlaps, parseCidr, sizeOf } from '../../src/net/cidr.ts';
+import { parseMac } from '../../src/net/mac.ts';
+
+/** What happens to a call: nothing special, refused, lost before or after its effect, or the caller dies before or after it. */
+export type Fault = 'none' | 'loseRequest' | 'loseAnswer' | 'dieBefore' | 'dieAfter' | Failure;
+
+export interface Call {
+  readonly name: keyof Cloud;
+  readonly changing: boolean;
+  /** Counts from 0. */
+  readonly number: number;
+}
+
+export interface MemoryCloud extends Cloud {
+  /** Every call that arrived or was lost on its way. */
+  readonly calls: Call[];
+  /** Decides what happens to each call. */
+  fault: (call: Call) => Fault;
+  /** Reads answer with the state of so long ago. */
+  stale_ms: number;
+  /** NICs stay `attaching` and `detaching` for so long. */
+  moving_ms: number;
+  addSubnet(id: string, cidr4: string, options?: { cidr6?: string; zone?: string }): SubnetId;
+  launch(id: string, subnet: SubnetId, limits?: Partial<InstanceLimits>, zone?: string): InstanceId;
+  terminate(id: InstanceId): void;
+  /** The truth, whatever reads say. */
+  truth(): CloudNic[];
+  /** Somebody else's hand. */
+  pull(nic: NicId): void;
+  removeBlock(nic: NicId, block: Cidr): void;
+  addBlock(nic: NicId, block: Cidr): void;
+}
+
+interface State {
+  readonly nics: ReadonlyMap<NicId, CloudNic>;
+  readonly at_ms: number;
+}
+
+export function memoryCloud(clock: Clock): MemoryCloud {
+  const subnets = new Map<SubnetId, CloudSubnet>();
+  const instances = new Map<InstanceId, CloudInstance>();
+  const tokens = new Map<string, { request: string; nic: NicId }>();
+  const attempts = new Map<NicId, number>();
+  let history: State[] = [{ nics: new Map(), at_ms: Number.NEGATIVE_INFINITY }];
+  let made = 0;
+
+  const now = (): ReadonlyMap<NicId, CloudNic> => history.at(-1)?.nics ?? new Map();
+  const put = (change: (nics: Map<NicId, CloudNic>) => void): void => {
+    const nics = new Map(now());
+    change(nics);
+    history.push({ nics, at_ms: clock.now_ms() });
+    if (history.length > 200) history = history.slice(-100);
+  };
+  const moved = (nic: CloudNic, at_ms: number): CloudNic => {
+    const since = attempts.get(nic.id);
+    const { attachment, ...rest } = nic;
+    if (attachment === undefined || since === undefined || at_ms - since < cloud.moving_ms) return nic;
+    if (attachment.state === 'detaching') return rest;
+    return { ...nic, attachment: { ...attachment, state: 'attached' } };
+  };
+  const settle = (): void => put((nics) => [...nics.values()].forEach((nic) => nics.set(nic.id, moved(nic, clock.now_ms()))));
+  const seen = (): CloudNic[] => {
+    const at = clock.now_ms() - cloud.stale_ms;
+    const state = history.findLast(({ at_ms }) => at_ms <= at) ?? history[0];
+    return [...(state?.nics.values() ?? [])].map((nic) => moved(nic, at));
+  };
+  const known = (id: NicId): CloudNic => {
+    const nic = now().get(id);
+    if (nic === undefined) throw failure('cloudNotFound', { cloud: 'memory', object: id, text: 'no such NIC' });
+    return nic;
+  };
+
+  async function call<T>(name: keyof Cloud, changing: boolean, effect: () => T): Promise<T> {
+    const one: Call = { name, changing, number: cloud.calls.length };
+    cloud.calls.push(one);
+    const fault = cloud.fault(one);
+    const lost = () => failure('cloudUnavailable', { cloud: 'memory', call: name, endpoint: 'memory', text: 'lost' });
+    await Promise.resolve();
+    if (fault === 'loseRequest') throw lost();
+    if (fault === 'dieBefore') return new Promise(() => {});
+    if (typeof fault === 'object') throw fault;
+    settle();
+    const answer = effect();
+    if (fault === 'loseAnswer') throw lost();
+    if (fault === 'dieAfter') return new Promise(() => {});
+    return structuredClone(answer);
+  }
+
+  function usedIn(subnet: SubnetId): Cidr[] {
+    return [...now().values()]
+      .filter((nic) => nic.subnet === subnet)
+      .flatMap((nic) => [...(nic.primary4 ? [hostCidr(nic.primary4)] : []), ...nic.blocks]);
+  }
+
+  /** The lowest free addresses and prefixes; all or none. */
+  function allocate(subnet: CloudSubnet, want: Wanted, taken: readonly Cidr[] = []): Cidr[] {
+    const blocks: Cidr[] = [];
+    const used = [...usedIn(subnet.id), ...taken];
+    const free = (block: Cidr): boolean => ![...used, ...blocks].some((other) => overlaps(other, block));
+    const full = () =>
+      failure('cloudSubnetFull', { subnet: subnet.id, wanted: JSON.stringify(want), text: `${free4(subnet)} addresses are free` });
+    const cidr4 = subnet.cidr4 ?? parseCidr('0.0.0.0/32');
+    for (let i = 0, at = 4; i < (want.addresses4 ?? 0); at++) {
+      if (at >= Number(sizeOf(cidr4)) - 1) throw full();
+      const block = hostCidr(addressAt(cidr4, at));
+      if (!free(block)) continue;
+      i++;
+      blocks.push(block);
+    }
+    for (let i = 0, at = 16; i < (want.prefixes4 ?? 0); at += 16) {
+      if (at + 16 >= Number(sizeOf(cidr4))) throw full();
+      const block = cidrOf(addressAt(cidr4, at), 28);
+      if (!free(block)) continue;
+      i++;
+      blocks.push(block);
+    }
+    if ((want.prefixes6 ?? 0) > 0 && subnet.cidr6 === undefined)
+      throw failure('cloudInvalid', { cloud: 'memory', call: 'assign', text: 'no IPv6 here' });
+    for (let i = 0, at = 1n; i < (want.prefixes6 ?? 0); at++) {
+      const block = cidrOf(addressAt(subnet.cidr6 ?? parseCidr('::/0'), at << 48n), 80);
+      if (!free(block)) continue;
+      i++;
+      blocks.push(block);
+    }
+    return blocks;
+  }
+
+  const free4 = (subnet: CloudSubnet): number =>
+    Number(sizeOf(subnet.cidr4 ?? parseCidr('0.0.0.0/32'))) -
+    5 -
+    usedIn(subnet.id)
+      .filter((block) => !block.includes(':'))
+      .reduce((sum, block) => sum + Number(sizeOf(block)), 0);
+
+  function limitsOf(nic: CloudNic): InstanceLimits | undefined {
+    return nic.attachment === undefined ? undefined : instances.get(nic.attachment.instance)?.limits;
+  }
+
+  function checkSlots(nic: CloudNic, more: readonly Cidr[], limits = limitsOf(nic)): void {
+    const all = [...nic.blocks, ...more];
+    const slots4 = all.filter((block) => !block.includes(':')).length + (nic.primary4 ? 1 : 0);
+    const slots6 = all.length - all.filter((block) => !block.includes(':')).length + (nic.primary6 ? 1 : 0);
+    if (limits !== undefined && (slots4 > limits.addressSlotsPerNic || slots6 > limits.ipv6SlotsPerNic)) {
+      throw failure('cloudLimit', { cloud: 'memory', call: 'assign', text: `${nic.id} has no free slot` });
+    }
+  }
+
+  function newNic(request: CreateNic): CloudNic {
+    const subnet = subnets.get(request.subnet);
+    if (subnet === undefined) throw failure('cloudNotFound', { cloud: 'memory', object: request.subnet, text: 'no such subnet' });
+    const primary = subnet.cidr4 === undefined ? [] : allocate(subnet, { addresses4: 1 });
+    const blocks = allocate(subnet, request.want ?? {}, primary);
+    const number = ++made;
+    return {
+      id: `nic-${number}` as NicId,
+      mac: parseMac(`02:00:00:00:00:${number.toString(16).padStart(2, '0')}`),
+      subnet: subnet.id,
+      mtu: 1500,
+      ...(primary[0] && { primary4: firstOf(primary[0]) }),
+      ...(subnet.cidr6 && { primary6: addressAt(subnet.cidr6, number + 16) }),
+      blocks,
+      securityGroups: request.securityGroups,
+      tags: request.tags,
+      createdAt_ms: clock.now_ms(),
+    };
+  }
+
+  const matches = (nic: CloudNic, filter: NicFilter): boolean =>
+    (filter.ids?.includes(nic.id) ?? true) &&
+    (filter.instance === undefined || nic.attachment?.instance === filter.instance) &&
+    Object.entries(filter.tags ?? {}).every(([key, value]) => nic.tags[key] === value);
+
+  const conflict = (name: string, object: string, text: string) => failure('cloudConflict', { cloud: 'memory', call: name, object, text });
+
+  const cloud: MemoryCloud = {
+    name: 'memory',
+    calls: [],
+    fault: () => 'none',
+    stale_ms: 0,
+    moving_ms: 0,
+    network: () => call('network', false, () => ({ cidrs: [parseCidr('10.20.0.0/16')] })),
+    instance: (id) =>
+      call('instance', false, () => {
+        const found = instances.get(id);
+        if (found === undefined) throw failure('cloudNotFound', { cloud: 'memory', object: id, text: 'no such instance' });
+        return found;
+      }),
+    subnets: (ids) =>
+      call('subnets', false, () => ids.flatMap((id) => subnets.get(id) ?? []).map((subnet) => ({ ...subnet, free4: free4(subnet) }))),
+    nics: (filter) =>
+      call('nics', false, () => {
+        if (Object.keys(filter).length === 0) throw failure('cloudInvalid', { cloud: 'memory', call: 'nics', text: 'an empty filter' });
+        return seen().filter((nic) => matches(nic, filter));
+      }),
+    createNic: (request) =>
+      call('createNic', true, () => {
+        const again = tokens.get(request.clientToken);
+        const text = JSON.stringify({ subnet: request.subnet, want: request.want ?? {} });
+        if (again !== undefined) {
+          if (again.request !== text)
+            throw failure('cloudInvalid', { cloud: 'memory', call: 'createNic', text: 'another request had this token' });
+          return known(again.nic);
+        }
+        const nic = newNic(request);
+        tokens.set(request.clientToken, { request: text, nic: nic.id });
+        put((nics) => nics.set(nic.id, nic));
+        return nic;
+      }),
+    attachNic: (id, instance, deviceIndex) =>
+      call('attachNic', true, () => {
+        const nic = known(id);
+        if (nic.attachment?.instance === instance && nic.attachment.deviceIndex === deviceIndex) return;
+        if (nic.attachment !== undefined) throw conflict('attachNic', id, `attached to ${nic.attachment.instance}`);
+        const found = instances.get(instance);
+        if (found === undefined || found.state !== 'running') throw conflict('attachNic', instance, 'not running');
+        if (subnets.get(nic.subnet)?.zone !== found.zone)
+          throw failure('cloudInvalid', { cloud: 'memory', call: 'attachNic', text: 'another zone' });
+        const there = [...now().values()].filter(({ attachment }) => attachment?.instance === instance);
+        if (there.some(({ attachment }) => attachment?.deviceIndex === deviceIndex)) throw conflict('attachNic', id, 'device index taken');
+        if (there.length >= found.limits.nics) throw failure('cloudLimit', { cloud: 'memory', call: 'attachNic', text: 'no more NICs' });
+        checkSlots(nic, [], found.limits);
+        attempts.set(id, clock.now_ms());
+        put((nics) => nics.set(id, moved({ ...nic, attachment: { instance, deviceIndex, state: 'attaching' } }, clock.now_ms())));
+      }),
+    detachNic: (id) =>
+      call('detachNic', true, () => {
+        const nic = now().get(id);
+        if (nic?.attachment === undefined) return;
+        if (nic.attachment.deviceIndex === 0)
+          throw failure('cloudInvalid', { cloud: 'memory', call: 'detachNic', text: 'the first NIC stays' });
+        if (nic.attachment.state === 'detaching') return;
+        attempts.set(id, clock.now_ms());
+        const leaving: CloudNic = { ...nic, attachment: { ...nic.attachment, state: 'detaching' } };
+        put((nics) => nics.set(id, moved(leaving, clock.now_ms())));
+      }),
+    deleteNic: (id) =>
+      call('deleteNic', true, () => {
+        if (now().get(id)?.attachment !== undefined) throw conflict('deleteNic', id, 'in use');
+        put((nics) => nics.delete(id));
+      }),
+    assign: (id, want) =>
+      call('assign', true, () => {
+        const nic = known(id);
+        const subnet = subnets.get(nic.subnet);
+        if (subnet === undefined) throw conflict('assign', id, 'no subnet');
+        const blocks = allocate(subnet, want);
+        checkSlots(nic, blocks);
+        put((nics) => nics.set(id, { ...nic, blocks: [...nic.blocks, ...blocks] }));
+        return blocks;
+      }),
+    unassign: (id, blocks) =>
+      call('unassign', true, () => {
+        const nic = known(id);
+        put((nics) => nics.set(id, { ...nic, blocks: nic.blocks.filter((block) => !blocks.includes(block)) }));
+      }),
+    addSubnet(text, cidr4, { cidr6, zone = 'a' } = {}) {
+      const id = text as SubnetId;
+      const six = cidr6 === undefined ? undefined : parseCidr(cidr6);
+      const four = parseCidr(cidr4);
+      subnets.set(id, {
+        id,
+        zone,
+        cidr4: four,
+        gateway4: addressAt(four, 1),
+        ...(six && { cidr6: six, gateway6: ipFromBigInt(0xfe80n << 112n, 6) }),
+        free4: 0,
+      });
+      return id;
+    },
+    launch(text, subnet, limits = {}, zone = 'a') {
+      const id = text as InstanceId;
+      instances.set(id, {
+        id,
+        zone,
+        type: 't.test',
+        limits: { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 2, ...limits },
+        state: 'running',
+      });
+      const nic = newNic({ clientToken: '', subnet, securityGroups: ['sg-node'], tags: {}, description: 'first' });
+      put((nics) => nics.set(nic.id, { ...nic, attachment: { instance: id, deviceIndex: 0, state: 'attached' } }));
+      return id;
+    },
+    terminate(id) {
+      const found = instances.get(id);
+      if (found !== undefined) instances.set(id, { ...found, state: 'terminated' });
+      for (const nic of now().values()) {
+        if (nic.attachment?.instance !== id) continue;
+        const { attachment, ...rest } = nic;
+        put((nics) => (attachment.deviceIndex === 0 ? nics.delete(nic.id) : nics.set(nic.id, rest)));
+      }
+    },
+    truth() {
+      settle();
+      return [...now().values()];
+    },
+    pull(id) {
+      const { attachment: _, ...rest } = known(id);
+      put((nics) => nics.set(id, rest));
+    },
+    removeBlock: (id, block) => put((nics) => nics.set(id, { ...known(id), blocks: known(id).blocks.filter((own) => own !== block) })),
+    addBlock: (id, block) => put((nics) => nics.set(id, { ...known(id), blocks: [...known(id).blocks, block] })),
+  };
+  return cloud;
+}
+
+/** Whether the address may be used by a Pod of that instance. */
+export function carries(nics: readonly CloudNic[], instance: InstanceId, ip: Ip): boolean {
+  return nics.some((nic) => nic.attachment?.instance === instance && nic.blocks.some((block) => contains(block, ip)));
+}

@@ -1,0 +1,156 @@
+/** A controller under a virtual clock, with a cloud in memory, a store in memory and honest agents around the real pool. */
+import { memoryCloud, type MemoryCloud } from '../cloud/memory-cloud.ts';
+import { type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
+import type { InstanceId } from '../../src/cloud/cloud.ts';
+import { type Controller, type ControllerOptions, startController } from '../../src/controller/controller.ts';
+import type { NotedStatus } from '../../src/controller/notes.ts';
+import { Pool, type Taken } from '../../src/ipam/pool.ts';
+import { createLog } from '../../src/log.ts';
+import type { Demand, NodeNetwork, NodeNetworkSpec, NodeNetworks } from '../../src/store/node-network.ts';
+import { type PodSubnet, podSubnet } from '../../src/store/pod-subnet.ts';
+
+export interface MemoryNetworks extends NodeNetworks {
+  readonly statusWrites: () => number;
+  remove(name: string): void;
+  readonly watchers: () => number;
+}
+
+/** Objects survive as text, as in SQLite. */
+export function memoryNetworks(): MemoryNetworks {
+  const objects = new Map<string, string>();
+  const watchers = new Set<(node: NodeNetwork) => void>();
+  let statusWrites = 0;
+  const empty: NodeNetwork['status'] = { vpcCidrs: [], nics: [], growth: [] };
+  const read = (name: string): NodeNetwork | undefined => {
+    const text = objects.get(name);
+    return text === undefined ? undefined : (JSON.parse(text) as NodeNetwork);
+  };
+  const write = (node: NodeNetwork): void => {
+    objects.set(node.name, JSON.stringify(node));
+    for (const watcher of watchers) queueMicrotask(() => watcher(JSON.parse(JSON.stringify(node)) as NodeNetwork));
+  };
+  return {
+    get: async (name) => read(name),
+    list: async () => [...objects.keys()].flatMap((name) => read(name) ?? []),
+    writeSpec: async (name, spec) => write({ name, spec, status: read(name)?.status ?? empty }),
+    async writeStatus(name, status) {
+      const node = read(name);
+      if (node === undefined) throw new Error(`no node ${name}`);
+      statusWrites++;
+      write({ ...node, status });
+    },
+    watch(changed) {
+      watchers.add(changed);
+      return () => watchers.delete(changed);
+    },
+    statusWrites: () => statusWrites,
+    remove: (name) => void objects.delete(name),
+    watchers: () => watchers.size,
+  };
+}
+
+export function subnet(name: string, spec: Record<string, unknown>): PodSubnet {
+  return podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec });
+}
+
+export interface Bench {
+  readonly clock: VirtualClock;
+  readonly cloud: MemoryCloud;
+  readonly networks: MemoryNetworks;
+  readonly lines: string[];
+  subnets: PodSubnet[];
+  readonly controller: (options?: Partial<ControllerOptions>) => Promise<Controller>;
+  readonly status: (node?: string) => Promise<NotedStatus>;
+  readonly changes: () => string[];
+}
+
+export function bench(): Bench {
+  const clock = virtualClock();
+  const cloud = memoryCloud(clock);
+  const networks = memoryNetworks();
+  const lines: string[] = [];
+  const one: Bench = {
+    clock,
+    cloud,
+    networks,
+    lines,
+    subnets: [],
+    controller: (options = {}) =>
+      startController({
+        cluster: 'test',
+        networks,
+        subnets: () => one.subnets,
+        cloud,
+        log: createLog('test', 'debug', (line) => lines.push(line)),
+        clock,
+        random: () => 0.5,
+        ...options,
+      }),
+    status: async (node = 'n1') => {
+      const found = await networks.get(node);
+      if (found === undefined) throw new Error(`no node ${node}`);
+      return found.status;
+    },
+    changes: () => cloud.calls.filter(({ changing }) => changing).map(({ name }) => name),
+  };
+  return one;
+}
+
+/** Writes what a node asks for by hand. */
+export function demand(
+  networks: NodeNetworks,
+  instance: InstanceId,
+  of: Partial<Demand>,
+  more: Partial<NodeNetworkSpec> = {},
+  node = 'n1',
+): Promise<void> {
+  return networks.writeSpec(node, {
+    instance,
+    demand: [{ subnet: 'pods', inUse: 0, cooling: 0, waiting: 0, ...of }],
+    returned: [],
+    ...more,
+  });
+}
+
+/** An agent that keeps its side of the bargain: the real pool, ADDs that wait, no rest after a release. */
+export interface Agent {
+  readonly leases: Taken[];
+  want(pods: number): Promise<void>;
+  stop(): void;
+}
+
+export async function agent(networks: NodeNetworks, instance: InstanceId, config: PodSubnet, node = 'n1'): Promise<Agent> {
+  const { families, exclude, perNode } = config.spec;
+  const pool = new Pool({ families, exclude, maximum: perNode.maximum });
+  const name = config.metadata.name;
+  let wanted = 0;
+  let written = '';
+  const leases: Taken[] = [];
+  async function sync(): Promise<void> {
+    while (leases.length > wanted) pool.release(leases.pop()?.addresses ?? [], 0);
+    while (leases.length < wanted) {
+      const taken = pool.take(0);
+      if (taken === undefined) break;
+      leases.push(taken);
+    }
+    const { inUse, cooling } = pool.counts(0);
+    const spec = { instance, demand: [{ subnet: name, inUse, cooling, waiting: wanted - leases.length }], returned: pool.giveBack(0) };
+    if (JSON.stringify(spec) === written) return;
+    written = JSON.stringify(spec);
+    await networks.writeSpec(node, spec);
+  }
+  const stop = networks.watch((changed) => {
+    if (changed.name !== node) return;
+    pool.grant(changed.status.nics.filter((nic) => nic.subnet === name));
+    void sync();
+  });
+  await sync();
+  return {
+    leases,
+    async want(pods) {
+      wanted = pods;
+      await sync();
+    },
+    stop,
+  };
+}

@@ -1,8 +1,9 @@
 /** Builds what ships into dist/, and says what it built and what it left out. Run by `npm run build`. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { copyFileSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
 import process from 'node:process';
+import { buildSync } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
 const sources = ['shim.c', 'spool.c'].map((file) => join(root, 'src/cni', file));
@@ -68,10 +69,36 @@ function exists(command: string): boolean {
 /** The compilers for this machine: musl first, because its static executables start faster and are a tenth of the size. */
 export const nativeCompilers = ['musl-gcc', 'gcc'] as const;
 
+/**
+ * Bundles the command into one CommonJS file: an ES module that imports node:http would load undici too, and running sources costs 17 MiB and 90 ms
+ * (docs/adr/0003). The nft texts and the API document that the code reads at run time go beside it.
+ */
+export function buildCommand(): Built[] {
+  const artefact = join(root, 'dist/flatpod.cjs');
+  const result = buildSync({
+    entryPoints: [join(root, 'src/main.ts')],
+    outfile: artefact,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node26',
+    // Every file sits beside the bundle, so "my folder" is the bundle's.
+    define: { 'import.meta.dirname': '__dirname' },
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(nft|yaml)$/.test(name));
+  for (const name of texts) copyFileSync(join(root, 'src', name), join(root, 'dist', basename(name)));
+  const modules = Object.keys(result.metafile.inputs).length;
+  return [{ artefact, built: true, note: `${(statSync(artefact).size / 1024).toFixed(0)} KiB of ${modules} modules, and ${texts.length} text files` }];
+}
+
 function main(): void {
   const cni = join(root, 'dist/cni');
   const built = buildExecutable(cni, nativeCompilers);
   if (process.arch !== 'arm64') built.push(...buildExecutable(join(cni, 'arm64'), ['aarch64-linux-gnu-gcc']));
+  built.push(...buildCommand());
   for (const { artefact, note, ...is } of built) console.log(`${is.built ? 'built   ' : 'left out'}  ${relative(root, artefact)}: ${note}`);
   if (!built[0]?.built) process.exitCode = 1;
 }

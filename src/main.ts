@@ -1,4 +1,5 @@
 /** The flatpod command. */
 import { main } from './cli/program.ts';
 
-await main(process.argv);
+// Not awaited at the top level: the bundle is CommonJS. What can fail is answered inside; anything else ends the process with its stack.
+void main(process.argv);

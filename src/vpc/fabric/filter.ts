@@ -1,5 +1,6 @@
 /** The packet filter of one namespace: tables from nft files, loaded once; then chains and elements that follow the state, each change one transaction. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { listNft, runNft } from '../../kernel/nft.ts';
 import type { Netns } from '../../kernel/netns.ts';
 import { gatewayMac } from '../mac.ts';
@@ -52,7 +53,7 @@ export function filterOf(netns: Netns, tables: Readonly<Record<string, string>>)
 }
 
 function textOf(file: string): string {
-  return readFileSync(new URL(file, import.meta.url), 'utf8')
+  return readFileSync(join(import.meta.dirname, file), 'utf8')
     .replaceAll('$gateway_mac', gatewayMac)
     .replaceAll('$gateway6', gateway6);
 }

@@ -54,7 +54,7 @@ async function deleteIfStillFree({ cloud }: World, { id }: CloudNic): Promise<bo
 }
 
 /** Those of the NICs that no node's object speaks of. */
-export function ownerless(nics: readonly CloudNic[], nodes: readonly NodeNetwork[], madeBefore_ms: number): CloudNic[] {
+function ownerless(nics: readonly CloudNic[], nodes: readonly NodeNetwork[], madeBefore_ms: number): CloudNic[] {
   const granted = new Set(nodes.flatMap(({ status }) => status.nics.map(({ id }) => id)));
   const intended = new Set(nodes.flatMap(({ status }) => notesOf(status)?.intents.map(({ token }) => token) ?? []));
   return nics.filter(

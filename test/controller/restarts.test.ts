@@ -33,8 +33,8 @@ async function story(at: number, fault: Fault, stale_ms = 0): Promise<Story> {
   await start();
   const node = await agent(networks, instance, config);
   const live = async (ms: number): Promise<void> => {
-    for (let passed = 0; passed < ms; passed += 2500) {
-      await clock.advance(2500);
+    for (let passed = 0; passed < ms; passed += 5000) {
+      await clock.advance(5000);
       if (dead) {
         // It hangs in its call for ever: nobody can tell that from a process that is gone.
         dead = false;

@@ -36,8 +36,8 @@ export function vpcCloud({ endpoint, deadline_ms = 10_000 }: VpcOptions): Cloud 
     subnets: (ids) => (ids.length === 0 ? Promise.resolve([]) : api.list('ListSubnets', '/v1/subnets', ids.map(byId), subnetOf)),
     async nics(filter) {
       const conditions = conditionsOf(filter);
-      if (conditions.length === 0) throw failure('cloudInvalid', { cloud: name, call: 'ListNics', text: 'a filter without conditions' });
       if (filter.ids?.length === 0) return [];
+      if (conditions.length === 0) throw failure('cloudInvalid', { cloud: name, call: 'ListNics', text: 'a filter without conditions' });
       return await api.list('ListNics', '/v1/nics', conditions, selectedBy(filter));
     },
     createNic: (request) =>
@@ -57,8 +57,7 @@ const byId = (id: string): [string, string] => ['id', id];
 
 function conditionsOf(filter: NicFilter): [string, string][] {
   const tags = Object.entries(filter.tags ?? {}).map(([key, value]): [string, string] => ['tag', `${key}=${value}`]);
-  // Ids that select nothing are a condition too.
-  const ids = filter.ids?.length === 0 ? [byId('')] : (filter.ids ?? []).map(byId);
+  const ids = (filter.ids ?? []).map(byId);
   return [...ids, ...(filter.instance === undefined ? [] : [['instance', filter.instance] as [string, string]]), ...tags];
 }
 

@@ -1,0 +1,47 @@
+/** The contract of src/cloud/cloud.ts, kept by the cloud the controller's tests use and by the driver for the emulated VPC. */
+import { systemClock } from '../../src/cloud/clock.ts';
+import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
+import { vpcCloud } from '../../src/cloud/vpc/vpc.ts';
+import { type TestVpc, testVpc } from '../vpc/support.ts';
+import { cloudContract } from './contract.ts';
+import { memoryCloud } from './memory-cloud.ts';
+
+cloudContract('memory', async () => {
+  const cloud = memoryCloud(systemClock);
+  const subnet = cloud.addSubnet('subnet-a', '10.20.0.0/24', { cidr6: '2001:db8:20::/64' });
+  const limits = { nics: 2, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 };
+  return {
+    cloud,
+    subnet,
+    small: cloud.addSubnet('subnet-b', '10.20.1.0/28'),
+    far: cloud.addSubnet('subnet-c', '10.20.2.0/24', { zone: 'z2' }),
+    instance: cloud.launch('i-1', subnet, limits),
+    other: cloud.launch('i-2', subnet, limits),
+    [Symbol.asyncDispose]: async () => {},
+  };
+});
+
+async function made(vpc: TestVpc, path: string, body: unknown): Promise<string> {
+  const answer = await vpc.call('POST', path, body);
+  if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
+  return String(answer.body.id);
+}
+
+cloudContract('vpc', async () => {
+  const vpc = await testVpc();
+  const cloud = vpcCloud({ endpoint: vpc.url });
+  const subnet = (await made(vpc, '/v1/subnets', { name: 'a', zone: 'z1', cidr4: '10.20.0.0/24', cidr6: '2001:db8:20::/64' })) as SubnetId;
+  const launch = (name: string) => made(vpc, '/v1/instances', { name, type: 'v1.small', subnet }) as Promise<InstanceId>;
+  return {
+    cloud,
+    subnet,
+    small: (await made(vpc, '/v1/subnets', { name: 'b', zone: 'z1', cidr4: '10.20.1.0/28' })) as SubnetId,
+    far: (await made(vpc, '/v1/subnets', { name: 'c', zone: 'z2', cidr4: '10.20.2.0/24' })) as SubnetId,
+    instance: await launch('one'),
+    other: await launch('two'),
+    async [Symbol.asyncDispose]() {
+      cloud[Symbol.dispose]();
+      await vpc[Symbol.asyncDispose]();
+    },
+  };
+});

@@ -1,0 +1,186 @@
+/** What every cloud driver promises (src/cloud/cloud.ts), as tests to be run against each. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Cloud, CloudNic, CreateNic, InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
+import { isFailure } from '../../src/errors/failure.ts';
+import { cidrFamily, containsCidr, lengthOf } from '../../src/net/cidr.ts';
+
+/** A fresh cloud with what the suite needs in it. */
+export interface Ground extends AsyncDisposable {
+  readonly cloud: Cloud;
+  /** IPv4 /24 and IPv6. */
+  readonly subnet: SubnetId;
+  /** IPv4 /28. */
+  readonly small: SubnetId;
+  /** In another zone. */
+  readonly far: SubnetId;
+  /** Of a type with 2 NICs, 4 address slots, 4 IPv6 slots; its first NIC lies in `subnet`. */
+  readonly instance: InstanceId;
+  /** Another like it. */
+  readonly other: InstanceId;
+}
+
+/** Declares the suite for one driver. */
+export function cloudContract(driver: string, make: () => Promise<Ground>): void {
+  const promise = (words: string, body: (ground: Ground) => Promise<void>): void => {
+    test(`${driver}: ${words}`, async () => {
+      await using ground = await make();
+      await body(ground);
+    });
+  };
+  let tokens = 0;
+  const request = (subnet: SubnetId, more: Partial<CreateNic> = {}): CreateNic => ({
+    clientToken: `contract-${++tokens}`,
+    subnet,
+    securityGroups: [],
+    tags: { 'flatpod.dev/cluster': 'contract', 'flatpod.dev/node': 'n1' },
+    description: 'contract',
+    ...more,
+  });
+  const only = async (cloud: Cloud, id: NicId): Promise<CloudNic> => {
+    const [nic, ...more] = await cloud.nics({ ids: [id] });
+    assert.ok(nic !== undefined && more.length === 0);
+    return nic;
+  };
+  const attached = async (cloud: Cloud, id: NicId): Promise<CloudNic> => {
+    for (let look = 0; look < 100; look++) {
+      const nic = await only(cloud, id);
+      if (nic.attachment?.state === 'attached') return nic;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`${id} was not attached within two seconds`);
+  };
+  const detached = async (cloud: Cloud, id: NicId): Promise<void> => {
+    for (let look = 0; look < 100 && (await only(cloud, id)).attachment !== undefined; look++)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const refused = (kind: Parameters<typeof isFailure>[1]) => (error: unknown) => {
+    assert.ok(isFailure(error, kind), `${String(error)} is no ${kind ?? 'failure'}`);
+    return true;
+  };
+
+  promise('the VPC, the instance and its subnets are told', async ({ cloud, instance, subnet, small }) => {
+    const { cidrs } = await cloud.network();
+    const found = await cloud.subnets([subnet, small]);
+    assert.deepEqual(new Set(found.map(({ id }) => id)), new Set([subnet, small]));
+    for (const { cidr4 } of found) assert.ok(cidr4 !== undefined && cidrs.some((cidr) => containsCidr(cidr, cidr4)));
+    const { limits, state, zone } = await cloud.instance(instance);
+    assert.deepEqual(limits, { nics: 2, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 });
+    assert.equal(state, 'running');
+    assert.equal(zone, found[0]?.zone);
+  });
+
+  promise('an instance has its first NIC at device index 0', async ({ cloud, instance, subnet }) => {
+    const [first, ...more] = await cloud.nics({ instance });
+    assert.deepEqual(more, []);
+    assert.equal(first?.subnet, subnet);
+    assert.deepEqual(first?.attachment, { instance, deviceIndex: 0, state: 'attached' });
+    assert.ok(first?.primary4 !== undefined && first.primary6 !== undefined);
+  });
+
+  promise('the same token twice gives the same NIC', async ({ cloud, subnet }) => {
+    const same = request(subnet, { want: { addresses4: 2, prefixes6: 1 } });
+    const first = await cloud.createNic(same);
+    const second = await cloud.createNic(same);
+    assert.equal(second.id, first.id);
+    assert.equal(first.blocks.length, 3);
+    assert.equal((await cloud.nics({ tags: same.tags })).length, 1);
+  });
+
+  promise('the same token for another request is refused for good', async ({ cloud, subnet }) => {
+    const once = request(subnet);
+    await cloud.createNic(once);
+    await assert.rejects(cloud.createNic({ ...once, want: { addresses4: 2 } }), refused('cloudInvalid'));
+  });
+
+  promise('a NIC is found by id and by tags, and keeps its tags', async ({ cloud, subnet }) => {
+    const made = await cloud.createNic(request(subnet));
+    assert.deepEqual((await only(cloud, made.id)).tags, made.tags);
+    assert.deepEqual(
+      (await cloud.nics({ tags: { 'flatpod.dev/node': 'n1' } })).map(({ id }) => id),
+      [made.id],
+    );
+    assert.deepEqual(await cloud.nics({ tags: { 'flatpod.dev/node': 'n2' } }), []);
+    assert.equal(made.attachment, undefined);
+  });
+
+  promise('a filter without conditions is refused', async ({ cloud }) => {
+    await assert.rejects(cloud.nics({}), refused('cloudInvalid'));
+  });
+
+  promise('attach may be repeated', async ({ cloud, subnet, instance }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    await cloud.attachNic(id, instance, 1);
+    await cloud.attachNic(id, instance, 1);
+    assert.deepEqual((await attached(cloud, id)).attachment, { instance, deviceIndex: 1, state: 'attached' });
+  });
+
+  promise(
+    'attach to a taken place, elsewhere, or beyond the limit is refused with its reason',
+    async ({ cloud, subnet, far, instance, other }) => {
+      const [one, two] = [await cloud.createNic(request(subnet)), await cloud.createNic(request(subnet))];
+      await cloud.attachNic(one.id, instance, 1);
+      await assert.rejects(cloud.attachNic(one.id, other, 1), refused('cloudConflict'));
+      await assert.rejects(cloud.attachNic(two.id, instance, 1), refused('cloudConflict'));
+      await assert.rejects(cloud.attachNic(two.id, instance, 2), refused('cloudLimit'));
+      const away = await cloud.createNic(request(far));
+      await assert.rejects(cloud.attachNic(away.id, other, 1), refused('cloudInvalid'));
+    },
+  );
+
+  promise('assign answers with the new blocks alone, as many as asked, of the kinds asked', async ({ cloud, subnet, instance }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    await cloud.attachNic(id, instance, 1);
+    const one = await cloud.assign(id, { addresses4: 1 });
+    const more = await cloud.assign(id, { addresses4: 1, prefixes4: 1, prefixes6: 1 });
+    assert.deepEqual(more.map((block) => `${cidrFamily(block)}/${lengthOf(block)}`).sort(), ['4/28', '4/32', '6/80']);
+    assert.deepEqual((await only(cloud, id)).blocks.toSorted(), [...one, ...more].sort());
+  });
+
+  promise('assign is all or none, and says whether the subnet or the instance is full', async ({ cloud, small, subnet, instance }) => {
+    const { id } = await cloud.createNic(request(small));
+    await assert.rejects(cloud.assign(id, { addresses4: 11 }), refused('cloudSubnetFull'));
+    assert.deepEqual((await only(cloud, id)).blocks, []);
+    await assert.rejects(cloud.createNic(request(small, { want: { addresses4: 11 } })), refused('cloudSubnetFull'));
+    const { id: roomy } = await cloud.createNic(request(subnet));
+    await cloud.attachNic(roomy, instance, 1);
+    await assert.rejects(cloud.assign(roomy, { addresses4: 4 }), refused('cloudLimit'));
+    assert.deepEqual((await only(cloud, roomy)).blocks, []);
+  });
+
+  promise('unassign may be repeated, and leaves other blocks alone', async ({ cloud, subnet }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    const blocks = await cloud.assign(id, { addresses4: 2 });
+    await cloud.unassign(id, blocks.slice(0, 1));
+    await cloud.unassign(id, blocks.slice(0, 1));
+    assert.deepEqual((await only(cloud, id)).blocks, blocks.slice(1));
+  });
+
+  promise('detach and delete may be repeated; a NIC in use is not deleted', async ({ cloud, subnet, instance }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    await cloud.attachNic(id, instance, 1);
+    await attached(cloud, id);
+    await assert.rejects(cloud.deleteNic(id), refused('cloudConflict'));
+    await cloud.detachNic(id);
+    await cloud.detachNic(id);
+    await detached(cloud, id);
+    await cloud.detachNic(id);
+    await cloud.deleteNic(id);
+    await cloud.deleteNic(id);
+    assert.deepEqual(await cloud.nics({ ids: [id] }), []);
+  });
+
+  promise('the first NIC cannot be detached', async ({ cloud, instance }) => {
+    const [first] = await cloud.nics({ instance });
+    assert.ok(first);
+    await assert.rejects(cloud.detachNic(first.id), refused('cloudInvalid'));
+  });
+
+  promise('what the cloud does not know is said to be unknown', async ({ cloud, subnet }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    await cloud.deleteNic(id);
+    await assert.rejects(cloud.assign(id, { addresses4: 1 }), refused('cloudNotFound'));
+    assert.deepEqual(await cloud.nics({ ids: [] }), []);
+    assert.deepEqual(await cloud.subnets([]), []);
+  });
+}

@@ -1,7 +1,7 @@
 /** Whatever happens in whatever order, the pool agrees with a model that is too simple to be wrong. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Pool, type Resting } from '../../src/ipam/pool.ts';
 import { type Ip, parseIp } from '../../src/net/address.ts';
 import { addressesOf, type Cidr, contains, parseCidr } from '../../src/net/cidr.ts';

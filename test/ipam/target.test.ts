@@ -1,7 +1,7 @@
 /** When a node asks the cloud for more, and when it gives back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { blocksToAdd, blocksToTakeBack, type Holding, heldAddresses } from '../../src/ipam/target.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 

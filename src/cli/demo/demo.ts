@@ -2,9 +2,9 @@
  * `flatpod demo`: the product's main job, shown. A VPC with two subnets, three nodes, a plain VM, an internet host; a dozen Pods added by the real
  * executable; who reaches whom, as whom; then all is deleted, and nothing may be left.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openNetns } from '../../kernel/netns.ts';
+import { deleteNetns, NAMED, openNetns } from '../../kernel/netns.ts';
 import { runNft } from '../../kernel/nft.ts';
 import { cleanVpc } from '../../vpc/clean.ts';
 import { drain } from '../drain.ts';
@@ -42,6 +42,12 @@ export interface DemoOptions {
 export async function runDemo({ keep, clean, json }: DemoOptions): Promise<number> {
   removeAll();
   if (clean) return 0;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      removeAll();
+      process.exit(1);
+    });
+  }
   let kept = false;
   try {
     const report = await play(keep);
@@ -170,6 +176,7 @@ spec:
 /** Removes everything that has the demo's name, whoever left it: processes, namespaces, files. */
 function removeAll(): void {
   killLeftovers(DIR);
+  for (const name of existsSync(NAMED) ? readdirSync(NAMED) : []) if (name.startsWith(`${VPC}-pod-`)) deleteNetns(name);
   cleanVpc(VPC);
   rmSync(DIR, { recursive: true, force: true });
 }

@@ -39,7 +39,9 @@ export async function start(dir: string, program: Program): Promise<Running> {
   const logFile = join(dir, `${program.name}.log`);
   const out = openSync(logFile, 'a');
   const command = program.netns === undefined ? [launcher, ...program.args] : ['nsenter', `--net=${program.netns}`, launcher, ...program.args];
-  const child = spawn(command[0] ?? launcher, command.slice(1), { stdio: ['ignore', out, out], env: { ...process.env, ...program.env } });
+  const child = spawn(command[0] ?? launcher, command.slice(1), { stdio: ['ignore', out, out], env: { ...process.env, ...program.env }, detached: true });
+  // Whoever started it may end before it does; a demo that is kept running does.
+  child.unref();
   closeSync(out);
   writeFileSync(join(dir, `${program.name}.pid`), String(child.pid ?? ''));
   const log = (): string => readFileSync(logFile, 'utf8');

@@ -1,7 +1,7 @@
 /** The rules of the model, as properties over many random histories. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { calls } from '../../src/vpc/calls/all.ts';
 import { type Change, PartlyDone } from '../../src/vpc/calls/call.ts';
 import { newDefaultGroup } from '../../src/vpc/calls/groups.ts';

@@ -77,7 +77,7 @@ export const networkCalls: readonly Call[] = [
   }),
   read('ListInstanceTypes', '/v1/instance-types', inputs.nothing, (state) => ({
     status: 200,
-    body: { items: [...state.type.values()].map(({ id, limits }) => ({ name: id, limits })) },
+    body: { items: [...state.type.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, limits }) => ({ name: id, limits })) },
   })),
   change('PutInstanceType', 'PUT', '/v1/instance-types/:name', inputs.limits, (transaction, { id, body }) => {
     if (!inputs.name.safeParse(id).success || id === 'internet')

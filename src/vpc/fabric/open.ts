@@ -56,7 +56,7 @@ export function openFabric(vpc: string, state: State): Fabric {
     const wanted = wantedFor(vpc, mtu, now);
     for (const name of wanted.instances) ensureNetns(vpc, name);
     routeUplink(routers.internet.socket, uplinks.fabric, [...cidrs]);
-    const failed = [...bringTo(routers.fabric.socket, wanted.fabric), ...bringTo(routers.internet.socket, wanted.internet)];
+    const failed = [...bringTo(routers.fabric, wanted.fabric), ...bringTo(routers.internet, wanted.internet)];
     routers.fabric.filter.update(fabricElements(now), securityChains(now));
     routers.internet.filter.update(internetElements(now));
     const keep = new Set(namespacesOf(vpc, wanted));

@@ -1,4 +1,5 @@
 /** Plugging a NIC: a veth with one end in the router's namespace and the other born in the instance, while both run. */
+import { writeSysctl } from '../../kernel/sysctl.ts';
 import { bitsOf, type Ip, familyOf } from '../../net/address.ts';
 import { type Cidr, contains, cidrOf, hostCidr, splitPrefix } from '../../net/cidr.ts';
 import { enslave, newForwarding, strictPort } from '../../kernel/bridge.ts';
@@ -7,13 +8,19 @@ import { decodeLink, getLink, newVeth, setLink } from '../../kernel/netlink/link
 import type { Message } from '../../kernel/netlink/message.ts';
 import { MAIN_TABLE, newRoute } from '../../kernel/netlink/route.ts';
 import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
-import { NAMED, openNetns } from '../../kernel/netns.ts';
+import { NAMED, type Netns, openNetns } from '../../kernel/netns.ts';
 import type { Port } from './wanted.ts';
 
 /** rtnetlink's number for routes that a DHCP client made (linux/rtnetlink.h RTPROT_DHCP): cloud-init's would look so. */
 const DHCP = 16;
 const LOOPBACK = 1;
 const defaults: Readonly<Record<4 | 6, Cidr>> = { 4: '0.0.0.0/0' as Cidr, 6: '::/0' as Cidr };
+
+/** A router's namespace with a socket in it. */
+export interface RouterNetns {
+  readonly netns: Netns;
+  readonly socket: NetlinkSocket;
+}
 
 /** What the router's end carries as alias: by it a port is known to lead where it should. */
 export function aliasOf({ end, bridge }: Port): string {
@@ -24,14 +31,14 @@ export function aliasOf({ end, bridge }: Port): string {
  * Plugs the NIC in. `bridge` is the index of the port's bridge, when it has one. The port comes up only once it is strict.
  * @throws NetlinkError, Failure. A port half made has no alias and is made anew by the next run.
  */
-export function plug(router: NetlinkSocket, port: Port, bridge: number | undefined): void {
-  using netns = openNetns(`${NAMED}/${port.end.netns}`);
+export function plug({ netns: near, socket: router }: RouterNetns, port: Port, bridge: number | undefined): void {
+  using far = openNetns(`${NAMED}/${port.end.netns}`);
   const { mac } = port.end;
-  router.request(
-    newVeth({ name: port.name, mtu: port.mtu }, { name: port.end.name, mtu: port.mtu, ...(mac && { mac }), netnsFd: netns.fd }),
-  );
+  router.request(newVeth({ name: port.name, mtu: port.mtu }, { name: port.end.name, mtu: port.mtu, ...(mac && { mac }), netnsFd: far.fd }));
   const index = indexOf(router, port.name);
   if (bridge !== undefined) {
+    // The port is a plug, not a host: it must not speak IPv6 of its own to the instance.
+    writeSysctl(near, `net/ipv6/conf/${port.name}/disable_ipv6`, '1');
     router.request(enslave(index, bridge));
     router.request(strictPort(index));
     if (mac !== undefined) router.request(newForwarding(index, mac));
@@ -39,7 +46,7 @@ export function plug(router: NetlinkSocket, port: Port, bridge: number | undefin
   router.request(setLink(index, { up: true }));
   for (const address of port.near) router.request(newAddress({ link: index, address, length: bitsOf(familyOf(address)) }));
   if (port.configure !== undefined) {
-    const inside = netns.socket();
+    const inside = far.socket();
     try {
       configure(inside, indexOf(inside, port.end.name), port.configure);
     } finally {

@@ -12,7 +12,7 @@ import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { bitsOf, familyOf } from '../../net/address.ts';
 import { gatewayMac } from '../mac.ts';
 import { UPLINK } from './names.ts';
-import { aliasOf, plug } from './plug.ts';
+import { aliasOf, plug, type RouterNetns } from './plug.ts';
 import type { Router } from './wanted.ts';
 
 /** Our rtnetlink protocol number in the VPC's own namespaces; nobody else routes there. */
@@ -20,7 +20,8 @@ export const PROTOCOL = 86;
 const LOOPBACK = 1;
 
 /** Changes what differs and goes on after a failure. Returns what failed. */
-export function bringTo(router: NetlinkSocket, wanted: Router): Error[] {
+export function bringTo(place: RouterNetns, wanted: Router): Error[] {
+  const router = place.socket;
   const failed: Error[] = [];
   const attempt = (work: () => void): void => {
     try {
@@ -40,7 +41,7 @@ export function bringTo(router: NetlinkSocket, wanted: Router): Error[] {
   }
   for (const port of wanted.ports) {
     if (!withBridges.has(port.name))
-      attempt(() => plug(router, port, port.bridge === undefined ? undefined : withBridges.get(port.bridge)?.index));
+      attempt(() => plug(place, port, port.bridge === undefined ? undefined : withBridges.get(port.bridge)?.index));
   }
   const now = links(router);
   for (const message of [...neighbourChanges(router, wanted, now), ...routeChanges(router, wanted, now)])

@@ -1,6 +1,6 @@
 /** The state in SQLite: one row an object. WAL with synchronous=NORMAL: a killed process loses nothing it has answered for. */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { failure } from '../../errors/failure.ts';
 import type { Disk } from './model.ts';
@@ -16,7 +16,7 @@ const FILE = 'vpc.db';
 export function openDatabase(directory: string): Disk {
   const path = join(directory, FILE);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     const db = new DatabaseSync(path);
     try {
       return prepare(db, path);
@@ -62,4 +62,17 @@ function prepare(db: DatabaseSync, path: string): Disk {
     },
     close: () => db.close(),
   };
+}
+
+/** Like mkdir -p. Not mkdirSync's own `recursive`: under /proc, where mkdir answers ENOENT for ever, that never returns. */
+function makeDirectory(path: string, parentMade = false): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || parentMade || dirname(path) === path) throw error;
+    makeDirectory(dirname(path));
+    makeDirectory(path, true);
+  }
 }

@@ -5,11 +5,17 @@
  * - memory and database agree after each call, also after one that threw
  * - an address has one lease: a primary key says so
  * - one commit per verb
+ * - ended rests are forgotten a few at a time by the verbs themselves: the table is as long as what rests, however long the agent runs
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
-import { inTransaction } from './sqlite.ts';
+import { inTransaction, pathOf } from './sqlite.ts';
+
+/** Ended rests that one close() forgets: more than it can add. */
+const FORGOTTEN_AT_ONCE = 16;
+/** To SQLite a negative LIMIT is none. */
+const ALL = -1;
 
 /** Who a container belongs to, as far as the runtime says. */
 export interface PodIdentity {
@@ -47,26 +53,30 @@ export interface RestingAddress {
 export interface Attachments<I extends { readonly addresses: readonly Ip[] }> {
   find(container: string, ifname: string): Attachment<I> | undefined;
   list(): Attachment<I>[];
-  /** Commits the attachment and its leases. @throws Failure leaseTaken, stateUnwritable. */
+  /** Commits the attachment and its leases. @throws Failure FP150 leaseTaken, or as inTransaction(). */
   open(attachment: Attachment<I>): void;
-  /** Notes that the answer to ADD is out. @throws Failure stateUnwritable. */
+  /** Notes that the answer to ADD is out. @throws Failure as inTransaction(). */
   answered(container: string, ifname: string): void;
-  /** Commits the end of the attachment; its addresses rest until then (ms since the epoch), 0 for not at all. @throws Failure stateUnwritable. */
+  /** Commits the end of the attachment; its addresses rest until then (ms since the epoch), 0 for not at all. Succeeds when it is over already. @throws Failure as inTransaction(). */
   close(attachment: Attachment<I>, until_ms: number): void;
-  /** Addresses of the subnet that rest still. None rests longer than `longest_ms` from now: the clock may have been set back. Forgets those that are over. */
+  /** Addresses of the subnet that rest still. None rests longer than `longest_ms` from now: the clock may have been set back. */
   resting(subnet: string, now_ms: number, longest_ms: number): RestingAddress[];
 }
 
-/** Reads all attachments into memory. `read` checks the stored JSON. @throws Failure stateUnreadable. */
+/**
+ * Reads all attachments into memory. `read` checks the stored JSON; `now_ms` is the clock by which rests end, one that does not jump.
+ * @throws Failure FP158 attachmentUnreadable.
+ */
 export function openAttachments<I extends { readonly addresses: readonly Ip[] }>(
   database: DatabaseSync,
   read: (json: unknown) => I,
+  now_ms: () => number = () => performance.timeOrigin + performance.now(),
 ): Attachments<I> {
   const known = new Map(
     database
       .prepare('SELECT * FROM attachments')
       .all()
-      .map((row) => attachmentOf(row, read))
+      .map((row) => attachmentOf(row, read, pathOf(database)))
       .map((one) => [keyOf(one), one]),
   );
   const insert = database.prepare('INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
@@ -75,7 +85,10 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
   const remove = database.prepare('DELETE FROM attachments WHERE container = ? AND ifname = ?');
   const cool = database.prepare('INSERT OR REPLACE INTO cooling VALUES (?, ?, ?)');
   const warm = database.prepare('DELETE FROM cooling WHERE address = ?');
-  const forget = database.prepare('DELETE FROM cooling WHERE until_ms <= ?');
+  const forget = database.prepare(
+    'DELETE FROM cooling WHERE address IN (SELECT address FROM cooling WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)',
+  );
+  const shorten = database.prepare('UPDATE cooling SET until_ms = ?2 WHERE subnet = ?1 AND until_ms > ?2');
   const cooling = database.prepare('SELECT address, until_ms FROM cooling WHERE subnet = ?');
   const holder = database.prepare('SELECT container, ifname FROM leases WHERE address = ?');
 
@@ -119,15 +132,17 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       inTransaction(database, () => {
         remove.run(one.container, one.ifname);
         if (until_ms > 0) for (const address of one.interface.addresses) cool.run(address, one.subnet, Math.ceil(until_ms));
+        forget.run(Math.floor(now_ms()), FORGOTTEN_AT_ONCE);
       });
       known.delete(keyOf(one));
     },
-    resting(subnet, now_ms, longest_ms) {
-      inTransaction(database, () => void forget.run(Math.floor(now_ms)));
-      const latest = now_ms + longest_ms;
-      return cooling
-        .all(subnet)
-        .map((row) => ({ address: String(row['address']) as Ip, until_ms: Math.min(Number(row['until_ms']), latest) }));
+    resting(subnet, from_ms, longest_ms) {
+      inTransaction(database, () => {
+        forget.run(Math.floor(from_ms), ALL);
+        shorten.run(subnet, Math.ceil(from_ms + longest_ms));
+      });
+      // Written by close() alone, from addresses.
+      return cooling.all(subnet).map((row) => ({ address: String(row['address']) as Ip, until_ms: Number(row['until_ms']) }));
     },
   };
 }
@@ -139,6 +154,7 @@ function keyOf({ container, ifname }: { readonly container: string; readonly ifn
 function attachmentOf<I extends { readonly addresses: readonly Ip[] }>(
   row: Record<string, unknown>,
   read: (json: unknown) => I,
+  path: string,
 ): Attachment<I> {
   const text = (column: string): string => String(row[column]);
   try {
@@ -156,7 +172,7 @@ function attachmentOf<I extends { readonly addresses: readonly Ip[] }>(
       interface: read(JSON.parse(text('interface'))),
     };
   } catch (cause) {
-    const what = `attachment ${text('container')}/${text('ifname')}: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw failure('stateUnreadable', { path: 'state.db', text: what }, cause);
+    const attachment = `${text('container')}/${text('ifname')}`;
+    throw failure('attachmentUnreadable', { path, attachment, text: cause instanceof Error ? cause.message : String(cause) }, cause);
   }
 }

@@ -1,11 +1,12 @@
 /** NodeNetwork objects in the node's own database: for an agent that runs the controller beside itself. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { NodeNetwork, NodeNetworkSpec, NodeNetworkStatus, NodeNetworks } from './node-network.ts';
-import { inTransaction } from './sqlite.ts';
+import { failure } from '../errors/failure.ts';
+import { inTransaction, pathOf } from './sqlite.ts';
 
 const nothing: NodeNetworkStatus = { vpcCidrs: [], nics: [], growth: [] };
 
-/** The objects, with listeners in this process. */
+/** The objects, with listeners in this process. writeStatus() of a node whose agent never wrote its spec rejects with FP159 nodeUnknown. */
 export function nodeNetworksIn(database: DatabaseSync): NodeNetworks {
   const listeners = new Set<(node: NodeNetwork) => void>();
   const one = database.prepare('SELECT * FROM node_networks WHERE name = ?');
@@ -18,7 +19,8 @@ export function nodeNetworksIn(database: DatabaseSync): NodeNetworks {
   };
   const tell = (name: string): void => {
     setImmediate(() => {
-      const node = get(name);
+      // The agent may have stopped, and closed the database, since the write.
+      const node = database.isOpen ? get(name) : undefined;
       if (node !== undefined) for (const listener of listeners) listener(node);
     });
   };
@@ -30,7 +32,10 @@ export function nodeNetworksIn(database: DatabaseSync): NodeNetworks {
       tell(name);
     },
     async writeStatus(name, status) {
-      inTransaction(database, () => void writeStatus.run(name, JSON.stringify(status)));
+      inTransaction(database, () => {
+        const { changes } = writeStatus.run(name, JSON.stringify(status));
+        if (changes === 0) throw failure('nodeUnknown', { name, path: pathOf(database) });
+      });
       tell(name);
     },
     watch(changed) {

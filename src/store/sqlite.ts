@@ -2,44 +2,42 @@
  * The node's database: SQLite in WAL mode (docs/adr/0004).
  *
  * Invariants
- * - a database that cannot be read is never replaced silently: it is refused, or moved aside when asked to
+ * - a database that cannot be read, or is not ours, is never replaced silently: it is refused, or moved aside when asked to
  * - a database of a newer Flatpod is refused; an older one is copied, then migrated in one transaction
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Failure, failure, isFailure } from '../errors/failure.ts';
+import { APPLICATION_ID, schema } from './database-schema.ts';
 
-/** Step n brings version n to n + 1. Never edit one that was released: add another. */
-const migrations: readonly string[] = [
-  `CREATE TABLE attachments (
-     container TEXT NOT NULL, ifname TEXT NOT NULL, network TEXT NOT NULL, pod TEXT NOT NULL, netns TEXT NOT NULL,
-     subnet TEXT NOT NULL, nic TEXT NOT NULL, state TEXT NOT NULL, created_ms INTEGER NOT NULL, interface TEXT NOT NULL,
-     PRIMARY KEY (container, ifname)) WITHOUT ROWID;
-   CREATE TABLE leases (
-     address TEXT PRIMARY KEY, container TEXT NOT NULL, ifname TEXT NOT NULL,
-     FOREIGN KEY (container, ifname) REFERENCES attachments ON DELETE CASCADE) WITHOUT ROWID;
-   CREATE INDEX leases_by_attachment ON leases (container, ifname);
-   CREATE TABLE cooling (address TEXT PRIMARY KEY, subnet TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;
-   CREATE TABLE node_networks (name TEXT PRIMARY KEY, spec TEXT NOT NULL, status TEXT NOT NULL) WITHOUT ROWID;`,
-];
+/** How long a write waits for another process to end its own; the event loop stands still meanwhile. */
+const BUSY_ms = 1000;
 
-/** Opens DIR/state.db, making it when missing. `rebuild`: one that cannot be read is moved aside first. @throws Failure stateUnreadable, stateNewer, stateUnwritable. */
-export function openDatabase(dir: string, rebuild = false): DatabaseSync {
+/** Result codes (sqlite.org/rescode.html). */
+const SQLITE = { busy: 5, locked: 6, corrupt: 11, full: 13, constraint: 19, notADatabase: 26 } as const;
+
+/**
+ * Opens DIR/state.db, making it when missing. `rebuild`: one that cannot be read is moved aside first, as state.db.unreadable-TIME.
+ * `steps` is the schema; tests pass one of another version.
+ * @throws Failure FP151 stateUnwritable, FP152 stateUnreadable, FP153 stateNewer, FP154 stateFull, FP155 stateForeign, FP156 stateBusy.
+ */
+export function openDatabase(dir: string, rebuild = false, steps: readonly string[] = schema): DatabaseSync {
   const path = join(dir, 'state.db');
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return openAt(path);
+    return openAt(path, steps);
   } catch (cause) {
     const failed = storeFailure(cause, path);
     if (!rebuild || failed.kind !== 'stateUnreadable') throw failed;
     const aside = `${path}.unreadable-${Date.now()}`;
+    // The database before its log: SQLite drops a log without a database, but would play it into an older one.
     for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-    return openAt(path);
+    return openAt(path, steps);
   }
 }
 
-/** Runs a change as one transaction. @throws Failure stateUnwritable, stateUnreadable; nothing has changed then. */
+/** Runs a change as one transaction. @throws Failure as {@link openDatabase}, and FP157 stateChanged; nothing has changed then. */
 export function inTransaction(database: DatabaseSync, change: () => void): void {
   try {
     database.exec('BEGIN IMMEDIATE');
@@ -51,17 +49,22 @@ export function inTransaction(database: DatabaseSync, change: () => void): void 
       throw error;
     }
   } catch (cause) {
-    throw storeFailure(cause, database.location() ?? 'state.db');
+    throw storeFailure(cause, pathOf(database));
   }
 }
 
-function openAt(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: true });
+/** Where the database is, for errors. */
+export function pathOf(database: DatabaseSync): string {
+  return (database.isOpen ? database.location() : undefined) ?? 'state.db';
+}
+
+function openAt(path: string, steps: readonly string[]): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_ms, enableForeignKeyConstraints: true });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-    const check = database.prepare('PRAGMA quick_check(1)').get();
-    if (check?.['quick_check'] !== 'ok') throw failure('stateUnreadable', { path, text: String(check?.['quick_check']) });
-    migrate(database, path);
+    const check = numberOrText(database, 'quick_check(1)');
+    if (check !== 'ok') throw failure('stateUnreadable', { path, text: String(check) });
+    migrate(database, path, steps);
     return database;
   } catch (error) {
     database.close();
@@ -69,31 +72,54 @@ function openAt(path: string): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
-  if (version > migrations.length) throw failure('stateNewer', { path, version, known: migrations.length });
-  if (version === migrations.length) return;
-  if (version > 0) {
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    copyFileSync(path, `${path}.v${version}`);
-  }
+function migrate(database: DatabaseSync, path: string, steps: readonly string[]): void {
+  const tables = Number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables']);
+  if (tables > 0 && numberOrText(database, 'application_id') !== APPLICATION_ID) throw failure('stateForeign', { path });
+  const version = Number(numberOrText(database, 'user_version'));
+  if (version > steps.length) throw failure('stateNewer', { path, version, known: steps.length });
+  if (version === steps.length) return;
+  if (version > 0) copyAside(database, `${path}.v${version}`);
   inTransaction(database, () => {
-    for (const step of migrations.slice(version)) database.exec(step);
-    database.exec(`PRAGMA user_version = ${migrations.length}`);
+    for (const step of steps.slice(version)) database.exec(step);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${steps.length}`);
   });
 }
 
-/** SQLite's and the file system's refusals as ours (sqlite.org/rescode.html). */
-function storeFailure(cause: unknown, path: string): Failure {
-  if (isFailure(cause)) return cause;
-  const [text, code] = [cause instanceof Error ? cause.message : String(cause), resultCode(cause)];
-  if (code === SQLITE.corrupt || code === SQLITE.notADatabase) return failure('stateUnreadable', { path, text }, cause);
-  return failure('stateUnwritable', { path, text }, cause);
+/** A consistent copy, log included, that is there wholly or not at all. */
+function copyAside(database: DatabaseSync, copy: string): void {
+  rmSync(`${copy}.part`, { force: true });
+  database.prepare('VACUUM INTO ?').run(`${copy}.part`);
+  renameSync(`${copy}.part`, copy);
 }
 
-const SQLITE = { corrupt: 11, notADatabase: 26 } as const;
+function numberOrText(database: DatabaseSync, pragma: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
+}
 
-/** The primary result code: the low byte of SQLite's extended one. */
+/** SQLite's and the file system's refusals as ours. */
+function storeFailure(cause: unknown, path: string): Failure {
+  if (isFailure(cause)) return cause;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  switch (resultCode(cause)) {
+    case SQLITE.corrupt:
+    case SQLITE.notADatabase:
+      return failure('stateUnreadable', { path, text }, cause);
+    case SQLITE.full:
+      return failure('stateFull', { path, text }, cause);
+    case SQLITE.busy:
+    case SQLITE.locked:
+      return failure('stateBusy', { path, seconds: BUSY_ms / 1000 }, cause);
+    case SQLITE.constraint:
+      return failure('stateChanged', { path, text }, cause);
+    case undefined:
+    default:
+      return failure('stateUnwritable', { path, text }, cause);
+  }
+}
+
+/** The primary result code: the low byte of SQLite's extended one. Node's own ENOSPC counts as SQLite's. */
 function resultCode(cause: unknown): number | undefined {
-  return cause instanceof Error && 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 0xff : undefined;
+  if (!(cause instanceof Error)) return undefined;
+  if ('code' in cause && cause.code === 'ENOSPC') return SQLITE.full;
+  return 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 0xff : undefined;
 }

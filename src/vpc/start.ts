@@ -19,6 +19,7 @@ import { openFabric } from './fabric/open.ts';
 import { Faults } from './faults.ts';
 import { openDatabase } from './model/database.ts';
 import { Model } from './model/model.ts';
+import { repairing } from './repair.ts';
 
 /** What `startVpc` may be told. */
 export interface VpcOptions {
@@ -83,6 +84,7 @@ export async function startVpc(options: VpcOptions): Promise<RunningVpc> {
   };
   letGo(model);
   await converge();
+  open.defer(repairing(fabric, converge, events));
   const stopping = new AbortController();
   const asides = asidesOf({ vpc: name, calls, faults, events, fabric, faultsEnded });
   const listening = await listen(options.listen, serve({ calls, asides, model, faults, events, log, converge, stopping: stopping.signal }));

@@ -95,6 +95,30 @@ test('a network that somebody took apart is made whole by the next start, and by
   works();
 });
 
+test('a NIC whose namespace died with it inside comes back to its instance', async (t) => {
+  const name = freshName();
+  await using vpc = await testVpc({ fabric: true, name });
+  const subnet = await withSubnet(vpc);
+  const one = (await vpc.call('POST', '/v1/instances', { name: 'n1', type: 'v1.small', subnet })).body;
+  const nic = (await vpc.call('POST', '/v1/nics', { clientToken: 't', subnet })).body;
+  await vpc.call('POST', `/v1/nics/${nic.id}/attach`, { instance: one.id, deviceIndex: 1 });
+  const pod = `${name}x-pod`;
+  execFileSync('ip', ['netns', 'add', pod]);
+  t.after(() => execFileSync('ip', ['netns', 'del', pod]));
+  sh(one.netns, `ip link set eth1 netns ${pod}`);
+  assert.doesNotMatch(sh(one.netns, 'ip -o link'), /eth1/);
+  execFileSync('ip', ['netns', 'del', pod]);
+  execFileSync('ip', ['netns', 'add', pod]);
+  for (let tries = 0; tries < 100 && !/eth1/.test(sh(one.netns, 'ip -o link')); tries++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.match(sh(one.netns, 'ip -o link show eth1'), new RegExp(nic.mac));
+  assert.ok(
+    (await vpc.call('GET', '/v1/events')).body.items.some(
+      ({ text }: { text: string }) => text.includes(nic.id) && text.includes('plugged in again'),
+    ),
+  );
+});
+
 test('stopping with destroy, terminating, and cleaning up after a crash leave no namespace', async (t) => {
   const name = freshName();
   const vpc = await testVpc({ fabric: true, name });

@@ -32,6 +32,8 @@ export interface Fabric {
   /** Makes the network what the state says; may be called again after a failure. Never two at once. @throws Failure vpcFabric. */
   sync(state: State): Promise<void>;
   drops(): Drop[];
+  /** NICs that the last sync plugged in and that are gone since: their namespace died with them inside. Cheap: one dump of links. */
+  lost(): NicId[];
   /** Leaves the network as it is. */
   close(): void;
   /** Removes all of it. */
@@ -43,6 +45,7 @@ export const noFabric: Fabric = {
   state: 'none',
   sync: () => Promise.resolve(),
   drops: () => [],
+  lost: () => [],
   close: () => {},
   destroy: () => Promise.resolve(),
 };

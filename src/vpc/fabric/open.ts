@@ -8,7 +8,7 @@
  */
 import { failure } from '../../errors/failure.ts';
 import { newAddress } from '../../kernel/netlink/address.ts';
-import { decodeLink, getLink, newVeth, setLink } from '../../kernel/netlink/link.ts';
+import { decodeLink, dumpLinks, getLink, newVeth, setLink } from '../../kernel/netlink/link.ts';
 import { MAIN_TABLE, newRoute } from '../../kernel/netlink/route.ts';
 import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { NAMED, type Netns, openNetns } from '../../kernel/netns.ts';
@@ -21,12 +21,12 @@ import { dropsIn } from './drops.ts';
 import { fabricElements, internetElements } from './elements.ts';
 import type { Fabric } from './fabric.ts';
 import { type Filter, filterOf } from './filter.ts';
-import { fabricNetns, internetNetns, UPLINK } from './names.ts';
+import { fabricNetns, internetNetns, portName, UPLINK } from './names.ts';
 import { ensureNetns, ownNetns, removeNetns } from './netns.ts';
 import { indexOf } from './plug.ts';
 import { bringTo, PROTOCOL } from './router.ts';
 import { securityChains } from './security.ts';
-import { namespacesOf, wantedFor } from './wanted.ts';
+import { namespacesOf, pluggedNics, wantedFor } from './wanted.ts';
 
 /** Both ends of the line between VPC and internet (RFC 5737 and RFC 3849 addresses: nobody is ever asked for them). */
 const uplinks = { fabric: ['192.0.2.1', '2001:db8:fffe::1'] as Ip[], internet: ['192.0.2.2', '2001:db8:fffe::2'] as Ip[] };
@@ -77,6 +77,11 @@ export function openFabric(vpc: string, state: State): Fabric {
       }
     },
     drops: () => (routers === undefined ? [] : dropsIn(routers.fabric.netns, state)),
+    lost() {
+      if (routers === undefined) return [];
+      const there = new Set(routers.fabric.socket.dump(dumpLinks(), decodeLink).map(({ name }) => name));
+      return pluggedNics(state).flatMap(({ nic }) => (there.has(portName(nic.id)) ? [] : [nic.id]));
+    },
     close,
     async destroy() {
       close();

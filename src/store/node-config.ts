@@ -22,8 +22,8 @@ const numbers = z.strictObject({
     .max(0x7fff_0000)
     .default(7000)
     .describe('table of the interface with device index n: this + n; the first interface uses main'),
-  markMask: z.int().min(1).max(0xffff_ffff).default(0x6e).describe('mark bits that hold the number of an interface'),
-  snatMark: z.int().min(1).max(0xffff_ffff).default(0x1000).describe('mark bit of connections that leave the VPC'),
+  markMask: z.int().min(1).max(0xffff_ffff).default(0x6e).describe('mark bits that hold the number of an interface (0x6e)'),
+  snatMark: z.int().min(1).max(0xffff_ffff).default(0x1000).describe('mark bit of connections that leave the VPC (0x1000)'),
   linkPrefix: z
     .string()
     .regex(/^[a-z]{2,4}$/)
@@ -39,13 +39,15 @@ const snat = z.strictObject({
 export const nodeConfigSpec = z.strictObject({
   node: z.string().min(1).max(63).optional().describe("this node's name; the host name when absent"),
   instance: z.string().min(1).describe("the cloud's id of this instance"),
-  cloud,
-  numbers: numbers.prefault({}),
-  snat: snat.prefault({}),
+  cloud: cloud.describe('which cloud, and how it is reached'),
+  numbers: numbers
+    .prefault({})
+    .describe('what marks our own things in the kernel; the agent and all that reads the kernel must agree on them'),
+  snat: snat.prefault({}).describe('which source address Pods have outside of the VPC'),
   cooldown_s: z.int().min(0).max(86_400).default(180).describe("how long a freed address rests; conntrack's SYN_SENT memory is 120 s"),
   addressWait_s: z.int().min(0).max(60).default(10).describe('how long an ADD waits for an address that is being granted'),
   serviceCidrs: z.array(block).default([]).describe('Service addresses, for status and checks'),
-  log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
 });
 
 export const nodeConfig = z.strictObject({

@@ -35,8 +35,8 @@ export const podSubnetSpec = z.strictObject({
     .describe("security groups of the interfaces made for this subnet; empty: the instance's own"),
   exclude: z.array(addressOrBlock).default([]).describe('addresses and blocks that no Pod gets'),
   useFirstNic: z.boolean().default(true).describe("whether the node's first interface serves Pods too, when it lies in this subnet"),
-  warm: warm.prefault({}),
-  perNode: perNode.prefault({}),
+  warm: warm.prefault({}).describe('addresses that a node keeps ready'),
+  perNode: perNode.prefault({}).describe('what a node may hold'),
 });
 
 /** A PodSubnet as it stands in a file or in the API. */

@@ -20,7 +20,8 @@ export function sayIssue(
     case 'invalid_union':
       return fromList(accepted(issue), found);
     case 'invalid_format':
-      if (issue.format === 'url') return { what: `${show(found)} is no URL`, remedy: 'write it like http://127.0.0.1:9460' };
+      if (issue.format === 'url')
+        return { what: `${show(found)} is no URL`, remedy: 'write it like http://127.0.0.1:9460 or unix:/run/vpc.sock' };
       return { what: `${show(found)}: ${issue.message}`, remedy: '' };
     case 'not_multiple_of':
     case 'invalid_key':

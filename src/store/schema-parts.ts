@@ -9,9 +9,9 @@ export const name = z
   .regex(/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/, 'a name has lower-case letters, digits, "-" and ".", at most 63');
 
 export const metadata = z.strictObject({
-  name,
-  labels: z.record(z.string(), z.string()).optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
+  name: name.describe('lower-case letters, digits, "-" and ".", at most 63'),
+  labels: z.record(z.string(), z.string()).optional().describe('texts to select by; Flatpod ignores them'),
+  annotations: z.record(z.string(), z.string()).optional().describe('texts for people and programs; Flatpod ignores them'),
 });
 
 /** A CIDR block with zero host bits. */

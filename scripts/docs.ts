@@ -1,0 +1,141 @@
+/** Writes docs/configuration.md from the schemas: `node scripts/docs.ts`. A test says when it must be run again. */
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import { nodeConfig } from '../src/store/node-config.ts';
+import { podSubnet } from '../src/store/pod-subnet.ts';
+
+/** Where the page lives. */
+export const configurationPath = join(resolve(import.meta.dirname, '..'), 'docs/configuration.md');
+
+/** The part of JSON Schema that our schemas turn into. */
+interface Shape {
+  readonly description?: string;
+  readonly type?: string;
+  readonly const?: string | number;
+  readonly enum?: readonly (string | number)[];
+  readonly default?: unknown;
+  readonly format?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: Shape;
+  readonly anyOf?: readonly Shape[];
+  readonly oneOf?: readonly Shape[];
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly required?: readonly string[];
+}
+
+const introduction = `# Configuration
+
+*Made by \`scripts/docs.ts\` from the schemas in \`src/store/\`: change those, not this page.*
+
+A standalone agent reads one YAML file: \`flatpod agent --config FILE\`. Its first document is the NodeConfig; each further one is a PodSubnet.
+\`flatpod config check FILE\` reports every mistake by line, field and remedy. Unknown keys, keys given twice and values out of range are mistakes;
+nothing is ignored or guessed. Without a file the agent serves what needs no cloud.
+
+## A complete example
+
+\`\`\`yaml
+`;
+
+/** Every key that has no obvious value of its own is shown; a test reads it. */
+const example = `apiVersion: flatpod.dev/v1alpha1
+kind: NodeConfig
+metadata:
+  name: node-a
+spec:
+  instance: i-0a
+  cloud:
+    type: vpc
+    endpoint: http://127.0.0.1:9460
+  snat:
+    exclude: [192.168.0.0/16]        # the office, by VPN: it knows the Pods' addresses
+  cooldown_s: 180
+  serviceCidrs: [10.96.0.0/12]
+---
+apiVersion: flatpod.dev/v1alpha1
+kind: PodSubnet
+metadata:
+  name: general
+spec:
+  cloudSubnet: subnet-1
+  default: true                      # all Pods that no other PodSubnet names
+  families: [4, 6]
+  exclude: [10.20.0.250, 10.20.0.64/28]
+  warm: {minimum: 8, spare: 4}
+  perNode: {maximum: 110}
+---
+apiVersion: flatpod.dev/v1alpha1
+kind: PodSubnet
+metadata:
+  name: databases
+spec:
+  cloudSubnet: subnet-2
+  namespaces: [postgres, redis]
+  unit: prefix                       # 16 addresses for one slot of the interface
+  securityGroups: [sg-databases]
+  useFirstNic: false
+`;
+
+const middle = `\`\`\`
+
+## When a node asks for addresses, and when it gives them back
+
+free = held − in use − cooling. A node asks for more as soon as fewer than \`warm.spare\` are free (besides those that Pods wait for) or fewer than
+\`warm.minimum\` are held, and never holds more than \`perNode.maximum\`. It gives back what is free beyond twice \`warm.spare\`; in between nothing moves, so that
+Pods which come and go make no cloud calls. With \`unit: prefix\` all that happens by sixteens: a prefix that would not fit wholly below the maximum is
+not asked for, and one goes back only as a whole. A subnet with \`families: [6]\` needs one /80 for each interface, which counts as \`perNode.maximum\` addresses.
+
+`;
+
+/** The whole page. */
+export function configurationPage(): string {
+  const kinds = [
+    ['NodeConfig', 'the first document: which cloud, and how this node’s kernel is used.', nodeConfig],
+    ['PodSubnet', 'a cloud subnet that Pods may use. Counts are IPv4 addresses, or IPv6 ones in a subnet without IPv4.', podSubnet],
+  ] as const;
+  const sections = kinds.map(([kind, what, schema]) => {
+    // Written by zod for our own schemas; only the fields of Shape are read.
+    const shape = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
+    return `## ${kind}\n\n${what[0]?.toUpperCase()}${what.slice(1)}\n\n| key | value | default | meaning |\n|---|---|---|---|\n${[...rowsOf(shape, '')].join('\n')}\n`;
+  });
+  return `${introduction}${example}${middle}${sections.join('\n')}`;
+}
+
+function* rowsOf(shape: Shape, at: string): Generator<string> {
+  for (const alternative of [shape, ...(shape.oneOf ?? [])]) {
+    for (const [key, inner] of Object.entries(alternative.properties ?? {})) {
+      const path = at === '' ? key : `${at}.${key}`;
+      yield row(path, inner, alternative.required?.includes(key) === true);
+      yield* rowsOf(inner, path);
+    }
+  }
+}
+
+function row(path: string, shape: Shape, required: boolean): string {
+  const isMapping = shape.properties !== undefined || shape.oneOf !== undefined;
+  const missing = required ? '*required*' : '';
+  const fallback = isMapping || shape.default === undefined ? missing : `\`${JSON.stringify(shape.default)}\``;
+  return `| \`${path}\` | ${isMapping ? 'mapping' : valueOf(shape)} | ${fallback} | ${shape.description ?? ''} |`;
+}
+
+/** What may stand there, in words. */
+function valueOf(shape: Shape): string {
+  if (shape.const !== undefined) return `\`${String(shape.const)}\``;
+  if (shape.enum !== undefined) return shape.enum.map((value) => `\`${String(value)}\``).join(', ');
+  if (shape.anyOf !== undefined) return shape.anyOf.map(valueOf).join(' or ');
+  switch (shape.type) {
+    case 'array':
+      return `list of ${shape.items === undefined ? 'anything' : valueOf(shape.items)}`;
+    case 'integer':
+      return `${shape.minimum} … ${shape.maximum}`;
+    case 'boolean':
+      return 'true, false';
+    case 'object':
+      return 'texts by name';
+    default:
+      return shape.format === 'uri' ? 'URL' : 'text';
+  }
+}
+
+if (import.meta.main) writeFileSync(configurationPath, configurationPage());

@@ -50,7 +50,10 @@ export function detach(node: NodeAgent, attachment: Attachment, everUsed: boolea
 }
 
 /** `namespace/name`, or the container when the runtime does not say. */
-export function podName(request: { readonly container: string; readonly pod: { readonly namespace?: string; readonly name?: string } }): string {
+export function podName(request: {
+  readonly container: string;
+  readonly pod: { readonly namespace?: string; readonly name?: string };
+}): string {
   const { namespace, name } = request.pod;
   if (name === undefined) return `container ${request.container}`;
   return namespace === undefined ? name : `${namespace}/${name}`;

@@ -16,5 +16,6 @@ export async function check(node: NodeAgent, request: CheckRequest): Promise<voi
   // What a later plugin of the list added is not ours to judge; that our address is still in the result is.
   const told = new Set(request.prevResult.ips.map(({ address }) => address.split('/')[0]));
   for (const address of attachment.interface.addresses) if (!told.has(address)) differences.push(`prevResult lacks our address ${address}`);
-  if (differences.length > 0) throw failure('drifted', { pod: podName({ ...request, pod: attachment.pod }), differences: differences.join('; ') });
+  if (differences.length > 0)
+    throw failure('drifted', { pod: podName({ ...request, pod: attachment.pod }), differences: differences.join('; ') });
 }

@@ -29,6 +29,8 @@ export async function del(node: NodeAgent, request: { readonly container: string
 /** Connections of the old owner must not reach the next one. Not awaited: the cooldown is far longer than this takes. */
 function forgetConnections(node: NodeAgent, addresses: readonly Ip[]): void {
   for (const address of addresses) {
-    flushConntrack(undefined, address).catch((error: unknown) => node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`));
+    flushConntrack(undefined, address).catch((error: unknown) =>
+      node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`),
+    );
   }
 }

@@ -38,5 +38,8 @@ async function answer(node: NodeAgent, answering: Answering, frame: RequestFrame
   const patience_ms = Math.min(Math.max(Number(frame.variables.get('FLATPOD_PATIENCE_MS') ?? 0) || 0, 0), LONGEST_PATIENCE_ms);
   const answered = await answerQuestion(node, answering, question, patience_ms);
   const drained = question === 'drain' && !('error' in answered);
-  return { reply: { status: 'error' in answered ? 1 : 0, stdout: JSON.stringify(answered) }, after: drained ? answering.drained : () => undefined };
+  return {
+    reply: { status: 'error' in answered ? 1 : 0, stdout: JSON.stringify(answered) },
+    after: () => void (drained && answering.drained()),
+  };
 }

@@ -5,6 +5,7 @@
  * - a NIC is set up before the pools lease from it, and pools stop leasing from it when it is unplugged
  * - the last known status is enough: without store or controller the node goes on serving from it
  */
+import type { NicId } from '../cloud/cloud.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { nodePlan } from '../datapath/node.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
@@ -65,15 +66,16 @@ export async function followGrants(options: GrantsOptions): Promise<Grants> {
     const plan = nodePlan(config, nics, state.status.vpcCidrs);
     if (JSON.stringify(plan) !== JSON.stringify(state.plan)) exchange(kernel, log, state.plan, plan);
     Object.assign(state, { nics, plan });
-    const granted = nics.map(({ nic }) => nic);
-    const overlapping = options.pools().grant(granted, state.status.growth);
+    const overlapping = options.pools().grant(state.status, new Set(nics.map(({ nic }) => nic.id)));
     if (overlapping.length > 0) log.error(`granted blocks overlap and are not used: ${overlapping.join(', ')}`);
     changed(false);
   };
   const write = async (): Promise<void> => {
     timer = undefined;
     due_ms = Number.POSITIVE_INFINITY;
-    const spec = specOf(config, options.pools(), state.draining);
+    const plugged = new Set(state.nics.map(({ nic }) => nic.id));
+    const unplugged = (state.status?.nics ?? []).map(({ id }) => id).filter((id) => !plugged.has(id));
+    const spec = specOf(config, options.pools(), unplugged, state.draining);
     const text = JSON.stringify(spec);
     if (text === state.written) return;
     await store.writeSpec(name, spec);
@@ -141,12 +143,13 @@ function isNic(mac: string | undefined, status: NodeNetworkStatus | undefined): 
   return status?.nics.some((nic) => nic.mac === mac) === true;
 }
 
-function specOf(config: NodeConfig['spec'], pools: Pools, draining: boolean): NodeNetworkSpec {
+function specOf(config: NodeConfig['spec'], pools: Pools, unplugged: readonly NicId[], draining: boolean): NodeNetworkSpec {
   return {
     // The configuration is where the cloud's id enters; from here on it is one.
     instance: config.instance as NodeNetworkSpec['instance'],
     demand: pools.demand(),
     returned: pools.giveBack(),
+    ...(unplugged.length > 0 && { unplugged }),
     ...(draining && { draining }),
   };
 }

@@ -26,7 +26,8 @@ export interface Exchange {
 
 /** Listens; each connection gets an exchange of its own. @throws Failure socketTaken, socketUnusable. */
 export async function listen(path: string, open: () => Exchange): Promise<Server> {
-  if (Buffer.byteLength(path) > SUN_PATH) throw failure('socketUnusable', { socket: path, reason: `the path has more than ${SUN_PATH} bytes` });
+  if (Buffer.byteLength(path) > SUN_PATH)
+    throw failure('socketUnusable', { socket: path, reason: `the path has more than ${SUN_PATH} bytes` });
   if (existsSync(path) && (await isAlive(path))) throw failure('socketTaken', { socket: path });
   const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open()));
   server.maxConnections = CONNECTIONS;

@@ -9,7 +9,8 @@
 import { asFailure, type Failure, failure } from '../errors/failure.ts';
 import { Pool, type Refusal, type Taken } from '../ipam/pool.ts';
 import type { Ip } from '../net/address.ts';
-import type { Demand, GrantedNic, Growth } from '../store/node-network.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 
 /** ADDs that may wait for one subnet; a node has no more Pods than that. */
@@ -45,7 +46,7 @@ export class Pools {
   #growth: readonly Growth[] = [];
 
   /** `demandChanged` is called synchronously whenever the numbers change; urgent when an ADD waits. `returned`: see PoolOptions. */
-  constructor(subnets: readonly PodSubnet[], returned: readonly GrantedNic['blocks'][number][], demandChanged: (urgent: boolean) => void) {
+  constructor(subnets: readonly PodSubnet[], returned: readonly Cidr[], demandChanged: (urgent: boolean) => void) {
     this.#demandChanged = demandChanged;
     for (const subnet of subnets) {
       const { families, exclude, perNode } = subnet.spec;
@@ -59,11 +60,15 @@ export class Pools {
     return this.#pools.get(subnet)?.pool;
   }
 
-  /** Tells what may be leased from now on: granted NICs that are plugged in. Serves those who wait. Returns blocks that overlap others and were left out. */
-  grant(nics: readonly GrantedNic[], growth: readonly Growth[]): string[] {
+  /** Tells what may be leased from now on: those of the granted NICs that are plugged in. Serves those who wait. Returns blocks that overlap others and were left out. */
+  grant({ nics, growth }: NodeNetworkStatus, plugged: ReadonlySet<string>): string[] {
     this.#growth = growth;
+    const granted = nics.flatMap((nic) => nic.blocks);
     return [...this.#pools].flatMap(([name, own]) => {
-      const overlapping = own.pool.grant(nics.filter((nic) => nic.subnet === name));
+      const overlapping = own.pool.grant(
+        nics.filter((nic) => nic.subnet === name && plugged.has(nic.id)),
+        granted,
+      );
       this.#serve(own);
       return [...overlapping];
     });
@@ -102,8 +107,8 @@ export class Pools {
   }
 
   /** All blocks that were given back and are still granted. */
-  giveBack(): GrantedNic['blocks'][number][] {
-    return [...this.#pools.values()].flatMap(({ pool }) => pool.giveBack(now_ms()));
+  giveBack(): Cidr[] {
+    return [...new Set([...this.#pools.values()].flatMap(({ pool }) => pool.giveBack(now_ms())))];
   }
 
   /** Why the subnet's pool does not grow. */
@@ -216,7 +221,10 @@ function limitOf(growth: Growth | undefined, subnet: PodSubnet): { limit: string
     case undefined:
       return { limit: 'nobody: the controller has not answered yet', remedy: 'see whether the controller runs: flatpod status' };
     case 'none':
-      return { limit: 'nothing: more is on its way', remedy: `the runtime tries again; raise spec.warm.spare of PodSubnet ${name} if this happens in bursts` };
+      return {
+        limit: 'nothing: more is on its way',
+        remedy: `the runtime tries again; raise spec.warm.spare of PodSubnet ${name} if this happens in bursts`,
+      };
     case 'ceiling':
       return { limit: `the ceiling (${text})`, remedy: `raise spec.perNode.maximum of PodSubnet ${name}` };
     case 'instance':

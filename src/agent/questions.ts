@@ -29,7 +29,11 @@ export async function answerQuestion(node: NodeAgent, answering: Answering, ques
         await answering.drain(patience_ms);
         return { drained: true };
       default:
-        throw failure('badOption', { option: 'question', value: question, remedy: 'is the flatpod command of the same version as the agent?' });
+        throw failure('badOption', {
+          option: 'question',
+          value: question,
+          remedy: 'is the flatpod command of the same version as the agent?',
+        });
     }
   } catch (error) {
     const { code, message, details, hint } = asFailure(error);

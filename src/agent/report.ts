@@ -13,7 +13,15 @@ export interface NodeReport {
   /** Why not; empty when ready. */
   readonly reason: string;
   readonly rss_mib: number;
-  readonly nics: readonly { readonly link: string; readonly id: string; readonly deviceIndex: number; readonly subnet: string; readonly mac: string; readonly address: string; readonly blocks: number }[];
+  readonly nics: readonly {
+    readonly link: string;
+    readonly id: string;
+    readonly deviceIndex: number;
+    readonly subnet: string;
+    readonly mac: string;
+    readonly address: string;
+    readonly blocks: number;
+  }[];
   readonly pools: readonly {
     readonly subnet: string;
     readonly inUse: number;
@@ -24,7 +32,16 @@ export interface NodeReport {
     /** Why it does not grow; empty when it can. */
     readonly stopped: string;
   }[];
-  readonly pods: readonly { readonly pod: string; readonly container: string; readonly ifname: string; readonly addresses: readonly string[]; readonly subnet: string; readonly link: string; readonly state: string; readonly alive: boolean }[];
+  readonly pods: readonly {
+    readonly pod: string;
+    readonly container: string;
+    readonly ifname: string;
+    readonly addresses: readonly string[];
+    readonly subnet: string;
+    readonly link: string;
+    readonly state: string;
+    readonly alive: boolean;
+  }[];
 }
 
 /** Reads memory only, and whether each Pod's namespace is there. */

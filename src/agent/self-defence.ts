@@ -44,7 +44,8 @@ export function startSelfDefence(defended: Defended): SelfDefence {
   let suspects: Suspects = noSuspects();
   let timer: NodeJS.Timeout | undefined;
 
-  const repair = (plan: Plan, why: string): Difference[] => repairPlan(defended, plan, (difference) => tell(defended.log, counts, difference, why));
+  const repair = (plan: Plan, why: string): Difference[] =>
+    repairPlan(defended, plan, (difference) => tell(defended.log, counts, difference, why));
   const answer = (): void => {
     timer = undefined;
     const gathered = suspects;

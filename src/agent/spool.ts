@@ -10,7 +10,9 @@ import type { NodeAgent } from './node-agent.ts';
 /** Honours all of them in order. One that cannot be read is put aside as `.bad`: it must not be lost, and must not stop the start. */
 export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
   if (!existsSync(dir)) return;
-  for (const name of readdirSync(dir).filter((file) => file.endsWith('.del')).sort()) {
+  for (const name of readdirSync(dir)
+    .filter((file) => file.endsWith('.del'))
+    .sort()) {
     const file = join(dir, name);
     try {
       const release = releaseIn(decodeFrame(readFileSync(file)).variables);

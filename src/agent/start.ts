@@ -55,7 +55,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const defence = startDefence(node);
   open.defer(() => defence.stop());
   const differences = defence.repairAll();
-  log.info(`found ${attachments.list().length} attachments, put right ${differences.length} things`, { attachments: attachments.list().length });
+  log.info(`found ${attachments.list().length} attachments, put right ${differences.length} things`, {
+    attachments: attachments.list().length,
+  });
   open.defer(startSweep(node));
 
   const { promise: drained, resolve: done } = Promise.withResolvers<void>();
@@ -112,7 +114,8 @@ async function drain(node: NodeAgent, deadline_ms: number): Promise<void> {
   if (cloud === undefined) return;
   cloud.grants.drain();
   const end = performance.now() + deadline_ms;
-  const held = (): number => (cloud.grants.status?.nics ?? []).reduce((sum, nic) => sum + nic.blocks.length + (nic.deviceIndex === 0 ? 0 : 1), 0);
+  const held = (): number =>
+    (cloud.grants.status?.nics ?? []).reduce((sum, nic) => sum + nic.blocks.length + (nic.deviceIndex === 0 ? 0 : 1), 0);
   while (held() > 0) {
     if (performance.now() > end) throw failure('drainIncomplete', { held: held(), seconds: Math.round(deadline_ms / 1000) });
     cloud.grants.demandChanged(true);

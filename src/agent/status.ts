@@ -11,7 +11,10 @@ export function status(node: NodeAgent): void {
   const { cloud } = node;
   if (cloud === undefined) throw failure('notConfigured', {});
   if (cloud.grants.status === undefined) throw failure('notReady', { reason: 'the controller has not granted anything yet', details: '' });
-  const pools = cloud.subnets.map((subnet) => ({ name: subnet.metadata.name, counts: cloud.pools.pool(subnet.metadata.name)?.counts(now_ms()) }));
+  const pools = cloud.subnets.map((subnet) => ({
+    name: subnet.metadata.name,
+    counts: cloud.pools.pool(subnet.metadata.name)?.counts(now_ms()),
+  }));
   if (pools.some(({ counts }) => (counts?.held ?? 0) > 0)) return;
   const details = pools.map(({ name }) => `${name}: ${cloud.pools.growth(name)?.text || 'waiting for addresses'}`).join('; ');
   throw failure('notReady', { reason: 'no PodSubnet has an address on this node', details });

@@ -16,13 +16,19 @@ export function chooseSubnet(subnets: readonly PodSubnet[], asking: Asking): Pod
   if (asking.subnet !== undefined) {
     const named = subnets.find((subnet) => subnet.metadata.name === asking.subnet);
     if (named !== undefined) return named;
-    throw failure('noSubnet', { pod: asking.pod, reason: `the network configuration asks for ${asking.subnet}; there are ${namesOf(subnets)}` });
+    throw failure('noSubnet', {
+      pod: asking.pod,
+      reason: `the network configuration asks for ${asking.subnet}; there are ${namesOf(subnets)}`,
+    });
   }
   const { namespace } = asking;
   const byNamespace = namespace === undefined ? undefined : subnets.find((subnet) => subnet.spec.namespaces.includes(namespace));
   const chosen = byNamespace ?? subnets.find((subnet) => subnet.spec.default);
   if (chosen !== undefined) return chosen;
-  throw failure('noSubnet', { pod: asking.pod, reason: `none names namespace ${namespace ?? '(none given)'} and none is the default; there are ${namesOf(subnets)}` });
+  throw failure('noSubnet', {
+    pod: asking.pod,
+    reason: `none names namespace ${namespace ?? '(none given)'} and none is the default; there are ${namesOf(subnets)}`,
+  });
 }
 
 function namesOf(subnets: readonly PodSubnet[]): string {

@@ -31,7 +31,9 @@ export async function sweep(node: NodeAgent, missingSince: Map<string, number>, 
     else if (since === undefined) missingSince.set(key, now);
     else if (now - since >= GRACE_ms && !node.locks.held(key)) {
       await del(node, attachment);
-      node.log.warn(`swept ${key}: its namespace ${attachment.netns} is gone and no DEL came`, { addresses: attachment.interface.addresses.join(' ') });
+      node.log.warn(`swept ${key}: its namespace ${attachment.netns} is gone and no DEL came`, {
+        addresses: attachment.interface.addresses.join(' '),
+      });
     }
   }
 }

@@ -25,7 +25,10 @@ export async function answerVerb(node: NodeAgent, frame: RequestFrame): Promise<
   try {
     const request = parseRequest(frame.variables, frame.stdin);
     const answered = await perform(node, request);
-    node.log.debug(`${request.verb} done`, { took_ms: performance.now() - started, ...('container' in request && { container: request.container }) });
+    node.log.debug(`${request.verb} done`, {
+      took_ms: performance.now() - started,
+      ...('container' in request && { container: request.container }),
+    });
     return answered;
   } catch (error) {
     const failed = asFailure(error);
@@ -71,5 +74,10 @@ function answeredAdd(node: NodeAgent, request: { readonly container: string; rea
 function tell(node: NodeAgent, { variables }: RequestFrame, failed: Failure): void {
   const [verb, container, ifname] = ['CNI_COMMAND', 'CNI_CONTAINERID', 'CNI_IFNAME'].map((name) => variables.get(name)?.slice(0, 128));
   const stack = failed.kind === 'internal' && failed.cause instanceof Error ? failed.cause.stack : undefined;
-  node.log[failed.kind === 'internal' ? 'error' : 'warn'](`${verb ?? 'request'} refused: ${sentence(failed)}`, { container, ifname, code: failed.code, stack });
+  node.log[failed.kind === 'internal' ? 'error' : 'warn'](`${verb ?? 'request'} refused: ${sentence(failed)}`, {
+    container,
+    ifname,
+    code: failed.code,
+    stack,
+  });
 }

@@ -43,7 +43,13 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
 }
 
 /** The controller of this node alone. Loaded only here: an agent in a cluster does without it. */
-async function controllerFor(name: string, config: NodeConfig['spec'], subnets: readonly PodSubnet[], networks: NodeNetworks, log: Log): Promise<() => Promise<void>> {
+async function controllerFor(
+  name: string,
+  config: NodeConfig['spec'],
+  subnets: readonly PodSubnet[],
+  networks: NodeNetworks,
+  log: Log,
+): Promise<() => Promise<void>> {
   const [{ startController }, { vpcCloud }, { paced, usualPace }, { withoutChanges }, { systemClock }] = await Promise.all([
     import('../controller/controller.ts'),
     import('../cloud/vpc/vpc.ts'),

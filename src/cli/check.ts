@@ -10,7 +10,15 @@ interface Differences {
 }
 
 /** Prints each difference; 1 when there are some that were not repaired. */
-export async function checkNode({ socket, json, repair }: { readonly socket: string; readonly json: boolean; readonly repair: boolean }): Promise<number> {
+export async function checkNode({
+  socket,
+  json,
+  repair,
+}: {
+  readonly socket: string;
+  readonly json: boolean;
+  readonly repair: boolean;
+}): Promise<number> {
   const { differences } = await askAgent<Differences>(socket, repair ? 'repair' : 'check', DEADLINE_ms);
   const left = repair ? (await askAgent<Differences>(socket, 'check', DEADLINE_ms)).differences : differences;
   if (json) process.stdout.write(`${JSON.stringify({ differences, repaired: repair, left })}\n`);
@@ -23,6 +31,9 @@ function textOf(differences: readonly string[], repair: boolean, left: readonly 
   if (differences.length === 0) return `${styled(out, 'green', 'The kernel holds what it should.')}\n`;
   const remains = new Set(left);
   return differences
-    .map((difference) => `${repair && !remains.has(difference) ? styled(out, 'green', 'put right') : styled(out, 'red', 'differs  ')}  ${difference}\n`)
+    .map(
+      (difference) =>
+        `${repair && !remains.has(difference) ? styled(out, 'green', 'put right') : styled(out, 'red', 'differs  ')}  ${difference}\n`,
+    )
     .join('');
 }

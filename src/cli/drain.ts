@@ -19,6 +19,7 @@ export async function drainNode({ socket, json, timeout }: DrainArguments): Prom
 /** The same without a word. */
 export async function drain(socket: string, timeout: string): Promise<void> {
   const seconds = Number(timeout);
-  if (!Number.isFinite(seconds) || seconds < 0 || seconds > 3600) throw failure('badOption', { option: '--timeout', value: timeout, remedy: 'give seconds, 0 to 3600' });
+  if (!Number.isFinite(seconds) || seconds < 0 || seconds > 3600)
+    throw failure('badOption', { option: '--timeout', value: timeout, remedy: 'give seconds, 0 to 3600' });
   await askAgent(socket, 'drain', seconds * 1000);
 }

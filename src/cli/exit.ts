@@ -7,9 +7,13 @@ export async function run(json: boolean, body: () => Promise<number | undefined>
     process.exitCode = (await body()) ?? 0;
   } catch (error) {
     const failed = asFailure(error);
-    if (json) process.stdout.write(`${JSON.stringify({ error: { code: failed.code, message: failed.message, details: failed.details, hint: failed.hint } })}\n`);
+    if (json)
+      process.stdout.write(
+        `${JSON.stringify({ error: { code: failed.code, message: failed.message, details: failed.details, hint: failed.hint } })}\n`,
+      );
     else process.stderr.write(`flatpod: ${sentence(failed)}\n`);
-    if (failed.kind === 'internal' && process.env['FLATPOD_DEBUG'] !== undefined) process.stderr.write(`${failed.cause instanceof Error ? failed.cause.stack : ''}\n`);
+    if (failed.kind === 'internal' && process.env['FLATPOD_DEBUG'] !== undefined)
+      process.stderr.write(`${failed.cause instanceof Error ? failed.cause.stack : ''}\n`);
     process.exitCode = 1;
   }
 }

@@ -50,7 +50,12 @@ function addAgent(root: Command): void {
 }
 
 function addVpc(root: Command): void {
-  sub(root, 'vpc', 'runs an emulated VPC: its API and its network', 'flatpod vpc --name lab --listen unix:/run/lab.sock --state /var/lib/lab')
+  sub(
+    root,
+    'vpc',
+    'runs an emulated VPC: its API and its network',
+    'flatpod vpc --name lab --listen unix:/run/lab.sock --state /var/lib/lab',
+  )
     .option('--name <name>', 'name of the VPC; its namespaces are called <name>-…', 'vpc')
     .option('--listen <where>', 'HOST:PORT or unix:/PATH', '127.0.0.1:9100')
     .option('--state <dir>', 'directory of the state', '/var/lib/flatpod-vpc')
@@ -87,7 +92,9 @@ function addCheck(root: Command): void {
 }
 
 function addDrain(root: Command): void {
-  withSocket(sub(root, 'drain', 'gives all addresses and NICs back, then stops the agent; refused while Pods are attached', 'flatpod drain'))
+  withSocket(
+    sub(root, 'drain', 'gives all addresses and NICs back, then stops the agent; refused while Pods are attached', 'flatpod drain'),
+  )
     .option('--timeout <seconds>', 'how long to wait for the cloud', '120')
     .action(async (options: SocketOptions & { timeout: string }) => {
       await run(options.json, async () => (await import('./drain.ts')).drainNode(options));

@@ -15,7 +15,15 @@ export async function showStatus({ socket, json }: { readonly socket: string; re
 function textOf(report: NodeReport): string {
   const out = process.stdout;
   const state = report.ready ? styled(out, 'green', 'ready') : styled(out, 'red', `not ready: ${report.reason}`);
-  const nics = report.nics.map((nic) => [nic.link, String(nic.deviceIndex), nic.id, nic.subnet || '-', nic.mac, nic.address, String(nic.blocks)]);
+  const nics = report.nics.map((nic) => [
+    nic.link,
+    String(nic.deviceIndex),
+    nic.id,
+    nic.subnet || '-',
+    nic.mac,
+    nic.address,
+    String(nic.blocks),
+  ]);
   const pools = report.pools.map((pool) => [
     pool.subnet,
     ...[pool.inUse, pool.cooling, pool.free, pool.held, pool.waiting].map(String),

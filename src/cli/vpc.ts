@@ -18,14 +18,27 @@ export async function runVpc({ name, listen, state, cidr, mtu, fabric }: VpcArgu
   const cidrs = cidr?.map((text) => {
     const block = tryParseCidr(text);
     if (block !== undefined) return block;
-    throw failure('vpcOptions', { option: '--cidr', value: text, text: 'it is no CIDR block', remedy: 'write it like 10.20.0.0/16, host bits zero' });
+    throw failure('vpcOptions', {
+      option: '--cidr',
+      value: text,
+      text: 'it is no CIDR block',
+      remedy: 'write it like 10.20.0.0/16, host bits zero',
+    });
   });
   const bytes = mtu === undefined ? undefined : Number(mtu);
   if (bytes !== undefined && !(Number.isInteger(bytes) && bytes >= 1280 && bytes <= 9216)) {
     throw failure('vpcOptions', { option: '--mtu', value: mtu ?? '', text: 'it is no MTU', remedy: 'use 1280 to 9216 bytes' });
   }
   const log = createLog('vpc');
-  const vpc = await startVpc({ name, listen, stateDir: state, fabric, log, ...(cidrs !== undefined && { cidrs }), ...(bytes !== undefined && { mtu: bytes }) });
+  const vpc = await startVpc({
+    name,
+    listen,
+    stateDir: state,
+    fabric,
+    log,
+    ...(cidrs !== undefined && { cidrs }),
+    ...(bytes !== undefined && { mtu: bytes }),
+  });
   log.info(`VPC ${name} serves on ${vpc.url}`, { url: vpc.url });
   await untilSignal();
   await vpc.stop();

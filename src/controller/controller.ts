@@ -59,7 +59,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
     if (due_ms === undefined) memories.delete(node);
     return due_ms;
   });
-  const unwatch = networks.watch(({ name }) => queue.wake(name, timings.debounce_ms));
+  const unwatch = networks.watch(({ name, spec }) => {
+    const memory = memoryOf(name);
+    const unplugged = JSON.stringify(spec.unplugged ?? []);
+    // A NIC that the node misses may have been pulled: the cloud is asked at once, not at the next full read.
+    if (unplugged !== memory.unplugged) [memory.unplugged, memory.mustRead] = [unplugged, true];
+    queue.wake(name, timings.debounce_ms);
+  });
   const sweeping = everyNowAndThen(world, async () => {
     await sweep(world, seen, false);
   });

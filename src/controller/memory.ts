@@ -28,6 +28,8 @@ export interface NodeMemory {
   missing: Missing;
   /** An answer was unclear: nothing is believed before everything was read again. */
   mustRead: boolean;
+  /** The NICs the node last said it misses, as text. */
+  unplugged: string;
   /** Looks in a row at NICs on their way in or out, and when the next is due. */
   polls: number;
   nextPoll_ms: number;
@@ -57,6 +59,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     writes: [],
     missing: new Map(),
     mustRead: true,
+    unplugged: '[]',
     polls: 0,
     nextPoll_ms: 0,
     pause: undefined,

@@ -25,12 +25,10 @@ export interface Notes {
   readonly foreign: readonly Cidr[];
 }
 
-/** A status as the controller writes it. */
-export type NotedStatus = NodeNetworkStatus & { readonly notes?: Notes };
 
 /** The notes of a status that was read; undefined when there are none, or when what is there is not what we write. */
 export function notesOf(status: NodeNetworkStatus): Notes | undefined {
-  const noted: unknown = (status as { readonly notes?: unknown }).notes;
+  const noted = status.notes;
   if (!isRecord(noted) || !Array.isArray(noted['intents']) || !Array.isArray(noted['foreign'])) return undefined;
   const foreign = noted['foreign'].filter((block): block is Cidr => typeof block === 'string' && tryParseCidr(block) === block);
   return { intents: noted['intents'].filter(isIntent), foreign };

@@ -7,11 +7,11 @@
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
-import type { NodeNetwork } from '../store/node-network.ts';
+import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import { heed, relieved } from './heed.ts';
 import { look, type Picture } from './look.ts';
 import { forgetOld, type NodeMemory, noteAskedBack } from './memory.ts';
-import { type NotedStatus, type Notes, notesOf } from './notes.ts';
+import { type Notes, notesOf } from './notes.ts';
 import { perform, wordsFor } from './perform.ts';
 import { type Plan, planFor } from './plan.ts';
 import type { Situation } from './situation.ts';
@@ -125,7 +125,7 @@ async function tell(
   situation: Situation,
   plan: Plan,
 ): Promise<void> {
-  const status: NotedStatus = {
+  const status: NodeNetworkStatus = {
     vpcCidrs: facts.network.cidrs,
     nics: plan.nics,
     growth: plan.growth,
@@ -150,7 +150,7 @@ async function tellOfPause(world: World, memory: NodeMemory, node: NodeNetwork):
   await publish(world, node, { ...node.status, growth: node.spec.demand.map(({ subnet }) => ({ subnet, ...stop })) });
 }
 
-async function publish({ networks }: World, node: NodeNetwork, status: NotedStatus): Promise<void> {
+async function publish({ networks }: World, node: NodeNetwork, status: NodeNetworkStatus): Promise<void> {
   if (JSON.stringify(status) !== JSON.stringify(node.status)) await networks.writeStatus(node.name, status);
 }
 

@@ -24,7 +24,9 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
   const words: Record<string, string> = {
     VPC4_ELEMENTS: elements(vpcCidrs),
     EXCLUDED4_ELEMENTS: elements(config.snat.exclude),
-    REMEMBER_NIC_RULES: marks.map(({ link, mark }) => `iifname "${link}" ct mark set ct mark and ${hex(~markMask)} or ${hex(mark)}`).join('\n  '),
+    REMEMBER_NIC_RULES: marks
+      .map(({ link, mark }) => `iifname "${link}" ct mark set ct mark and ${hex(~markMask)} or ${hex(mark)}`)
+      .join('\n  '),
     LEAVE_VPC_RULE: snat ? `iifname "${linkPrefix}*" meta nfproto ipv4 ct state new jump leave_vpc` : '',
     LINK_PREFIX: linkPrefix,
     KEEP_CT_MARK: hex(~(markMask | snatMark)),

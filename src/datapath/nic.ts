@@ -50,7 +50,14 @@ function furtherNic(nic: GrantedNic, link: string, table: number, numbers: Kerne
   ];
 }
 
-function wayOut(link: string, table: number, protocol: number, family: Family, cidr: Cidr | undefined, gateway: Ip | undefined): KernelObject[] {
+function wayOut(
+  link: string,
+  table: number,
+  protocol: number,
+  family: Family,
+  cidr: Cidr | undefined,
+  gateway: Ip | undefined,
+): KernelObject[] {
   if (cidr === undefined) return [];
   const route = { kind: 'route', where: host, link, table, protocol } as const;
   return [

@@ -70,8 +70,11 @@ export class Pool {
   /**
    * Makes the pool's blocks those that are granted. Leases and rests of a block that vanished are remembered, and hold again when it comes back.
    * Answers with blocks it did not take in because they overlap others: log them, something is wrong with the grants.
+   *
+   * `granted`: all blocks of the controller's grants, also those of NICs that are unplugged right now and so not among `nics`. A block given back
+   * is forgotten only when it is gone from there: plugged in again it must not be leased, as the controller may be taking it away.
    */
-  grant(nics: readonly PoolNic[]): readonly Cidr[] {
+  grant(nics: readonly PoolNic[], granted: readonly Cidr[] = nics.flatMap((nic) => nic.blocks)): readonly Cidr[] {
     const { added, dropped, overlapping } = this.#table.replace(nics);
     for (const block of dropped) this.#tally.count(block, -1);
     for (const block of added) this.#tally.count(block, 1);
@@ -81,7 +84,8 @@ export class Pool {
       for (const ip of this.#cooling.keys()) this.#occupy(ip, 'cooling', fresh);
     }
     const asked = new Set(nics.flatMap((nic) => nic.reclaiming));
-    for (const cidr of this.#returned) if (!this.#table.has(cidr)) this.#returned.delete(cidr);
+    const still = new Set(granted);
+    for (const cidr of this.#returned) if (!still.has(cidr)) this.#returned.delete(cidr);
     for (const block of this.#table.blocks()) {
       const role = this.#returned.has(block.cidr) ? 'returned' : asked.has(block.cidr) ? 'reclaiming' : 'held';
       if (role !== block.role || fresh.has(block)) this.#change(block, () => (block.role = role));

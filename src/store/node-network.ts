@@ -55,6 +55,8 @@ export interface NodeNetworkSpec {
   readonly demand: readonly Demand[];
   /** Blocks given back by the agent: it will never lease from them again unless they are granted anew. */
   readonly returned: readonly Cidr[];
+  /** Granted interfaces that the node does not see: not yet plugged in, or pulled by somebody. The controller looks again. */
+  readonly unplugged?: readonly NicId[];
   /** The node is leaving: no floor, no spare, everything unused is to be taken back and further interfaces are to be deleted. */
   readonly draining?: boolean;
 }
@@ -65,6 +67,8 @@ export interface NodeNetworkStatus {
   /** Sorted by device index; the first is the node's own. */
   readonly nics: readonly GrantedNic[];
   readonly growth: readonly Growth[];
+  /** The controller's own memory, which nobody else reads (src/controller/notes.ts). */
+  readonly notes?: unknown;
 }
 
 /** One per node, named like it. */

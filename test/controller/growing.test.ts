@@ -1,6 +1,7 @@
 /** Growth: how many calls, which NIC, and what is said when it stops. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { notesOf } from '../../src/controller/notes.ts';
 import { failure } from '../../src/errors/failure.ts';
 import { withoutChanges } from '../../src/cloud/limits/changes.ts';
 import { agent, bench, demand, subnet } from './harness.ts';
@@ -50,15 +51,15 @@ test('the fullest NIC is filled first; then a NIC is made, with the blocks it is
   await demand(networks, instance, { waiting: 5 });
   await clock.advance(2000);
   assert.deepEqual(changes(), ['assign', 'createNic', 'attachNic']);
-  const { nics, notes } = await status();
+  const granted = await status();
   assert.deepEqual(
-    nics.map(({ deviceIndex, blocks, subnet: of }) => [deviceIndex, blocks.length, of]),
+    granted.nics.map(({ deviceIndex, blocks, subnet: of }) => [deviceIndex, blocks.length, of]),
     [
       [0, 3, 'pods'],
       [1, 2, 'pods'],
     ],
   );
-  assert.deepEqual(notes?.intents, []);
+  assert.deepEqual(notesOf(granted)?.intents, []);
   const [, second] = cloud.truth();
   assert.deepEqual(second?.securityGroups, ['sg-pods']);
   assert.equal(second?.tags['flatpod.dev/node'], 'n1');

@@ -3,10 +3,9 @@ import { memoryCloud, type MemoryCloud } from '../cloud/memory-cloud.ts';
 import { type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
 import type { InstanceId } from '../../src/cloud/cloud.ts';
 import { type Controller, type ControllerOptions, startController } from '../../src/controller/controller.ts';
-import type { NotedStatus } from '../../src/controller/notes.ts';
 import { Pool, type Taken } from '../../src/ipam/pool.ts';
 import { createLog } from '../../src/log.ts';
-import type { Demand, NodeNetwork, NodeNetworkSpec, NodeNetworks } from '../../src/store/node-network.ts';
+import type { Demand, NodeNetwork, NodeNetworkSpec, NodeNetworkStatus, NodeNetworks } from '../../src/store/node-network.ts';
 import { type PodSubnet, podSubnet } from '../../src/store/pod-subnet.ts';
 
 export interface MemoryNetworks extends NodeNetworks {
@@ -60,7 +59,7 @@ export interface Bench {
   readonly lines: string[];
   subnets: PodSubnet[];
   readonly controller: (options?: Partial<ControllerOptions>) => Promise<Controller>;
-  readonly status: (node?: string) => Promise<NotedStatus>;
+  readonly status: (node?: string) => Promise<NodeNetworkStatus>;
   readonly changes: () => string[];
 }
 

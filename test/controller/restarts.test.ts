@@ -1,6 +1,7 @@
 /** A fault at every single call, before and after its effect, with and without the controller dying of it: the end is always the same. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { notesOf } from '../../src/controller/notes.ts';
 import type { Controller } from '../../src/controller/controller.ts';
 import { carries, type Fault } from '../cloud/memory-cloud.ts';
 import { type Agent, agent, type Bench, bench, subnet } from './harness.ts';
@@ -61,7 +62,7 @@ async function story(at: number, fault: Fault, stale_ms = 0): Promise<Story> {
   const [first] = cloud.truth();
   const [granted] = (await b.status()).nics;
   assert.deepEqual(first?.blocks.toSorted(), granted?.blocks.toSorted(), 'cloud and status agree');
-  assert.deepEqual((await b.status()).notes?.intents, [], 'no intent is left');
+  assert.deepEqual(notesOf(await b.status())?.intents, [], 'no intent is left');
   node.stop();
   await running?.stop();
   return { b, node };

@@ -15,9 +15,15 @@ export function vpcApi(url: string): VpcApi {
   const agent = connections();
   return {
     async call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> {
-      const answer = await exchange(agent, { method, endpoint: url, path, ...(body !== undefined && { body }) }, DEADLINE_ms).catch((cause: unknown) => {
-        throw failure('cloudUnavailable', { cloud: 'the emulated VPC', call: `${method} ${path}`, endpoint: url, text: String(cause) }, cause);
-      });
+      const answer = await exchange(agent, { method, endpoint: url, path, ...(body !== undefined && { body }) }, DEADLINE_ms).catch(
+        (cause: unknown) => {
+          throw failure(
+            'cloudUnavailable',
+            { cloud: 'the emulated VPC', call: `${method} ${path}`, endpoint: url, text: String(cause) },
+            cause,
+          );
+        },
+      );
       // The emulated VPC is ours, and its API document is tested against it: this is the one place that trusts it.
       if (answer.status < 300) return answer.body as T;
       throw failure('cloudInvalid', { cloud: 'the emulated VPC', call: `${method} ${path}`, text: JSON.stringify(answer.body) });

@@ -64,12 +64,21 @@ async function play(keep: boolean): Promise<Report> {
   mkdirSync(DIR, { recursive: true, mode: 0o700 });
   await using running = new AsyncDisposableStack();
   const vpc = step('emulated VPC');
-  const vpcProcess = await start(DIR, { name: 'vpc', args: ['vpc', '--name', VPC, '--listen', URL, '--state', join(DIR, 'vpc')], ready: `${DIR}/vpc.sock` });
+  const vpcProcess = await start(DIR, {
+    name: 'vpc',
+    args: ['vpc', '--name', VPC, '--listen', URL, '--state', join(DIR, 'vpc')],
+    ready: `${DIR}/vpc.sock`,
+  });
   if (!keep) running.defer(() => vpcProcess.stop());
   using api = vpcApi(URL);
   const lab = await buildLab(api, {
     subnets: { a: { cidr4: '10.20.0.0/24' }, b: { cidr4: '10.20.1.0/24' } },
-    machines: { 'node-1': { subnet: 'a', type: 'v1.small' }, 'node-2': { subnet: 'a', type: 'v1.small' }, 'node-3': { subnet: 'b', type: 'v1.small' }, vm: { subnet: 'b' } },
+    machines: {
+      'node-1': { subnet: 'a', type: 'v1.small' },
+      'node-2': { subnet: 'a', type: 'v1.small' },
+      'node-3': { subnet: 'b', type: 'v1.small' },
+      vm: { subnet: 'b' },
+    },
     internet: ['web'],
   });
   vpc.done('2 subnets, 3 nodes, a plain VM, an internet host');
@@ -84,7 +93,9 @@ async function play(keep: boolean): Promise<Report> {
   const answers = await askAll(scene);
   const checks = await Promise.all(pods.map(async (pod) => ({ pod, answer: await callFor(pod.node, 'CHECK', pod, pod.result) })));
   step('CHECK').done(`${checks.filter(({ answer }) => answer.status === 0).length} of ${checks.length} Pods as ADD made them`);
-  const checkFailures = checks.filter(({ answer }) => answer.status !== 0).map(({ pod, answer }) => `CHECK of ${pod.name}: ${answer.stdout}`);
+  const checkFailures = checks
+    .filter(({ answer }) => answer.status !== 0)
+    .map(({ pod, answer }) => `CHECK of ${pod.name}: ${answer.stdout}`);
   const add_ms = pods.map((pod) => pod.added_ms);
   if (keep) return { answers, add_ms, del_ms: [], leftovers: undefined, failures: [...wrongOf(answers), ...checkFailures] };
 
@@ -118,7 +129,10 @@ async function offerService(lab: Lab, nodes: readonly LabNode[], pods: readonly 
 
 async function askAll(scene: Scene): Promise<Answer[]> {
   const asking = step('packets');
-  using _answering = await answerIn([...scene.pods.map((pod) => pod.netns), ...[...scene.lab.machines.values()].map((machine) => machine.netns)]);
+  using _answering = await answerIn([
+    ...scene.pods.map((pod) => pod.netns),
+    ...[...scene.lab.machines.values()].map((machine) => machine.netns),
+  ]);
   const questions = questionsOf(scene);
   let asked = 0;
   const answers = await ask(questions, () => asking.update(`${++asked} of ${questions.length} connections`));
@@ -140,7 +154,10 @@ async function takeAllAway(api: VpcApi, nodes: readonly LabNode[], pods: readonl
   const draining = step('drain');
   await Promise.all(nodes.map((node) => drain(node.socket, '30')));
   const left = await Promise.all(nodes.map((node) => leftoversOf(node.machine.netns, node.machine.id, api, PROTOCOL)));
-  const leftovers = left.reduce((sum, one) => Object.fromEntries(Object.entries(one).map(([what, n]) => [what, n + (sum[what as keyof Leftovers] ?? 0)])) as unknown as Leftovers);
+  const leftovers = left.reduce(
+    (sum, one) =>
+      Object.fromEntries(Object.entries(one).map(([what, n]) => [what, n + (sum[what as keyof Leftovers] ?? 0)])) as unknown as Leftovers,
+  );
   for (const [what, n] of Object.entries(leftovers)) if (n !== 0) failures.push(`${n} ${what} left after all Pods were deleted`);
   draining.done('agents gave everything back and stopped');
   return { del_ms, leftovers, failures };
@@ -149,7 +166,10 @@ async function takeAllAway(api: VpcApi, nodes: readonly LabNode[], pods: readonl
 function wrongOf(answers: readonly Answer[]): string[] {
   return answers
     .filter((answer) => !answer.right)
-    .map(({ group, from, to, seen, problem, seenAs }) => `${group}: ${from.name} → ${to.name} (${to.address}): ${problem ?? `seen as ${seen ?? ''}, not as ${seenAs.join(' or ')}`}`);
+    .map(
+      ({ group, from, to, seen, problem, seenAs }) =>
+        `${group}: ${from.name} → ${to.name} (${to.address}): ${problem ?? `seen as ${seen ?? ''}, not as ${seenAs.join(' or ')}`}`,
+    );
 }
 
 /** Short rests: the demo deletes all and wants to see the addresses go back. */
@@ -187,7 +207,7 @@ The demo is still running. Try, for instance:
   ip netns list | grep ${VPC}
   ip -n ${VPC}-node-1 rule ; ip -n ${VPC}-node-1 route show table all proto ${PROTOCOL}
   ip netns exec ${VPC}-node-1 nft list table inet flatpod
-  ip netns exec ${VPC}-pod-node-1-1 ping -c1 ${'$'}(ip -n ${VPC}-vm -4 -br addr show eth0 | awk '{split(${'$'}3,a,"/"); print a[1]}')
+  ip netns exec ${VPC}-pod-node-1-1 ping -c1 10.20.1.1
   ${launcher} status --socket ${DIR}/node-1/cni.sock
   ${launcher} check --socket ${DIR}/node-1/cni.sock
   curl --unix-socket ${DIR}/vpc.sock http://vpc/v1/drops

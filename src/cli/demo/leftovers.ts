@@ -22,7 +22,10 @@ export async function leftoversOf(netnsPath: string, instance: string, api: VpcA
   const socket = netns.socket();
   try {
     const families = [4, 6] as const;
-    const nics = await api.call<{ items: { attachment?: { deviceIndex: number }; blocks: string[] }[] }>('GET', `/v1/nics?instance=${instance}`);
+    const nics = await api.call<{ items: { attachment?: { deviceIndex: number }; blocks: string[] }[] }>(
+      'GET',
+      `/v1/nics?instance=${instance}`,
+    );
     return {
       links: socket.dump(dumpLinks(), decodeLink).filter((link) => link.alias?.startsWith('flatpod:') === true).length,
       routes: families.flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)).length,

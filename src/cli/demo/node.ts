@@ -31,7 +31,12 @@ export interface LabNode {
 export const networkConfig = { cniVersion: '1.1.0', name: 'flatpod', type: 'flatpod' } as const;
 
 /** Starts an agent on the machine. `yaml` is its configuration. @throws Failure labProgram. */
-export async function startNode(machine: Machine, root: string, yaml: string, env: Readonly<Record<string, string>> = {}): Promise<LabNode> {
+export async function startNode(
+  machine: Machine,
+  root: string,
+  yaml: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<LabNode> {
   const dir = join(root, machine.name);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const [config, socket] = [join(dir, 'node.yaml'), join(dir, 'cni.sock')];
@@ -48,7 +53,12 @@ export async function startNode(machine: Machine, root: string, yaml: string, en
 }
 
 /** Calls a verb for a Pod, as a runtime would. */
-export function callFor(node: LabNode, verb: 'ADD' | 'DEL' | 'CHECK', pod: Pick<LabPod, 'name' | 'container' | 'netns'>, prevResult?: string): Promise<CniAnswer> {
+export function callFor(
+  node: LabNode,
+  verb: 'ADD' | 'DEL' | 'CHECK',
+  pod: Pick<LabPod, 'name' | 'container' | 'netns'>,
+  prevResult?: string,
+): Promise<CniAnswer> {
   const config = JSON.stringify({ ...networkConfig, ...(prevResult !== undefined && { prevResult: JSON.parse(prevResult) as unknown }) });
   const env = {
     ...node.env,

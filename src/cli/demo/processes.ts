@@ -9,7 +9,10 @@ const START_DEADLINE_ms = 20_000;
 const STOP_DEADLINE_ms = 10_000;
 
 /** `bin/flatpod` of this checkout or installation. */
-export const launcher = resolve(import.meta.dirname, existsSync(join(import.meta.dirname, 'host.nft')) ? '../bin/flatpod' : '../../../bin/flatpod');
+export const launcher = resolve(
+  import.meta.dirname,
+  existsSync(join(import.meta.dirname, 'host.nft')) ? '../bin/flatpod' : '../../../bin/flatpod',
+);
 
 /** A program that runs. */
 export interface Running {
@@ -38,14 +41,24 @@ export async function start(dir: string, program: Program): Promise<Running> {
   rmSync(program.ready, { force: true });
   const logFile = join(dir, `${program.name}.log`);
   const out = openSync(logFile, 'a');
-  const command = program.netns === undefined ? [launcher, ...program.args] : ['nsenter', `--net=${program.netns}`, launcher, ...program.args];
-  const child = spawn(command[0] ?? launcher, command.slice(1), { stdio: ['ignore', out, out], env: { ...process.env, ...program.env }, detached: true });
+  const command =
+    program.netns === undefined ? [launcher, ...program.args] : ['nsenter', `--net=${program.netns}`, launcher, ...program.args];
+  const child = spawn(command[0] ?? launcher, command.slice(1), {
+    stdio: ['ignore', out, out],
+    env: { ...process.env, ...program.env },
+    detached: true,
+  });
   // Whoever started it may end before it does; a demo that is kept running does.
   child.unref();
   closeSync(out);
   writeFileSync(join(dir, `${program.name}.pid`), String(child.pid ?? ''));
   const log = (): string => readFileSync(logFile, 'utf8');
-  const running: Running = { name: program.name, process: child, log, stop: (signal = 'SIGTERM') => stop(dir, program.name, child, signal) };
+  const running: Running = {
+    name: program.name,
+    process: child,
+    log,
+    stop: (signal = 'SIGTERM') => stop(dir, program.name, child, signal),
+  };
   const deadline = performance.now() + START_DEADLINE_ms;
   while (!existsSync(program.ready)) {
     if (child.exitCode !== null || performance.now() > deadline) {
@@ -58,7 +71,9 @@ export async function start(dir: string, program: Program): Promise<Running> {
 }
 
 async function stop(dir: string, name: string, child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const ended = new Promise<void>((done) => (child.exitCode !== null || child.signalCode !== null ? done() : child.once('exit', () => done())));
+  const ended = new Promise<void>((done) =>
+    child.exitCode !== null || child.signalCode !== null ? done() : child.once('exit', () => done()),
+  );
   child.kill(signal);
   const late = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_ms);
   await ended;

@@ -49,10 +49,19 @@ export function questionsOf(scene: Scene): Question[] {
         question('Pod → its node', end, node, [end.address]),
         question('Pod → internet (SNAT)', end, internet, [pod.node.machine.publicAddress ?? '']),
         ...(pod === scene.backend ? [] : [question('Pod → Service address', end, { name: 'Service', ...SERVICE }, [end.address])]),
-        ...nodes.map((from) => question(from === pod.node ? 'node → its own Pod' : 'node → other Pod', endOf(from.machine), end, [endOf(from.machine).address])),
+        ...nodes.map((from) =>
+          question(from === pod.node ? 'node → its own Pod' : 'node → other Pod', endOf(from.machine), end, [endOf(from.machine).address]),
+        ),
       ];
     }),
-    ...nodes.map((node) => question('internet → node port', internet, { name: node.machine.name, address: node.machine.publicAddress ?? '', port: NODE_PORT }, nodePortSeen(scene, node, internet))),
+    ...nodes.map((node) =>
+      question(
+        'internet → node port',
+        internet,
+        { name: node.machine.name, address: node.machine.publicAddress ?? '', port: NODE_PORT },
+        nodePortSeen(scene, node, internet),
+      ),
+    ),
   ];
 }
 

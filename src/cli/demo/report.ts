@@ -18,12 +18,28 @@ export interface Report {
 export function printReport(report: Report, json: boolean): void {
   const out = process.stdout;
   if (json) {
-    const matrix = report.answers.map(({ group, from, to, seen, problem, right }) => ({ group, from: from.name, to: to.name, address: to.address, seen, problem, right }));
+    const matrix = report.answers.map(({ group, from, to, seen, problem, right }) => ({
+      group,
+      from: from.name,
+      to: to.name,
+      address: to.address,
+      seen,
+      problem,
+      right,
+    }));
     const times = { add_ms: percentiles(report.add_ms), del_ms: percentiles(report.del_ms) };
-    out.write(`${JSON.stringify({ ok: report.failures.length === 0, matrix, ...times, leftovers: report.leftovers, failures: report.failures })}\n`);
+    out.write(
+      `${JSON.stringify({ ok: report.failures.length === 0, matrix, ...times, leftovers: report.leftovers, failures: report.failures })}\n`,
+    );
     return;
   }
-  out.write(`\n${table(out, ['WHO → WHOM', 'REACHED', 'FOR EXAMPLE', 'SEEN AS'], groups.map((group) => groupRow(report.answers, group)))}\n`);
+  out.write(
+    `\n${table(
+      out,
+      ['WHO → WHOM', 'REACHED', 'FOR EXAMPLE', 'SEEN AS'],
+      groups.map((group) => groupRow(report.answers, group)),
+    )}\n`,
+  );
   out.write(grid(report.answers));
   const times = [timeRow('ADD', report.add_ms), ...(report.del_ms.length > 0 ? [timeRow('DEL', report.del_ms)] : [])];
   out.write(`\n${table(out, ['VERB', 'CALLS', 'P50 ms', 'MAX ms'], times)}\n`);

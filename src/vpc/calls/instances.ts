@@ -56,6 +56,8 @@ export const instanceCalls: readonly Call[] = [
     const id = once(transaction, 'LaunchInstance', body, 'instance', () => {
       tidy(transaction);
       const running = [...transaction.state.instance.values()].filter(({ state }) => state === 'running');
+      if (body.name === 'fabric' || body.name === 'internet')
+        throw new Refusal('AlreadyExists', `${body.name} is the name of a part of the VPC itself`, 'choose another name', 'name');
       if (running.some(({ name }) => name === body.name))
         throw new Refusal('AlreadyExists', `an instance called ${body.name} is running`, 'choose another name', 'name');
       if (running.length >= MOST_INSTANCES)

@@ -3,7 +3,7 @@ import { ipToBigInt } from '../net/address.ts';
 import { type Cidr, cidrFamily, containsCidr, firstOf, overlaps, sizeOf } from '../net/cidr.ts';
 
 /** More than any node can use; keeps offsets exact in a number. Larger blocks are used up to here (a /80 has just as many). */
-export const largestBlock = 2 ** 48;
+const largestBlock = 2 ** 48;
 
 /** Offsets in a block, both ends included. */
 export interface OffsetRange {

@@ -91,7 +91,13 @@ export function buildCommand(): Built[] {
   const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(nft|yaml)$/.test(name));
   for (const name of texts) copyFileSync(join(root, 'src', name), join(root, 'dist', basename(name)));
   const modules = Object.keys(result.metafile.inputs).length;
-  return [{ artefact, built: true, note: `${(statSync(artefact).size / 1024).toFixed(0)} KiB of ${modules} modules, and ${texts.length} text files` }];
+  return [
+    {
+      artefact,
+      built: true,
+      note: `${(statSync(artefact).size / 1024).toFixed(0)} KiB of ${modules} modules, and ${texts.length} text files`,
+    },
+  ];
 }
 
 function main(): void {

@@ -3,19 +3,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# command or file : Debian package
-needs='ip:iproute2 nft:nftables musl-gcc:musl-tools gcc:gcc ping:iputils-ping tcpdump:tcpdump conntrack:conntrack
-/usr/share/doc/libnftables1:libnftables1 /usr/share/doc/aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu'
+# command:Debian package (nftables brings libnftables, which is what Flatpod itself uses)
 missing=''
-for need in $needs; do
-  what=${need%%:*} package=${need#*:}
-  case $what in
-    /usr/share/doc/aarch64-linux-gnu-gcc) command -v aarch64-linux-gnu-gcc >/dev/null || missing="$missing $package" ;;
-    /*) [ -e "$what" ] || ls /usr/lib/*/libnftables.so.1 >/dev/null 2>&1 || missing="$missing $package" ;;
-    *) command -v "$what" >/dev/null || missing="$missing $package" ;;
-  esac
+for need in ip:iproute2 nft:nftables gcc:gcc musl-gcc:musl-tools aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
+  nsenter:util-linux ping:iputils-ping tcpdump:tcpdump conntrack:conntrack; do
+  command -v "${need%%:*}" >/dev/null || missing="$missing ${need#*:}"
 done
-if [ -n "$missing" ]; then
+# The cross compiler's C library is a package of its own.
+if [ -e /usr/aarch64-linux-gnu/lib/libc.a ]; then :; else missing="$missing libc6-dev-arm64-cross"; fi
+# A native arm64 machine has no use for it.
+[ "$(uname -m)" = x86_64 ] || missing=$(echo "$missing" | sed 's/gcc-aarch64-linux-gnu//; s/libc6-dev-arm64-cross//')
+if [ -n "$(echo "$missing" | tr -d ' ')" ]; then
   echo "setup: installing Debian packages:$missing"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
@@ -23,7 +21,7 @@ if [ -n "$missing" ]; then
   apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-# npm's own lock copy tells whether node_modules is what package-lock.json asks for.
+# A copy of the lock tells whether node_modules is what package-lock.json asks for.
 if ! cmp -s package-lock.json node_modules/.flatpod-lock; then
   echo 'setup: installing npm packages (Node 26 among them, 150 MB)'
   npm ci --no-progress --loglevel=error

@@ -1,8 +1,8 @@
 /**
- * The whole test suite: `node test/run.ts [part of a path …]`. One process without isolation for all files (each file cleans up after itself),
- * then one closing line.
+ * The whole test suite, or the files whose path contains one of the arguments: `node test/run.ts [part …]`. One process without isolation for all
+ * files (each cleans up after itself), shown as it goes, then one closing line.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,16 +10,24 @@ const wanted = process.argv.slice(2);
 const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
-  .map((name) => join(import.meta.dirname, name))
-  .sort();
+  .toSorted()
+  .map((name) => join(import.meta.dirname, name));
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
   process.exit(2);
 }
 const options = ['--disable-warning=ExperimentalWarning', '--test', '--test-isolation=none', '--test-concurrency=1', '--test-reporter=spec'];
-const run = spawnSync(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
-process.stdout.write(run.stdout);
-const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(run.stdout)?.[1] ?? 0);
-const failed = count('fail') + count('cancelled');
-console.log(`flatpod: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
-process.exit(failed > 0 || count('pass') === 0 || run.status !== 0 ? 1 : 0);
+// As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
+const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
+const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+let shown = '';
+run.stdout.on('data', (part: Buffer) => {
+  process.stdout.write(part);
+  shown = (shown + part.toString()).slice(-4096);
+});
+run.on('close', (code) => {
+  const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(shown)?.[1] ?? 0);
+  const failed = count('fail') + count('cancelled');
+  console.log(`flatpod: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
+  process.exitCode = failed > 0 || count('pass') === 0 || code !== 0 ? 1 : 0;
+});

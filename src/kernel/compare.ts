@@ -72,7 +72,10 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
   }
 }
 
-function problemWithLink(link: Link | undefined, wanted: { readonly mac?: string; readonly mtu?: number; readonly alias?: string }): string | undefined {
+function problemWithLink(
+  link: Link | undefined,
+  wanted: { readonly mac?: string; readonly mtu?: number; readonly alias?: string },
+): string | undefined {
   if (link === undefined) return 'missing';
   if (!link.up) return 'it is down';
   if (wanted.mtu !== undefined && link.mtu !== wanted.mtu) return `its MTU is ${link.mtu}`;

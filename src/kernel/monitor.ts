@@ -89,4 +89,3 @@ export function eventOf(received: Received): KernelEvent | undefined {
       return undefined;
   }
 }
-

@@ -87,7 +87,13 @@ function visit(name: string, netns: Netns | undefined, socket: NetlinkSocket): V
     index(linkName) {
       const index = indexes.get(linkName) ?? link(linkName)?.index;
       if (index === undefined) {
-        throw failure('kernelRefused', { action: 'find', object: `link ${linkName}`, netns: name, errno: 'ENODEV', text: 'there is no such link' });
+        throw failure('kernelRefused', {
+          action: 'find',
+          object: `link ${linkName}`,
+          netns: name,
+          errno: 'ENODEV',
+          text: 'there is no such link',
+        });
       }
       indexes.set(linkName, index);
       return index;

@@ -40,7 +40,10 @@ export class LinkRemover {
   /** Resolves when the link is gone. The caller reports events by {@link gone}. Rejects with NetlinkError when the kernel refuses. */
   remove(index: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new NetlinkError(errno.EAGAIN, `link ${index} was not deleted within ${DEADLINE_ms} ms`, undefined)), DEADLINE_ms);
+    const timer = setTimeout(
+      () => reject(new NetlinkError(errno.EAGAIN, `link ${index} was not deleted within ${DEADLINE_ms} ms`, undefined)),
+      DEADLINE_ms,
+    );
     const done = (error?: Error): void => {
       clearTimeout(timer);
       if (error === undefined) resolve();

@@ -94,7 +94,15 @@ export interface NftTableObject {
   readonly text: string;
 }
 
-export type KernelObject = VethObject | LinkObject | AddressObject | RouteObject | RuleObject | NeighbourObject | SysctlObject | NftTableObject;
+export type KernelObject =
+  | VethObject
+  | LinkObject
+  | AddressObject
+  | RouteObject
+  | RuleObject
+  | NeighbourObject
+  | SysctlObject
+  | NftTableObject;
 
 /** What should be, in the order in which it can be made. */
 export type Plan = readonly KernelObject[];

@@ -63,7 +63,9 @@ function groupRow(answers: readonly Answer[], group: string): string[] {
 /** A letter a cell: `=` seen under its own address, `N` under its node's public one, `✘` wrong, blank not asked. */
 function grid(answers: readonly Answer[]): string {
   const ends = [...new Set(answers.map((answer) => answer.from.name))];
-  const to = [...new Set(answers.map((answer) => answer.to.name))];
+  const asked = new Set(answers.map((answer) => answer.to.name));
+  // The same order as the rows, then those that only answer.
+  const to = [...ends.filter((name) => asked.has(name)), ...[...asked].filter((name) => !ends.includes(name))];
   const cells = new Map<string, string>();
   for (const answer of answers) {
     const mark = answer.right ? (answer.seen === answer.from.address ? '=' : 'N') : '✘';

@@ -24,6 +24,7 @@ fi
 # A copy of the lock tells whether node_modules is what package-lock.json asks for.
 if ! cmp -s package-lock.json node_modules/.flatpod-lock; then
   echo 'setup: installing npm packages (Node 26 among them, 150 MB)'
-  npm ci --no-progress --loglevel=error
+  # Not npm ci: it wants every platform's optional packages in the lock, and npm leaves out those the registry does not offer.
+  npm install --no-save --no-progress --loglevel=error
   cp package-lock.json node_modules/.flatpod-lock
 fi

@@ -15,11 +15,13 @@ import { attach, detach } from './attach.ts';
 import { faultPoint } from './fault-point.ts';
 import { keyOf, type NodeAgent } from './node-agent.ts';
 import { resultOf } from './result.ts';
+import { draining } from './status.ts';
 
 /** @throws Failure; nothing of the attachment is left then. */
 export async function add(node: NodeAgent, request: AddRequest): Promise<Result> {
   faultPoint('add:1 request read');
   if (node.cloud === undefined) throw failure('notConfigured', {});
+  if (node.cloud.grants.draining) throw failure('notReady', draining);
   using _turn = await node.locks.take(keyOf(request));
   openNetns(request.netns)[Symbol.dispose](); // says what is wrong with it before an address is taken
   await replaceInterrupted(node, request);
@@ -34,7 +36,7 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
     throw refusal;
   }
   faultPoint('add:4 kernel applied');
-  return resultOf(attachment.interface);
+  return resultOf(attachment.interface, request);
 }
 
 /** An ADD that was never answered, because the agent died in it, may be asked for again: what it left goes first. One that was answered may not. */

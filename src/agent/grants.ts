@@ -33,8 +33,12 @@ export interface Grants {
   readonly plan: Plan;
   /** The numbers have changed. */
   demandChanged(urgent: boolean): void;
-  /** From now on the node asks for nothing and gives everything back. */
-  drain(): void;
+  /** Whether the node asks for nothing and gives everything back. */
+  readonly draining: boolean;
+  /** Begins or ends that. */
+  drain(begin: boolean): void;
+  /** Stops following for good. Returns what the kernel holds for the node; from now on it should hold nothing. */
+  leave(): Plan;
   stop(): void;
 }
 
@@ -115,7 +119,16 @@ export async function followGrants(options: GrantsOptions): Promise<Grants> {
   const known = await store.get(name);
   if (known !== undefined) guarded(() => take(known));
   changed(true);
+  const stop = (): void => {
+    unwatchStore();
+    unwatchKernel();
+    clearInterval(refresh);
+    clearTimeout(timer);
+  };
   return {
+    get draining() {
+      return state.draining;
+    },
     get nics() {
       return state.nics;
     },
@@ -126,16 +139,17 @@ export async function followGrants(options: GrantsOptions): Promise<Grants> {
       return state.plan;
     },
     demandChanged: changed,
-    drain() {
-      state.draining = true;
+    drain(begin) {
+      state.draining = begin;
       changed(true);
     },
-    stop() {
-      unwatchStore();
-      unwatchKernel();
-      clearInterval(refresh);
-      clearTimeout(timer);
+    leave() {
+      stop();
+      const { plan } = state;
+      state.plan = [];
+      return plan;
     },
+    stop,
   };
 }
 

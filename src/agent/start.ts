@@ -1,12 +1,12 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { failure } from '../errors/failure.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { drain } from './drain.ts';
 import { openExchange } from './exchange.ts';
 import { followGrants, type Grants } from './grants.ts';
 import { listen } from './listen.ts';
@@ -16,8 +16,6 @@ import { now_ms, Pools } from './pools.ts';
 import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
-
-const DRAIN_POLL_ms = 100;
 
 export interface AgentOptions {
   /** Directory of the state; the spool of the CNI executable is in it. */
@@ -48,7 +46,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const kernel = open.use(openKernel());
   const cloud = await startCloud(options, kernel);
   open.defer(() => cloud?.grants.stop());
-  open.defer(() => cloud?.pools.stop());
   const node: NodeAgent = { kernel, attachments, locks: new Locks(), log, cloud };
 
   await honourSpool(node, join(options.state, 'spool'));
@@ -64,6 +61,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const answering = { defence, drain: (deadline_ms: number) => drain(node, deadline_ms), drained: done };
   const server = await listen(options.socket, () => openExchange(node, answering));
   open.defer(async () => {
+    // An ADD that waits for an address hears now that there will be none: nobody waits for the end.
+    cloud?.pools.stop();
     rmSync(options.socket, { force: true });
     await new Promise<void>((closed) => server.close(() => closed()));
   });
@@ -101,26 +100,4 @@ function startDefence(node: NodeAgent): SelfDefence {
       for (const attachment of node.attachments.list()) if (!node.locks.held(keyOf(attachment))) yield attachment.interface;
     },
   });
-}
-
-/**
- * Gives everything back and takes the node's own share out of the kernel. ADD is refused from then on.
- * @throws Failure podsAttached, drainIncomplete.
- */
-async function drain(node: NodeAgent, deadline_ms: number): Promise<void> {
-  const { cloud } = node;
-  const pods = node.attachments.list().length;
-  if (pods > 0) throw failure('podsAttached', { pods });
-  if (cloud === undefined) return;
-  cloud.grants.drain();
-  const end = performance.now() + deadline_ms;
-  const held = (): number =>
-    (cloud.grants.status?.nics ?? []).reduce((sum, nic) => sum + nic.blocks.length + (nic.deviceIndex === 0 ? 0 : 1), 0);
-  while (held() > 0) {
-    if (performance.now() > end) throw failure('drainIncomplete', { held: held(), seconds: Math.round(deadline_ms / 1000) });
-    cloud.grants.demandChanged(true);
-    await new Promise((next) => setTimeout(next, DRAIN_POLL_ms));
-  }
-  cloud.grants.stop();
-  await node.kernel.remove(cloud.grants.plan);
 }

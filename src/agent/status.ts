@@ -3,6 +3,9 @@ import { failure } from '../errors/failure.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { now_ms } from './pools.ts';
 
+/** Why a node that gives everything back serves no ADD. */
+export const draining = { reason: 'the node is draining', details: '' };
+
 /**
  * A pool that is merely full serves again after the next DEL: that is no reason to call the node broken. One that never got an address is.
  * @throws Failure notConfigured, notReady.
@@ -10,6 +13,7 @@ import { now_ms } from './pools.ts';
 export function status(node: NodeAgent): void {
   const { cloud } = node;
   if (cloud === undefined) throw failure('notConfigured', {});
+  if (cloud.grants.draining) throw failure('notReady', draining);
   if (cloud.grants.status === undefined) throw failure('notReady', { reason: 'the controller has not granted anything yet', details: '' });
   const pools = cloud.subnets.map((subnet) => ({
     name: subnet.metadata.name,

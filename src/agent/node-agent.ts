@@ -1,5 +1,5 @@
 /** What the verbs work with. */
-import type { PodInterface } from '../datapath/datapath.ts';
+import type { PodInterface } from '../datapath/interface.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type * as stored from '../store/attachments.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { tableOf } from '../datapath/nic.ts';
-import type { PodInterface } from '../datapath/datapath.ts';
+import type { PodInterface } from '../datapath/interface.ts';
 import type { Ip } from '../net/address.ts';
 import { localMac, type Mac } from '../net/mac.ts';
 import type { KernelNumbers } from '../store/node-config.ts';

@@ -1,7 +1,7 @@
 /** What a runtime is told of an interface: both ends, addresses as host prefixes, the gateway all traffic goes to. */
 import type { AddRequest } from '../cni/request.ts';
 import type { Result } from '../cni/result.ts';
-import type { PodInterface } from '../datapath/datapath.ts';
+import type { PodInterface } from '../datapath/interface.ts';
 import { podGateway } from '../datapath/routed-veth.ts';
 import { familyOf } from '../net/address.ts';
 import { hostCidr, parseCidr } from '../net/cidr.ts';

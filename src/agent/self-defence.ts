@@ -5,7 +5,7 @@
  * - only what a live attachment or the node itself wants is put back; a verb at work on the attachment has precedence
  * - events that come together are answered together; after an overrun everything is compared
  */
-import type { PodInterface } from '../datapath/datapath.ts';
+import type { PodInterface } from '../datapath/interface.ts';
 import { planOf } from '../datapath/datapath.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import type { Difference } from '../kernel/compare.ts';

@@ -25,7 +25,6 @@ export interface Notes {
   readonly foreign: readonly Cidr[];
 }
 
-
 /** The notes of a status that was read; undefined when there are none, or when what is there is not what we write. */
 export function notesOf(status: NodeNetworkStatus): Notes | undefined {
   const noted = status.notes;

@@ -1,32 +1,7 @@
 /** What a datapath is: a pure function from one Pod's interface to the kernel objects it wants. One file per datapath, one line in `datapaths`. */
 import type { Plan } from '../kernel/state.ts';
-import type { Ip } from '../net/address.ts';
-import type { Mac } from '../net/mac.ts';
-import type { KernelNumbers } from '../store/node-config.ts';
+import type { DatapathName, PodInterface } from './interface.ts';
 import { routedVeth } from './routed-veth.ts';
-
-/**
- * All that a plan depends on, stored with the attachment: the plan made today from this record equals the one that was applied,
- * whatever the configuration says by then.
- */
-export interface PodInterface {
-  readonly datapath: DatapathName;
-  /** Path of the Pod's network namespace. */
-  readonly netns: string;
-  readonly ifname: string;
-  readonly mac: Mac;
-  readonly hostEnd: string;
-  readonly hostMac: Mac;
-  readonly mtu: number;
-  /** The host end's alias. */
-  readonly owner: string;
-  readonly addresses: readonly Ip[];
-  /** Routing table of the NIC that owns the addresses. */
-  readonly table: number;
-  readonly numbers: Pick<KernelNumbers, 'protocol' | 'priorityToPod' | 'priorityFromPod'>;
-}
-
-export type DatapathName = 'routed-veth';
 
 const datapaths: Record<DatapathName, (pod: PodInterface) => Plan> = { 'routed-veth': routedVeth };
 

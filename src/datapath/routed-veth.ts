@@ -11,7 +11,7 @@ import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts'
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { bitsOf, type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
 import { hostCidr, parseCidr } from '../net/cidr.ts';
-import type { PodInterface } from './datapath.ts';
+import type { PodInterface } from './interface.ts';
 
 const gateways: Record<Family, Ip> = { 4: parseIp('169.254.1.1'), 6: parseIp('fe80::1') };
 const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;

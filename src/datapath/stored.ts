@@ -1,7 +1,7 @@
 /** A PodInterface read back from the node's database: checked, as whatever wrote it may have been another version. */
 import { tryParseIp } from '../net/address.ts';
 import { tryParseMac } from '../net/mac.ts';
-import type { PodInterface } from './datapath.ts';
+import type { PodInterface } from './interface.ts';
 
 /** @throws RangeError that names the field. */
 export function readPodInterface(json: unknown): PodInterface {

@@ -10,15 +10,7 @@ import { poolErrors } from './areas/pool.ts';
 import { requestErrors } from './areas/request.ts';
 import { storeErrors } from './areas/store.ts';
 import { vpcErrors } from './areas/vpc.ts';
-
-/** One error: our code, the code on the wire, and three sentences with {facts}. */
-export interface ErrorEntry {
-  readonly code: number;
-  readonly cni: number;
-  readonly message: string;
-  readonly details: string;
-  readonly hint: string;
-}
+import type { ErrorEntry } from './entry.ts';
 
 export const catalogue = {
   ...requestErrors,

@@ -2,7 +2,8 @@
  * A failure that its reader can act on: what happened to which object, and what to do next. Every one comes from the catalogue.
  * Anything thrown that is not a Failure is a defect of ours and is reported as FP999.
  */
-import { catalogue, type ErrorEntry, type ErrorName } from './catalogue.ts';
+import { catalogue, type ErrorName } from './catalogue.ts';
+import type { ErrorEntry } from './entry.ts';
 
 /** The names in braces of a template: `no address for {pod}` has `pod`. */
 type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Placeholders<Rest> : never;

@@ -36,9 +36,7 @@ export interface Scene {
 export function questionsOf(scene: Scene): Question[] {
   const { lab, nodes, pods } = scene;
   const [vm, internet] = [endOf(machineOf(lab, 'vm')), endOf(machineOf(lab, 'web'))];
-  const podEnds = pods
-    .toSorted((a, b) => nodes.indexOf(a.node) - nodes.indexOf(b.node))
-    .map((pod) => ({ pod, end: podEnd(pod) }));
+  const podEnds = pods.toSorted((a, b) => nodes.indexOf(a.node) - nodes.indexOf(b.node)).map((pod) => ({ pod, end: podEnd(pod) }));
   return [
     ...podEnds.flatMap(({ pod, end }) =>
       podEnds.filter((other) => other.pod !== pod).map((other) => question(podGroup(scene, pod, other.pod), end, other.end, [end.address])),

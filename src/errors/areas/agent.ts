@@ -1,5 +1,5 @@
 /** FP120–FP129 and FP200–FP209: the agent itself: choosing a subnet, attachments, readiness, its socket. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const agentErrors = {
   tooManyAtOnce: {

@@ -1,5 +1,5 @@
 /** FP160–FP179: a cloud's refusals and silences. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const cloudErrors = {
   cloudUnavailable: {

@@ -1,5 +1,5 @@
 /** FP190–FP199: configuration files. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const configErrors = {
   configFileInvalid: {

@@ -1,5 +1,5 @@
 /** FP140–FP149: the kernel's refusals. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const kernelErrors = {
   kernelRefused: {

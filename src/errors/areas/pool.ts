@@ -1,5 +1,5 @@
 /** FP130–FP139: addresses and their pool. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const poolErrors = {
   addressesExhausted: {

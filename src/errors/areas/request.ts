@@ -2,7 +2,7 @@
  * FP100–FP119: what a runtime or user sends: environment, stdin, CNI configuration.
  * FP100–FP103 and FP113–FP117 are also printed by the CNI executable (src/cni/shim.c), which cannot import this: a test compares the two.
  */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const requestErrors = {
   variableInvalid: {

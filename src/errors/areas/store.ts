@@ -1,5 +1,5 @@
 /** FP150–FP159: state on disk. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const storeErrors = {
   leaseTaken: {

@@ -1,5 +1,5 @@
 /** FP180–FP189: the emulated VPC and its fabric. */
-import type { ErrorEntry } from '../catalogue.ts';
+import type { ErrorEntry } from '../entry.ts';
 
 export const vpcErrors = {
   vpcState: {

@@ -1,0 +1,28 @@
+/** A Pod's interface: the record that every plan is made from. */
+import type { Ip } from '../net/address.ts';
+import type { Mac } from '../net/mac.ts';
+import type { KernelNumbers } from '../store/node-config.ts';
+
+/**
+ * All that a plan depends on, stored with the attachment: the plan made today from this record equals the one that was applied,
+ * whatever the configuration says by then.
+ */
+export interface PodInterface {
+  readonly datapath: DatapathName;
+  /** Path of the Pod's network namespace. */
+  readonly netns: string;
+  readonly ifname: string;
+  readonly mac: Mac;
+  readonly hostEnd: string;
+  readonly hostMac: Mac;
+  readonly mtu: number;
+  /** The host end's alias. */
+  readonly owner: string;
+  readonly addresses: readonly Ip[];
+  /** Routing table of the NIC that owns the addresses. */
+  readonly table: number;
+  readonly numbers: Pick<KernelNumbers, 'protocol' | 'priorityToPod' | 'priorityFromPod'>;
+}
+
+/** Every datapath there is. */
+export type DatapathName = 'routed-veth';

@@ -1,9 +1,10 @@
-/** Writes docs/configuration.md from the schemas: `node scripts/docs.ts`. A test says when it must be run again. */
+/** Writes docs/configuration.md from the schemas, and docs/errors.md from the catalogue: `node scripts/docs.ts`. A test says when it must be run again. */
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { nodeConfig } from '../src/store/node-config.ts';
 import { podSubnet } from '../src/store/pod-subnet.ts';
+import { errorsPage, errorsPath } from './errors-page.ts';
 
 /** Where the page lives. */
 export const configurationPath = join(resolve(import.meta.dirname, '..'), 'docs/configuration.md');
@@ -138,4 +139,7 @@ function valueOf(shape: Shape): string {
   }
 }
 
-if (import.meta.main) writeFileSync(configurationPath, configurationPage());
+if (import.meta.main) {
+  writeFileSync(configurationPath, configurationPage());
+  writeFileSync(errorsPath, errorsPage());
+}

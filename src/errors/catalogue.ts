@@ -12,15 +12,7 @@ import { storeErrors } from './areas/store.ts';
 import { vpcErrors } from './areas/vpc.ts';
 import type { ErrorEntry } from './entry.ts';
 
-export const catalogue = {
-  ...requestErrors,
-  ...agentErrors,
-  ...poolErrors,
-  ...kernelErrors,
-  ...storeErrors,
-  ...cloudErrors,
-  ...vpcErrors,
-  ...configErrors,
+const defects = {
   internal: {
     code: 999,
     cni: 999,
@@ -30,5 +22,46 @@ export const catalogue = {
   },
 } as const satisfies Record<string, ErrorEntry>;
 
+/** Every entry by its name. */
+export const catalogue = {
+  ...requestErrors,
+  ...agentErrors,
+  ...poolErrors,
+  ...kernelErrors,
+  ...storeErrors,
+  ...cloudErrors,
+  ...vpcErrors,
+  ...configErrors,
+  ...defects,
+} as const satisfies Record<string, ErrorEntry>;
+
 /** The name of an entry. */
 export type ErrorName = keyof typeof catalogue;
+
+/** Entries that belong together, and the codes they may have. */
+export interface ErrorArea {
+  readonly title: string;
+  /** First and last code, both included; most areas have one range. */
+  readonly ranges: readonly (readonly [number, number])[];
+  readonly entries: Readonly<Record<string, ErrorEntry>>;
+}
+
+/** The catalogue by area, for its documentation and for the test that keeps codes apart. */
+export const areas: readonly ErrorArea[] = [
+  { title: 'Requests of a runtime', ranges: [[100, 119]], entries: requestErrors },
+  {
+    title: 'The agent',
+    ranges: [
+      [120, 129],
+      [200, 209],
+    ],
+    entries: agentErrors,
+  },
+  { title: 'Addresses', ranges: [[130, 139]], entries: poolErrors },
+  { title: 'The kernel', ranges: [[140, 149]], entries: kernelErrors },
+  { title: 'State on disk', ranges: [[150, 159]], entries: storeErrors },
+  { title: 'The cloud', ranges: [[160, 179]], entries: cloudErrors },
+  { title: 'The emulated VPC', ranges: [[180, 189]], entries: vpcErrors },
+  { title: 'Configuration files', ranges: [[190, 199]], entries: configErrors },
+  { title: 'Defects', ranges: [[999, 999]], entries: defects },
+];

@@ -8,7 +8,7 @@ export const poolErrors = {
     message: 'no address left for {pod} in {subnet}',
     details:
       '{inUse} in use, {cooling} cooling (next free in {seconds} s), {wanted} wanted, {held} held by this node; growth stopped by {limit}',
-    hint: '{remedy}',
+    hint: '{remedy}; flatpod status shows the numbers of every PodSubnet',
   },
   addressInUse: {
     code: 131,

@@ -44,15 +44,16 @@ export function startSelfDefence(defended: Defended): SelfDefence {
   let suspects: Suspects = noSuspects();
   let timer: NodeJS.Timeout | undefined;
 
-  const repair = (plan: Plan, why: string): Difference[] =>
-    repairPlan(defended, plan, (difference) => tell(defended.log, counts, difference, why));
+  const repair = (plan: Plan, why: string, events: readonly KernelEvent[] = []): Difference[] =>
+    repairPlan(defended, plan, events, (difference) => tell(defended.log, counts, difference, why));
   const answer = (): void => {
     timer = undefined;
     const gathered = suspects;
     suspects = noSuspects();
     try {
       for (const plan of [defended.nodePlan(), ...Iterator.from(defended.pods()).map(planOf)]) {
-        if (gathered.all || gathered.events.some((event) => concerns(event, plan))) repair(plan, 'removed behind our back');
+        if (gathered.all || gathered.events.some((event) => concerns(event, plan)))
+          repair(plan, 'removed behind our back', gathered.events);
       }
     } catch (error) {
       defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
@@ -99,6 +100,8 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
     case 'link':
     case 'link-gone':
       return plan.some((object) => (object.kind === 'link' || object.kind === 'veth') && object.name === event.link.name);
+    case 'nft-changed':
+      return plan.some((object) => object.kind === 'nft-table');
     case 'address-gone':
       return plan.some((object) => object.kind === 'address' && object.address === event.address.address);
     case 'route-gone':
@@ -109,10 +112,10 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
 }
 
 /** Compares, applies what differs. A missing veth takes all that depends on it along, so the whole plan is applied then. */
-function repairPlan(defended: Defended, plan: Plan, found: (difference: Difference) => void): Difference[] {
+function repairPlan(defended: Defended, plan: Plan, events: readonly KernelEvent[], found: (difference: Difference) => void): Difference[] {
   let differences: Difference[];
   try {
-    differences = defended.kernel.compare(plan);
+    differences = withChangedTables(defended.kernel.compare(plan), plan, events);
   } catch (error) {
     if (isFailure(error, 'netnsMissing') || isFailure(error, 'notNetns')) return [];
     throw error;
@@ -127,6 +130,15 @@ function repairPlan(defended: Defended, plan: Plan, found: (difference: Differen
     defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
   }
   return differences;
+}
+
+/** A table is compared by its digest alone, so one that somebody changed inside counts as different because the kernel told so. */
+function withChangedTables(differences: Difference[], plan: Plan, events: readonly KernelEvent[]): Difference[] {
+  const change = events.find((event) => event.kind === 'nft-changed');
+  if (change === undefined) return differences;
+  const seen = new Set(differences.map(({ object }) => object));
+  const tables = plan.filter((object) => object.kind === 'nft-table' && !seen.has(object));
+  return [...differences, ...tables.map((object) => ({ object, problem: `changed by ${change.by}` }))];
 }
 
 function tell(log: Log, counts: Map<string, number>, { object, problem }: Difference, why: string): void {

@@ -1,6 +1,7 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { hostTableName } from '../datapath/host-table.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
@@ -43,7 +44,7 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { log, attachments } = options;
   await using open = new AsyncDisposableStack();
-  const kernel = open.use(openKernel());
+  const kernel = open.use(openKernel(hostTableName));
   const cloud = await startCloud(options, kernel);
   open.defer(() => cloud?.grants.stop());
   const node: NodeAgent = { kernel, attachments, locks: new Locks(), log, cloud };

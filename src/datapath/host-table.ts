@@ -7,6 +7,9 @@ import type { NodeConfig } from '../store/node-config.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import { markOf } from './marks.ts';
 
+/** The table's name, in family inet. */
+export const hostTableName = 'flatpod';
+
 const template = readFileSync(join(import.meta.dirname, 'host.nft'), 'utf8');
 
 /** A NIC with the name its link has on this node. */
@@ -42,7 +45,7 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
   };
   const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
   // Without a NIC there is no mark to look up, and nft refuses an empty map.
-  return { kind: 'nft-table', where: host, family: 'inet', table: 'flatpod', text: marks.length === 0 ? '' : text };
+  return { kind: 'nft-table', where: host, family: 'inet', table: hostTableName, text: marks.length === 0 ? '' : text };
 }
 
 function elements(cidrs: readonly Cidr[]): string {

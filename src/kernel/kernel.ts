@@ -6,6 +6,7 @@ import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
 import { decodeRoute, dumpRoutes, type Route } from './netlink/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
+import { watchNft } from './nft-watch.ts';
 import { LinkRemover } from './remove-links.ts';
 import { removePlan } from './remove.ts';
 import type { Plan } from './state.ts';
@@ -26,15 +27,22 @@ export interface Kernel extends Disposable {
   watch(listener: (event: KernelEvent) => void): () => void;
 }
 
-/** Opens sockets in the namespace the process is in now. @throws NetlinkError without CAP_NET_ADMIN. */
-export function openKernel(): Kernel {
+/** Opens sockets in the namespace the process is in now. `nftTable`: the table whose changes by others are told. @throws NetlinkError without CAP_NET_ADMIN. */
+export function openKernel(nftTable?: string): Kernel {
   const socket = new NetlinkSocket();
   const remover = new LinkRemover(socket);
   const listeners = new Set<(event: KernelEvent) => void>();
+  const tell = (event: KernelEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
   const stop = watchKernel((event) => {
     if (event.kind === 'link-gone') remover.gone(event.link.index);
-    for (const listener of listeners) listener(event);
+    tell(event);
   });
+  const stopNft =
+    nftTable === undefined
+      ? undefined
+      : watchNft(undefined, nftTable, (change) => tell(change.kind === 'changed' ? { kind: 'nft-changed', by: change.by } : change));
   return {
     apply: (plan) => applyPlan(socket, plan),
     remove: (plan) => removePlan(socket, remover, plan),
@@ -50,6 +58,7 @@ export function openKernel(): Kernel {
     },
     [Symbol.dispose]() {
       stop();
+      stopNft?.();
       remover.close();
       socket.close();
     },

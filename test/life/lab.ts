@@ -1,0 +1,225 @@
+/** A lab for one test file: an emulated VPC with real packets, machines, agents as processes of their own, Pods through the real executable. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodeReport } from '../../src/agent/report.ts';
+import { askAgent } from '../../src/cli/ask.ts';
+import { type VpcApi, vpcApi } from '../../src/cli/demo/api.ts';
+import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
+import { buildLab, type Lab, type LabPlan, machineOf } from '../../src/cli/demo/lab.ts';
+import { type Running, start } from '../../src/cli/demo/processes.ts';
+import { createNetns, deleteNetns, NAMED, openNetns } from '../../src/kernel/netns.ts';
+import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
+import { parseIp } from '../../src/net/address.ts';
+import { cleanVpc } from '../../src/vpc/clean.ts';
+
+const PORT = 8080;
+let labs = 0;
+
+/** Waits until `probe` holds (no exception, not false), at most ten seconds; then fails with its last word. */
+export async function eventually<T>(what: string, probe: () => T | Promise<T>): Promise<T> {
+  const end = performance.now() + 10_000;
+  for (;;) {
+    try {
+      const found = await probe();
+      if (found !== false) return found;
+      assert.ok(performance.now() < end, `${what}: not within 10 s`);
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+    await sleep(25);
+  }
+}
+
+/** A namespace that stands for a container. */
+export interface Container {
+  readonly container: string;
+  readonly netns: string;
+}
+
+/** A node: its machine and the agent on it. */
+export interface TestNode {
+  readonly name: string;
+  readonly netns: string;
+  readonly address: string;
+  readonly publicAddress: string | undefined;
+  readonly instance: string;
+  readonly dir: string;
+  readonly socket: string;
+  /** Starts the agent; `env` may name a fault point. */
+  start(env?: Readonly<Record<string, string>>, yaml?: string): Promise<void>;
+  kill9(): Promise<void>;
+  stop(): Promise<void>;
+  readonly agent: Running;
+  log(): string;
+  report(): Promise<NodeReport>;
+  ask<T>(question: 'check' | 'repair' | 'drain'): Promise<T>;
+  container(): Container;
+  call(verb: 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS' | 'VERSION', of: Partial<Container>, more?: CallOptions): Promise<CniAnswer>;
+  /** ADD that must succeed; the addresses. */
+  add(of: Container, more?: CallOptions): Promise<string[]>;
+  ip(args: string): string;
+}
+
+export interface CallOptions {
+  readonly config?: Readonly<Record<string, unknown>> | string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface TestLab extends AsyncDisposable {
+  readonly api: VpcApi;
+  readonly url: string;
+  readonly lab: Lab;
+  readonly nodes: readonly TestNode[];
+  node(index: number): TestNode;
+  vpc: Running;
+  /** Starts the VPC's program again. */
+  restartVpc(): Promise<void>;
+  /** Asks for the own address from `from` at `to`: what the other side saw, or the error's text. */
+  seenFrom(fromNetns: string, to: string, toNetns: string): Promise<string>;
+}
+
+export interface TestLabOptions {
+  readonly plan: LabPlan;
+  /** Machines that get an agent, with the subnet its Pods use, more of its NodeConfig's spec, and its PodSubnet's. */
+  readonly agents: Readonly<Record<string, { readonly subnet: string; readonly node?: string; readonly pods?: string }>>;
+  readonly mtu?: number;
+}
+
+/** Builds it all. Disposing removes processes, namespaces and files, whatever happened. */
+export async function testLab(options: TestLabOptions): Promise<TestLab> {
+  const name = `fpt${process.pid}x${++labs}`;
+  const dir = mkdtempSync(join(tmpdir(), 'fpt-'));
+  const url = `unix:${dir}/vpc.sock`;
+  const mtu = options.mtu === undefined ? [] : ['--mtu', String(options.mtu)];
+  const cidrs = ['--cidr', '10.20.0.0/16', '2001:db8:20::/56'];
+  const startVpc = (): Promise<Running> =>
+    start(dir, {
+      name: 'vpc',
+      args: ['vpc', '--name', name, '--listen', url, '--state', join(dir, 'vpc'), ...cidrs, ...mtu],
+      ready: `${dir}/vpc.sock`,
+    });
+  const api = vpcApi(url);
+  const nodes: TestNode[] = [];
+  const remove = async (): Promise<void> => {
+    for (const node of nodes) await node.kill9();
+    api[Symbol.dispose]();
+    await test.vpc.stop('SIGKILL');
+    for (const ns of readdirSync(NAMED)) if (ns.startsWith(`${name}-p`)) deleteNetns(ns);
+    cleanVpc(name);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const test = { vpc: await startVpc() };
+  try {
+    const lab = await buildLab(api, options.plan);
+    for (const [machine, { subnet, node = '', pods = '' }] of Object.entries(options.agents)) {
+      const { id } = machineOf(lab, machine);
+      const yaml = configOf({ machine, id, url, subnet: lab.subnets.get(subnet)?.id ?? '', node, pods });
+      nodes.push(testNode(name, machineOf(lab, machine), dir, yaml));
+    }
+    await Promise.all(nodes.map((node) => node.start()));
+    return {
+      api,
+      url,
+      lab,
+      nodes,
+      get vpc() {
+        return test.vpc;
+      },
+      node(index) {
+        const node = nodes[index];
+        assert.ok(node, `node ${index}`);
+        return node;
+      },
+      async restartVpc() {
+        test.vpc = await startVpc();
+      },
+      seenFrom,
+      [Symbol.asyncDispose]: remove,
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function seenFrom(fromNetns: string, to: string, toNetns: string): Promise<string> {
+  using there = openNetns(toNetns, true);
+  using here = openNetns(fromNetns, true);
+  const server = await listenIn(there, PORT);
+  try {
+    return await askWhoAmI(here, parseIp(to), PORT, 3000);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    server.close();
+  }
+}
+
+function configOf(c: { machine: string; id: string; url: string; subnet: string; node: string; pods: string }): string {
+  return `apiVersion: flatpod.dev/v1alpha1
+kind: NodeConfig
+metadata: {name: ${c.machine}}
+spec: {node: ${c.machine}, instance: ${c.id}, cloud: {type: vpc, endpoint: '${c.url}'}${c.node === '' ? '' : `, ${c.node}`}}
+---
+apiVersion: flatpod.dev/v1alpha1
+kind: PodSubnet
+metadata: {name: pods}
+spec: {cloudSubnet: ${c.subnet}, default: true${c.pods === '' ? '' : `, ${c.pods}`}}
+`;
+}
+
+function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: string, yaml: string): TestNode {
+  const dir = join(root, machine.name);
+  const [socket, config] = [join(dir, 'cni.sock'), join(dir, 'node.yaml')];
+  const own = { FLATPOD_SOCKET: socket, FLATPOD_STATE: join(dir, 'state') };
+  let agent: Running | undefined;
+  let made = 0;
+  const node: TestNode = {
+    name: machine.name,
+    netns: machine.netns,
+    address: machine.addresses[0] ?? '',
+    publicAddress: machine.publicAddress,
+    instance: machine.id,
+    dir,
+    socket,
+    get agent() {
+      assert.ok(agent, 'the agent was never started');
+      return agent;
+    },
+    async start(env = {}, other = yaml) {
+      mkdirSync(dir, { recursive: true });
+      writeFileSync(config, other);
+      const args = ['agent', '--config', config];
+      agent = await start(root, { name: machine.name, args, netns: machine.netns, ready: socket, env: { ...own, ...env } });
+    },
+    kill9: async () => agent?.stop('SIGKILL'),
+    stop: async () => agent?.stop(),
+    log: () => node.agent.log(),
+    report: () => askAgent<NodeReport>(socket, 'report', 5000),
+    ask: (question) => askAgent(socket, question, 20_000),
+    container() {
+      const container = `${machine.name}-${++made}`;
+      return { container, netns: createNetns(`${lab}-p${container}`) };
+    },
+    call(verb, { container = '', netns = '' }, { config: more = {}, env = {} } = {}) {
+      const text = typeof more === 'string' ? more : JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod', ...more });
+      return cni({ verb, env: { ...own, CNI_CONTAINERID: container, CNI_NETNS: netns, CNI_IFNAME: 'eth0', ...env }, config: text });
+    },
+    async add(of, more) {
+      const answer = await node.call('ADD', of, more);
+      assert.equal(answer.status, 0, answer.stdout + answer.stderr);
+      const result = JSON.parse(answer.stdout) as { ips: { address: string }[] };
+      return result.ips.map(({ address }) => address.split('/')[0] ?? address);
+    },
+    ip: (args) =>
+      execFileSync('ip', ['-n', machine.netns.slice(NAMED.length + 1), ...args.split(' ')], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+  };
+  return node;
+}

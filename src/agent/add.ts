@@ -39,11 +39,11 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
   return resultOf(attachment.interface, request);
 }
 
-/** An ADD that was never answered, because the agent died in it, may be asked for again: what it left goes first. One that was answered may not. */
+/** An ADD that a predecessor may not have answered, because it died in it, may be asked for again: what it left goes first. Any other may not. */
 async function replaceInterrupted(node: NodeAgent, request: AddRequest): Promise<void> {
   const known = node.attachments.find(request.container, request.ifname);
   if (known === undefined) return;
-  if (known.state === 'ready') {
+  if (!node.interrupted.has(keyOf(request))) {
     const { container, ifname } = request;
     throw failure('attachmentExists', { container, ifname, addresses: known.interface.addresses.join(', ') });
   }

@@ -2,7 +2,7 @@
 import type { AddRequest } from '../cni/request.ts';
 import { failure } from '../errors/failure.ts';
 import { faultPoint } from './fault-point.ts';
-import type { Attachment, CloudPart, NodeAgent } from './node-agent.ts';
+import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { podInterface } from './pod-interface.ts';
 import { now_ms } from './pools.ts';
 import { chooseSubnet } from './subnet-choice.ts';
@@ -46,6 +46,7 @@ export function detach(node: NodeAgent, attachment: Attachment, everUsed: boolea
   const cooldown_ms = everUsed ? (node.cloud?.config.cooldown_s ?? 0) * 1000 : 0;
   const until_ms = now_ms() + cooldown_ms;
   node.attachments.close(attachment, cooldown_ms === 0 ? 0 : until_ms);
+  node.interrupted.delete(keyOf(attachment));
   node.cloud?.pools.release(attachment.subnet, attachment.interface.addresses, cooldown_ms === 0 ? 0 : until_ms);
 }
 

@@ -22,6 +22,8 @@ export interface CloudPart {
 export interface NodeAgent {
   readonly kernel: Kernel;
   readonly attachments: stored.Attachments<PodInterface>;
+  /** Keys of attachments that a predecessor died over, so that nobody knows whether their ADD was answered. */
+  readonly interrupted: Set<string>;
   readonly locks: Locks;
   readonly log: Log;
   readonly cloud: CloudPart | undefined;

@@ -9,7 +9,7 @@
 import { asFailure, type Failure, failure } from '../errors/failure.ts';
 import { Pool, type Refusal, type Taken } from '../ipam/pool.ts';
 import type { Ip } from '../net/address.ts';
-import type { Cidr } from '../net/cidr.ts';
+import { type Cidr, contains } from '../net/cidr.ts';
 import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 
@@ -42,11 +42,16 @@ export function now_ms(): number {
 
 export class Pools {
   readonly #pools = new Map<string, SubnetPool>();
+  readonly #orphans: Set<Ip>;
   readonly #demandChanged: (urgent: boolean) => void;
   #growth: readonly Growth[] = [];
 
-  /** `demandChanged` is called synchronously whenever the numbers change; urgent when an ADD waits. `returned`: see PoolOptions. */
-  constructor(subnets: readonly PodSubnet[], returned: readonly Cidr[], demandChanged: (urgent: boolean) => void) {
+  /**
+   * `demandChanged` is called synchronously whenever the numbers change; urgent when an ADD waits. `returned`: see PoolOptions.
+   * `orphans`: addresses in use by Pods without a record (orphans.ts).
+   */
+  constructor(subnets: readonly PodSubnet[], returned: readonly Cidr[], orphans: readonly Ip[], demandChanged: (urgent: boolean) => void) {
+    this.#orphans = new Set(orphans);
     this.#demandChanged = demandChanged;
     for (const subnet of subnets) {
       const { families, exclude, perNode } = subnet.spec;
@@ -65,9 +70,15 @@ export class Pools {
     this.#growth = growth;
     const granted = nics.flatMap((nic) => nic.blocks);
     return [...this.#pools].flatMap(([name, own]) => {
+      const serving = nics.filter((nic) => nic.subnet === name);
       const overlapping = own.pool.grant(
-        nics.filter((nic) => nic.subnet === name && plugged.has(nic.id)),
+        serving.filter((nic) => plugged.has(nic.id)),
         granted,
+      );
+      const blocks = serving.flatMap((nic) => nic.blocks);
+      own.pool.restore(
+        [...this.#orphans].filter((ip) => blocks.some((block) => contains(block, ip))),
+        [],
       );
       this.#serve(own);
       return [...overlapping];
@@ -96,6 +107,12 @@ export class Pools {
     own.pool.release(addresses, until_ms);
     this.#demandChanged(own.waiting.length > 0);
     this.#serve(own);
+  }
+
+  /** The Pod without a record that used the address is gone: it rests, then it is free. */
+  endOrphan(address: Ip, until_ms: number): void {
+    this.#orphans.delete(address);
+    for (const name of this.#pools.keys()) this.release(name, [address], until_ms);
   }
 
   /** What the controller is to know. */

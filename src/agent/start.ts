@@ -13,6 +13,7 @@ import { followGrants, type Grants } from './grants.ts';
 import { listen } from './listen.ts';
 import { Locks } from './locks.ts';
 import { type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
+import { orphansIn, watchOrphans } from './orphans.ts';
 import { now_ms, Pools } from './pools.ts';
 import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
@@ -47,7 +48,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const kernel = open.use(openKernel(hostTableName));
   const cloud = await startCloud(options, kernel);
   open.defer(() => cloud?.grants.stop());
-  const node: NodeAgent = { kernel, attachments, locks: new Locks(), log, cloud };
+  open.defer(() => cloud?.stopOrphans());
+  const interrupted = new Set(
+    attachments
+      .list()
+      .filter(({ state }) => state === 'opening')
+      .map(keyOf),
+  );
+  const node: NodeAgent = { kernel, attachments, interrupted, locks: new Locks(), log, cloud };
 
   await honourSpool(node, join(options.state, 'spool'));
   const defence = startDefence(node);
@@ -73,13 +81,18 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   return { stop: () => all.disposeAsync(), drained };
 }
 
-async function startCloud({ cloud, attachments, log }: AgentOptions, kernel: Kernel): Promise<CloudPart | undefined> {
+async function startCloud(
+  { cloud, attachments, log }: AgentOptions,
+  kernel: Kernel,
+): Promise<(CloudPart & { stopOrphans: () => void }) | undefined> {
   if (cloud === undefined) return undefined;
   const { name, config, subnets, store } = cloud;
   const returned = (await store.get(name))?.spec.returned ?? [];
   // Pools and grants know of each other: pools tell of demand, grants feed the pools.
   let grants: Grants | undefined;
-  const pools = new Pools(subnets, returned, (urgent) => grants?.demandChanged(urgent));
+  const { protocol } = config.numbers;
+  const orphans = orphansIn(kernel, protocol, new Set(attachments.list().flatMap((attachment) => attachment.interface.addresses)));
+  const pools = new Pools(subnets, returned, orphans, (urgent) => grants?.demandChanged(urgent));
   for (const subnet of subnets) {
     const subnetName = subnet.metadata.name;
     const leased = attachments.list().filter((attachment) => attachment.subnet === subnetName);
@@ -88,8 +101,9 @@ async function startCloud({ cloud, attachments, log }: AgentOptions, kernel: Ker
       attachments.resting(subnetName, now_ms(), config.cooldown_s * 1000),
     );
   }
+  const stopOrphans = watchOrphans(kernel, protocol, orphans, log, (ip) => pools.endOrphan(ip, now_ms() + config.cooldown_s * 1000));
   grants = await followGrants({ name, config, store, kernel, pools: () => pools, log });
-  return { name, config, subnets, pools, grants };
+  return { name, config, subnets, pools, grants, stopOrphans };
 }
 
 function startDefence(node: NodeAgent): SelfDefence {

@@ -50,7 +50,7 @@ export interface TestNode {
   readonly dir: string;
   readonly socket: string;
   /** Starts the agent; `env` may name a fault point. */
-  start(env?: Readonly<Record<string, string>>, yaml?: string): Promise<void>;
+  start(env?: Readonly<Record<string, string>>, yaml?: string, args?: readonly string[]): Promise<void>;
   kill9(): Promise<void>;
   stop(): Promise<void>;
   readonly agent: Running;
@@ -190,10 +190,10 @@ function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: stri
       assert.ok(agent, 'the agent was never started');
       return agent;
     },
-    async start(env = {}, other = yaml) {
+    async start(env = {}, other = yaml, more = []) {
       mkdirSync(dir, { recursive: true });
       writeFileSync(config, other);
-      const args = ['agent', '--config', config];
+      const args = ['agent', '--config', config, ...more];
       agent = await start(root, { name: machine.name, args, netns: machine.netns, ready: socket, env: { ...own, ...env } });
     },
     kill9: async () => agent?.stop('SIGKILL'),

@@ -19,14 +19,14 @@ import { cleanVpc } from '../../src/vpc/clean.ts';
 const PORT = 8080;
 let labs = 0;
 
-/** Waits until `probe` holds (no exception, not false), at most ten seconds; then fails with its last word. */
-export async function eventually<T>(what: string, probe: () => T | Promise<T>): Promise<T> {
-  const end = performance.now() + 10_000;
+/** Waits until `probe` holds (no exception, not false), ten seconds unless told otherwise; then fails with its last word. */
+export async function eventually<T>(what: string, probe: () => T | Promise<T>, limit_s = 10): Promise<T> {
+  const end = performance.now() + limit_s * 1000;
   for (;;) {
     try {
       const found = await probe();
       if (found !== false) return found;
-      assert.ok(performance.now() < end, `${what}: not within 10 s`);
+      assert.ok(performance.now() < end, `${what}: not within ${limit_s} s`);
     } catch (error) {
       if (performance.now() > end) throw error;
     }

@@ -73,7 +73,7 @@ export const nativeCompilers = ['musl-gcc', 'gcc'] as const;
  * Bundles the command into one CommonJS file: an ES module that imports node:http would load undici too, and running sources costs 17 MiB and 90 ms
  * (docs/adr/0003). The nft texts and the API document that the code reads at run time go beside it.
  */
-export function buildCommand(): Built[] {
+function buildCommand(): Built[] {
   const artefact = join(root, 'dist/flatpod.cjs');
   const result = buildSync({
     entryPoints: [join(root, 'src/main.ts')],

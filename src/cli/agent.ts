@@ -12,6 +12,7 @@ import type { PodSubnet } from '../store/pod-subnet.ts';
 import { openDatabase } from '../store/sqlite.ts';
 import { untilSignal } from './signal.ts';
 
+/** Options of `flatpod agent`, as typed. */
 export interface AgentArguments {
   readonly config?: string;
   readonly socket: string;

@@ -2,6 +2,7 @@
 import { failure } from '../errors/failure.ts';
 import { askAgent } from './ask.ts';
 
+/** Options of `flatpod drain`, as typed. */
 export interface DrainArguments {
   readonly socket: string;
   readonly json: boolean;

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { run } from './exit.ts';
 
 /** Where the agent's socket and state are, unless options or the environment say otherwise. */
-export const places = {
+const places = {
   socket: process.env['FLATPOD_SOCKET'] ?? '/run/flatpod/cni.sock',
   state: process.env['FLATPOD_STATE'] ?? '/var/lib/flatpod',
 };

@@ -7,6 +7,7 @@ export interface Output {
   readonly isTTY?: boolean;
 }
 
+/** How a text may look on a terminal. */
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
 /** The text in that style when `output` is a terminal and NO_COLOR is not set. */

@@ -5,6 +5,7 @@ import { tryParseCidr } from '../net/cidr.ts';
 import { startVpc } from '../vpc/start.ts';
 import { untilSignal } from './signal.ts';
 
+/** Options of `flatpod vpc`, as typed. */
 export interface VpcArguments {
   readonly name: string;
   readonly listen: string;
@@ -14,6 +15,7 @@ export interface VpcArguments {
   readonly fabric: boolean;
 }
 
+/** Runs until a signal. @throws Failure vpcOptions, vpcState, vpcListen, vpcFabric. */
 export async function runVpc({ name, listen, state, cidr, mtu, fabric }: VpcArguments): Promise<number> {
   const cidrs = cidr?.map((text) => {
     const block = tryParseCidr(text);

@@ -11,6 +11,7 @@ import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 
+/** The cloud's own ids, as it spells them. */
 export type NicId = string & { readonly __brand: 'NicId' };
 export type InstanceId = string & { readonly __brand: 'InstanceId' };
 export type SubnetId = string & { readonly __brand: 'SubnetId' };
@@ -74,6 +75,7 @@ export interface CloudNetwork {
   readonly cidrs: readonly Cidr[];
 }
 
+/** What an interface is to be like. */
 export interface CreateNic {
   readonly clientToken: string;
   readonly subnet: SubnetId;

@@ -82,6 +82,7 @@ export interface VersionRequest {
   readonly cniVersion: CniVersion;
 }
 
+/** Any request, told apart by its verb. */
 export type CniRequest = AddRequest | CheckRequest | DelRequest | GcRequest | StatusRequest | VersionRequest;
 
 type Variables = ReadonlyMap<string, string>;

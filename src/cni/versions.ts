@@ -9,6 +9,7 @@ export const newestVersion: CniVersion = '1.1.0';
 /** What a configuration without cniVersion means (CNI specification 0.1.0 had no such key everywhere; libcni reads it so). */
 export const unsaidVersion: CniVersion = '0.1.0';
 
+/** What a runtime may ask for. */
 export type Verb = 'add' | 'del' | 'check' | 'gc' | 'status' | 'version';
 
 /** The version that brought each verb. VERSION (0.2.0) answers for all: it is how a runtime finds out. */
@@ -21,6 +22,7 @@ export const verbSince: Readonly<Record<Verb, CniVersion>> = {
   version: '0.1.0',
 };
 
+/** Whether Flatpod speaks it. */
 export function isCniVersion(text: unknown): text is CniVersion {
   return (cniVersions as readonly unknown[]).includes(text);
 }

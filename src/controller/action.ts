@@ -3,6 +3,7 @@ import type { NicId, Wanted } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { NicIntent } from './notes.ts';
 
+/** A call, and all it needs. */
 export type Action =
   | { readonly do: 'assign'; readonly subnet: string; readonly nic: NicId; readonly want: Wanted }
   | { readonly do: 'attach'; readonly subnet: string; readonly nic: NicId; readonly deviceIndex: number }

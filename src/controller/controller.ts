@@ -16,6 +16,7 @@ import { pass } from './reconcile.ts';
 import { type Sightings, sweep } from './sweeper.ts';
 import { type Timings, usualTimings, type World } from './world.ts';
 
+/** What a controller works on and with. */
 export interface ControllerOptions {
   /** Tells our NICs from another cluster's in the same account. */
   readonly cluster: string;
@@ -32,6 +33,7 @@ export interface ControllerOptions {
   readonly passesAtOnce?: number;
 }
 
+/** A running controller. */
 export interface Controller {
   /** Reads the cloud anew and makes one pass over the node, now. Rejects never: what fails is in the log and in the node's status. */
   passOnce(node: string): Promise<void>;

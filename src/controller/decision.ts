@@ -7,6 +7,7 @@ import type { Growth } from '../store/node-network.ts';
 /** A failure's name that begins with `cloud`. */
 type CloudErrorName = Extract<ErrorName, `cloud${string}`>;
 
+/** What to do next, and after which pause. */
 export interface Decision {
   /**
    * - `retry`: the call was not done; the same again, later

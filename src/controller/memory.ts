@@ -19,6 +19,7 @@ export interface Pause {
   readonly until_ms: number;
 }
 
+/** One node, as far as it is remembered. */
 export interface NodeMemory {
   /** When this controller first heard of the node. */
   readonly born_ms: number;

@@ -20,6 +20,7 @@ export interface NicIntent {
   readonly since_ms: number;
 }
 
+/** What is written down for one node. */
 export interface Notes {
   readonly intents: readonly NicIntent[];
   readonly foreign: readonly Cidr[];

@@ -16,6 +16,7 @@ import { shrinkPool } from './shrink.ts';
 import type { Situation } from './situation.ts';
 import { intentOf, isOurs } from './tags.ts';
 
+/** What to tell, what to note, what to do. */
 export interface Plan {
   /** What the agent is told before any of the actions. */
   readonly nics: readonly GrantedNic[];
@@ -29,6 +30,7 @@ export interface Plan {
 
 const order: readonly Action['do'][] = ['assign', 'attach', 'create', 'unassign', 'detach', 'delete'];
 
+/** The plan for this picture; the same picture gives the same plan. */
 export function planFor(situation: Situation): Plan {
   const grants = grantsOf(situation);
   const pools = poolsOf(situation, grants);

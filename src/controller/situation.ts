@@ -9,6 +9,7 @@ import type { Missing } from './vanished.ts';
 /** Why nothing is asked of the cloud for now. */
 export type Stop = Omit<Growth, 'subnet'>;
 
+/** One node at one moment. */
 export interface Situation {
   readonly cluster: string;
   readonly node: string;

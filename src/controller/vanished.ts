@@ -8,10 +8,12 @@ import type { GrantedNic, NodeNetwork, NodeNetworkSpec } from '../store/node-net
 /** Since when each missing grant is missing, and whether that is sure by now. The keys are {@link nicKey} and {@link blockKey}. */
 export type Missing = ReadonlyMap<string, { readonly since_ms: number; readonly sure: boolean }>;
 
+/** Names a granted NIC among what is missing. */
 export function nicKey(nic: GrantedNic): string {
   return nic.id;
 }
 
+/** Names a granted block of a NIC among what is missing. */
 export function blockKey(nic: GrantedNic, block: string): string {
   return `${nic.id} ${block}`;
 }

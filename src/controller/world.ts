@@ -26,6 +26,7 @@ export interface Timings {
   readonly sweepAge_ms: number;
 }
 
+/** What a controller runs with unless a test says otherwise. */
 export const usualTimings: Timings = {
   debounce_ms: 20,
   fullRead_ms: 180_000,
@@ -37,6 +38,7 @@ export const usualTimings: Timings = {
   sweepAge_ms: 300_000,
 };
 
+/** The controller’s surroundings. */
 export interface World {
   readonly cluster: string;
   readonly networks: NodeNetworks;

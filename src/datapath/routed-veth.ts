@@ -21,6 +21,7 @@ export function podGateway(family: Family): Ip {
   return gateways[family];
 }
 
+/** The plan of one Pod. Pure. */
 export function routedVeth(pod: PodInterface): Plan {
   const families = [...new Set(pod.addresses.map(familyOf))];
   return [

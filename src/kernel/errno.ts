@@ -9,4 +9,5 @@ export function errnoName(errno: number): string {
 }
 
 const { EEXIST, ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL, EBUSY, EINTR, EAGAIN, ENOBUFS, EINVAL, ENXIO } = constants.errno;
+/** The values that are told apart somewhere. */
 export const errno = { EEXIST, ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL, EBUSY, EINTR, EAGAIN, ENOBUFS, EINVAL, ENXIO } as const;

@@ -14,7 +14,7 @@ const BATCH_BEGIN = 16;
 const BATCH_END = 17;
 const NEWSETELEM = typeIn(subsystem.nftables, 12);
 const DELSETELEM = typeIn(subsystem.nftables, 14);
-// enum nft_set_elem_list_attributes, nft_list_attributes, nft_set_elem_attributes, nft_data_attributes
+/** Attributes: enum nft_set_elem_list_attributes, nft_list_attributes, nft_set_elem_attributes, nft_data_attributes. */
 export const LIST = { table: 1, set: 2, elements: 3 } as const;
 export const LIST_ELEMENT = 1;
 export const ELEMENT = { key: 1, data: 2, flags: 3 } as const;
@@ -34,6 +34,7 @@ export interface SetElement extends SetName {
   readonly data?: SetValue;
 }
 
+/** One element in or out. */
 export interface ElementChange {
   readonly action: 'add' | 'delete';
   readonly element: SetElement;

@@ -20,6 +20,7 @@ export interface Snapshot {
   readonly neighbours: ReadonlyMap<string, Neighbour>;
 }
 
+/** Names a route of a snapshot. */
 export function routeKey(dst: string, table: number): string {
   return `${dst}@${table}`;
 }
@@ -30,6 +31,7 @@ export function ruleKey(rule: Pick<Rule, 'family' | 'priority' | 'from' | 'to' |
   return `${rule.family} ${rule.priority} ${rule.from ?? ''} ${rule.to ?? ''} ${mark}`;
 }
 
+/** Names a neighbour entry of a snapshot; `link` is an index. */
 export function neighbourKey(link: number, address: Ip): string {
   return `${link} ${address}`;
 }

@@ -26,6 +26,7 @@ export function parseIp(text: string): Ip {
   return ip;
 }
 
+/** Whether it is an IPv4 or an IPv6 address. */
 export function familyOf(ip: Ip): Family {
   return ip.includes(':') ? 6 : 4;
 }

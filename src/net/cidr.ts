@@ -41,6 +41,7 @@ export function hostCidr(ip: Ip): Cidr {
   return `${ip}/${bitsOf(familyOf(ip))}` as Cidr;
 }
 
+/** The prefix length: 0–32 or 0–128. */
 export function lengthOf(cidr: Cidr): number {
   return Number(cidr.slice(cidr.indexOf('/') + 1));
 }
@@ -50,6 +51,7 @@ export function firstOf(cidr: Cidr): Ip {
   return cidr.slice(0, cidr.indexOf('/')) as Ip;
 }
 
+/** Whether it is a block of IPv4 or of IPv6 addresses. */
 export function cidrFamily(cidr: Cidr): Family {
   return cidr.includes(':') ? 6 : 4;
 }

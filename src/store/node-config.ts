@@ -36,6 +36,7 @@ const snat = z.strictObject({
   exclude: z.array(block).default([]).describe('destinations outside of the VPC that are reached without SNAT'),
 });
 
+/** spec of a NodeConfig. */
 export const nodeConfigSpec = z.strictObject({
   node: z.string().min(1).max(63).optional().describe("this node's name; the host name when absent"),
   instance: z.string().min(1).describe("the cloud's id of this instance"),
@@ -50,6 +51,7 @@ export const nodeConfigSpec = z.strictObject({
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
 });
 
+/** A NodeConfig as it stands in a file. */
 export const nodeConfig = z.strictObject({
   apiVersion: z.literal('flatpod.dev/v1alpha1'),
   kind: z.literal('NodeConfig'),
@@ -57,6 +59,7 @@ export const nodeConfig = z.strictObject({
   spec: nodeConfigSpec,
 });
 
+/** A NodeConfig that was read, defaults filled in. */
 export type NodeConfig = z.infer<typeof nodeConfig>;
 /** The numbers in the kernel that are ours. */
 export type KernelNumbers = NodeConfig['spec']['numbers'];

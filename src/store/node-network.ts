@@ -50,6 +50,7 @@ export interface Growth {
   readonly text: string;
 }
 
+/** The agent's half. */
 export interface NodeNetworkSpec {
   readonly instance: InstanceId;
   readonly demand: readonly Demand[];
@@ -61,6 +62,7 @@ export interface NodeNetworkSpec {
   readonly draining?: boolean;
 }
 
+/** The controller's half. */
 export interface NodeNetworkStatus {
   /** All address blocks of the VPC: destinations that need no SNAT. */
   readonly vpcCidrs: readonly Cidr[];

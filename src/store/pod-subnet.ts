@@ -14,7 +14,7 @@ const perNode = z.strictObject({
 });
 
 /** spec of a PodSubnet. */
-export const podSubnetSpec = z.strictObject({
+const podSubnetSpec = z.strictObject({
   cloudSubnet: z.string().min(1).describe('the id by which the cloud knows the subnet'),
   default: z.boolean().default(false).describe('serves Pods that no other PodSubnet names'),
   namespaces: z.array(name).default([]).describe('namespaces whose Pods use this subnet; empty: none by name'),
@@ -47,4 +47,5 @@ export const podSubnet = z.strictObject({
   spec: podSubnetSpec,
 });
 
+/** A PodSubnet that was read, defaults filled in. */
 export type PodSubnet = z.infer<typeof podSubnet>;

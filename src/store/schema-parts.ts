@@ -8,6 +8,7 @@ export const name = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/, 'a name has lower-case letters, digits, "-" and ".", at most 63');
 
+/** What every object begins with. */
 export const metadata = z.strictObject({
   name: name.describe('lower-case letters, digits, "-" and ".", at most 63'),
   labels: z.record(z.string(), z.string()).optional().describe('texts to select by; Flatpod ignores them'),

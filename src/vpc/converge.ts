@@ -5,6 +5,7 @@ import type { Events } from './events.ts';
 import type { Fabric } from './fabric/fabric.ts';
 import type { State } from './model/objects.ts';
 
+/** Brings the fabric to the state, one run at a time. */
 export interface Converger {
   /** Resolves when the fabric shows the state as it was at the call, or newer. @throws Failure vpcFabric. */
   readonly converge: () => Promise<void>;
@@ -12,6 +13,7 @@ export interface Converger {
   readonly settled: () => Promise<void>;
 }
 
+/** The converger of that fabric and state; what fails becomes an event and a line of the log. */
 export function converger(fabric: Fabric, state: State, events: Events, log: Log): Converger {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;

@@ -4,6 +4,7 @@ import type { Reason } from './model/refusal.ts';
 const MOST_EVENTS = 10_000;
 const MOST_WAITING = 64;
 
+/** Something that happened. */
 export interface VpcEvent {
   readonly number: number;
   readonly at_ms: number;
@@ -18,6 +19,7 @@ export interface VpcEvent {
   readonly fault?: string;
 }
 
+/** The newest events, and those who wait for more. */
 export class Events {
   private readonly kept: VpcEvent[] = [];
   private readonly waiting = new Set<() => void>();

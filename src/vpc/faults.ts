@@ -47,6 +47,7 @@ interface Live {
   readonly random: () => number;
 }
 
+/** The faults in force, and what they do to a call. */
 export class Faults {
   private readonly live = new Map<string, Live>();
 

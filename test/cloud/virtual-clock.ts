@@ -38,6 +38,6 @@ export function virtualClock(start_ms = 1_700_000_000_000): VirtualClock {
 }
 
 /** Everything that needs no time has happened: microtasks run dry before the next turn of the event loop. */
-export async function settled(): Promise<void> {
+async function settled(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

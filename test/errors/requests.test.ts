@@ -1,7 +1,8 @@
 /** Each mistake in what a runtime sends leads to the error made for it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeFrame, encodeFrame, frameReader } from '../../src/cni/frame.ts';
+import { decodeFrame, encodeFrame, frameLimit, frameReader } from '../../src/cni/frame.ts';
+import { configLimit, depthLimit } from '../../src/cni/json.ts';
 import { errorReply, resultReply } from '../../src/cni/reply.ts';
 import { type ErrorName, catalogue } from '../../src/errors/catalogue.ts';
 import { failure } from '../../src/errors/failure.ts';
@@ -15,11 +16,11 @@ const mistakes: readonly (readonly [ErrorName, Sent])[] = [
   ['variablesMissing', ['ADD', network, { CNI_NETNS: '' }]],
   ['variablesMissing', ['', network]],
   ['commandUnknown', ['ADDD', network]],
-  ['requestUnreadable', ['ADD', ' '.repeat(4 * 2 ** 20 + 1)]],
+  ['requestUnreadable', ['ADD', ' '.repeat(configLimit + 1)]],
   ['configNotJson', ['ADD', '{"name": "pods"']],
   ['configNotJson', ['ADD', '']],
   ['configNotJson', ['ADD', '[]']],
-  ['configNotJson', ['ADD', '['.repeat(65)]],
+  ['configNotJson', ['ADD', '['.repeat(depthLimit + 1)]],
   ['networkNameInvalid', ['ADD', { ...network, name: '/pods' }]],
   ['networkNameInvalid', ['DEL', { cniVersion: '1.0.0' }]],
   ['versionUnsupported', ['ADD', { ...network, cniVersion: '2.0.0' }]],
@@ -52,7 +53,9 @@ test('bytes on the socket that are no frame: FP118', () => {
   version2[4] = 2;
   for (const bytes of [Buffer.alloc(0), frame.subarray(0, -1), Buffer.concat([frame, frame]), version2, Buffer.from([1, 0, 0, 0, 1])])
     assert.throws(() => decodeFrame(bytes), { kind: 'frameInvalid' });
-  assert.throws(() => frameReader().take(Buffer.from([255, 255, 255, 255])), { kind: 'frameInvalid' });
+  const tooLong = Buffer.alloc(4);
+  tooLong.writeUInt32LE(frameLimit + 1);
+  assert.throws(() => frameReader().take(tooLong), { kind: 'frameInvalid' });
 });
 
 test('the answer of CNI carries code, sentence, FP number and the way out', () => {

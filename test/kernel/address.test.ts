@@ -1,3 +1,4 @@
+/** Interface addresses over rtnetlink, against the kernel and `ip -j`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeAddress, deleteAddress, dumpAddresses, newAddress } from '../../src/kernel/netlink/address.ts';

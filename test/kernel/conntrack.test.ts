@@ -1,3 +1,4 @@
+/** Connection tracking: dumped and forgotten, against real connections. */
 import assert from 'node:assert/strict';
 import { pbkdf2 } from 'node:crypto';
 import { test } from 'node:test';

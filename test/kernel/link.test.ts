@@ -1,3 +1,4 @@
+/** Links over rtnetlink, against the kernel and `ip -j`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {

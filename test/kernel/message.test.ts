@@ -1,3 +1,4 @@
+/** Netlink messages: bytes in, bytes out, and whatever else comes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Neighbour entries over rtnetlink, against the kernel and `ip -j`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeNeighbour, deleteNeighbour, dumpNeighbours, newNeighbour } from '../../src/kernel/netlink/neighbour.ts';

@@ -1,3 +1,4 @@
+/** Network namespaces: made, entered, left, refused. */
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+/** Elements of nftables sets and maps, against the kernel and `nft -j`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';

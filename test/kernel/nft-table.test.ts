@@ -1,3 +1,4 @@
+/** Tables of nftables: loaded, recognised, compared. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareTable, deleteTable, loadTable } from '../../src/kernel/nft-table.ts';

@@ -1,3 +1,4 @@
+/** nftables texts through libnftables: all or nothing, refusals in words. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';

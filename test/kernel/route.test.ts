@@ -1,3 +1,4 @@
+/** Routes over rtnetlink, against the kernel and `ip -j`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeRoute, deleteRoute, dumpRoutes, MAIN_TABLE, newRoute, type Route } from '../../src/kernel/netlink/route.ts';

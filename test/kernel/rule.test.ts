@@ -1,3 +1,4 @@
+/** Routing-policy rules over rtnetlink, against the kernel and `ip -j`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAIN_TABLE } from '../../src/kernel/netlink/route.ts';

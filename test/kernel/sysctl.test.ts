@@ -1,3 +1,4 @@
+/** sysctls of a namespace. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readSysctl, writeSysctl } from '../../src/kernel/sysctl.ts';

@@ -12,6 +12,7 @@ export interface Bucket {
   readonly at_ms: number;
 }
 
+/** A bucket as it is before the first call. */
 export function fullBucket(rate: Rate, now_ms: number): Bucket {
   return { tokens: rate.burst, at_ms: now_ms };
 }

@@ -15,6 +15,7 @@ import { type Bucket, drained, fullBucket, type Rate, takeToken } from './bucket
 /** Clouds count each of these apart. */
 export type CallKind = 'read' | 'create' | 'attach' | 'detach' | 'delete' | 'assign' | 'unassign';
 
+/** How fast calls may follow each other, and how many may wait for how long. */
 export interface Pace {
   readonly rates: Readonly<Record<CallKind, Rate>>;
   readonly longestWait_ms: number;

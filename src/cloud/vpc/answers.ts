@@ -4,11 +4,13 @@ import { cidrFamily, lengthOf } from '../../net/cidr.ts';
 import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, InstanceId, NicId, SubnetId, Wanted } from '../cloud.ts';
 import { cidr, count, heldBlock, id, ip, list, Mismatch, mac, object, oneOf, optional, type Read, text, texts, unique } from './shape.ts';
 
+/** The VPC itself. */
 export const networkOf: Read<CloudNetwork> = (value, at) => {
   const from = object(value, at);
   return { cidrs: unique(cidr)(from['cidrs'], `${at}.cidrs`) };
 };
 
+/** A subnet. */
 export const subnetOf: Read<CloudSubnet> = (value, at) => {
   const from = object(value, at);
   return {
@@ -22,6 +24,7 @@ export const subnetOf: Read<CloudSubnet> = (value, at) => {
   };
 };
 
+/** An instance with its limits. */
 export const instanceOf: Read<CloudInstance> = (value, at) => {
   const from = object(value, at);
   const limits = object(from['limits'], `${at}.limits`);
@@ -47,6 +50,7 @@ const attachmentOf: Read<NonNullable<CloudNic['attachment']>> = (value, at) => {
   };
 };
 
+/** A NIC with all that is on it. */
 export const nicOf: Read<CloudNic> = (value, at) => {
   const from = object(value, at);
   return {

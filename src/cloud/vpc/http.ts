@@ -13,6 +13,7 @@ export interface HttpAnswer {
 /** An answer that is no JSON, or too long. Anything else that goes wrong rejects with the error of the socket. */
 export class Unreadable extends Error {}
 
+/** One call, before it is made. */
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** `http://HOST:PORT` or `unix:/PATH` (which works across network namespaces). */

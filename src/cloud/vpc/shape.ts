@@ -13,15 +13,20 @@ function wrong(at: string, wanted: string, value: unknown): never {
   throw new Mismatch(`${at} should be ${wanted}, not ${(JSON.stringify(value) ?? 'absent').slice(0, 80)}`);
 }
 
+/** A text of at most 4096 characters. */
 export const text: Read<string> = (value, at) => (typeof value === 'string' && value.length <= 4096 ? value : wrong(at, 'text', value));
 
+/** A whole number, 0 or more. */
 export const count: Read<number> = (value, at) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : wrong(at, 'a whole number', value);
 
+/** An address in any spelling; canonical from here on. */
 export const ip: Read<Ip> = (value, at) => tryParseIp(text(value, at)) ?? wrong(at, 'an address', value);
 
+/** A block without host bits. */
 export const cidr: Read<Cidr> = (value, at) => tryParseCidr(text(value, at)) ?? wrong(at, 'a CIDR block', value);
 
+/** An Ethernet address. */
 export const mac: Read<Mac> = (value, at) => tryParseMac(text(value, at)) ?? wrong(at, 'an Ethernet address', value);
 
 /** A block a NIC may hold: /32, /28, /128 or /80. */
@@ -38,10 +43,12 @@ export function id<T extends string>(value: unknown, at: string): T {
   return given === '' ? wrong(at, 'an id', value) : (given as T);
 }
 
+/** One of these words. */
 export function oneOf<const T extends string>(...words: readonly T[]): Read<T> {
   return (value, at) => words.find((word) => word === value) ?? wrong(at, words.join(' or '), value);
 }
 
+/** A list; each member is read the same way. */
 export function list<T>(read: Read<T>): Read<T[]> {
   return (value, at) => (Array.isArray(value) ? value.map((item, i) => read(item, `${at}[${i}]`)) : wrong(at, 'a list', value));
 }
@@ -54,12 +61,14 @@ export function unique<T>(read: Read<T>): Read<T[]> {
   };
 }
 
+/** An object, its fields still unread. */
 export function object(value: unknown, at: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong(at, 'an object', value);
   // Narrowed to a plain object just now; its fields are still unknown.
   return value as Record<string, unknown>;
 }
 
+/** Texts by name. */
 export const texts: Read<Record<string, string>> = (value, at) =>
   Object.fromEntries(Object.entries(object(value, at)).map(([key, item]) => [key, text(item, `${at}.${key}`)]));
 

@@ -13,6 +13,7 @@ import { connections, exchange, type HttpAnswer, type HttpCall, Unreadable } fro
 import { type Asked, refusalOf } from './refusals.ts';
 import { Mismatch, type Read } from './shape.ts';
 
+/** Where the emulated VPC is, and how patient to be with it. */
 export interface VpcOptions {
   /** Where the API listens, such as http://127.0.0.1:9100. */
   readonly endpoint: string;

@@ -1,6 +1,7 @@
 /** FP120–FP129 and FP200–FP209: the agent itself: choosing a subnet, attachments, readiness, its socket. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const agentErrors = {
   tooManyAtOnce: {
     code: 120,

@@ -1,6 +1,7 @@
 /** FP160–FP179: a cloud's refusals and silences. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const cloudErrors = {
   cloudUnavailable: {
     code: 160,

@@ -1,6 +1,7 @@
 /** FP190–FP199: configuration files. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const configErrors = {
   configFileInvalid: {
     code: 190,

@@ -1,6 +1,7 @@
 /** FP140–FP149: the kernel's refusals. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const kernelErrors = {
   kernelRefused: {
     code: 140,

@@ -1,6 +1,7 @@
 /** FP130–FP139: addresses and their pool. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const poolErrors = {
   addressesExhausted: {
     code: 130,

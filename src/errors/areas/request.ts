@@ -4,6 +4,7 @@
  */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const requestErrors = {
   variableInvalid: {
     code: 100,

@@ -1,6 +1,7 @@
 /** FP150–FP159: state on disk. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const storeErrors = {
   leaseTaken: {
     code: 150,

@@ -1,6 +1,7 @@
 /** FP180–FP189: the emulated VPC and its fabric. */
 import type { ErrorEntry } from '../entry.ts';
 
+/** Entries of this area, by name. */
 export const vpcErrors = {
   vpcState: {
     code: 180,

@@ -2,7 +2,8 @@
 import { type Family, familyOf, type Ip, ipFromBytes, ipToBytes } from '../../net/address.ts';
 import { attributesOf, flag, Message, type Received } from './message.ts';
 
-export const RTM_NEWADDR = 20;
+/** Message types (linux/rtnetlink.h) and attributes (linux/if_addr.h). */
+const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const IFA_ADDRESS = 1;
@@ -10,6 +11,7 @@ const IFA_LOCAL = 2;
 /** No DAD for IPv6: the cloud has already promised that the address is ours, and DAD would delay the first packet by a second. */
 const IFA_F_NODAD = 2;
 
+/** Address families (sys/socket.h). */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
@@ -32,6 +34,7 @@ export function newAddress(address: LinkAddress): Message {
   return addressMessage(RTM_NEWADDR, flag.create | flag.replace, address);
 }
 
+/** Removes an address. EADDRNOTAVAIL when it is not there. */
 export function deleteAddress(address: LinkAddress): Message {
   return addressMessage(RTM_DELADDR, 0, address);
 }

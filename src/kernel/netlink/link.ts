@@ -2,6 +2,7 @@
 import { type Mac, macFromBytes, macToBytes } from '../../net/mac.ts';
 import { attributesOf, flag, Message, type Received, textOf, u32Of } from './message.ts';
 
+/** Message types (linux/rtnetlink.h). */
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;

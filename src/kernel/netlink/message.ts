@@ -16,6 +16,7 @@ export const flag = {
   dumpInterrupted: 0x10,
 } as const;
 
+/** Length of struct nlmsghdr (linux/netlink.h). */
 export const HEADER = 16;
 const NESTED = 0x8000;
 

@@ -4,8 +4,9 @@ import { type Mac, macFromBytes, macToBytes } from '../../net/mac.ts';
 import { afOf, decodeIp } from './address.ts';
 import { attributesOf, flag, Message, type Received } from './message.ts';
 
-export const RTM_NEWNEIGH = 28;
-export const RTM_DELNEIGH = 29;
+/** Message types (linux/rtnetlink.h), attributes and states (linux/neighbour.h). */
+const RTM_NEWNEIGH = 28;
+const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
@@ -24,6 +25,7 @@ export function newNeighbour(neighbour: Neighbour): Message {
   return neighbourMessage(RTM_NEWNEIGH, flag.create | flag.replace, neighbour).bytesAttribute(NDA_LLADDR, macToBytes(neighbour.mac));
 }
 
+/** Removes an entry. ENOENT when it is not there. */
 export function deleteNeighbour(neighbour: Neighbour): Message {
   return neighbourMessage(RTM_DELNEIGH, 0, neighbour);
 }

@@ -4,7 +4,8 @@ import { type Cidr, cidrFamily, cidrOf, firstOf, lengthOf } from '../../net/cidr
 import { AF_INET, AF_INET6, afOf, decodeIp } from './address.ts';
 import { attributesOf, flag, Message, type Received, u32Of } from './message.ts';
 
-export const RTM_NEWROUTE = 24;
+/** Message types and attributes (linux/rtnetlink.h). */
+const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefsrc: 7, multipath: 9, table: 15 } as const;

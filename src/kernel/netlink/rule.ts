@@ -5,7 +5,8 @@ import { AF_INET, AF_INET6, afOf } from './address.ts';
 import { attributesOf, flag, Message, type Received, textOf, u32Of } from './message.ts';
 import { destinationOf } from './route.ts';
 
-export const RTM_NEWRULE = 32;
+/** Message types (linux/rtnetlink.h), attributes and actions (linux/fib_rules.h). */
+const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
 const RTM_GETRULE = 34;
 const FRA = { dst: 1, src: 2, iifname: 3, priority: 6, fwmark: 10, table: 15, fwmask: 16, protocol: 21 } as const;
@@ -30,6 +31,7 @@ export function newRule(rule: Rule): Message {
   return ruleMessage(RTM_NEWRULE, flag.create | flag.excl, rule);
 }
 
+/** Removes a rule. ENOENT when it is not there. */
 export function deleteRule(rule: Rule): Message {
   return ruleMessage(RTM_DELRULE, 0, rule);
 }

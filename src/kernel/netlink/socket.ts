@@ -52,6 +52,7 @@ const inbox = Buffer.allocUnsafeSlow(256 * 1024);
 
 let lastSequence = 0;
 
+/** One socket, in the namespace it was opened in. Close it. */
 export class NetlinkSocket {
   readonly fd: number;
 

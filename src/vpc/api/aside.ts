@@ -35,6 +35,7 @@ export interface AsideParts {
   readonly faultsEnded: () => Promise<void>;
 }
 
+/** All calls of this kind. */
 export function asidesOf(parts: AsideParts): Aside[] {
   const { vpc, faults, events, fabric, faultsEnded } = parts;
   const callNames = new Set(parts.calls.map(({ name }) => name));

@@ -11,6 +11,7 @@ import { detached, nicOf } from './nics.ts';
 
 const attach = z.strictObject({ instance: inputs.instanceId, deviceIndex: z.int().min(1).max(255) });
 
+/** The calls of this file. */
 export const attachmentCalls: readonly Call[] = [
   change('AttachNic', 'POST', '/v1/nics/:id/attach', attach, (transaction, { id, body }) => {
     const { state } = transaction;

@@ -46,6 +46,7 @@ export interface Change extends Place {
   readonly run: (transaction: Transaction, input: Input<unknown, undefined>, disturbance: Disturbance) => Answer;
 }
 
+/** Any call of the API. */
 export type Call = Read | Change;
 
 /** A reading call; `run` gets the query in the type its schema gives. */

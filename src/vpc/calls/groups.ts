@@ -36,6 +36,7 @@ export function checkGroups(state: State, ids: readonly GroupId[]): void {
   for (const id of ids) groupOf(state, id);
 }
 
+/** The calls of this file. */
 export const groupCalls: readonly Call[] = [
   read('ListSecurityGroups', '/v1/security-groups', inputs.idsAndNames, (state, { query }) => {
     const wanted = [...state.group.values()].filter(

@@ -14,12 +14,14 @@ function idOf<T extends string>(prefix: string) {
     .transform((text) => text as T); // the pattern is what the brand promises
 }
 
-export const anyId = z.string().regex(idPattern, 'an id is a prefix such as "nic-" and 17 hexadecimal digits');
+const anyId = z.string().regex(idPattern, 'an id is a prefix such as "nic-" and 17 hexadecimal digits');
+/** Ids of each kind of object. */
 export const nicId = idOf<NicId>('nic');
 export const instanceId = idOf<InstanceId>('i');
 export const subnetId = idOf<SubnetId>('subnet');
-export const groupId = idOf<GroupId>('sg');
+const groupId = idOf<GroupId>('sg');
 
+/** A name that a caller gives. */
 export const name = z
   .string()
   .regex(
@@ -27,6 +29,7 @@ export const name = z
     'a name has lower-case letters, digits, "." and "-", at most 63, and begins and ends with a letter or digit',
   );
 
+/** What makes a creating call repeatable. */
 export const clientToken = z.string().regex(/^[!-~]{1,64}$/, 'a client token has 1 to 64 printable ASCII characters without spaces');
 
 /** A CIDR block with zero host bits. */
@@ -48,21 +51,24 @@ export function cidrBetween(family: 4 | 6, shortest: number, longest: number) {
 }
 
 const fewTags = 'an object has at most 50 tags';
+/** Tags of a new object. */
 export const tags = z
   .record(z.string().min(1).max(128), z.string().max(256))
   .refine((all) => Object.keys(all).length <= 50, { message: fewTags });
 
+/** Ids of groups, none twice. */
 export const securityGroups = z
   .array(groupId)
   .max(16)
   .refine((ids) => new Set(ids).size === ids.length, { message: 'a group is named twice' });
 
 const count = z.int().min(0).max(256);
+/** How many blocks of each kind, at least one in all. */
 export const wanted = z
   .strictObject({ addresses4: count.default(0), prefixes4: count.default(0), prefixes6: count.default(0) })
   .refine((want) => want.addresses4 + want.prefixes4 + want.prefixes6 > 0, { message: 'at least one count must be above 0' });
-export type WantedCounts = z.infer<typeof wanted>;
 
+/** What an instance type allows. */
 export const limits = z.strictObject({
   nics: z.int().min(1).max(64),
   addressSlotsPerNic: z.int().min(1).max(256),
@@ -84,6 +90,7 @@ const rule = z
   .refine((one) => one.ports === undefined || one.protocol === 'tcp' || one.protocol === 'udp', {
     message: 'ports go with tcp and udp only',
   });
+/** Rules of a security group. */
 export const rules = z.array(rule).max(60);
 
 /** The rules with `self` replaced by the group's own id. */
@@ -99,13 +106,14 @@ export function rulesOf(given: z.infer<typeof rules>, self: GroupId): Rule[] {
 
 const repeated = <T extends z.ZodType>(item: T) => z.array(item).max(1000).optional();
 /** Page and filter of a list. Values of a query are text; `limit` is read as a number. */
-export const page = {
+const page = {
   limit: z
     .array(z.string().regex(/^\d{1,4}$/, 'must be a number'))
     .length(1)
     .optional(),
   after: z.array(z.string().max(64)).length(1).optional(),
 };
+/** Queries of the lists. */
 export const idsAndNames = z.strictObject({ id: repeated(anyId), name: repeated(name), ...page });
 export const onlyPage = z.strictObject(page);
 export const nicQuery = z.strictObject({
@@ -115,4 +123,5 @@ export const nicQuery = z.strictObject({
   tag: repeated(z.string().regex(/^[^=]+=/s, 'must be key=value')),
   ...page,
 });
+/** No body, no query. */
 export const nothing = z.strictObject({});

@@ -41,6 +41,7 @@ export function runningOf(state: State, id: string): Instance {
   return instance;
 }
 
+/** The calls of this file. */
 export const instanceCalls: readonly Call[] = [
   read('ListInstances', '/v1/instances', inputs.idsAndNames, (state, { query }) => {
     const wanted = [...state.instance.values()].filter(

@@ -42,6 +42,7 @@ export function withCidrs(network: Network, more: readonly Cidr[]): Network {
   return { ...network, cidrs };
 }
 
+/** The calls of this file. */
 export const networkCalls: readonly Call[] = [
   read('GetNetwork', '/v1/network', inputs.nothing, (state) => ({ status: 200, body: shownNetwork(networkOf(state)) })),
   change('UpdateNetwork', 'PATCH', '/v1/network', addCidrs, (transaction, { body }) => {

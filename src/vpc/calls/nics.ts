@@ -57,7 +57,7 @@ export function makeNic(
 }
 
 /** A NIC as the API shows it. */
-export function shownNic(state: State, nic: Nic): object {
+function shownNic(state: State, nic: Nic): object {
   const bound = [...state.public.values()].find((one) => one.nic === nic.id);
   const [network] = state.network.values();
   return {
@@ -68,6 +68,7 @@ export function shownNic(state: State, nic: Nic): object {
   };
 }
 
+/** The calls of this file. */
 export const nicCalls: readonly Call[] = [
   read('ListNics', '/v1/nics', inputs.nicQuery, (state, { query }) => {
     const pairs = (query.tag ?? []).map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)] as const);

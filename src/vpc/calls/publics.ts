@@ -25,6 +25,7 @@ export function bindPublicAddress(transaction: Transaction, nic: Nic): string {
   return id;
 }
 
+/** The calls of this file. */
 export const publicCalls: readonly Call[] = [
   read('ListPublicAddresses', '/v1/public-addresses', inputs.onlyPage, (state, { query }) =>
     pageOf(state.public.values(), query, (one) => shown(state, one)),

@@ -8,6 +8,7 @@ import * as inputs from './inputs.ts';
 const kinds = ['network', 'subnet', 'nic', 'instance', 'group'] as const satisfies readonly Kind[];
 const changes = z.strictObject({ set: inputs.tags.default({}), remove: z.array(z.string()).max(50).default([]) });
 
+/** The calls of this file. */
 export const tagCalls: readonly Call[] = [
   change('ChangeTags', 'PATCH', '/v1/tags/:id', changes, (transaction, { id, body }) => {
     const kind = kinds.find((one) => transaction.state[one].has(id));

@@ -27,6 +27,7 @@ export interface Drop {
   readonly text: string;
 }
 
+/** The network behind the API. */
 export interface Fabric {
   readonly state: 'ready' | 'failed' | 'none';
   /** Makes the network what the state says; may be called again after a failure. Never two at once. @throws Failure vpcFabric. */

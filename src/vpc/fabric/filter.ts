@@ -15,6 +15,7 @@ export interface Extra {
 const nothing: Extra = { sets: new Map(), chains: new Map() };
 const EXTRA_TABLE = 'inet security';
 
+/** The nftables of one router. */
 export interface Filter {
   /** Makes the tables, or takes over those that are there with their counters. @throws Failure nftRefused. */
   load(): void;

@@ -13,6 +13,7 @@ export function internetNetns(vpc: string): string {
   return `${vpc}-internet`;
 }
 
+/** Namespace of an instance. */
 export function instanceNetns(vpc: string, instance: string): string {
   return `${vpc}-${instance}`;
 }

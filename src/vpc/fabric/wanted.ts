@@ -34,6 +34,7 @@ export interface WantedRoute {
   readonly via?: Ip;
 }
 
+/** A permanent neighbour entry of a router. */
 export interface WantedNeighbour {
   readonly link: string;
   readonly address: Ip;
@@ -48,6 +49,7 @@ export interface Router {
   readonly neighbours: readonly WantedNeighbour[];
 }
 
+/** The whole network as it should be. */
 export interface Wanted {
   /** Namespaces of running instances. */
   readonly instances: readonly string[];

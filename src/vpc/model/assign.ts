@@ -9,6 +9,7 @@ import { Refusal } from './refusal.ts';
 /** What a detached NIC may hold; attaching asks the instance's type again. */
 const DETACHED: InstanceLimits = { nics: 0, addressSlotsPerNic: 256, ipv6SlotsPerNic: 256 };
 
+/** How many blocks of each kind. */
 export interface Counts {
   readonly addresses4: number;
   readonly prefixes4: number;

@@ -42,6 +42,7 @@ interface Undo {
 const PAST_ms = 600_000;
 const PAST_CHANGES = 20_000;
 
+/** The state in memory and on disk; they change together, by transactions. */
 export class Model {
   readonly state: State;
   private readonly disk: Disk;

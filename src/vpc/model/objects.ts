@@ -4,8 +4,10 @@ import type { Cidr } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
 import type { InstanceId, InstanceLimits, NicId, SubnetId, Tags } from '../../cloud/cloud.ts';
 
+/** Id of a security group. */
 export type GroupId = string & { readonly __brand: 'GroupId' };
 
+/** The VPC itself. */
 export interface Network {
   readonly id: string;
   readonly name: string;
@@ -15,6 +17,7 @@ export interface Network {
   readonly tags: Tags;
 }
 
+/** A part of the VPC in one zone. */
 export interface Subnet {
   readonly id: SubnetId;
   readonly name: string;
@@ -30,6 +33,7 @@ export interface InstanceType {
   readonly limits: InstanceLimits;
 }
 
+/** A machine: a namespace of its own. */
 export interface Instance {
   readonly id: InstanceId;
   readonly name: string;
@@ -44,12 +48,14 @@ export interface Instance {
   readonly outside: readonly Ip[];
 }
 
+/** Where a NIC is plugged in. */
 export interface Attachment {
   readonly instance: InstanceId;
   readonly deviceIndex: number;
   readonly state: 'attached' | 'detaching';
 }
 
+/** A network interface with its addresses. */
 export interface Nic {
   readonly id: NicId;
   readonly mac: Mac;
@@ -64,6 +70,7 @@ export interface Nic {
   readonly createdAt_ms: number;
 }
 
+/** What a security group lets through. */
 export interface Rule {
   readonly direction: 'ingress' | 'egress';
   readonly protocol: 'any' | 'tcp' | 'udp' | 'icmp';
@@ -73,6 +80,7 @@ export interface Rule {
   readonly group?: GroupId;
 }
 
+/** Rules that NICs carry by its id. */
 export interface SecurityGroup {
   readonly id: GroupId;
   readonly name: string;
@@ -80,6 +88,7 @@ export interface SecurityGroup {
   readonly tags: Tags;
 }
 
+/** An address of the internet that leads to a NIC. */
 export interface PublicAddress {
   readonly id: string;
   readonly address: Ip;
@@ -105,6 +114,7 @@ export interface Objects {
   readonly public: PublicAddress;
   readonly token: Token;
 }
+/** The kinds of objects that are stored. */
 export type Kind = keyof Objects;
 
 /** Everything there is, by kind and id. */

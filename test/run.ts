@@ -16,7 +16,13 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
   process.exit(2);
 }
-const options = ['--disable-warning=ExperimentalWarning', '--test', '--test-isolation=none', '--test-concurrency=1', '--test-reporter=spec'];
+const options = [
+  '--disable-warning=ExperimentalWarning',
+  '--test',
+  '--test-isolation=none',
+  '--test-concurrency=1',
+  '--test-reporter=spec',
+];
 // As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
 const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
 const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });

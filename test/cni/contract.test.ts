@@ -64,7 +64,7 @@ const configCases: [string | object, number][] = [
   ['"text"', 6],
   ['[]', 6],
   ['1', 6],
-  [`${'['.repeat(100_000)}`, 6],
+  ['['.repeat(100_000), 6],
   [`{"a":${'{"a":'.repeat(200)}1${'}'.repeat(200)}}`, 6],
   [{ ...config, name: undefined }, 7],
   [{ ...config, name: '' }, 7],

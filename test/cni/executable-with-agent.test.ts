@@ -1,7 +1,7 @@
 /** The CNI executable against agents that behave, and agents that do not. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,7 +18,7 @@ const config = '{"cniVersion":"1.0.0","name":"vpc","type":"flatpod"}';
 const add = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_NETNS: '/run/netns/x', CNI_IFNAME: 'eth0' };
 
 /** Reads one request, then hands it and the connection to `answer`. */
-function onRequest(answer: (client: Socket, request: RequestFrame) => void): (client: Socket) => void {
+function onRequest(answer: (client: Socket, request: RequestFrame) => unknown): (client: Socket) => void {
   return (client) => {
     const reader = frameReader();
     client.on('data', (bytes) => {
@@ -144,12 +144,16 @@ test('stdin that never ends ends at the deadline', async () => {
 });
 
 test('stdin that cannot be read is code 5', async () => {
-  const ending = await new Promise<string>((resolve) => {
-    const directory = openSync('/', 'r');
+  const directory = openSync('/', 'r');
+  try {
     const child = spawn(join(files.path, 'flatpod'), { env: add, stdio: [directory, 'pipe', 'inherit'] });
-    child.stdout?.on('data', (part: Buffer) => resolve(part.toString()));
-  });
-  assert.match(ending, /"code":5,.*FP103.*Is a directory/);
+    const printed: string[] = [];
+    child.stdout?.on('data', (part: Buffer) => printed.push(part.toString()));
+    await new Promise((resolve) => child.once('close', resolve));
+    assert.match(printed.join(''), /"code":5,.*FP103.*Is a directory/);
+  } finally {
+    closeSync(directory);
+  }
 });
 
 test('a socket path longer than sun_path is reached all the same', async () => {
@@ -158,6 +162,7 @@ test('a socket path longer than sun_path is reached all the same', async () => {
   mkdirSync(deep, { recursive: true });
   // Node cannot listen on such a path either: listen through the directory's short name, as the executable connects.
   const handle = openSync(deep, 'r');
+  using _handle = { [Symbol.dispose]: () => closeSync(handle) };
   await using _agent = await scriptedAgent(
     `/proc/self/fd/${handle}/s`,
     onRequest((client) => client.end(encodeReply({ status: 0, stdout: 'deep' }))),
@@ -189,6 +194,7 @@ test('a full queue of connections is waited for, and given up at the deadline', 
     agent.kill('SIGCONT');
     for (const ending of await Promise.all(patient)) assert.equal(ending.status, 42, ending.stdout);
   } finally {
-    agent.kill('SIGKILL');
+    const gone = new Promise((resolve) => agent.once('exit', resolve));
+    if (agent.exitCode === null && agent.kill('SIGKILL')) await gone;
   }
 });

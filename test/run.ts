@@ -26,13 +26,16 @@ const options = [
 // As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
 const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
 const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
-let shown = '';
+const counts = new Map<string, number>();
+let line = '';
 run.stdout.on('data', (part: Buffer) => {
   process.stdout.write(part);
-  shown = (shown + part.toString()).slice(-4096);
+  const lines = (line + part.toString()).split('\n');
+  line = lines.pop() ?? '';
+  for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) counts.set(what, Number(number));
 });
 run.on('close', (code) => {
-  const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(shown)?.[1] ?? 0);
+  const count = (what: string): number => counts.get(what) ?? 0;
   const failed = count('fail') + count('cancelled');
   console.log(`flatpod: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
   process.exitCode = failed > 0 || count('pass') === 0 || code !== 0 ? 1 : 0;

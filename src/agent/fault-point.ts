@@ -13,6 +13,7 @@ export const faultPoints = [
   'del:4 answered',
 ] as const;
 
+/** One of them. */
 export type FaultPoint = (typeof faultPoints)[number];
 
 /** The place at which this process is to die, from `FLATPOD_DIE_AT`; only tests set it. */

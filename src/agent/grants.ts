@@ -10,6 +10,7 @@ import type { NamedNic } from '../datapath/host-table.ts';
 import { nodePlan } from '../datapath/node.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { KernelEvent } from '../kernel/monitor.ts';
 import { describe, nameOf, type Plan } from '../kernel/state.ts';
 import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
@@ -23,134 +24,128 @@ const GATHER_URGENT_ms = 5;
 /** Demand is written again so often even when nothing changed: cooling ends without an event. */
 const REFRESH_ms = 5000;
 
-/** What the agent knows of its NICs. */
-export interface Grants {
-  /** NICs that are plugged in and set up. */
-  readonly nics: readonly NamedNic[];
-  /** The controller's last word; undefined until there was one. */
-  readonly status: NodeNetworkStatus | undefined;
-  /** What the kernel should hold for the node itself. */
-  readonly plan: Plan;
-  /** The numbers have changed. */
-  demandChanged(urgent: boolean): void;
-  /** Whether the node asks for nothing and gives everything back. */
-  readonly draining: boolean;
-  /** Begins or ends that. */
-  drain(begin: boolean): void;
-  /** Stops following for good. Returns what the kernel holds for the node; from now on it should hold nothing. */
-  leave(): Plan;
-  stop(): void;
-}
-
+/** What grants need around them. */
 export interface GrantsOptions {
   readonly name: string;
   readonly config: NodeConfig['spec'];
   readonly store: NodeNetworks;
   readonly kernel: Kernel;
-  readonly pools: () => Pools;
+  readonly pools: Pools;
   readonly log: Log;
 }
 
-/** Starts following; the first status known is in effect when this resolves. */
-export async function followGrants(options: GrantsOptions): Promise<Grants> {
-  const { name, config, store, kernel, log } = options;
-  const state: { nics: NamedNic[]; status: NodeNetworkStatus | undefined; plan: Plan; written: string; draining: boolean } = {
-    nics: [],
-    status: undefined,
-    plan: [],
-    written: '',
-    draining: false,
-  };
-  let timer: NodeJS.Timeout | undefined;
-  let due_ms = Number.POSITIVE_INFINITY;
+/** See the head of this file. */
+export class Grants {
+  /** NICs that are plugged in and set up. */
+  nics: readonly NamedNic[] = [];
+  /** The controller's last word; undefined until there was one. */
+  status: NodeNetworkStatus | undefined;
+  /** What the kernel should hold for the node itself. */
+  plan: Plan = [];
+  /** Whether the node asks for nothing and gives everything back. */
+  draining = false;
+  readonly #options: GrantsOptions;
+  readonly #ends: (() => void)[] = [];
+  /** The spec as it was last written. */
+  #written = '';
+  #timer: NodeJS.Timeout | undefined;
+  #due_ms = Number.POSITIVE_INFINITY;
 
-  const setUp = (): void => {
-    if (state.status === undefined) return;
-    const nics = pluggedIn(kernel, state.status.nics, config.numbers.linkPrefix);
-    const plan = nodePlan(config, nics, state.status.vpcCidrs);
-    if (JSON.stringify(plan) !== JSON.stringify(state.plan)) exchange(kernel, log, state.plan, plan);
-    Object.assign(state, { nics, plan });
-    const overlapping = options.pools().grant(state.status, new Set(nics.map(({ nic }) => nic.id)));
-    if (overlapping.length > 0) log.error(`granted blocks overlap and are not used: ${overlapping.join(', ')}`);
-    changed(false);
-  };
-  const write = async (): Promise<void> => {
-    timer = undefined;
-    due_ms = Number.POSITIVE_INFINITY;
-    const plugged = new Set(state.nics.map(({ nic }) => nic.id));
-    const unplugged = (state.status?.nics ?? []).map(({ id }) => id).filter((id) => !plugged.has(id));
-    const spec = specOf(config, options.pools(), unplugged, state.draining);
-    const text = JSON.stringify(spec);
-    if (text === state.written) return;
-    await store.writeSpec(name, spec);
-    state.written = text;
-  };
-  const changed = (urgent: boolean): void => {
+  constructor(options: GrantsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts following; the status known by then is in effect when this resolves. */
+  async follow(): Promise<void> {
+    const { store, kernel, name } = this.#options;
+    this.#ends.push(
+      store.watch((node) => this.#guarded(() => this.#take(node))),
+      kernel.watch((event) => this.#linkChanged(event)),
+    );
+    const refresh = setInterval(() => this.demandChanged(false), REFRESH_ms);
+    this.#ends.push(() => clearInterval(refresh));
+    const known = await store.get(name);
+    if (known !== undefined) this.#guarded(() => this.#take(known));
+    this.demandChanged(true);
+  }
+
+  /** The numbers have changed: the controller hears of it soon, sooner when urgent. */
+  demandChanged(urgent: boolean): void {
     const wait = urgent ? GATHER_URGENT_ms : GATHER_ms;
     const due = performance.now() + wait;
-    if (due >= due_ms) return;
-    clearTimeout(timer);
-    due_ms = due;
-    timer = setTimeout(() => {
-      write().catch((error: unknown) => log.warn(`demand was not written: ${sentence(asFailure(error))}`));
+    if (due >= this.#due_ms) return;
+    clearTimeout(this.#timer);
+    this.#due_ms = due;
+    this.#timer = setTimeout(() => {
+      this.#due_ms = Number.POSITIVE_INFINITY;
+      this.#write().catch((error: unknown) => this.#options.log.warn(`demand was not written: ${sentence(asFailure(error))}`));
     }, wait);
-  };
-  const take = (node: NodeNetwork): void => {
-    if (node.name !== name || JSON.stringify(node.status) === JSON.stringify(state.status)) return;
-    state.status = node.status;
-    setUp();
-  };
-  const guarded = (body: () => void): void => {
+  }
+
+  /** Begins or ends to give everything back. */
+  drain(begin: boolean): void {
+    this.draining = begin;
+    this.demandChanged(true);
+  }
+
+  /** Stops following for good. Returns what the kernel holds for the node; from now on it should hold nothing. */
+  leave(): Plan {
+    this.stop();
+    const { plan } = this;
+    this.plan = [];
+    return plan;
+  }
+
+  /** Stops following. */
+  stop(): void {
+    for (const end of this.#ends.splice(0)) end();
+    clearTimeout(this.#timer);
+    this.#due_ms = Number.NEGATIVE_INFINITY;
+  }
+
+  #take(node: NodeNetwork): void {
+    if (node.name !== this.#options.name || JSON.stringify(node.status) === JSON.stringify(this.status)) return;
+    this.status = node.status;
+    this.#setUp();
+  }
+
+  #setUp(): void {
+    if (this.status === undefined) return;
+    const { kernel, config, log, pools } = this.#options;
+    const nics = pluggedIn(kernel, this.status.nics, config.numbers.linkPrefix);
+    const plan = nodePlan(config, nics, this.status.vpcCidrs);
+    if (JSON.stringify(plan) !== JSON.stringify(this.plan)) exchange(kernel, log, this.plan, plan);
+    this.nics = nics;
+    this.plan = plan;
+    const overlapping = pools.grant(this.status, new Set(nics.map(({ nic }) => nic.id)));
+    if (overlapping.length > 0) log.error(`granted blocks overlap and are not used: ${overlapping.join(', ')}`);
+    this.demandChanged(false);
+  }
+
+  #linkChanged(event: KernelEvent): void {
+    if ((event.kind !== 'link' && event.kind !== 'link-gone') || !isNic(event.link.mac, this.status)) return;
+    if (event.kind === 'link-gone') this.#options.log.warn(`NIC ${event.link.name} (${event.link.mac ?? ''}) was unplugged`);
+    this.#guarded(() => this.#setUp());
+  }
+
+  async #write(): Promise<void> {
+    const { config, pools, store, name } = this.#options;
+    const plugged = new Set(this.nics.map(({ nic }) => nic.id));
+    const unplugged = (this.status?.nics ?? []).map(({ id }) => id).filter((id) => !plugged.has(id));
+    const spec = specOf(config, pools, unplugged, this.draining);
+    const text = JSON.stringify(spec);
+    if (text === this.#written) return;
+    await store.writeSpec(name, spec);
+    this.#written = text;
+  }
+
+  #guarded(body: () => void): void {
     try {
       body();
     } catch (error) {
-      log.error(`setting up NICs failed: ${sentence(asFailure(error))}`);
+      this.#options.log.error(`setting up NICs failed: ${sentence(asFailure(error))}`);
     }
-  };
-
-  const unwatchStore = store.watch((node) => guarded(() => take(node)));
-  const unwatchKernel = kernel.watch((event) => {
-    if ((event.kind === 'link' || event.kind === 'link-gone') && isNic(event.link.mac, state.status)) {
-      if (event.kind === 'link-gone') log.warn(`NIC ${event.link.name} (${event.link.mac ?? ''}) was unplugged`);
-      guarded(setUp);
-    }
-  });
-  const refresh = setInterval(() => changed(false), REFRESH_ms);
-  const known = await store.get(name);
-  if (known !== undefined) guarded(() => take(known));
-  changed(true);
-  const stop = (): void => {
-    unwatchStore();
-    unwatchKernel();
-    clearInterval(refresh);
-    clearTimeout(timer);
-  };
-  return {
-    get draining() {
-      return state.draining;
-    },
-    get nics() {
-      return state.nics;
-    },
-    get status() {
-      return state.status;
-    },
-    get plan() {
-      return state.plan;
-    },
-    demandChanged: changed,
-    drain(begin) {
-      state.draining = begin;
-      changed(true);
-    },
-    leave() {
-      stop();
-      const { plan } = state;
-      state.plan = [];
-      return plan;
-    },
-    stop,
-  };
+  }
 }
 
 function isNic(mac: string | undefined, status: NodeNetworkStatus | undefined): boolean {

@@ -7,6 +7,7 @@ import { failure } from '../errors/failure.ts';
 
 const LIMIT = 32;
 
+/** See the head of this file. */
 export class Locks {
   private readonly queues = new Map<string, (() => void)[]>();
 

@@ -40,6 +40,7 @@ export function now_ms(): number {
   return performance.timeOrigin + performance.now();
 }
 
+/** See the head of this file. */
 export class Pools {
   readonly #pools = new Map<string, SubnetPool>();
   readonly #orphans: Set<Ip>;

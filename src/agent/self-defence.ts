@@ -32,6 +32,7 @@ export interface Defended {
   pods(): Iterable<PodInterface>;
 }
 
+/** The defence at work. */
 export interface SelfDefence {
   /** Compares everything with the kernel and puts right what differs; returns what it found. Pods whose namespace is gone are left to DEL and the sweep. */
   repairAll(): Difference[];

@@ -9,7 +9,7 @@ import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { drain } from './drain.ts';
 import { openExchange } from './exchange.ts';
-import { followGrants, type Grants } from './grants.ts';
+import { Grants } from './grants.ts';
 import { listen } from './listen.ts';
 import { Locks } from './locks.ts';
 import { type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
@@ -19,6 +19,7 @@ import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
 
+/** What an agent is started with. */
 export interface AgentOptions {
   /** Directory of the state; the spool of the CNI executable is in it. */
   readonly state: string;
@@ -34,6 +35,7 @@ export interface AgentOptions {
   };
 }
 
+/** An agent that serves. */
 export interface RunningAgent {
   /** Ends it; Pods keep their network. */
   stop(): Promise<void>;
@@ -102,7 +104,8 @@ async function startCloud(
     );
   }
   const stopOrphans = watchOrphans(kernel, protocol, orphans, log, (ip) => pools.endOrphan(ip, now_ms() + config.cooldown_s * 1000));
-  grants = await followGrants({ name, config, store, kernel, pools: () => pools, log });
+  grants = new Grants({ name, config, store, kernel, pools, log });
+  await grants.follow();
   return { name, config, subnets, pools, grants, stopOrphans };
 }
 

@@ -1,7 +1,7 @@
 /** Connection marks: the number of an interface, spread over the bits of a mask that other programs leave free. */
 
 /** How many interfaces the mask can tell apart (0 means none). */
-export function interfacesIn(mask: number): number {
+function interfacesIn(mask: number): number {
   return 2 ** bitsIn(mask).length - 1;
 }
 

@@ -20,6 +20,7 @@ export interface Visited {
   forget(name: string): void;
 }
 
+/** See the head of this file. */
 export class Namespaces implements Disposable {
   private readonly opened = new Map<string, Visited>();
   private readonly host: NetlinkSocket;

@@ -24,6 +24,7 @@ interface Removal {
   readonly done: (error?: Error) => void;
 }
 
+/** See the head of this file. */
 export class LinkRemover {
   private readonly host: NetlinkSocket;
   private readonly waiting: Removal[] = [];

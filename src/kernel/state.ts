@@ -36,6 +36,7 @@ export interface LinkObject {
   readonly mtu?: number;
 }
 
+/** An address of a link. */
 export interface AddressObject {
   readonly kind: 'address';
   readonly where: Where;
@@ -44,6 +45,7 @@ export interface AddressObject {
   readonly length: number;
 }
 
+/** A route by a link, on it or through a gateway. */
 export interface RouteObject {
   readonly kind: 'route';
   readonly where: Where;
@@ -56,6 +58,7 @@ export interface RouteObject {
   readonly protocol: number;
 }
 
+/** A routing-policy rule that leads to a table. */
 export interface RuleObject {
   readonly kind: 'rule';
   readonly where: Where;
@@ -94,6 +97,7 @@ export interface NftTableObject {
   readonly text: string;
 }
 
+/** Whatever a plan may hold. */
 export type KernelObject =
   | VethObject
   | LinkObject

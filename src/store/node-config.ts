@@ -37,7 +37,7 @@ const snat = z.strictObject({
 });
 
 /** spec of a NodeConfig. */
-export const nodeConfigSpec = z.strictObject({
+const nodeConfigSpec = z.strictObject({
   node: z.string().min(1).max(63).optional().describe("this node's name; the host name when absent"),
   instance: z.string().min(1).describe("the cloud's id of this instance"),
   cloud: cloud.describe('which cloud, and how it is reached'),

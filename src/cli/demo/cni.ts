@@ -8,7 +8,7 @@ import { launcher } from './processes.ts';
 const DEADLINE_ms = 60_000;
 
 /** The CNI executable of this checkout or installation. */
-export const executable = join(dirname(dirname(launcher)), 'dist/cni/flatpod');
+const executable = join(dirname(dirname(launcher)), 'dist/cni/flatpod');
 
 /** One call's ending. */
 export interface CniAnswer {

@@ -10,7 +10,7 @@ import { cleanVpc } from '../../vpc/clean.ts';
 import { drain } from '../drain.ts';
 import { type VpcApi, vpcApi } from './api.ts';
 import { buildLab, type Lab, machineOf } from './lab.ts';
-import { type Leftovers, leftoversOf } from './leftovers.ts';
+import { leftoversOf, sumOf } from './leftovers.ts';
 import { type Answer, answerIn, ask } from './matrix.ts';
 import { addPod, callFor, deletePod, type LabNode, type LabPod, startNode } from './node.ts';
 import { killLeftovers, launcher, start } from './processes.ts';
@@ -32,6 +32,7 @@ const subnetOf = new Map([
   ['node-3', 'b'],
 ]);
 
+/** How the demo is to run; see `flatpod demo --help`. */
 export interface DemoOptions {
   readonly keep: boolean;
   readonly clean: boolean;
@@ -154,10 +155,7 @@ async function takeAllAway(api: VpcApi, nodes: readonly LabNode[], pods: readonl
   const draining = step('drain');
   await Promise.all(nodes.map((node) => drain(node.socket, '30')));
   const left = await Promise.all(nodes.map((node) => leftoversOf(node.machine.netns, node.machine.id, api, PROTOCOL)));
-  const leftovers = left.reduce(
-    (sum, one) =>
-      Object.fromEntries(Object.entries(one).map(([what, n]) => [what, n + (sum[what as keyof Leftovers] ?? 0)])) as unknown as Leftovers,
-  );
+  const leftovers = sumOf(left);
   for (const [what, n] of Object.entries(leftovers)) if (n !== 0) failures.push(`${n} ${what} left after all Pods were deleted`);
   draining.done('agents gave everything back and stopped');
   return { del_ms, leftovers, failures };

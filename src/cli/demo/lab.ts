@@ -12,6 +12,7 @@ export interface Machine {
   readonly publicAddress?: string;
 }
 
+/** A subnet of the lab. */
 export interface LabSubnet {
   readonly id: string;
   readonly name: string;
@@ -28,6 +29,7 @@ export interface LabPlan {
   readonly internet?: readonly string[];
 }
 
+/** What was built, by name. */
 export interface Lab {
   readonly subnets: ReadonlyMap<string, LabSubnet>;
   readonly machines: ReadonlyMap<string, Machine>;

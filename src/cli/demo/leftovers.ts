@@ -6,14 +6,17 @@ import { openNetns } from '../../kernel/netns.ts';
 import { listNft } from '../../kernel/nft.ts';
 import type { VpcApi } from './api.ts';
 
-/** What is counted, in the order in which it is shown. All must be 0. */
-export interface Leftovers {
-  readonly links: number;
-  readonly routes: number;
-  readonly rules: number;
-  readonly 'nft tables': number;
-  readonly 'secondary addresses': number;
-  readonly 'further NICs': number;
+/** What is counted, in the order in which it is shown. */
+const kinds = ['links', 'routes', 'rules', 'nft tables', 'secondary addresses', 'further NICs'] as const;
+
+/** How many of each kind there are. All must be 0. */
+export type Leftovers = Readonly<Record<(typeof kinds)[number], number>>;
+
+/** Those of all nodes together. */
+export function sumOf(nodes: readonly Leftovers[]): Leftovers {
+  const sum = { links: 0, routes: 0, rules: 0, 'nft tables': 0, 'secondary addresses': 0, 'further NICs': 0 };
+  for (const kind of kinds) for (const node of nodes) sum[kind] += node[kind];
+  return sum;
 }
 
 /** Counts what of Flatpod is in the namespace of a node and on the NICs of its instance. */

@@ -4,7 +4,7 @@ import { openNetns } from '../../kernel/netns.ts';
 import { askWhoAmI, listenIn } from '../../kernel/sockets.ts';
 import { parseIp } from '../../net/address.ts';
 
-export const PORT = 8080;
+const PORT = 8080;
 const DEADLINE_ms = 3000;
 
 /** An end of the matrix. */
@@ -22,6 +22,7 @@ export interface Question {
   readonly seenAs: readonly string[];
 }
 
+/** What became of a question. */
 export interface Answer extends Question {
   /** The address the other side saw; undefined when nothing got through. */
   readonly seen: string | undefined;

@@ -18,6 +18,7 @@ export interface LabPod {
   readonly added_ms: number;
 }
 
+/** A node of the lab with its agent. */
 export interface LabNode {
   readonly machine: Machine;
   readonly dir: string;
@@ -28,7 +29,7 @@ export interface LabNode {
 }
 
 /** The network configuration all Pods of a lab are added with. */
-export const networkConfig = { cniVersion: '1.1.0', name: 'flatpod', type: 'flatpod' } as const;
+const networkConfig = { cniVersion: '1.1.0', name: 'flatpod', type: 'flatpod' } as const;
 
 /** Starts an agent on the machine. `yaml` is its configuration. @throws Failure labProgram. */
 export async function startNode(

@@ -24,6 +24,7 @@ export interface Running {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/** What is to be started, and how it shows that it has. */
 export interface Program {
   /** Names its log and pid files. */
   readonly name: string;

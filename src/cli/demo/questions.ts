@@ -4,8 +4,8 @@ import type { End, Question } from './matrix.ts';
 import type { LabNode, LabPod } from './node.ts';
 
 /** The Service-like address of the demo, translated on each node by what kube-proxy would install. */
-export const SERVICE = { address: '10.96.0.10', port: 80 } as const;
-export const NODE_PORT = 30080;
+const SERVICE = { address: '10.96.0.10', port: 80 } as const;
+const NODE_PORT = 30080;
 
 /** Groups in the order in which they are shown. */
 export const groups = [
@@ -22,6 +22,7 @@ export const groups = [
   'internet → node port',
 ] as const;
 
+/** All who take part. */
 export interface Scene {
   readonly lab: Lab;
   readonly nodes: readonly LabNode[];

@@ -4,6 +4,7 @@ import type { Leftovers } from './leftovers.ts';
 import type { Answer } from './matrix.ts';
 import { groups } from './questions.ts';
 
+/** What the demo found. */
 export interface Report {
   readonly answers: readonly Answer[];
   readonly add_ms: readonly number[];

@@ -1,27 +1,57 @@
-/** Releases that a DEL left on disk because no agent answered: done now, before anything else, each file gone only after its release. */
+/**
+ * Releases that a DEL left on disk because no agent answered: done at the start before anything else, and again with each sweep (an agent may hang
+ * without dying). A file is gone only after its release.
+ *
+ * Invariants
+ * - a release never takes an attachment that was made after it
+ * - one that fails stays for the next round; one that cannot be read is put aside as `.bad` and stops nothing
+ */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeFrame } from '../cni/frame.ts';
 import { releaseIn } from '../cni/request.ts';
+import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { del } from './del.ts';
 import type { NodeAgent } from './node-agent.ts';
 
-/** Honours all of them in order. One that cannot be read is put aside as `.bad`: it must not be lost, and must not stop the start. */
+/** The executable names a file `<container>-<ifname>-<nanoseconds since the epoch>-<pid>.del` (src/cni/spool.c). */
+const NAME = /-(\d+)-\d+\.del$/;
+
+/** Honours all of them, oldest first. */
 export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
   if (!existsSync(dir)) return;
-  for (const name of readdirSync(dir)
-    .filter((file) => file.endsWith('.del'))
-    .sort()) {
+  const files = readdirSync(dir).filter((name) => name.endsWith('.del'));
+  const spooled = files.map((name) => ({ name, at_ms: Number(NAME.exec(name)?.[1] ?? 0) / 1e6 }));
+  for (const { name, at_ms } of spooled.toSorted((a, b) => a.at_ms - b.at_ms)) {
     const file = join(dir, name);
+    const release = readRelease(node, file, name);
+    if (release === undefined) continue;
     try {
-      const release = releaseIn(decodeFrame(readFileSync(file)).variables);
-      await del(node, release);
+      await honour(node, release, at_ms);
       rmSync(file);
-      node.log.info(`honoured the release of ${release.container}/${release.ifname} that came while the agent was down`);
     } catch (error) {
-      node.log.error(`the spooled release ${name} cannot be honoured: ${sentence(asFailure(error))}`);
-      if (existsSync(file)) renameSync(file, `${file}.bad`);
+      node.log.error(`the spooled release ${name} failed and is tried again later: ${sentence(asFailure(error))}`);
     }
+  }
+}
+
+async function honour(node: NodeAgent, { container, ifname }: AttachmentName, at_ms: number): Promise<void> {
+  const attachment = node.attachments.find(container, ifname);
+  if (attachment !== undefined && attachment.created_ms > at_ms) {
+    node.log.info(`the spooled release of ${container}/${ifname} is older than its attachment: dropped`);
+    return;
+  }
+  await del(node, { container, ifname });
+  node.log.info(`honoured the release of ${container}/${ifname} that came while no agent answered`);
+}
+
+function readRelease(node: NodeAgent, file: string, name: string): AttachmentName | undefined {
+  try {
+    return releaseIn(decodeFrame(readFileSync(file)).variables);
+  } catch (error) {
+    node.log.error(`the spooled release ${name} cannot be read and is put aside: ${sentence(asFailure(error))}`);
+    if (existsSync(file)) renameSync(file, `${file}.bad`);
+    return undefined;
   }
 }

@@ -59,14 +59,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   );
   const node: NodeAgent = { kernel, attachments, interrupted, locks: new Locks(), log, cloud };
 
-  await honourSpool(node, join(options.state, 'spool'));
+  const spool = join(options.state, 'spool');
+  await honourSpool(node, spool);
   const defence = startDefence(node);
   open.defer(() => defence.stop());
   const differences = defence.repairAll();
   log.info(`found ${attachments.list().length} attachments, put right ${differences.length} things`, {
     attachments: attachments.list().length,
   });
-  open.defer(startSweep(node));
+  open.defer(startSweep(node, spool));
 
   const { promise: drained, resolve: done } = Promise.withResolvers<void>();
   const answering = { defence, drain: (deadline_ms: number) => drain(node, deadline_ms), drained: done };

@@ -6,15 +6,17 @@ import { asFailure, sentence } from '../errors/failure.ts';
 import { isNetns } from '../kernel/netns.ts';
 import { del } from './del.ts';
 import { keyOf, type NodeAgent } from './node-agent.ts';
+import { honourSpool } from './spool.ts';
 
 const EVERY_ms = 15_000;
 const GRACE_ms = 60_000;
 
-/** Starts sweeping. Returns the way to stop. */
-export function startSweep(node: NodeAgent): () => void {
+/** Starts sweeping, spooled releases first. Returns the way to stop. */
+export function startSweep(node: NodeAgent, spool: string): () => void {
   const missingSince = new Map<string, number>();
   const timer = setInterval(() => {
-    sweep(node, missingSince, performance.now()).catch((error: unknown) => node.log.error(`sweep failed: ${sentence(asFailure(error))}`));
+    const round = honourSpool(node, spool).then(() => sweep(node, missingSince, performance.now()));
+    round.catch((error: unknown) => node.log.error(`sweep failed: ${sentence(asFailure(error))}`));
   }, EVERY_ms);
   return () => clearInterval(timer);
 }

@@ -1,7 +1,7 @@
 /** Bad input, crashes, disks and clouds that fail: one clear CNI error, nothing leaked, no address twice, and the right state after a restart. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -186,9 +186,17 @@ test('DEL without an agent succeeds, and its release is honoured at the next sta
   const spool = join(node.dir, 'state/spool');
   assert.equal(readdirSync(spool).length, 1);
   writeFileSync(join(spool, 'forged.del'), 'nonsense');
+  const [kept = ''] = readdirSync(spool).filter((name) => name !== 'forged.del');
+  const bytes = readFileSync(join(spool, kept));
   await node.start();
   await whole(node, 0);
   assert.deepEqual(readdirSync(spool), ['forged.del.bad'], 'what cannot be read is kept, and stops nothing');
+  await node.add(pod);
+  await node.stop();
+  writeFileSync(join(spool, kept), bytes);
+  await node.start();
+  await whole(node, 1);
+  assert.match(node.log(), /is older than its attachment: dropped/);
 });
 
 test('a full disk: ADD says so and leaks nothing, and works again when there is room', async () => {

@@ -79,18 +79,7 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       .map((row) => attachmentOf(row, read, pathOf(database)))
       .map((one) => [keyOf(one), one]),
   );
-  const insert = database.prepare('INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  const insertLease = database.prepare('INSERT INTO leases VALUES (?, ?, ?)');
-  const ready = database.prepare("UPDATE attachments SET state = 'ready' WHERE container = ? AND ifname = ?");
-  const remove = database.prepare('DELETE FROM attachments WHERE container = ? AND ifname = ?');
-  const cool = database.prepare('INSERT OR REPLACE INTO cooling VALUES (?, ?, ?)');
-  const warm = database.prepare('DELETE FROM cooling WHERE address = ?');
-  const forget = database.prepare(
-    'DELETE FROM cooling WHERE address IN (SELECT address FROM cooling WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)',
-  );
-  const shorten = database.prepare('UPDATE cooling SET until_ms = ?2 WHERE subnet = ?1 AND until_ms > ?2');
-  const cooling = database.prepare('SELECT address, until_ms FROM cooling WHERE subnet = ?');
-  const holder = database.prepare('SELECT container, ifname FROM leases WHERE address = ?');
+  const { insert, insertLease, ready, remove, cool, warm, forget, shorten, cooling, holder } = statementsOf(database);
 
   return {
     find: (container, ifname) => known.get(keyOf({ container, ifname })),
@@ -144,6 +133,24 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       // Written by close() alone, from addresses.
       return cooling.all(subnet).map((row) => ({ address: String(row['address']) as Ip, until_ms: Number(row['until_ms']) }));
     },
+  };
+}
+
+/** Every statement, prepared once. */
+function statementsOf(database: DatabaseSync) {
+  return {
+    insert: database.prepare('INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    insertLease: database.prepare('INSERT INTO leases VALUES (?, ?, ?)'),
+    ready: database.prepare("UPDATE attachments SET state = 'ready' WHERE container = ? AND ifname = ?"),
+    remove: database.prepare('DELETE FROM attachments WHERE container = ? AND ifname = ?'),
+    cool: database.prepare('INSERT OR REPLACE INTO cooling VALUES (?, ?, ?)'),
+    warm: database.prepare('DELETE FROM cooling WHERE address = ?'),
+    forget: database.prepare(
+      'DELETE FROM cooling WHERE address IN (SELECT address FROM cooling WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)',
+    ),
+    shorten: database.prepare('UPDATE cooling SET until_ms = ?2 WHERE subnet = ?1 AND until_ms > ?2'),
+    cooling: database.prepare('SELECT address, until_ms FROM cooling WHERE subnet = ?'),
+    holder: database.prepare('SELECT container, ifname FROM leases WHERE address = ?'),
   };
 }
 

@@ -9,7 +9,8 @@ const LINES = 300;
 const FUNCTION_LINES = 70;
 const BYTES = 500 * 1024;
 
-const everywhere = sources('src', 'test', 'scripts');
+/** Tests may be longer than sources; they are one topic a file all the same. */
+const everywhere = sources('src', 'scripts');
 
 test(`no source file has more than ${LINES} lines`, () => {
   const long = everywhere.map(([path, text]) => [path, text.split('\n').length - 1] as const).filter(([, lines]) => lines > LINES);

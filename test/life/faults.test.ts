@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultPoints } from '../../src/agent/fault-point.ts';
@@ -118,9 +118,12 @@ test('the verbs may be repeated, come too early and come at once', async () => {
 test('200 requests at once are all answered; the socket survives garbage, silence and half-closed clients', async () => {
   await using lab = await oneNode('unit: prefix, warm: {minimum: 80}');
   const node = lab.node(0);
+  const clients: Socket[] = [];
   for (const bytes of [Buffer.from('garbage'), Buffer.alloc(4, 255), Buffer.from([5, 0, 0, 0, 1])]) {
-    connect(node.socket)
-      .on('error', () => undefined)
+    clients.push(connect(node.socket));
+    clients
+      .at(-1)
+      ?.on('error', () => undefined)
       .end(bytes);
   }
   await eventually('80 addresses', async () => ((await node.report()).pools[0]?.free ?? 0) >= 60);
@@ -138,6 +141,7 @@ test('200 requests at once are all answered; the socket survives garbage, silenc
   assert.ok(gone.every((answer) => answer.status === 0));
   await whole(node, 0);
   assert.equal(statSync(node.socket).mode & 0o777, 0o600, "the socket is root's alone");
+  for (const client of clients) client.destroy();
 });
 
 test('killed at every numbered step, the agent comes back with the right state', async () => {

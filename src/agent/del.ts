@@ -21,16 +21,20 @@ export async function del(node: NodeAgent, request: { readonly container: string
   if (attachment === undefined) return;
   await node.kernel.remove(planOf(attachment.interface));
   faultPoint('del:2 kernel removed');
+  const forgotten = forgetConnections(node, attachment.interface.addresses);
+  // A rest outlasts this by far; without one the next owner may come at once.
+  if ((node.cloud?.config.cooldown_s ?? 0) === 0) await forgotten;
   detach(node, attachment, true);
   faultPoint('del:3 attachment closed');
-  forgetConnections(node, attachment.interface.addresses);
 }
 
-/** Connections of the old owner must not reach the next one. Not awaited: the cooldown is far longer than this takes. */
-function forgetConnections(node: NodeAgent, addresses: readonly Ip[]): void {
+/** Connections of the old owner must not reach the next one. Resolves always: a failure is a line in the log. */
+async function forgetConnections(node: NodeAgent, addresses: readonly Ip[]): Promise<void> {
   for (const address of addresses) {
-    flushConntrack(undefined, address).catch((error: unknown) =>
-      node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`),
-    );
+    try {
+      await flushConntrack(undefined, address);
+    } catch (error) {
+      node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`);
+    }
   }
 }

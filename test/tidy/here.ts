@@ -63,9 +63,13 @@ export function otherSuites(): string[] {
   const all = processes();
   const own = new Set<number | undefined>();
   for (let pid: number | undefined = process.pid; pid !== undefined; pid = all.find((one) => one.pid === pid)?.parent) own.add(pid);
-  const programs = /--test-isolation=none|test\/run\.ts|(flatpod|main\.ts|flatpod\.cjs) demo|\/vpc\/program\.ts/;
+  const suites = /--test-isolation=none|test\/run\.ts|(flatpod|main\.ts|flatpod\.cjs) demo|\/vpc\/program\.ts/;
+  // An agent or VPC with a parent that is none of ours; without a parent it may be one that we forgot.
+  const labs = /(flatpod|main\.ts|flatpod\.cjs) (agent|vpc)\b/;
   return all
-    .filter(({ pid, command }) => !own.has(pid) && programs.test(command))
+    .filter(
+      ({ pid, parent, command }) => !own.has(pid) && (suites.test(command) || (parent !== 1 && !own.has(parent) && labs.test(command))),
+    )
     .map(({ pid, command }) => `${pid} ${command.slice(0, 80)}`);
 }
 

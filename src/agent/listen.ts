@@ -46,10 +46,13 @@ export async function listen(path: string, open: () => Exchange): Promise<Server
 function serve(client: Socket, exchange: Exchange): void {
   client.setTimeout(IDLE_ms, () => client.destroy());
   client.on('error', () => client.destroy());
-  client.on('end', () => client.setTimeout(0));
+  let asked = false;
+  // Who hangs up before its request is complete wants no answer.
+  client.on('end', () => (asked ? client.setTimeout(0) : client.destroy()));
   client.on('data', (bytes: Buffer) => {
     const reply = exchange.take(bytes);
     if (reply === undefined) return;
+    asked = true;
     client.setTimeout(0);
     client.removeAllListeners('data').resume();
     void reply.then((frame) => client.end(frame, () => exchange.answered()));

@@ -7,7 +7,7 @@
  */
 import type { PodInterface } from '../datapath/interface.ts';
 import { planOf } from '../datapath/datapath.ts';
-import { asFailure, isFailure, sentence } from '../errors/failure.ts';
+import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.ts';
 import type { Difference } from '../kernel/compare.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
@@ -45,17 +45,22 @@ export function startSelfDefence(defended: Defended): SelfDefence {
   let suspects: Suspects = noSuspects();
   let timer: NodeJS.Timeout | undefined;
 
-  const repair = (plan: Plan, why: string, events: readonly KernelEvent[] = []): Difference[] =>
-    repairPlan(defended, plan, events, (difference) => tell(defended.log, counts, difference, why));
+  const repair = (plans: readonly Plan[], why: string, events: readonly KernelEvent[] = []): Difference[] =>
+    defended.kernel.compareAll(plans).flatMap((compared, i) => {
+      const plan = plans[i] ?? [];
+      const differences = withChangedTables(differencesIn(compared), plan, events);
+      for (const difference of differences) tell(defended.log, counts, difference, why);
+      putBack(defended, plan, differences);
+      return differences;
+    });
+  const plans = (): Plan[] => [defended.nodePlan(), ...Iterator.from(defended.pods()).map(planOf)];
   const answer = (): void => {
     timer = undefined;
     const gathered = suspects;
     suspects = noSuspects();
     try {
-      for (const plan of [defended.nodePlan(), ...Iterator.from(defended.pods()).map(planOf)]) {
-        if (gathered.all || gathered.events.some((event) => concerns(event, plan)))
-          repair(plan, 'removed behind our back', gathered.events);
-      }
+      const touched = gathered.all ? plans() : plans().filter((plan) => gathered.events.some((event) => concerns(event, plan)));
+      repair(touched, 'removed behind our back', gathered.events);
     } catch (error) {
       defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
     }
@@ -65,10 +70,7 @@ export function startSelfDefence(defended: Defended): SelfDefence {
     timer ??= setTimeout(answer, GATHER_ms);
   });
   return {
-    repairAll: () => [
-      ...repair(defended.nodePlan(), 'not as it should be'),
-      ...[...defended.pods()].flatMap((pod) => repair(planOf(pod), 'not as it should be')),
-    ],
+    repairAll: () => repair(plans(), 'not as it should be'),
     stop() {
       unwatch();
       clearTimeout(timer);
@@ -112,25 +114,24 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
   }
 }
 
-/** Compares, applies what differs. A missing veth takes all that depends on it along, so the whole plan is applied then. */
-function repairPlan(defended: Defended, plan: Plan, events: readonly KernelEvent[], found: (difference: Difference) => void): Difference[] {
-  let differences: Difference[];
+/** A Pod whose namespace is gone has nothing to compare. @throws Failure any other. */
+function differencesIn(compared: Difference[] | Failure): Difference[] {
+  if (!(compared instanceof Error)) return compared;
+  if (isFailure(compared, 'netnsMissing') || isFailure(compared, 'notNetns')) return [];
+  throw compared;
+}
+
+/** Applies what differs. A missing veth takes all that depends on it along, so the whole plan is applied then. What is somebody else's stays. */
+function putBack({ kernel, log }: Defended, plan: Plan, differences: readonly Difference[]): void {
+  const ours = differences.filter(({ kind }) => kind !== 'foreign');
+  if (ours.length === 0) return;
+  const wanted = new Set(ours.map(({ object }) => object));
+  const whole = ours.some(({ object, kind }) => object.kind === 'veth' && kind === 'missing');
   try {
-    differences = withChangedTables(defended.kernel.compare(plan), plan, events);
+    kernel.apply(whole ? plan : plan.filter((object) => wanted.has(object) && object.kind !== 'veth'));
   } catch (error) {
-    if (isFailure(error, 'netnsMissing') || isFailure(error, 'notNetns')) return [];
-    throw error;
+    log.error(`repair failed: ${sentence(asFailure(error))}`);
   }
-  if (differences.length === 0) return [];
-  for (const difference of differences) found(difference);
-  const wanted = new Set(differences.map(({ object }) => object));
-  const whole = differences.some(({ object, problem }) => object.kind === 'veth' && problem === 'missing');
-  try {
-    defended.kernel.apply(whole ? plan : plan.filter((object) => wanted.has(object) && object.kind !== 'veth'));
-  } catch (error) {
-    defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
-  }
-  return differences;
 }
 
 /** A table is compared by its digest alone, so one that somebody changed inside counts as different because the kernel told so. */
@@ -139,13 +140,15 @@ function withChangedTables(differences: Difference[], plan: Plan, events: readon
   if (change === undefined) return differences;
   const seen = new Set(differences.map(({ object }) => object));
   const tables = plan.filter((object) => object.kind === 'nft-table' && !seen.has(object));
-  return [...differences, ...tables.map((object) => ({ object, problem: `changed by ${change.by}` }))];
+  return [...differences, ...tables.map((object) => ({ object, kind: 'changed' as const, problem: `changed by ${change.by}` }))];
 }
 
-function tell(log: Log, counts: Map<string, number>, { object, problem }: Difference, why: string): void {
+function tell(log: Log, counts: Map<string, number>, { object, kind, problem }: Difference, why: string): void {
   const what = describe(object);
   if (counts.size >= COUNTS_LIMIT) counts.clear();
   const times = (counts.get(what) ?? 0) + 1;
   counts.set(what, times);
-  log.warn(`put back ${what} in ${nameOf(object.where)}: ${why} (${times} ${times === 1 ? 'time' : 'times'})`, { problem, times });
+  const where = nameOf(object.where);
+  if (kind === 'foreign') log.warn(`${what} in ${where} has no effect: ${problem}; remove that one`, { problem, times });
+  else log.warn(`put back ${what} in ${where}: ${why} (${times} ${times === 1 ? 'time' : 'times'})`, { problem, times });
 }

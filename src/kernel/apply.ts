@@ -8,14 +8,14 @@
  */
 import { failure } from '../errors/failure.ts';
 import { errno } from './errno.ts';
-import { Namespaces, refusal, requestFor, type Visited } from './namespaces.ts';
+import { type Host, Namespaces, refusal, requestFor, type Visited } from './namespaces.ts';
 import { newAddress } from './netlink/address.ts';
 import { newVeth, setLink } from './netlink/link.ts';
 import type { Message } from './netlink/message.ts';
 import { newNeighbour } from './netlink/neighbour.ts';
 import { newRoute } from './netlink/route.ts';
 import { newRule } from './netlink/rule.ts';
-import { NetlinkError, type NetlinkSocket } from './netlink/socket.ts';
+import { NetlinkError } from './netlink/socket.ts';
 import { loadTable } from './nft-table.ts';
 import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
 import { writeSysctl } from './sysctl.ts';
@@ -28,8 +28,8 @@ interface Batch {
 }
 
 /** Adds every object of the plan. @throws Failure kernelRefused, linkTaken, nftRefused, netnsMissing, notNetns, hostNetns. */
-export function applyPlan(hostSocket: NetlinkSocket, plan: Plan): void {
-  using namespaces = new Namespaces(hostSocket);
+export function applyPlan(host: Host, plan: Plan): void {
+  using namespaces = new Namespaces(host);
   let batch: Batch | undefined;
   for (const object of plan) {
     const visited = namespaces.at(object.where);

@@ -1,85 +1,132 @@
-/** Holds a plan against the kernel: which of its objects are missing or different. Changes nothing. */
-import { Namespaces, type Visited } from './namespaces.ts';
+/** Holds plans against the kernel: which of their objects are missing or different. Changes nothing. */
+import { type Failure, isFailure } from '../errors/failure.ts';
+import { type Host, Namespaces, type Visited } from './namespaces.ts';
 import type { Link } from './netlink/link.ts';
-import type { NetlinkSocket } from './netlink/socket.ts';
 import { compareTable } from './nft-table.ts';
 import { neighbourKey, routeKey, ruleKey, type Snapshot, snapshotOf } from './snapshot.ts';
-import { describe, type KernelObject, nameOf, type Plan } from './state.ts';
+import { describe, type KernelObject, nameOf, type Plan, type RouteObject, type RuleObject } from './state.ts';
 import { readSysctl } from './sysctl.ts';
 
 /** One object that is not as it should be. */
-export interface Difference {
+export interface Difference extends Problem {
   readonly object: KernelObject;
+}
+
+interface Problem {
+  /** `foreign`: somebody else's object stands in the way, and adding ours does not help. */
+  readonly kind: 'missing' | 'changed' | 'foreign';
   /** `missing`, or what is there instead, in words. */
   readonly problem: string;
 }
+
+/** What has been read so far, by the namespace's name. */
+type Read = Map<string, Snapshot>;
+
+const missing: Problem = { kind: 'missing', problem: 'missing' };
 
 /** `route 10.0.0.5/32 … in host: missing`. */
 export function sayDifference({ object, problem }: Difference): string {
   return `${describe(object)} in ${nameOf(object.where)}: ${problem}`;
 }
 
-/** Compares many plans with one reading of each namespace. @throws Failure when a namespace cannot be opened, NetlinkError when it cannot be read. */
-export function comparePlan(hostSocket: NetlinkSocket, plan: Plan): Difference[] {
-  using namespaces = new Namespaces(hostSocket);
-  const snapshots = new Map<Visited, Snapshot>();
-  const differences: Difference[] = [];
-  for (const object of plan) {
-    const visited = namespaces.at(object.where);
-    let snapshot = snapshots.get(visited);
-    if (snapshot === undefined) snapshots.set(visited, (snapshot = snapshotOf(visited)));
-    const problem = problemWith(object, snapshot, visited);
-    if (problem !== undefined) differences.push({ object, problem });
-  }
-  return differences;
+/** What of the plan is missing or different. @throws Failure when a namespace cannot be opened, NetlinkError when it cannot be read. */
+export function comparePlan(host: Host, plan: Plan): Difference[] {
+  return compareWith(host, plan, new Map());
 }
 
-function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited): string | undefined {
+/**
+ * Compares many plans with one reading of each namespace. For each plan its differences, or the Failure when a namespace of it cannot be opened.
+ * @throws NetlinkError when a namespace cannot be read.
+ */
+export function comparePlans(host: Host, plans: readonly Plan[]): (Difference[] | Failure)[] {
+  const read: Read = new Map();
+  return plans.map((plan) => {
+    try {
+      return compareWith(host, plan, read);
+    } catch (error) {
+      if (isFailure(error)) return error;
+      throw error;
+    }
+  });
+}
+
+function compareWith(host: Host, plan: Plan, read: Read): Difference[] {
+  using namespaces = new Namespaces(host);
+  return plan.flatMap((object) => {
+    const visited = namespaces.at(object.where);
+    let snapshot = read.get(visited.name);
+    if (snapshot === undefined) read.set(visited.name, (snapshot = snapshotOf(visited)));
+    const problem = problemWith(object, snapshot, visited);
+    return problem === undefined ? [] : [{ object, ...problem }];
+  });
+}
+
+function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited): Problem | undefined {
   switch (object.kind) {
     case 'veth':
       return problemWithLink(snapshot.links.get(object.name), { ...object, alias: object.owner });
     case 'link':
-      return problemWithLink(snapshot.links.get(object.name), object);
+      return problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu });
     case 'address': {
       const link = snapshot.links.get(object.link)?.index;
       const found = snapshot.addresses.some((a) => a.link === link && a.address === object.address && a.length === object.length);
-      return found ? undefined : 'missing';
+      return found ? undefined : missing;
     }
-    case 'route': {
-      const found = snapshot.routes.get(routeKey(object.dst, object.table)) ?? [];
-      const link = snapshot.links.get(object.link)?.index;
-      if (found.some((r) => r.link === link && r.via === object.via && r.protocol === object.protocol)) return undefined;
-      const other = found[0];
-      if (other === undefined) return 'missing';
-      return `there is one via ${other.via ?? 'link'} dev ${snapshot.linkNames.get(other.link ?? 0) ?? '?'} protocol ${other.protocol} instead`;
-    }
-    case 'rule': {
-      const found = snapshot.rules.get(ruleKey(object)) ?? [];
-      if (found.some((rule) => rule.table === object.table && rule.protocol === object.protocol)) return undefined;
-      return found[0] === undefined ? 'missing' : `there is one to table ${found[0].table} protocol ${found[0].protocol} instead`;
-    }
+    case 'route':
+      return problemWithRoute(object, snapshot);
+    case 'rule':
+      return problemWithRule(object, snapshot);
     case 'neighbour': {
       const found = snapshot.neighbours.get(neighbourKey(snapshot.links.get(object.link)?.index ?? 0, object.address));
-      if (found === undefined) return 'missing';
-      return found.mac === object.mac ? undefined : `it is ${found.mac}`;
+      if (found === undefined) return missing;
+      return found.mac === object.mac ? undefined : changed(`it is ${found.mac}`);
     }
     case 'sysctl': {
       const value = readSysctl(visited.netns, object.key);
-      return value === object.value ? undefined : `it is ${value ?? 'missing'}`;
+      return value === object.value ? undefined : changed(`it is ${value ?? 'missing'}`);
     }
-    case 'nft-table':
-      return compareTable(visited.netns, object);
+    case 'nft-table': {
+      const problem = compareTable(visited.netns, object);
+      return problem === undefined ? undefined : changed(problem);
+    }
   }
 }
 
+function problemWithRoute(route: RouteObject, { routes, links, linkNames }: Snapshot): Problem | undefined {
+  const found = routes.get(routeKey(route.dst, route.table)) ?? [];
+  const link = links.get(route.link)?.index;
+  if (found.some((r) => r.link === link && r.via === route.via && r.protocol === route.protocol)) return undefined;
+  const [other] = found;
+  if (other === undefined) return missing;
+  const dev = linkNames.get(other.link ?? 0) ?? '?';
+  return changed(`there is one via ${other.via ?? 'link'} dev ${dev} protocol ${other.protocol} instead`);
+}
+
+/** Of rules with one priority and one selector the kernel follows the first. */
+function problemWithRule(rule: RuleObject, { rules }: Snapshot): Problem | undefined {
+  const found = rules.get(ruleKey(rule)) ?? [];
+  const own = found.findIndex(({ table, protocol }) => table === rule.table && protocol === rule.protocol);
+  const [first] = found;
+  if (own === 0) return undefined;
+  if (first === undefined) return missing;
+  const other = `one to table ${first.table} protocol ${first.protocol}`;
+  return own < 0 ? changed(`there is ${other} instead`) : { kind: 'foreign', problem: `${other} stands before it` };
+}
+
+/** A link of another alias is somebody else's: nothing about it is ours to set right. */
 function problemWithLink(
   link: Link | undefined,
-  wanted: { readonly mac?: string; readonly mtu?: number; readonly alias?: string },
-): string | undefined {
-  if (link === undefined) return 'missing';
-  if (!link.up) return 'it is down';
-  if (wanted.mtu !== undefined && link.mtu !== wanted.mtu) return `its MTU is ${link.mtu}`;
-  if (wanted.mac !== undefined && link.mac !== wanted.mac) return `its MAC is ${link.mac ?? 'none'}`;
-  if (wanted.alias !== undefined && link.alias !== wanted.alias) return `its alias is ${link.alias ?? 'none'}: somebody else made it`;
+  wanted: { readonly mac?: string; readonly mtu?: number | undefined; readonly alias?: string },
+): Problem | undefined {
+  if (link === undefined) return missing;
+  if (wanted.alias !== undefined && link.alias !== wanted.alias)
+    return { kind: 'foreign', problem: `its alias is ${link.alias ?? 'none'}: somebody else made it` };
+  if (wanted.mac !== undefined && link.mac !== wanted.mac) return { kind: 'foreign', problem: `its MAC is ${link.mac ?? 'none'}` };
+  if (!link.up) return changed('it is down');
+  if (wanted.mtu !== undefined && link.mtu !== wanted.mtu) return changed(`its MTU is ${link.mtu}`);
   return undefined;
+}
+
+function changed(problem: string): Problem {
+  return { kind: 'changed', problem };
 }

@@ -1,17 +1,20 @@
 /** The kernel as the rest of the agent sees it: plans go in, differences and events come out. */
 import { applyPlan } from './apply.ts';
-import { comparePlan, type Difference } from './compare.ts';
+import { comparePlan, comparePlans, type Difference } from './compare.ts';
 import { type KernelEvent, watchKernel } from './monitor.ts';
+import type { Host } from './namespaces.ts';
 import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
 import { decodeRoute, dumpRoutes, type Route } from './netlink/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
+import type { Netns } from './netns.ts';
 import { watchNft } from './nft-watch.ts';
+import type { Failure } from '../errors/failure.ts';
 import { LinkRemover } from './remove-links.ts';
 import { removePlan } from './remove.ts';
 import type { Plan } from './state.ts';
 
-/** The kernel of the namespace the process started in. Close it. */
+/** The kernel of one namespace, which plans call the host. Close it. */
 export interface Kernel extends Disposable {
   /** Adds all of the plan, synchronously. @throws Failure on the first refusal; what was added until then stays. */
   apply(plan: Plan): void;
@@ -19,6 +22,8 @@ export interface Kernel extends Disposable {
   remove(plan: Plan): Promise<void>;
   /** What of the plan is missing or different. */
   compare(plan: Plan): Difference[];
+  /** The same for many plans, in their order, with one reading of the host: a Failure where a namespace of the plan cannot be opened. */
+  compareAll(plans: readonly Plan[]): (Difference[] | Failure)[];
   /** All links of the host. */
   links(): Link[];
   /** All routes and rules of the host that carry the protocol number. */
@@ -27,26 +32,32 @@ export interface Kernel extends Disposable {
   watch(listener: (event: KernelEvent) => void): () => void;
 }
 
-/** Opens sockets in the namespace the process is in now. `nftTable`: the table whose changes by others are told. @throws NetlinkError without CAP_NET_ADMIN. */
-export function openKernel(nftTable?: string): Kernel {
-  const socket = new NetlinkSocket();
-  const remover = new LinkRemover(socket);
+/**
+ * Opens sockets in the process's own namespace, or in `netns`, which stays the caller's: a node inside of one process. `nftTable`: the table whose changes
+ * by others are told.
+ * @throws NetlinkError without CAP_NET_ADMIN.
+ */
+export function openKernel(nftTable?: string, netns?: Netns): Kernel {
+  const socket = netns?.socket() ?? new NetlinkSocket();
+  const host: Host = { socket, netns };
+  const remover = new LinkRemover(host);
   const listeners = new Set<(event: KernelEvent) => void>();
   const tell = (event: KernelEvent): void => {
     for (const listener of listeners) listener(event);
   };
-  const stop = watchKernel((event) => {
+  const stop = watchKernel(netns, (event) => {
     if (event.kind === 'link-gone') remover.gone(event.link.index);
     tell(event);
   });
   const stopNft =
     nftTable === undefined
       ? undefined
-      : watchNft(undefined, nftTable, (change) => tell(change.kind === 'changed' ? { kind: 'nft-changed', by: change.by } : change));
+      : watchNft(netns, nftTable, (change) => tell(change.kind === 'changed' ? { kind: 'nft-changed', by: change.by } : change));
   return {
-    apply: (plan) => applyPlan(socket, plan),
-    remove: (plan) => removePlan(socket, remover, plan),
-    compare: (plan) => comparePlan(socket, plan),
+    apply: (plan) => applyPlan(host, plan),
+    remove: (plan) => removePlan(host, remover, plan),
+    compare: (plan) => comparePlan(host, plan),
+    compareAll: (plans) => comparePlans(host, plans),
     links: () => socket.dump(dumpLinks(), decodeLink),
     owned: (protocol) => ({
       routes: ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)),

@@ -10,6 +10,7 @@ import { type Received, messagesIn } from './netlink/message.ts';
 import { decodeRoute, RTM_DELROUTE, type Route } from './netlink/route.ts';
 import { decodeRule, RTM_DELRULE, type Rule } from './netlink/rule.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
+import type { Netns } from './netns.ts';
 import type { LinkAddress } from './netlink/address.ts';
 
 /** One change. New links are told because a NIC may have been plugged in, or a link of ours set down. */
@@ -28,14 +29,16 @@ const GROUPS = [1, 5, 7, 8, 9, 11, 19].reduce((mask, group) => mask | (1 << (gro
 const MSG_DONTWAIT = 0x40;
 const inbox = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** Watches the namespace the process is in now. Returns the way to stop. */
-export function watchKernel(listener: (event: KernelEvent) => void): () => void {
-  const socket = new NetlinkSocket(0, GROUPS);
+/** Watches a namespace, the process's own when undefined. Returns the way to stop: the listener is not called again, not even with what was heard before. */
+export function watchKernel(netns: Netns | undefined, listener: (event: KernelEvent) => void): () => void {
+  const open = (): NetlinkSocket => new NetlinkSocket(0, GROUPS);
+  const socket = netns === undefined ? open() : netns.run(open);
+  let stopped = false;
   let pending: KernelEvent[] = [];
   const deliver = (): void => {
     const events = pending;
     pending = [];
-    for (const event of events) listener(event);
+    for (const event of events) if (!stopped) listener(event);
   };
   const stop = native.watchReadable(socket.fd, () => {
     // No promise may be touched in here (FFI callback): collect, and hand over on the next turn.
@@ -44,9 +47,9 @@ export function watchKernel(listener: (event: KernelEvent) => void): () => void 
     if (before === 0 && pending.length > 0) setImmediate(deliver);
   });
   return () => {
+    stopped = true;
     stop();
     socket.close();
-    pending = [];
   };
 }
 

@@ -4,12 +4,18 @@ import type { Message } from './netlink/message.ts';
 import { decodeLink, getLink, type Link } from './netlink/link.ts';
 import { NetlinkError, NetlinkSocket } from './netlink/socket.ts';
 import { type Netns, openNetns } from './netns.ts';
-import { nameOf, type Where } from './state.ts';
+import type { Where } from './state.ts';
+
+/** The namespace that plans call `host`: the process's own when `netns` is undefined. Another one is a node inside of one process: tests. */
+export interface Host {
+  readonly socket: NetlinkSocket;
+  readonly netns: Netns | undefined;
+}
 
 /** One namespace of a plan. */
 export interface Visited {
   readonly name: string;
-  /** undefined for the host's. */
+  /** undefined for the process's own. */
   readonly netns: Netns | undefined;
   readonly socket: NetlinkSocket;
   /** The link of that name as it is now; undefined when there is none. */
@@ -23,29 +29,25 @@ export interface Visited {
 /** See the head of this file. */
 export class Namespaces implements Disposable {
   private readonly opened = new Map<string, Visited>();
-  private readonly host: NetlinkSocket;
+  private readonly host: Visited;
 
-  /** `hostSocket` stays the caller's. */
-  constructor(hostSocket: NetlinkSocket) {
-    this.host = hostSocket;
+  /** `host` stays the caller's. */
+  constructor({ netns, socket }: Host) {
+    this.host = visit('host', netns, socket);
   }
 
   /** Opens the namespace on first use. @throws Failure netnsMissing, notNetns, hostNetns. */
   at(where: Where): Visited {
-    const key = nameOf(where);
-    let visited = this.opened.get(key);
-    if (visited === undefined) {
-      visited = where.netns === 'host' ? visit(key, undefined, this.host) : openVisited(where.path);
-      this.opened.set(key, visited);
-    }
+    if (where.netns === 'host') return this.host;
+    let visited = this.opened.get(where.path);
+    if (visited === undefined) this.opened.set(where.path, (visited = openVisited(where.path)));
     return visited;
   }
 
   [Symbol.dispose](): void {
     for (const { netns, socket } of this.opened.values()) {
-      if (netns === undefined) continue;
       socket.close();
-      netns[Symbol.dispose]();
+      netns?.[Symbol.dispose]();
     }
   }
 }

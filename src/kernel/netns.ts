@@ -50,10 +50,15 @@ export function openNetns(path: string, ownToo = false): Netns {
   return { path, fd, run, socket: () => run(() => new NetlinkSocket()), [Symbol.dispose]: () => closeSync(fd) };
 }
 
-/** Makes a namespace and binds it to /run/netns/NAME, as `ip netns add` does. @throws Failure kernelRefused. */
-export function createNetns(name: string): string {
+/**
+ * Makes a namespace and binds it to /run/netns/NAME, as `ip netns add` does. `prepare` runs inside before it has a name: whoever finds the name finds
+ * its work done. A name that a creator killed in between left without a namespace is taken over.
+ * @throws Failure kernelRefused.
+ */
+export function createNetns(name: string, prepare?: (socket: NetlinkSocket) => void): string {
   const path = `${NAMED}/${name}`;
   mkdirSync(NAMED, { recursive: true, mode: 0o755 });
+  if (isUnboundName(path)) rmSync(path);
   try {
     writeFileSync(path, '', { flag: 'wx', mode: 0o444 });
   } catch (cause) {
@@ -63,12 +68,18 @@ export function createNetns(name: string): string {
       cause,
     );
   }
-  const born = native.unshare(CLONE_NEWNET);
-  const bound = born < 0 ? born : native.mount(OWN, path, 'none', MS_BIND);
-  goHome();
-  if (bound >= 0) return path;
-  rmSync(path, { force: true });
-  throw failure('kernelRefused', { action: 'create', object: 'netns', netns: path, errno: errnoName(bound), text: 'needs CAP_SYS_ADMIN' });
+  let bound = false;
+  try {
+    const made = bear(path, prepare);
+    if (made < 0) {
+      const facts = { action: 'create', object: 'netns', netns: path, errno: errnoName(made), text: 'needs CAP_SYS_ADMIN' };
+      throw failure('kernelRefused', facts);
+    }
+    bound = true;
+    return path;
+  } finally {
+    if (!bound) rmSync(path, { force: true });
+  }
 }
 
 /** Unbinds and removes /run/netns/NAME. The namespace itself goes when its last user does. Succeeds when it is not there. */
@@ -84,6 +95,30 @@ export function isNetns(path: string): boolean {
     return statfsSync(path).type === NSFS_MAGIC && statSync(path).isFile();
   } catch {
     return false;
+  }
+}
+
+/** Whether the name stands for no namespace: an empty file, of a creator that was killed (or one that is at work this very moment). */
+export function isUnboundName(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.isFile() && found.size === 0 && !isNetns(path);
+}
+
+function bear(path: string, prepare: ((socket: NetlinkSocket) => void) | undefined): number {
+  const born = native.unshare(CLONE_NEWNET);
+  if (born < 0) return born;
+  try {
+    if (prepare !== undefined) {
+      const socket = new NetlinkSocket();
+      try {
+        prepare(socket);
+      } finally {
+        socket.close();
+      }
+    }
+    return native.mount(OWN, path, 'none', MS_BIND);
+  } finally {
+    goHome();
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import { write } from 'node:fs';
 import { errno } from './errno.ts';
+import type { Host } from './namespaces.ts';
 import { deleteLink, deleteLinkGroup, setLink } from './netlink/link.ts';
 import { flag, type Message } from './netlink/message.ts';
 import { NetlinkError, NetlinkSocket } from './netlink/socket.ts';
@@ -26,15 +27,16 @@ interface Removal {
 
 /** See the head of this file. */
 export class LinkRemover {
-  private readonly host: NetlinkSocket;
+  private readonly host: Host;
   private readonly waiting: Removal[] = [];
   private readonly underWay = new Map<number, Removal[]>();
   private readonly idle: NetlinkSocket[] = [];
   private sends = 0;
+  private closed = false;
   private group = FIRST_GROUP;
 
   /** `host` is used for short messages and stays the caller's. */
-  constructor(host: NetlinkSocket) {
+  constructor(host: Host) {
     this.host = host;
   }
 
@@ -62,6 +64,7 @@ export class LinkRemover {
   }
 
   close(): void {
+    this.closed = true;
     for (const socket of this.idle) socket.close();
     this.idle.length = 0;
   }
@@ -79,19 +82,20 @@ export class LinkRemover {
     const [first] = batch;
     if (batch.length === 1 && first !== undefined) return deleteLink(first.index);
     const group = ++this.group;
-    const errors = this.host.batch(batch.map(({ index }) => setLink(index, { group })));
+    const errors = this.host.socket.batch(batch.map(({ index }) => setLink(index, { group })));
     // A link that cannot be put into the group has vanished by itself.
     for (const [i, removal] of batch.entries()) if (errors[i] !== undefined) this.gone(removal.index);
     return deleteLinkGroup(group);
   }
 
   private send(batch: readonly Removal[], message: Message): void {
-    const socket = this.idle.pop() ?? new NetlinkSocket();
+    const socket = this.idle.pop() ?? this.host.netns?.socket() ?? new NetlinkSocket();
     this.sends++;
     write(socket.fd, message.finish(1, flag.ack), (cause) => {
       const refused = cause ?? socket.refusalWaiting();
       this.sends--;
-      this.idle.push(socket);
+      if (this.closed) socket.close();
+      else this.idle.push(socket);
       const error = refused instanceof NetlinkError && refused.errno === errno.ENODEV ? undefined : refused;
       for (const removal of batch) this.finish(removal, error);
       this.next();

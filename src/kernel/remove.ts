@@ -5,13 +5,12 @@
  * Only a veth that carries our alias or our MAC is deleted: a name alone proves nothing.
  */
 import { errno } from './errno.ts';
-import { Namespaces, refusal } from './namespaces.ts';
+import { type Host, Namespaces, refusal } from './namespaces.ts';
 import { deleteAddress } from './netlink/address.ts';
 import type { Message } from './netlink/message.ts';
 import { deleteNeighbour } from './netlink/neighbour.ts';
 import { deleteRoute } from './netlink/route.ts';
 import { deleteRule } from './netlink/rule.ts';
-import type { NetlinkSocket } from './netlink/socket.ts';
 import { deleteTable } from './nft-table.ts';
 import type { LinkRemover } from './remove-links.ts';
 import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
@@ -19,11 +18,11 @@ import { describe, type KernelObject, nameOf, type Plan, type VethObject } from 
 const gone: readonly number[] = [errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL, errno.EINVAL];
 
 /** Removes all that the plan made. Rules, routes and tables first and at once, links last; resolves when the links are gone. */
-export async function removePlan(hostSocket: NetlinkSocket, links: LinkRemover, plan: Plan): Promise<void> {
+export async function removePlan(host: Host, links: LinkRemover, plan: Plan): Promise<void> {
   const dying = linksDying(plan);
   const removals: Promise<void>[] = [];
   {
-    using namespaces = new Namespaces(hostSocket);
+    using namespaces = new Namespaces(host);
     for (const object of [...plan].reverse()) {
       if (object.kind === 'veth') removals.push(...removeVeth(namespaces, links, object));
       else if (!('link' in object && dying.has(`${nameOf(object.where)} ${object.link}`))) removeObject(namespaces, object);

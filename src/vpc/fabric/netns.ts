@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { failure } from '../../errors/failure.ts';
 import { decodeLink, dumpLinks, type Link, setLink } from '../../kernel/netlink/link.ts';
-import { createNetns, deleteNetns, isNetns, NAMED, openNetns } from '../../kernel/netns.ts';
+import { createNetns, deleteNetns, isNetns, isUnboundName, NAMED, openNetns } from '../../kernel/netns.ts';
 import { ownerOf } from './names.ts';
 
 const LOOPBACK = 1;
@@ -10,24 +10,11 @@ const LOOPBACK = 1;
 /** Makes the namespace unless it is there. @throws Failure vpcFabric when one of that name is somebody else's. */
 export function ensureNetns(vpc: string, name: string): void {
   const path = `${NAMED}/${name}`;
-  if (!isNetns(path)) createNetns(name);
-  const links = linksOf(path);
-  const alias = links.find(({ index }) => index === LOOPBACK)?.alias;
-  if (alias === ownerOf(vpc)) return;
-  // With nothing but loopback it is what a program killed right after createNetns leaves behind.
-  if (alias !== undefined || links.length > 1) {
-    throw failure('vpcFabric', { vpc, text: `the namespace ${path} exists and is not of this VPC` });
-  }
-  using netns = openNetns(path);
-  const socket = netns.socket();
-  try {
-    socket.request(setLink(LOOPBACK, { alias: ownerOf(vpc), up: true }));
-  } finally {
-    socket.close();
-  }
+  if (!isNetns(path)) createNetns(name, (socket) => socket.request(setLink(LOOPBACK, { alias: ownerOf(vpc), up: true })));
+  else if (!isOwn(vpc, path)) throw failure('vpcFabric', { vpc, text: `the namespace ${path} exists and is not of this VPC` });
 }
 
-/** Names of all namespaces that carry the VPC's mark, and of empty ones that only it would make. */
+/** Names of all namespaces that carry the VPC's mark, and of those that a kill left without a namespace. */
 export function ownNetns(vpc: string): string[] {
   let names: string[];
   try {
@@ -35,7 +22,7 @@ export function ownNetns(vpc: string): string[] {
   } catch {
     return []; // no namespace was ever named on this machine
   }
-  return names.filter((name) => name.startsWith(`${vpc}-`) && isNetns(`${NAMED}/${name}`) && isOwn(vpc, `${NAMED}/${name}`));
+  return names.filter((name) => name.startsWith(`${vpc}-`) && (isUnboundName(`${NAMED}/${name}`) || isOwn(vpc, `${NAMED}/${name}`)));
 }
 
 /** Deletes the namespaces and all links in them. Processes that still run in one keep it, without a network. */
@@ -47,7 +34,7 @@ function isOwn(vpc: string, path: string): boolean {
   try {
     return linksOf(path).some(({ index, alias }) => index === LOOPBACK && alias === ownerOf(vpc));
   } catch {
-    return false; // gone meanwhile
+    return false; // gone meanwhile, or no namespace
   }
 }
 

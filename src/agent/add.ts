@@ -21,7 +21,7 @@ import { draining } from './status.ts';
 export async function add(node: NodeAgent, request: AddRequest): Promise<Result> {
   faultPoint('add:1 request read');
   if (node.cloud === undefined) throw failure('notConfigured', {});
-  if (node.cloud.grants.draining) throw failure('notReady', draining);
+  if (node.cloud.grants.draining !== undefined) throw failure('notReady', draining);
   using _turn = await node.locks.take(keyOf(request));
   openNetns(request.netns)[Symbol.dispose](); // says what is wrong with it before an address is taken
   await replaceInterrupted(node, request);

@@ -22,7 +22,8 @@ export async function drain(node: NodeAgent, deadline_ms: number): Promise<void>
       (sum, nic) => sum + nic.blocks.length + (nic.deviceIndex === 0 ? 0 : 1),
       node.attachments.list().length,
     );
-  while (held() > 0) {
+  // What was under way when the drain began may still bring addresses.
+  while (held() > 0 || cloud.grants.status?.settled !== cloud.grants.draining) {
     if (performance.now() > end) {
       cloud.grants.drain(false);
       throw failure('drainIncomplete', { held: held(), seconds: Math.round(deadline_ms / 1000) });

@@ -5,6 +5,7 @@
  * - a NIC is set up before the pools lease from it, and pools stop leasing from it when it is unplugged
  * - the last known status is enough: without store or controller the node goes on serving from it
  */
+import { randomUUID } from 'node:crypto';
 import type { NicId } from '../cloud/cloud.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { nodePlan } from '../datapath/node.ts';
@@ -42,8 +43,8 @@ export class Grants {
   status: NodeNetworkStatus | undefined;
   /** What the kernel should hold for the node itself. */
   plan: Plan = [];
-  /** Whether the node asks for nothing and gives everything back. */
-  draining = false;
+  /** Set while the node asks for nothing and gives everything back: one word per leaving, which the controller repeats. */
+  draining: string | undefined;
   readonly #options: GrantsOptions;
   readonly #ends: (() => void)[] = [];
   /** The spec as it was last written. */
@@ -84,7 +85,7 @@ export class Grants {
 
   /** Begins or ends to give everything back. */
   drain(begin: boolean): void {
-    this.draining = begin;
+    this.draining = begin ? randomUUID() : undefined;
     this.demandChanged(true);
   }
 
@@ -152,14 +153,14 @@ function isNic(mac: string | undefined, status: NodeNetworkStatus | undefined): 
   return status?.nics.some((nic) => nic.mac === mac) === true;
 }
 
-function specOf(config: NodeConfig['spec'], pools: Pools, unplugged: readonly NicId[], draining: boolean): NodeNetworkSpec {
+function specOf(config: NodeConfig['spec'], pools: Pools, unplugged: readonly NicId[], draining: string | undefined): NodeNetworkSpec {
   return {
     // The configuration is where the cloud's id enters; from here on it is one.
     instance: config.instance as NodeNetworkSpec['instance'],
     demand: pools.demand(),
     returned: pools.giveBack(),
     ...(unplugged.length > 0 && { unplugged }),
-    ...(draining && { draining }),
+    ...(draining !== undefined && { draining }),
   };
 }
 

@@ -13,7 +13,7 @@ export const draining = { reason: 'the node is draining', details: '' };
 export function status(node: NodeAgent): void {
   const { cloud } = node;
   if (cloud === undefined) throw failure('notConfigured', {});
-  if (cloud.grants.draining) throw failure('notReady', draining);
+  if (cloud.grants.draining !== undefined) throw failure('notReady', draining);
   if (cloud.grants.status === undefined) throw failure('notReady', { reason: 'the controller has not granted anything yet', details: '' });
   const pools = cloud.subnets.map((subnet) => ({
     name: subnet.metadata.name,

@@ -9,7 +9,7 @@ export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefin
   const { config, name } = pool;
   const { instance, cloudSubnets, spec } = situation;
   if (instance.state === 'terminated') return { stoppedBy: 'instance', text: `instance ${instance.id} is terminated` };
-  if (spec.draining === true) return { stoppedBy: 'switch', text: 'the node is draining' };
+  if (spec.draining !== undefined) return { stoppedBy: 'switch', text: 'the node is draining' };
   if (situation.stopped !== undefined) return situation.stopped;
   if (config === undefined) return { stoppedBy: 'subnet', text: `there is no PodSubnet ${name} any more` };
   const cloudSubnet = cloudSubnets.get(config.spec.cloudSubnet as SubnetId);

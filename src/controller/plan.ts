@@ -64,7 +64,7 @@ function leftovers(situation: Situation, grants: readonly GrantedNic[], growing:
       nic.attachment === undefined &&
       !growing.has(nic.id) &&
       !grants.some(({ id }) => id === nic.id) &&
-      (now_ms - nic.createdAt_ms >= limits.nicAge_ms || spec.draining === true),
+      (now_ms - nic.createdAt_ms >= limits.nicAge_ms || spec.draining !== undefined),
   );
 }
 

@@ -60,8 +60,8 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     cooling: demand.cooling,
     waiting: demand.waiting,
     held: heldAddresses(blocks, counted, exclude, perNode.maximum),
-    minimum: spec.draining === true ? 0 : warm.minimum,
-    spare: spec.draining === true ? 0 : warm.spare,
+    minimum: spec.draining !== undefined ? 0 : warm.minimum,
+    spare: spec.draining !== undefined ? 0 : warm.spare,
     maximum: perNode.maximum,
     unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
   };

@@ -129,6 +129,7 @@ async function tell(
     vpcCidrs: facts.network.cidrs,
     nics: plan.nics,
     growth: plan.growth,
+    ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
     notes: { intents: plan.intents, foreign: [...situation.foreign] },
   };
   for (const { subnet, text } of plan.growth) if (text !== '') sayOnce(world, memory, node.name, `${subnet} does not grow: ${text}`);

@@ -88,7 +88,7 @@ function asked(blocks: readonly Cidr[], { spec }: Situation): Cidr[] {
 
 /** Empty NICs nobody needs: all beyond the spare ones, the highest device index first. */
 function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet<NicId>): ServingNic[] {
-  const spares = spec.draining === true ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
+  const spares = spec.draining !== undefined ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
   const empty = emptyNics(pool).filter(({ nic }) => !growing.has(nic.id));
   const beyond = empty.sort((a, b) => b.grant.deviceIndex - a.grant.deviceIndex).slice(0, Math.max(0, empty.length - spares));
   return [...beyond, ...pool.leaving.filter(({ grant, nic }) => grant.deviceIndex !== 0 && nic.blocks.length === 0)];
@@ -96,6 +96,6 @@ function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet
 
 /** Old enough, so that a Pod that comes and goes does not cost a NIC each time; and without any block. */
 function isReleasable({ nic, grant }: ServingNic, { now_ms, limits, spec }: Situation): boolean {
-  const isOld = now_ms - nic.createdAt_ms >= limits.nicAge_ms || spec.draining === true;
+  const isOld = now_ms - nic.createdAt_ms >= limits.nicAge_ms || spec.draining !== undefined;
   return isOld && nic.blocks.length === 0 && grant.blocks.length === 0;
 }

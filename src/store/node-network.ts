@@ -58,8 +58,8 @@ export interface NodeNetworkSpec {
   readonly returned: readonly Cidr[];
   /** Granted interfaces that the node does not see: not yet plugged in, or pulled by somebody. The controller looks again. */
   readonly unplugged?: readonly NicId[];
-  /** The node is leaving: no floor, no spare, everything unused is to be taken back and further interfaces are to be deleted. */
-  readonly draining?: boolean;
+  /** The node is leaving: no floor, no spare, everything unused is to be taken back and further interfaces are to be deleted. One word per leaving. */
+  readonly draining?: string;
 }
 
 /** The controller's half. */
@@ -69,6 +69,8 @@ export interface NodeNetworkStatus {
   /** Sorted by device index; the first is the node's own. */
   readonly nics: readonly GrantedNic[];
   readonly growth: readonly Growth[];
+  /** The leaving (spec.draining) for which nothing is under way in the cloud: what `nics` still holds is all there is. */
+  readonly settled?: string;
   /** The controller's own memory, which nobody else reads (src/controller/notes.ts). */
   readonly notes?: unknown;
 }

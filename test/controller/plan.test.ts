@@ -90,7 +90,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
       instance,
       demand: [{ subnet: 'pods', ...demand }],
       returned: [...new Set(returned.map((n) => address(10 + n)))],
-      ...(draining && { draining }),
+      ...(draining && { draining: 'leaving' }),
     },
     granted,
     intents: [],

@@ -175,7 +175,7 @@ test('a node that drains keeps nothing, whatever its targets and however young i
   assert.equal(cloud.truth().length, 3);
   for (let i = 0; i < 5; i++) {
     const returned = (await networks.get('n1'))?.status.nics.flatMap(({ reclaiming }) => reclaiming) ?? [];
-    await demand(networks, instance, {}, { draining: true, returned });
+    await demand(networks, instance, {}, { draining: 'leaving', returned });
     await clock.advance(2000);
   }
   assert.deepEqual(

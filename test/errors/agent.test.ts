@@ -94,7 +94,7 @@ function cloudPart(granted: NodeNetworkStatus | undefined): CloudPart {
       plan: [],
       demandChanged: () => undefined,
       get draining() {
-        return drained.begun;
+        return drained.begun ? 'leaving' : undefined;
       },
       drain: (begin) => void (drained.begun = begin),
       leave: () => [],
@@ -153,7 +153,7 @@ test('drain with Pods: FP200 podsAttached; when the controller does not take bac
   const cloud = cloudPart({ ...nothingYet, nics: [nic] });
   using node = testNode(cloud);
   await assert.rejects(drain(node, 0), { kind: 'drainIncomplete', message: /^2 blocks and interfaces/ });
-  assert.equal(cloud.grants.draining, false);
+  assert.equal(cloud.grants.draining, undefined);
   using ns = testNetns('drain');
   node.attached(ns.path);
   await assert.rejects(drain(node, 0), { kind: 'podsAttached' });

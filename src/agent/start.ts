@@ -18,6 +18,7 @@ import { now_ms, Pools } from './pools.ts';
 import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
+import { writeAnswered } from './verbs.ts';
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -69,6 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
   open.defer(startSweep(node, spool));
 
+  open.defer(() => writeAnswered(node));
   const { promise: drained, resolve: done } = Promise.withResolvers<void>();
   const answering = { defence, drain: (deadline_ms: number) => drain(node, deadline_ms), drained: done };
   const server = await listen(options.socket, () => openExchange(node, answering));

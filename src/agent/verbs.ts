@@ -17,6 +17,8 @@ export interface Answered {
   readonly after: () => void;
 }
 
+const WRITTEN_WITHIN_ms = 50;
+
 const nothing = (): void => undefined;
 
 /** Answers; rejects never: what fails becomes a CNI error and a line in the log. */
@@ -61,13 +63,18 @@ async function perform(node: NodeAgent, request: CniRequest): Promise<Answered> 
   return { reply: silentReply, after: nothing };
 }
 
-/** Noted after the reply, so that no ADD waits for it; until then an ADD for the same interface may start over (docs/adr/0008). */
+/** Written a moment after the reply, many at once, so that no ADD waits for it; until then a crash lets an ADD for the same interface start over (docs/adr/0008). */
 function answeredAdd(node: NodeAgent, request: { readonly container: string; readonly ifname: string }): void {
   faultPoint('add:5 answered');
+  if (node.attachments.answered(request.container, request.ifname)) setTimeout(() => writeAnswered(node), WRITTEN_WITHIN_ms).unref();
+}
+
+/** Also before the end of the program. */
+export function writeAnswered(node: NodeAgent): void {
   try {
-    node.attachments.answered(request.container, request.ifname);
+    node.attachments.writeAnswered();
   } catch (error) {
-    node.log.warn(`the answered ADD of ${request.container}/${request.ifname} was not noted: ${sentence(asFailure(error))}`);
+    node.log.warn(`that ADDs were answered was not written: ${sentence(asFailure(error))}`);
   }
 }
 

@@ -5,6 +5,7 @@
 import { agentErrors } from './areas/agent.ts';
 import { cloudErrors } from './areas/cloud.ts';
 import { configErrors } from './areas/config.ts';
+import { installErrors } from './areas/install.ts';
 import { kernelErrors } from './areas/kernel.ts';
 import { poolErrors } from './areas/pool.ts';
 import { requestErrors } from './areas/request.ts';
@@ -32,6 +33,7 @@ export const catalogue = {
   ...cloudErrors,
   ...vpcErrors,
   ...configErrors,
+  ...installErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -63,5 +65,6 @@ export const areas: readonly ErrorArea[] = [
   { title: 'The cloud', ranges: [[160, 179]], entries: cloudErrors },
   { title: 'The emulated VPC', ranges: [[180, 189]], entries: vpcErrors },
   { title: 'Configuration files', ranges: [[190, 199]], entries: configErrors },
+  { title: 'The installer', ranges: [[210, 219]], entries: installErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

@@ -28,7 +28,7 @@ export interface Kernel extends Disposable {
   links(): Link[];
   /** All routes and rules of the host that carry the protocol number. */
   owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[] };
-  /** Calls back for each change in the host's network. Returns the way to stop. */
+  /** Calls back for each change in the host's network that others made. Returns the way to stop. */
   watch(listener: (event: KernelEvent) => void): () => void;
 }
 
@@ -45,9 +45,8 @@ export function openKernel(nftTable?: string, netns?: Netns): Kernel {
   const tell = (event: KernelEvent): void => {
     for (const listener of listeners) listener(event);
   };
-  const stop = watchKernel(netns, (event) => {
-    if (event.kind === 'link-gone') remover.gone(event.link.index);
-    tell(event);
+  const stop = watchKernel(netns, socket.port, (event) => {
+    if (event.kind !== 'link-gone' || !remover.gone(event.link.index)) tell(event);
   });
   const stopNft =
     nftTable === undefined

@@ -1,5 +1,7 @@
 /**
  * What changes in the host's network, as it happens: rtnetlink multicast. Delivered on a later turn of the event loop, in order.
+ * What requests of our own socket caused is left out, as far as the kernel says whose they were (nlmsg_pid; of links it does not), and so is what the
+ * kernel does to its own routes.
  * When the kernel dropped events (ENOBUFS) the listener hears `overrun` and must look for itself: nothing is assumed.
  */
 import { errno } from './errno.ts';
@@ -26,11 +28,16 @@ export type KernelEvent =
 
 // RTNLGRP_* of linux/rtnetlink.h as bits: LINK 1, IPV4_IFADDR 5, IPV4_ROUTE 7, IPV4_RULE 8, IPV6_IFADDR 9, IPV6_ROUTE 11, IPV6_RULE 19.
 const GROUPS = [1, 5, 7, 8, 9, 11, 19].reduce((mask, group) => mask | (1 << (group - 1)), 0);
+// rtmsg.rtm_protocol of the routes that come and go with links and addresses (linux/rtnetlink.h).
+const RTPROT_KERNEL = 2;
 const MSG_DONTWAIT = 0x40;
 const inbox = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** Watches a namespace, the process's own when undefined. Returns the way to stop: the listener is not called again, not even with what was heard before. */
-export function watchKernel(netns: Netns | undefined, listener: (event: KernelEvent) => void): () => void {
+/**
+ * Watches a namespace, the process's own when undefined; `own`: the port of the socket by which we change it ourselves. Returns the way to stop: the
+ * listener is not called again, not even with what was heard before.
+ */
+export function watchKernel(netns: Netns | undefined, own: number, listener: (event: KernelEvent) => void): () => void {
   const open = (): NetlinkSocket => new NetlinkSocket(0, GROUPS);
   const socket = netns === undefined ? open() : netns.run(open);
   let stopped = false;
@@ -43,7 +50,7 @@ export function watchKernel(netns: Netns | undefined, listener: (event: KernelEv
   const stop = native.watchReadable(socket.fd, () => {
     // No promise may be touched in here (FFI callback): collect, and hand over on the next turn.
     const before = pending.length;
-    drain(socket.fd, pending);
+    drain(socket.fd, own, pending);
     if (before === 0 && pending.length > 0) setImmediate(deliver);
   });
   return () => {
@@ -53,19 +60,19 @@ export function watchKernel(netns: Netns | undefined, listener: (event: KernelEv
   };
 }
 
-function drain(fd: number, into: KernelEvent[]): void {
+function drain(fd: number, own: number, into: KernelEvent[]): void {
   for (;;) {
     const length = native.recv(fd, inbox, MSG_DONTWAIT);
     if (length === -errno.EINTR) continue;
     if (length === -errno.ENOBUFS) into.push({ kind: 'overrun' });
     else if (length < 0) return;
-    else for (const received of messagesIn(inbox.subarray(0, length))) pushEvent(received, into);
+    else {
+      for (const received of messagesIn(inbox.subarray(0, length))) {
+        const event = received.port === own ? undefined : eventOf(received);
+        if (event !== undefined) into.push(event);
+      }
+    }
   }
-}
-
-function pushEvent(received: Received, into: KernelEvent[]): void {
-  const event = eventOf(received);
-  if (event !== undefined) into.push(event);
 }
 
 /** The event a multicast message tells; undefined when it is of no interest. */
@@ -83,6 +90,7 @@ export function eventOf(received: Received): KernelEvent | undefined {
       return address && { kind: 'address-gone', address };
     }
     case RTM_DELROUTE: {
+      if (received.payload[5] === RTPROT_KERNEL) return undefined;
       const route = decodeRoute(received);
       return route && { kind: 'route-gone', route };
     }

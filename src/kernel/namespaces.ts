@@ -1,7 +1,7 @@
 /** The namespaces one plan touches, each opened once, with one rtnetlink socket and a cache of link indexes; all closed together. */
 import { failure } from '../errors/failure.ts';
 import type { Message } from './netlink/message.ts';
-import { decodeLink, getLink, type Link } from './netlink/link.ts';
+import { decodeLink, decodeLinkIndex, getLink, type Link } from './netlink/link.ts';
 import { NetlinkError, NetlinkSocket } from './netlink/socket.ts';
 import { type Netns, openNetns } from './netns.ts';
 import type { Where } from './state.ts';
@@ -32,7 +32,7 @@ export class Namespaces implements Disposable {
   private readonly host: Visited;
 
   /** `host` stays the caller's. */
-  constructor({ netns, socket }: Host) {
+  constructor({ netns, socket }: Pick<Host, 'netns' | 'socket'>) {
     this.host = visit('host', netns, socket);
   }
 
@@ -88,7 +88,7 @@ function visit(name: string, netns: Netns | undefined, socket: NetlinkSocket): V
     link,
     forget: (linkName) => indexes.delete(linkName),
     index(linkName) {
-      const index = indexes.get(linkName) ?? link(linkName)?.index;
+      const index = indexes.get(linkName) ?? socket.get(getLink(linkName), decodeLinkIndex);
       if (index === undefined) {
         throw failure('kernelRefused', {
           action: 'find',

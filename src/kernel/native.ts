@@ -11,6 +11,8 @@ export interface Native {
   socket(domain: number, type: number, protocol: number): number;
   /** Binds a netlink socket to the multicast groups of the bit mask; 0 for none. */
   bindNetlink(fd: number, groups: number): number;
+  /** The port of a bound netlink socket: what the kernel's messages name the sender of a request by. */
+  netlinkPort(fd: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, length: number): number;
   recv(fd: number, into: Uint8Array, flags: number): number;
@@ -35,6 +37,7 @@ const UV_READABLE = 1;
 const { functions: libc, lib } = ffi.dlopen(null, {
   socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
   bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
+  getsockname: { return: 'int32', arguments: ['int32', 'buffer', 'buffer'] },
   setsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'] },
   send: { return: 'int32', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
   recv: { return: 'int32', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
@@ -71,6 +74,12 @@ export const native: Native = {
     address.writeUInt16LE(16, 0);
     address.writeUInt32LE(groups >>> 0, 8);
     return answer(libc.bind(fd, address, address.length));
+  },
+  netlinkPort(fd) {
+    const [address, length] = [Buffer.alloc(12), Buffer.alloc(4)];
+    length.writeUInt32LE(address.length);
+    const failed = answer(libc.getsockname(fd, address, length));
+    return failed < 0 ? failed : address.readUInt32LE(4);
   },
   setsockopt: (fd, level, option, value) => answer(libc.setsockopt(fd, level, option, value, value.length)),
   send: (fd, bytes, length) => answer(libc.send(fd, bytes, BigInt(length), 0)),

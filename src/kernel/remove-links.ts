@@ -57,10 +57,10 @@ export class LinkRemover {
     return promise;
   }
 
-  /** The link of that index is gone. */
-  gone(index: number): void {
+  /** The link of that index is gone. Whether it was being removed here. */
+  gone(index: number): boolean {
     for (const removal of this.underWay.get(index) ?? []) removal.done();
-    this.underWay.delete(index);
+    return this.underWay.delete(index);
   }
 
   close(): void {

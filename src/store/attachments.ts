@@ -2,7 +2,8 @@
  * Attachments: which container interface holds which addresses. The node's most precious table.
  *
  * Invariants
- * - memory and database agree after each call, also after one that threw
+ * - memory and database agree after each call, also after one that threw; only that an ADD was answered reaches the database later, with what comes
+ *   next or by writeAnswered()
  * - an address has one lease: a primary key says so
  * - one commit per verb
  * - ended rests are forgotten a few at a time by the verbs themselves: the table is as long as what rests, however long the agent runs
@@ -55,8 +56,10 @@ export interface Attachments<I extends { readonly addresses: readonly Ip[] }> {
   list(): Attachment<I>[];
   /** Commits the attachment and its leases. @throws Failure FP150 leaseTaken, or as inTransaction(). */
   open(attachment: Attachment<I>): void;
-  /** Notes that the answer to ADD is out. @throws Failure as inTransaction(). */
-  answered(container: string, ifname: string): void;
+  /** Notes in memory that the answer to ADD is out. True when it is the first that waits to be written. */
+  answered(container: string, ifname: string): boolean;
+  /** Commits what answered() noted. @throws Failure as inTransaction(). */
+  writeAnswered(): void;
   /** Commits the end of the attachment; its addresses rest until then (ms since the epoch), 0 for not at all. Succeeds when it is over already. @throws Failure as inTransaction(). */
   close(attachment: Attachment<I>, until_ms: number): void;
   /** Addresses of the subnet that rest still. None rests longer than `longest_ms` from now: the clock may have been set back. */
@@ -79,13 +82,22 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       .map((row) => attachmentOf(row, read, pathOf(database)))
       .map((one) => [keyOf(one), one]),
   );
+  /** Answered, and not yet so in the database. */
+  const unwritten = new Map<string, { readonly container: string; readonly ifname: string }>();
+  const commit = (change: () => void): void => {
+    inTransaction(database, () => {
+      for (const { container, ifname } of unwritten.values()) ready.run(container, ifname);
+      change();
+    });
+    unwritten.clear();
+  };
   const { insert, insertLease, ready, remove, cool, warm, forget, shorten, cooling, holder } = statementsOf(database);
 
   return {
     find: (container, ifname) => known.get(keyOf({ container, ifname })),
     list: () => [...known.values()],
     open(one) {
-      inTransaction(database, () => {
+      commit(() => {
         for (const address of one.interface.addresses) {
           const other = holder.get(address);
           if (other !== undefined)
@@ -113,12 +125,16 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
     },
     answered(container, ifname) {
       const one = known.get(keyOf({ container, ifname }));
-      if (one === undefined || one.state === 'ready') return;
-      inTransaction(database, () => void ready.run(container, ifname));
+      if (one === undefined || one.state === 'ready') return false;
       known.set(keyOf(one), { ...one, state: 'ready' });
+      unwritten.set(keyOf(one), { container, ifname });
+      return unwritten.size === 1;
+    },
+    writeAnswered() {
+      if (unwritten.size > 0) commit(() => undefined);
     },
     close(one, until_ms) {
-      inTransaction(database, () => {
+      commit(() => {
         remove.run(one.container, one.ifname);
         if (until_ms > 0) for (const address of one.interface.addresses) cool.run(address, one.subnet, Math.ceil(until_ms));
         forget.run(Math.floor(now_ms()), FORGOTTEN_AT_ONCE);

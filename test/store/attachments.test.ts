@@ -62,9 +62,26 @@ test('opening becomes ready by the answer, and stays so after a restart', () => 
   using database = openDatabase(dir.path);
   const attachments = attachmentsIn(database);
   attachments.open(attachment('c1', '10.0.0.1'));
-  attachments.answered('c1', 'eth0');
-  attachments.answered('nobody', 'eth0');
+  assert.equal(attachments.answered('nobody', 'eth0'), false);
+  assert.equal(attachments.answered('c1', 'eth0'), true);
+  assert.equal(attachments.answered('c1', 'eth0'), false, 'known already');
+  assert.equal(attachmentsIn(database).find('c1', 'eth0')?.state, 'opening', 'not written yet');
+  attachments.writeAnswered();
   for (const each of [attachments, attachmentsIn(database)]) assert.equal(each.find('c1', 'eth0')?.state, 'ready');
+});
+
+test('an answer is written with the next commit, whatever that is', () => {
+  using dir = stateDir();
+  using database = openDatabase(dir.path);
+  const attachments = attachmentsIn(database);
+  const [one, two] = [attachment('c1', '10.0.0.1'), attachment('c2', '10.0.0.2')];
+  attachments.open(one);
+  attachments.answered('c1', 'eth0');
+  attachments.open(two);
+  attachments.answered('c2', 'eth0');
+  assert.equal(attachmentsIn(database).find('c1', 'eth0')?.state, 'ready');
+  attachments.close(one, 0);
+  assert.equal(attachmentsIn(database).find('c2', 'eth0')?.state, 'ready');
 });
 
 test('after the clock was set back no address rests longer than the cooldown, at this start or the next', () => {

@@ -1,6 +1,6 @@
 /** Network interfaces: rtnetlink RTM_*LINK (linux/if_link.h, linux/if_addr.h's sibling ifinfomsg in linux/rtnetlink.h). */
 import { type Mac, macFromBytes, macToBytes } from '../../net/mac.ts';
-import { attributesOf, flag, Message, type Received, textOf, u32Of } from './message.ts';
+import { attributesOf, eachAttribute, flag, Message, type Received, textIn, textOf } from './message.ts';
 
 /** Message types (linux/rtnetlink.h). */
 export const RTM_NEWLINK = 16;
@@ -104,25 +104,40 @@ export function dumpLinks(): Message {
   return new Message(RTM_GETLINK, 0, ifinfomsg(0, {}));
 }
 
-/** An answer or event about a link; undefined for other messages. */
+/** The index in an answer or event about a link; undefined for other messages. */
+export function decodeLinkIndex({ type, payload }: Received): number | undefined {
+  return (type !== RTM_NEWLINK && type !== RTM_DELLINK) || payload.length < 16 ? undefined : payload.readInt32LE(4);
+}
+
+/** An answer or event about a link; undefined for other messages. The kernel tells some sixty attributes of each link: only ours are looked at. */
 export function decodeLink(received: Received): Link | undefined {
   const { payload } = received;
-  if ((received.type !== RTM_NEWLINK && received.type !== RTM_DELLINK) || payload.length < 16) return undefined;
-  const attributes = attributesOf(payload, 16);
-  const address = attributes.get(IFLA.address);
-  const info = attributes.get(IFLA.linkinfo);
-  return {
-    index: payload.readInt32LE(4),
-    name: textOf(attributes, IFLA.ifname) ?? '',
-    mac: address?.length === 6 ? macFromBytes(address) : undefined,
-    mtu: u32Of(attributes, IFLA.mtu) ?? 0,
-    up: (payload.readUInt32LE(8) & IFF_UP) !== 0,
-    kind: info === undefined ? undefined : textOf(attributesOf(info), INFO_KIND),
-    alias: textOf(attributes, IFLA.ifalias),
-    master: u32Of(attributes, IFLA.master),
-    peer: u32Of(attributes, IFLA.link),
-  };
+  const index = decodeLinkIndex(received);
+  if (index === undefined) return undefined;
+  const link: { -readonly [K in keyof Link]: Link[K] } = { ...unknownLink, index, up: (payload.readUInt32LE(8) & IFF_UP) !== 0 };
+  eachAttribute(payload, 16, (type, start, end) => {
+    if (type === IFLA.ifname) link.name = textIn(payload, start, end);
+    else if (type === IFLA.address && end - start === 6) link.mac = macFromBytes(payload.subarray(start, end));
+    else if (type === IFLA.mtu && end - start >= 4) link.mtu = payload.readUInt32LE(start);
+    else if (type === IFLA.linkinfo) link.kind = textOf(attributesOf(payload.subarray(start, end)), INFO_KIND);
+    else if (type === IFLA.ifalias) link.alias = textIn(payload, start, end);
+    else if (type === IFLA.master && end - start >= 4) link.master = payload.readUInt32LE(start);
+    else if (type === IFLA.link && end - start >= 4) link.peer = payload.readUInt32LE(start);
+  });
+  return link;
 }
+
+const unknownLink: Link = {
+  index: 0,
+  name: '',
+  mac: undefined,
+  mtu: 0,
+  up: false,
+  kind: undefined,
+  alias: undefined,
+  master: undefined,
+  peer: undefined,
+};
 
 function ifinfomsg(index: number, link: Pick<NewLink, 'up'>): Buffer {
   const bytes = Buffer.alloc(16);

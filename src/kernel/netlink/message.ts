@@ -125,14 +125,19 @@ export function* messagesIn(bytes: Buffer): Generator<Received> {
 /** The attributes that start at `offset`, by type without the nested flag. The last of equal types wins. Never throws: a broken rest is left out. */
 export function attributesOf(bytes: Buffer, offset = 0): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
+  eachAttribute(bytes, offset, (type, start, end) => found.set(type, bytes.subarray(start, end)));
+  return found;
+}
+
+/** Shows each attribute from `offset` on: its type without the nested flag, and where its value lies. A broken rest is left out. */
+export function eachAttribute(bytes: Buffer, offset: number, show: (type: number, start: number, end: number) => void): void {
   let at = offset;
   while (at + 4 <= bytes.length) {
     const length = bytes.readUInt16LE(at);
-    if (length < 4 || at + length > bytes.length) break;
-    found.set(bytes.readUInt16LE(at + 2) & 0x3fff, bytes.subarray(at + 4, at + length));
+    if (length < 4 || at + length > bytes.length) return;
+    show(bytes.readUInt16LE(at + 2) & 0x3fff, at + 4, at + length);
     at += (length + 3) & ~3;
   }
-  return found;
 }
 
 /** A u32 attribute's value; undefined when absent or too short. */
@@ -144,7 +149,11 @@ export function u32Of(attributes: Map<number, Buffer>, type: number): number | u
 /** A text attribute's value up to its NUL. */
 export function textOf(attributes: Map<number, Buffer>, type: number): string | undefined {
   const value = attributes.get(type);
-  if (value === undefined) return undefined;
-  const nul = value.indexOf(0);
-  return value.toString('utf8', 0, nul < 0 ? value.length : nul);
+  return value === undefined ? undefined : textIn(value, 0, value.length);
+}
+
+/** The text between two offsets, up to its NUL. */
+export function textIn(bytes: Buffer, start: number, end: number): string {
+  const nul = bytes.indexOf(0, start);
+  return bytes.toString('utf8', start, nul < 0 || nul > end ? end : nul);
 }

@@ -4,6 +4,7 @@
  *
  * Invariants
  * - every answer is matched by sequence number; what an earlier, failed exchange left behind is skipped
+ * - a batch asks for the last acknowledgement only: the kernel works in order, and tells refusals unasked (netlink_rcv_skb in net/netlink/af_netlink.c)
  * - a dump that changed under our hands (NLM_F_DUMP_INTR) or overran the socket (ENOBUFS) is taken again, never returned
  * - the socket belongs for life to the namespace it was opened in
  */
@@ -28,8 +29,8 @@ const ACK_TLVS = 0x200;
 /** A dump is taken at most this often before it counts as failed. */
 const DUMP_TRIES = 50;
 const ANSWER_DEADLINE_s = 5;
-/** Acknowledgements must fit the receive buffer, and take about 1 KiB of it each. */
-const SENT_AT_ONCE = 512;
+/** As many refusals must fit the receive buffer, and take about 1 KiB of it each. */
+const SENT_AT_ONCE = 128;
 const BUFFER = int(4 * 1024 * 1024);
 
 /** The kernel's refusal of one message, in its own words where it has any (extended acknowledgement). */
@@ -68,13 +69,19 @@ export class NetlinkSocket {
     native.setsockopt(fd, SOL_NETLINK, EXT_ACK, one);
     if (protocol === 0) native.setsockopt(fd, SOL_NETLINK, STRICT_CHECK, one);
     native.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, deadline);
-    native.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER);
-    native.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
+    // Whole tables go out at once to nftables; events come in when they like. What else there is fits the usual buffers.
+    if (protocol !== 0) native.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER);
+    if (protocol !== 0 || groups !== 0) native.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
     const bound = native.bindNetlink(fd, groups);
     if (bound < 0) {
       native.close(fd);
       throw new NetlinkError(-bound, 'bind', undefined);
     }
+  }
+
+  /** What the kernel names this socket by, in the events that its requests cause (nlmsg_pid). */
+  get port(): number {
+    return native.netlinkPort(this.fd);
   }
 
   /** Sends one message and waits for its acknowledgement. @throws NetlinkError. */
@@ -144,11 +151,13 @@ export class NetlinkSocket {
     // The frame asks for no acknowledgement: older kernels give none.
     const begin = frame?.begin.finish(nextSequence());
     const first = lastSequence + 1;
-    const encoded = messages.map((message) => message.finish(nextSequence(), flag.ack));
+    const last = messages.length - 1;
+    const encoded = messages.map((message, i) => message.finish(nextSequence(), i === last || frame !== undefined ? flag.ack : 0));
     const end = frame?.end.finish(nextSequence());
     this.send(Buffer.concat([begin, ...encoded, end].filter((bytes) => bytes !== undefined)));
     const errors = Array<NetlinkError | undefined>(messages.length).fill(undefined);
-    let missing = messages.length;
+    // Inside of a frame all are worked off at its end, and told in no order that is promised.
+    let missing = frame === undefined ? 1 : messages.length;
     while (missing > 0) {
       for (const received of this.receive()) {
         if (received.type !== ERROR) continue;
@@ -158,7 +167,7 @@ export class NetlinkSocket {
         if (ofFrame && error !== undefined) throw error;
         if (index >= messages.length) continue;
         errors[index] = error;
-        missing--;
+        if (frame !== undefined || index === last) missing--;
       }
     }
     return errors;

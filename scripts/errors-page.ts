@@ -27,7 +27,7 @@ const wire: ReadonlyMap<number, string> = new Map([
   [3, 'the container is not known'],
   [4, 'an environment variable is missing or wrong'],
   [5, 'the request could not be read'],
-  [6, 'the network configuration is not JSON'],
+  [6, 'the network configuration cannot be decoded'],
   [7, 'the network configuration is wrong'],
   [8, 'the network namespace is wrong'],
   [11, 'try again later: nothing needs to be changed for that'],

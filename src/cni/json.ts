@@ -6,28 +6,36 @@ export const configLimit = 4 * 1024 * 1024;
 /** Deeper nesting than any configuration has; keeps whoever walks the value safe. */
 export const depthLimit = 64;
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+// JSON has no byte-order mark (RFC 8259, section 8.1): one that is there must reach the parser, which refuses it as libcni's does.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Decodes a network configuration. @throws Failure requestUnreadable when too large, configNotJson. */
+/** Decodes a network configuration. @throws Failure requestUnreadable when too large, configUndecodable. */
 export function decodeConfig(stdin: Uint8Array): Record<string, unknown> {
   if (stdin.length > configLimit)
     throw failure('requestUnreadable', { reason: `stdin has ${stdin.length} bytes, ${configLimit} is the most` });
-  if (depthOf(stdin) > depthLimit) throw failure('configNotJson', { reason: `nested deeper than ${depthLimit}` });
+  if (depthOf(stdin) > depthLimit) throw failure('configUndecodable', { reason: `nested deeper than ${depthLimit}` });
   const value = parse(stdin);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw failure('configNotJson', { reason: `it is ${describe(value)}` });
+    throw failure('configUndecodable', { reason: `it is ${describe(value)}` });
   // A JSON object: string keys, own properties only ("__proto__" too, which JSON.parse makes an ordinary key).
   return value as Record<string, unknown>;
 }
 
 function parse(stdin: Uint8Array): unknown {
-  if (stdin.length === 0) throw failure('configNotJson', { reason: 'stdin is empty' });
+  if (stdin.length === 0) throw failure('configUndecodable', { reason: 'stdin is empty' });
   try {
     return JSON.parse(decoder.decode(stdin));
   } catch (cause) {
     const reason = cause instanceof SyntaxError ? cause.message : 'it is not UTF-8';
-    throw failure('configNotJson', { reason: reason.slice(0, 200) }, cause);
+    throw failure('configUndecodable', { reason: reason.slice(0, 200) }, cause);
   }
+}
+
+/** A text at the top of a configuration; empty when absent or null, as Go decodes it. @throws Failure configUndecodable when it is anything else. */
+export function topText(config: Record<string, unknown>, key: string): string {
+  const value = Object.hasOwn(config, key) ? (config[key] ?? '') : '';
+  if (typeof value !== 'string') throw failure('configUndecodable', { reason: `${key} is ${describe(value)}, not a text` });
+  return value;
 }
 
 /** Deepest nesting of braces and brackets outside of strings; of text that is no JSON any number. */

@@ -10,7 +10,7 @@ import { type Mac, tryParseMac } from '../net/mac.ts';
 import { type PodIdentity, parseArgs } from './args.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
 import { fieldsOf, inner, list, raw, text } from './fields.ts';
-import { decodeConfig, describe } from './json.ts';
+import { decodeConfig, describe, topText } from './json.ts';
 import { acceptable, type NetnsPath, tryContainerId, tryIfName, tryNetnsPath } from './names.ts';
 import { readResult, unsupported } from './prev-result.ts';
 import type { Result } from './result.ts';
@@ -217,13 +217,13 @@ function named<T>(variables: Variables, variable: string, parse: (text: string) 
 }
 
 function networkName(config: Record<string, unknown>): string {
-  const name = raw(fieldsOf(config, ''), 'name');
-  if (typeof name === 'string' && tryContainerId(name) !== undefined) return name;
-  throw failure('networkNameInvalid', { found: describe(name) });
+  const name = topText(config, 'name');
+  if (tryContainerId(name) !== undefined) return name;
+  throw failure('networkNameInvalid', { found: describe(raw(fieldsOf(config, ''), 'name')) });
 }
 
 function versionFor(verb: Verb, config: Record<string, unknown>): CniVersion {
-  const version = raw(fieldsOf(config, ''), 'cniVersion') ?? unsaidVersion;
+  const version = topText(config, 'cniVersion') || unsaidVersion;
   if (!isCniVersion(version)) throw unsupported('cniVersion', version);
   const since = verbSince[verb];
   if (!isAtLeast(version, since)) throw failure('verbNeedsVersion', { verb: verb.toUpperCase(), found: version, since });

@@ -34,12 +34,12 @@ export const requestErrors = {
     details: '{reason}',
     hint: 'stdin must hold one network configuration, and end',
   },
-  configNotJson: {
+  configUndecodable: {
     code: 104,
     cni: 6,
-    message: 'the network configuration on stdin is not a JSON object',
+    message: 'the network configuration on stdin cannot be decoded',
     details: '{reason}',
-    hint: 'check the file in the CNI configuration directory: it must be one JSON object that ends',
+    hint: 'check the file in the CNI configuration directory: it must be one JSON object that ends, its name and its version texts',
   },
   networkNameInvalid: {
     code: 105,

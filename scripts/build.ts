@@ -71,7 +71,7 @@ export const nativeCompilers = ['musl-gcc', 'gcc'] as const;
 
 /**
  * Bundles the command into one CommonJS file: an ES module that imports node:http would load undici too, and running sources costs 17 MiB and 90 ms
- * (docs/adr/0003). The nft texts and the API document that the code reads at run time go beside it.
+ * (docs/adr/0003). The nft texts, the API document and the systemd units that the code reads at run time go beside it.
  */
 function buildCommand(): Built[] {
   const artefact = join(root, 'dist/flatpod.cjs');
@@ -88,7 +88,7 @@ function buildCommand(): Built[] {
     metafile: true,
     logLevel: 'warning',
   });
-  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(nft|yaml)$/.test(name));
+  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(nft|yaml|service|socket)$/.test(name));
   for (const name of texts) copyFileSync(join(root, 'src', name), join(root, 'dist', basename(name)));
   const modules = Object.keys(result.metafile.inputs).length;
   return [

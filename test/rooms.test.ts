@@ -20,7 +20,8 @@ const allowed: Record<string, readonly string[]> = {
   vpc: ['kernel', 'cloud'],
   controller: ['cloud', 'ipam', 'store'],
   agent: ['cni', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
-  cli: ['agent', 'controller', 'vpc', 'cni', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
+  install: [],
+  cli: ['install', 'agent', 'controller', 'vpc', 'cni', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
   main: ['cli'],
 };
 const ground = ['errors', 'net', 'log'];

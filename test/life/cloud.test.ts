@@ -161,7 +161,8 @@ test('drain gives everything back and ends the agent; it is refused while a Pod 
   assert.equal((await node.call('DEL', pod)).status, 0);
   await l.api.call('POST', '/v1/faults', { call: 'DetachNic', count: 1, effect: { kind: 'detachStuck' } });
   const drained = node.ask('drain');
-  await eventually('ADD is refused meanwhile', async () => /draining/.test((await node.call('ADD', node.container())).stdout));
+  await eventually('the drain began', async () => /draining/.test((await node.call('STATUS', {})).stdout));
+  assert.match((await node.call('ADD', node.container())).stdout, /draining/, 'ADD is refused meanwhile');
   await l.api.call('DELETE', '/v1/faults');
   await drained;
   await eventually('the agent ended', () => node.agent.process.exitCode === 0);

@@ -88,7 +88,9 @@ function buildCommand(): Built[] {
     metafile: true,
     logLevel: 'warning',
   });
-  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(nft|yaml|service|socket)$/.test(name));
+  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(nft|yaml|service|socket)$/.test(name),
+  );
   for (const name of texts) copyFileSync(join(root, 'src', name), join(root, 'dist', basename(name)));
   const modules = Object.keys(result.metafile.inputs).length;
   return [

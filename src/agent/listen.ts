@@ -4,17 +4,19 @@
  * Invariants
  * - the socket is root's alone (0600), and is never taken over from a live agent
  * - at most CONNECTIONS at once, each bounded in size by the frame's limit and in time by IDLE_ms until its request is complete
+ * - a socket that a service manager holds for us (systemd) is taken as it is, and outlives us: who connects while no agent runs waits in its queue
  * - a client that goes away does not stop its verb: DEL follows, and finds what ADD made
  */
 import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { failure } from '../errors/failure.ts';
+import { failure, isFailure } from '../errors/failure.ts';
 
 const CONNECTIONS = 2048;
 const BACKLOG = 1024;
 const IDLE_ms = 10_000;
 const SUN_PATH = 107;
+const FIRST_INHERITED = 3; // SD_LISTEN_FDS_START
 
 /** One request and its reply. */
 export interface Exchange {
@@ -24,23 +26,45 @@ export interface Exchange {
   answered(): void;
 }
 
-/** Listens; each connection gets an exchange of its own. @throws Failure socketTaken, socketUnusable. */
+/**
+ * Listens; each connection gets an exchange of its own. Closing the server removes the socket, unless a service manager holds it.
+ * @throws Failure socketTaken, socketUnusable.
+ */
 export async function listen(path: string, open: () => Exchange): Promise<Server> {
-  if (Buffer.byteLength(path) > SUN_PATH)
-    throw failure('socketUnusable', { socket: path, reason: `the path has more than ${SUN_PATH} bytes` });
-  if (existsSync(path) && (await isAlive(path))) throw failure('socketTaken', { socket: path });
   const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open()));
   server.maxConnections = CONNECTIONS;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    rmSync(path, { force: true });
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ path, backlog: BACKLOG }, resolve));
-    chmodSync(path, 0o600);
+    const inherited = inheritedSocket();
+    if (inherited === undefined) await makeRoom(path);
+    const where = inherited === undefined ? { path } : { fd: inherited };
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ ...where, backlog: BACKLOG }, resolve));
+    if (inherited === undefined) chmodSync(path, 0o600);
   } catch (cause) {
     server.close();
+    if (isFailure(cause)) throw cause;
     throw failure('socketUnusable', { socket: path, reason: cause instanceof Error ? cause.message : String(cause) }, cause);
   }
   return server;
+}
+
+/**
+ * The descriptor of the socket that a service manager opened for this very process, if it did (sd_listen_fds(3)): descriptors begin at 3.
+ * The variables may have come down from another process, which is what LISTEN_PID is for.
+ */
+function inheritedSocket(): number | undefined {
+  const { LISTEN_PID: pid, LISTEN_FDS: count } = process.env;
+  if (pid !== String(process.pid)) return undefined;
+  if (count !== '1') throw new RangeError(`the service manager hands over ${count ?? 'no'} sockets instead of one`);
+  return FIRST_INHERITED;
+}
+
+/** Takes a leftover away and makes the folder. @throws Failure socketTaken, socketUnusable, or the system's error. */
+async function makeRoom(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > SUN_PATH)
+    throw failure('socketUnusable', { socket: path, reason: `the path has more than ${SUN_PATH} bytes` });
+  if (existsSync(path) && (await isAlive(path))) throw failure('socketTaken', { socket: path });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  rmSync(path, { force: true });
 }
 
 function serve(client: Socket, exchange: Exchange): void {

@@ -1,5 +1,4 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
@@ -77,7 +76,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   open.defer(async () => {
     // An ADD that waits for an address hears now that there will be none: nobody waits for the end.
     cloud?.pools.stop();
-    rmSync(options.socket, { force: true });
     await new Promise<void>((closed) => server.close(() => closed()));
   });
   if (cloud === undefined) log.warn('no configuration: serving only what needs no cloud; ADD answers FP123');

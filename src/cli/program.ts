@@ -1,6 +1,7 @@
 /** The subcommands and their options. Each loads its own code when it is called: `flatpod status` needs neither the controller nor the VPC. */
 import { Command, CommanderError } from 'commander';
 import { run } from './exit.ts';
+import type { InstallArguments, PlaceArguments } from './install.ts';
 
 /** Where the agent's socket and state are, unless options or the environment say otherwise. */
 const places = {
@@ -35,6 +36,8 @@ function program(): Command {
   addCheck(root);
   addDrain(root);
   addConfig(root);
+  addInstall(root);
+  addUninstall(root);
   return root;
 }
 
@@ -109,6 +112,45 @@ function addConfig(root: Command): void {
     .action(async (file: string, options: { json: boolean }) => {
       await run(options.json, async () => (await import('./config-check.ts')).checkConfigFile(file, options.json));
     });
+}
+
+function addInstall(root: Command): void {
+  withPlaces(
+    sub(
+      root,
+      'install',
+      'puts the CNI executables and the network configuration where a runtime finds them',
+      'flatpod install --chain portmap,bandwidth',
+    ),
+  )
+    .option('--runtime-socket <path>', 'CRI socket of the runtime: asked what it understands, and whether it noticed')
+    .option('--network <name>', 'name of the network', 'flatpod')
+    .option('--chain <plugins>', 'plugins that follow ours, with commas between', 'none')
+    .option('--cni-version <version>', 'of the configuration; otherwise the newest that the runtime is sure to understand')
+    .option('--wait <seconds>', 'how long the agent may take to be ready', '60')
+    .option('--no-wait', 'write the configuration although the agent is not ready')
+    .option('--config <file>', 'what the systemd service gives to the agent', '/etc/flatpod/node.yaml')
+    .option('--socket <path>', "the agent's socket", places.socket)
+    .option('--state <dir>', "directory of the agent's state", places.state)
+    .action(async (options: InstallArguments) => {
+      await run(options.json, async () => (await import('./install.ts')).runInstall(options));
+    });
+}
+
+function addUninstall(root: Command): void {
+  withPlaces(sub(root, 'uninstall', 'takes away what install put there; Pods that run keep their network', 'flatpod uninstall')).action(
+    async (options: PlaceArguments) => {
+      await run(options.json, async () => (await import('./install.ts')).runUninstall(options));
+    },
+  );
+}
+
+function withPlaces(command: Command): Command {
+  return command
+    .option('--bin-dir <dir>', "the runtime's folder for plugins", '/opt/cni/bin')
+    .option('--conf-dir <dir>', "the runtime's folder for network configurations", '/etc/cni/net.d')
+    .option('--systemd <dir>', 'folder for systemd units, such as /etc/systemd/system')
+    .option('--json', 'print one JSON object', false);
 }
 
 function sub(parent: Command, name: string, what: string, example: string): Command {

@@ -36,3 +36,8 @@ export function removeExecutables(binDir: string, tell: Tell): void {
   }
   for (const path of removeUnfinished(binDir, unfinished)) tell({ done: 'removed', path, note: 'unfinished' });
 }
+
+/** What is missing beside ours, for the person who installs; empty when nothing is. */
+export function missingBeside(binDir: string): string {
+  return existsSync(join(binDir, 'loopback')) ? '' : `the plugin loopback is not in ${binDir}: containerd cannot start any Pod without it`;
+}

@@ -2,7 +2,19 @@
  * Files that appear whole or not at all: written beside their place under another name, synced, renamed.
  * A file that runs at the time keeps running as it was (writing onto it would be ETXTBSY, or half an executable for whoever starts it).
  */
-import { closeSync, existsSync, fchmodSync, fsyncSync, lstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { failure } from '../errors/failure.ts';
 

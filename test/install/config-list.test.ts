@@ -1,7 +1,7 @@
 /** The config list: its contents, its version, and that it knows its own text. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { assert as holds, json, nat, oneof, property, string, tuple } from 'fast-check';
 import { configListText, isOurs } from '../../src/install/config-list.ts';
 import { versionFor } from '../../src/install/runtime.ts';
 
@@ -42,14 +42,14 @@ test('a list knows its own text, and every change to it', () => {
   assert.ok(isOurs(text));
   // Its form is nobody's business: an editor may have changed the indent.
   assert.ok(isOurs(JSON.stringify(JSON.parse(text))));
-  const edit = fc.tuple(fc.nat(text.length - 1), fc.string({ minLength: 1, maxLength: 3 }));
-  fc.assert(
-    fc.property(edit, ([at, piece]) => {
+  const edit = tuple(nat(text.length - 1), string({ minLength: 1, maxLength: 3 }));
+  holds(
+    property(edit, ([at, piece]) => {
       const other = text.slice(0, at) + piece + text.slice(at + piece.length);
       assert.equal(isOurs(other), sameList(other, text));
     }),
   );
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (other) => assert.equal(isOurs(other), false)));
+  holds(property(oneof(string(), json()), (other) => assert.equal(isOurs(other), false)));
 });
 
 function sameList(a: string, b: string): boolean {

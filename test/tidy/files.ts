@@ -6,7 +6,7 @@ import { join, relative, resolve } from 'node:path';
 export const root = resolve(import.meta.dirname, '../..');
 
 /** What .gitignore leaves out, and git itself. */
-const foreign = new Set(['.git', 'node_modules', 'dist', '.state']);
+const foreign = new Set(['.git', '.cache', 'node_modules', 'dist', '.state']);
 
 /** Paths from the root of all files of the repository, sorted. */
 export const paths: readonly string[] = readdirSync(root)

@@ -1,0 +1,59 @@
+/** Programs that the tests run beside ours: what scripts/setup-test.sh built, unpacked or installed. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const cache = join(root, '.cache');
+
+/** One containerd: the daemon, its shims' folder (it looks for them on PATH) and its command. */
+export interface Containerd {
+  readonly version: '1.6' | '2';
+  readonly daemon: string;
+  readonly ctr: string;
+  /** Holds `containerd-shim-runc-v2`. */
+  readonly shims: string;
+}
+
+/** A set of the reference plugins: the current ones, which speak CNI 1.1.0, or Debian's, which end at 1.0.0. */
+export type PluginSet = '1.9.1' | 'debian';
+
+/** Absolute paths, each checked when it is asked for. @throws Error naming what is missing and the command that brings it. */
+export const programs = {
+  /** Debian's. */
+  containerd1: (): Containerd => {
+    const bin = join(cache, 'debian/containerd/usr/bin');
+    return { version: '1.6', daemon: found(join(bin, 'containerd')), ctr: join(bin, 'ctr'), shims: bin };
+  },
+  /** The current one. */
+  containerd2: (): Containerd => {
+    const bin = built('containerd');
+    return { version: '2', daemon: found(join(bin, 'containerd')), ctr: join(bin, 'ctr'), shims: bin };
+  },
+  runc: (): string => onPath('runc'),
+  podman: (): string => onPath('podman'),
+  conmon: (): string => onPath('conmon'),
+  cnitool: (): string => found(join(built('cni'), 'cnitool')),
+  /** The folder of a set, for CNI_PATH. */
+  plugins: (set: PluginSet): string => found(set === 'debian' ? '/usr/lib/cni' : built('cni')),
+  /** One static binary. */
+  busybox: (): string => found(join(cache, 'debian/busybox-static/bin/busybox')),
+} as const;
+
+/** The folder of a Go module's programs, named after its pins as the script does. */
+function built(module: 'cni' | 'containerd'): string {
+  const pins = createHash('sha256');
+  for (const file of ['go.mod', 'go.sum']) pins.update(readFileSync(join(root, 'test/go', module, file)));
+  return found(join(cache, 'bin', `${module}-${pins.digest('hex').slice(0, 16)}`));
+}
+
+function onPath(name: string): string {
+  const folders = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', ...(process.env['PATH'] ?? '').split(':')];
+  const folder = folders.find((one) => one !== '' && existsSync(join(one, name)));
+  return found(join(folder ?? '/usr/bin', name));
+}
+
+function found(path: string): string {
+  if (!existsSync(path)) throw new Error(`${path} is missing: run make test, or scripts/setup-test.sh alone`);
+  return path;
+}

@@ -48,7 +48,8 @@ export function unitText(name: (typeof names)[number], facts: UnitFacts): string
   // StateDirectory= speaks of folders in /var/lib only; elsewhere the agent makes its own.
   const below = facts.state.startsWith('/var/lib/') ? facts.state.slice('/var/lib/'.length) : '';
   const words: Readonly<Record<string, string>> = {
-    LAUNCHER: word(facts.launcher),
+    // systemd expands no variables in what it executes.
+    LAUNCHER: word(facts.launcher, false),
     CONFIG: word(facts.config),
     STATE: word(facts.state),
     // The one place that takes a path as it is, blanks and quotes included.

@@ -45,7 +45,7 @@ test('each verb is accepted in exactly the versions that have it', () => {
 });
 
 test('a configuration without cniVersion is one of 0.1.0', () => {
-  assert.equal(add({}, { cniVersion: undefined }).cniVersion, '0.1.0');
+  for (const cniVersion of [undefined, null, '']) assert.equal(add({}, { cniVersion }).cniVersion, '0.1.0');
 });
 
 test('names may use every letter they may, up to the limit', () => {

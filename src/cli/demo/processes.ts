@@ -1,6 +1,7 @@
 /** Programs of the lab: the VPC and the agents, each in the network namespace it belongs to, their logs in files, their pids where `demo-clean` finds them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../../errors/failure.ts';
@@ -31,8 +32,10 @@ export interface Program {
   readonly args: readonly string[];
   /** Path of the namespace to run in; absent: here. */
   readonly netns?: string;
+  /** Path of the mount namespace to run in besides; absent: here. */
+  readonly mounts?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** It has started when this path exists (a socket). */
+  /** It has started when somebody listens on this socket. */
   readonly ready: string;
 }
 
@@ -42,9 +45,11 @@ export async function start(dir: string, program: Program): Promise<Running> {
   rmSync(program.ready, { force: true });
   const logFile = join(dir, `${program.name}.log`);
   const out = openSync(logFile, 'a');
-  const command =
-    program.netns === undefined ? [launcher, ...program.args] : ['nsenter', `--net=${program.netns}`, launcher, ...program.args];
-  const child = spawn(command[0] ?? launcher, command.slice(1), {
+  const rooms = [
+    ...(program.netns === undefined ? [] : [`--net=${program.netns}`]),
+    ...(program.mounts === undefined ? [] : [`--mount=${program.mounts}`]),
+  ];
+  const child = spawn(rooms.length === 0 ? launcher : 'nsenter', [...(rooms.length === 0 ? [] : [...rooms, launcher]), ...program.args], {
     stdio: ['ignore', out, out],
     env: { ...process.env, ...program.env },
     detached: true,
@@ -61,7 +66,7 @@ export async function start(dir: string, program: Program): Promise<Running> {
     stop: (signal = 'SIGTERM') => stop(dir, program.name, child, signal),
   };
   const deadline = performance.now() + START_DEADLINE_ms;
-  while (!existsSync(program.ready)) {
+  while (!(await accepts(program.ready))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       await running.stop('SIGKILL');
       throw failure('labProgram', { program: `flatpod ${program.args.join(' ')}`, text: log().trim().split('\n').slice(-3).join(' | ') });
@@ -69,6 +74,13 @@ export async function start(dir: string, program: Program): Promise<Running> {
     await sleep(10);
   }
   return running;
+}
+
+/** Whether somebody listens: the socket's file is there a moment before that. */
+function accepts(socket: string): Promise<boolean> {
+  const { promise, resolve: answer } = Promise.withResolvers<boolean>();
+  const client = connect(socket, () => answer(true)).on('error', () => answer(false));
+  return promise.finally(() => client.destroy());
 }
 
 async function stop(dir: string, name: string, child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -12,7 +12,8 @@ import type { Difference } from '../kernel/compare.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
 import { ruleKey } from '../kernel/snapshot.ts';
-import { describe, nameOf, type Plan } from '../kernel/state.ts';
+import { describe, type KernelObject, nameOf, type Plan } from '../kernel/state.ts';
+import { ipv6Switch } from '../kernel/sysctl.ts';
 import type { Log } from '../log.ts';
 
 /** Long enough to gather what one `ip route flush` does, short enough to be unnoticed. */
@@ -128,10 +129,18 @@ function putBack({ kernel, log }: Defended, plan: Plan, differences: readonly Di
   const wanted = new Set(ours.map(({ object }) => object));
   const whole = ours.some(({ object, kind }) => object.kind === 'veth' && kind === 'missing');
   try {
-    kernel.apply(whole ? plan : plan.filter((object) => wanted.has(object) && object.kind !== 'veth'));
+    kernel.apply(whole ? plan : plan.filter((object) => wanted.has(object)).flatMap(setRight));
   } catch (error) {
     log.error(`repair failed: ${sentence(asFailure(error))}`);
   }
+}
+
+/** What to apply for an object that is there. Making a veth again would be refused. */
+function setRight(object: KernelObject): Plan {
+  if (object.kind !== 'veth') return [object];
+  const { where, name, mtu, ipv6 } = object;
+  const ipv6Off = { kind: 'sysctl', where, key: ipv6Switch(name), value: '1' } as const;
+  return [...(ipv6 ? [] : [ipv6Off]), { kind: 'link', where, name, mtu }];
 }
 
 /** A table is compared by its digest alone, so one that somebody changed inside counts as different because the kernel told so. */

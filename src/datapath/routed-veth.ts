@@ -33,6 +33,7 @@ export function routedVeth(pod: PodInterface): Plan {
       mac: pod.hostMac,
       mtu: pod.mtu,
       owner: pod.owner,
+      ipv6: families.includes(6),
       peer: { where: inNetns(pod.netns), name: pod.ifname, mac: pod.mac },
     },
     ...pod.addresses.flatMap((address) => onHost(pod, address)),

@@ -8,7 +8,7 @@
  */
 import { failure } from '../errors/failure.ts';
 import { errno } from './errno.ts';
-import { type Host, Namespaces, refusal, requestFor, type Visited } from './namespaces.ts';
+import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
 import { newAddress } from './netlink/address.ts';
 import { newVeth, setLink } from './netlink/link.ts';
 import type { Message } from './netlink/message.ts';
@@ -18,7 +18,7 @@ import { newRule } from './netlink/rule.ts';
 import { NetlinkError } from './netlink/socket.ts';
 import { loadTable } from './nft-table.ts';
 import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
-import { writeSysctl } from './sysctl.ts';
+import { ipv6Switch, writeSysctl } from './sysctl.ts';
 
 /** What is sent together: objects of one namespace. */
 interface Batch {
@@ -34,7 +34,7 @@ export function applyPlan(host: Host, plan: Plan): void {
   for (const object of plan) {
     const visited = namespaces.at(object.where);
     if (batch !== undefined && (batch.visited !== visited || isAlone(object))) batch = send(batch);
-    if (object.kind === 'veth') addVeth(namespaces, visited, object);
+    if (object.kind === 'veth') batch = addVeth(host, namespaces, object);
     else if (object.kind === 'sysctl') writeSysctl(visited.netns, object.key, object.value);
     else if (object.kind === 'nft-table') loadTable(visited.netns, object);
     else {
@@ -73,19 +73,22 @@ function send({ visited, objects, messages }: Batch): undefined {
   }
 }
 
-/** Both ends are born where they belong. The alias needs a message of its own: the kernel ignores it in the one that creates. */
-function addVeth(namespaces: Namespaces, visited: Visited, veth: VethObject): void {
+/** Both ends are born where they belong. The alias needs a message of its own, which opens the next batch: the kernel ignores it in the one that creates. */
+function addVeth(host: Host, namespaces: Namespaces, veth: VethObject): Batch {
+  const visited = namespaces.at(veth.where);
   const peer = namespaces.at(veth.peer.where);
   const far = { name: veth.peer.name, mac: veth.peer.mac, mtu: veth.mtu, ...(peer.netns !== undefined && { netnsFd: peer.netns.fd }) };
   try {
-    visited.socket.request(newVeth({ name: veth.name, mac: veth.mac, mtu: veth.mtu, up: true }, far));
+    visited.socket.request(newVeth({ name: veth.name, mac: veth.mac, mtu: veth.mtu, up: veth.ipv6 }, far));
   } catch (error) {
     if (error instanceof NetlinkError && error.errno === errno.EEXIST) throw linkTaken(visited, peer, veth, error);
     throw refusal(error, visited.name, 'add', describe(veth));
   }
   visited.forget(veth.name);
   peer.forget(veth.peer.name);
-  requestFor(visited, setLink(visited.index(veth.name), { alias: veth.owner }), 'mark as ours', describe(veth));
+  if (!veth.ipv6 && veth.where.netns === 'host') host.born.add(veth.name);
+  if (!veth.ipv6) writeSysctl(visited.netns, ipv6Switch(veth.name), '1', true);
+  return { visited, objects: [veth], messages: [setLink(visited.index(veth.name), { alias: veth.owner, up: true })] };
 }
 
 function linkTaken(visited: Visited, peer: Visited, veth: VethObject, cause: unknown): Error {

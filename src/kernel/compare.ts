@@ -4,8 +4,8 @@ import { type Host, Namespaces, type Visited } from './namespaces.ts';
 import type { Link } from './netlink/link.ts';
 import { compareTable } from './nft-table.ts';
 import { neighbourKey, routeKey, ruleKey, type Snapshot, snapshotOf } from './snapshot.ts';
-import { describe, type KernelObject, nameOf, type Plan, type RouteObject, type RuleObject } from './state.ts';
-import { readSysctl } from './sysctl.ts';
+import { describe, type KernelObject, nameOf, type Plan, type RouteObject, type RuleObject, type VethObject } from './state.ts';
+import { ipv6Switch, readSysctl } from './sysctl.ts';
 
 /** One object that is not as it should be. */
 export interface Difference extends Problem {
@@ -64,7 +64,7 @@ function compareWith(host: Host, plan: Plan, read: Read): Difference[] {
 function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited): Problem | undefined {
   switch (object.kind) {
     case 'veth':
-      return problemWithLink(snapshot.links.get(object.name), { ...object, alias: object.owner });
+      return problemWithLink(snapshot.links.get(object.name), { ...object, alias: object.owner }) ?? problemWithIpv6(object, visited);
     case 'link':
       return problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu });
     case 'address': {
@@ -125,6 +125,11 @@ function problemWithLink(
   if (!link.up) return changed('it is down');
   if (wanted.mtu !== undefined && link.mtu !== wanted.mtu) return changed(`its MTU is ${link.mtu}`);
   return undefined;
+}
+
+/** Of an end without IPv6; of one with it nothing is asked. */
+function problemWithIpv6({ name, ipv6 }: VethObject, { netns }: Visited): Problem | undefined {
+  return !ipv6 && readSysctl(netns, ipv6Switch(name)) === '0' ? changed('it takes part in IPv6') : undefined;
 }
 
 function changed(problem: string): Problem {

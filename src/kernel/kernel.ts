@@ -39,14 +39,14 @@ export interface Kernel extends Disposable {
  */
 export function openKernel(nftTable?: string, netns?: Netns): Kernel {
   const socket = netns?.socket() ?? new NetlinkSocket();
-  const host: Host = { socket, netns };
+  const host: Host = { socket, netns, born: new Set() };
   const remover = new LinkRemover(host);
   const listeners = new Set<(event: KernelEvent) => void>();
   const tell = (event: KernelEvent): void => {
     for (const listener of listeners) listener(event);
   };
   const stop = watchKernel(netns, socket.port, (event) => {
-    if (event.kind !== 'link-gone' || !remover.gone(event.link.index)) tell(event);
+    if (!isOurs(event, host, remover)) tell(event);
   });
   const stopNft =
     nftTable === undefined
@@ -73,4 +73,12 @@ export function openKernel(nftTable?: string, netns?: Netns): Kernel {
       socket.close();
     },
   };
+}
+
+/** Whether the event tells of what we are doing: a link that is being made, which is down at first and then up, or one that is being removed. */
+function isOurs(event: KernelEvent, { born }: Host, remover: LinkRemover): boolean {
+  if (event.kind !== 'link' && event.kind !== 'link-gone') return false;
+  const { name, up, index } = event.link;
+  if (event.kind === 'link-gone') return [born.delete(name), remover.gone(index)].includes(true);
+  return up ? born.delete(name) : born.has(name);
 }

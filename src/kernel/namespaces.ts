@@ -1,6 +1,5 @@
 /** The namespaces one plan touches, each opened once, with one rtnetlink socket and a cache of link indexes; all closed together. */
 import { failure } from '../errors/failure.ts';
-import type { Message } from './netlink/message.ts';
 import { decodeLink, decodeLinkIndex, getLink, type Link } from './netlink/link.ts';
 import { NetlinkError, NetlinkSocket } from './netlink/socket.ts';
 import { type Netns, openNetns } from './netns.ts';
@@ -10,6 +9,8 @@ import type { Where } from './state.ts';
 export interface Host {
   readonly socket: NetlinkSocket;
   readonly netns: Netns | undefined;
+  /** Names of links that we make at this moment, and that are down only until we are done. */
+  readonly born: Set<string>;
 }
 
 /** One namespace of a plan. */
@@ -32,7 +33,7 @@ export class Namespaces implements Disposable {
   private readonly host: Visited;
 
   /** `host` stays the caller's. */
-  constructor({ netns, socket }: Pick<Host, 'netns' | 'socket'>) {
+  constructor({ netns, socket }: Host) {
     this.host = visit('host', netns, socket);
   }
 
@@ -49,15 +50,6 @@ export class Namespaces implements Disposable {
       socket.close();
       netns?.[Symbol.dispose]();
     }
-  }
-}
-
-/** Sends one message; a refusal becomes a Failure that names the object. */
-export function requestFor(visited: Visited, message: Message, action: string, object: string): void {
-  try {
-    visited.socket.request(message);
-  } catch (error) {
-    throw refusal(error, visited.name, action, object);
   }
 }
 

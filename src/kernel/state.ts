@@ -17,7 +17,7 @@ export function inNetns(path: string): Where {
   return { netns: 'path', path };
 }
 
-/** A veth pair. The near end is born up. `owner` becomes the near end's alias: only links that carry it are ever removed. */
+/** A veth pair whose near end is up. `owner` becomes the near end's alias: only links that carry it are ever removed. */
 export interface VethObject {
   readonly kind: 'veth';
   readonly where: Where;
@@ -25,6 +25,11 @@ export interface VethObject {
   readonly mac: Mac;
   readonly mtu: number;
   readonly owner: string;
+  /**
+   * Whether the near end takes part in IPv6. Switched off before it goes up where nobody needs it: every end's fe80::/64 route hangs from one prefix,
+   * and each new one costs more than the one before.
+   */
+  readonly ipv6: boolean;
   readonly peer: { readonly where: Where; readonly name: string; readonly mac: Mac };
 }
 

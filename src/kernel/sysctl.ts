@@ -21,8 +21,11 @@ export function readSysctl(netns: Netns | undefined, key: string): string | unde
   }
 }
 
-/** Sets a key, unless it has the value already: some keys act on every write. Synchronous, about 10 µs. @throws Failure sysctlRefused. */
-export function writeSysctl(netns: Netns | undefined, key: string, value: string): void {
+/**
+ * Sets a key, unless it has the value already: some keys act on every write. Synchronous, about 10 µs. `optional`: a key that is not there is fine.
+ * @throws Failure sysctlRefused.
+ */
+export function writeSysctl(netns: Netns | undefined, key: string, value: string, optional = false): void {
   const path = pathOf(key);
   const write = (): void => {
     if (readFileSync(path, 'utf8').trimEnd() !== value) writeFileSync(path, value);
@@ -31,8 +34,14 @@ export function writeSysctl(netns: Netns | undefined, key: string, value: string
     if (netns === undefined) write();
     else netns.run(write);
   } catch (cause) {
+    if (optional && codeOf(cause) === 'ENOENT') return;
     throw refused('write', key, ` = ${value}`, netns, cause);
   }
+}
+
+/** The key that says whether a link takes part in IPv6; not there without IPv6 in the kernel. */
+export function ipv6Switch(link: string): string {
+  return `net/ipv6/conf/${link}/disable_ipv6`;
 }
 
 /** Keys carry interface names from outside: none may lead out of /proc/sys. */

@@ -27,6 +27,7 @@ test('a link of that name, on either side: FP147 linkTaken names it and where it
     kind: 'veth',
     where: inNetns(near.path),
     name,
+    ipv6: true,
     mac,
     mtu: 1500,
     owner: 'flatpod:test',

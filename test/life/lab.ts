@@ -87,6 +87,8 @@ export interface TestLabOptions {
   /** Machines that get an agent, with the subnet its Pods use, more of its NodeConfig's spec, and its PodSubnet's. */
   readonly agents: Readonly<Record<string, { readonly subnet: string; readonly node?: string; readonly pods?: string }>>;
   readonly mtu?: number;
+  /** Asked before a machine's agent starts for the first time, with a folder of the machine's own: path of the mount namespace that its agents run in. */
+  readonly mounts?: (netns: string, dir: string) => Promise<string>;
 }
 
 /** Builds it all. Disposing removes processes, namespaces and files, whatever happened. */
@@ -118,7 +120,9 @@ export async function testLab(options: TestLabOptions): Promise<TestLab> {
     for (const [machine, { subnet, node = '', pods = '' }] of Object.entries(options.agents)) {
       const { id } = machineOf(lab, machine);
       const yaml = configOf({ machine, id, url, subnet: lab.subnets.get(subnet)?.id ?? '', node, pods });
-      nodes.push(testNode(name, machineOf(lab, machine), dir, yaml));
+      const { netns } = machineOf(lab, machine);
+      const mounts = await options.mounts?.(netns, join(dir, machine));
+      nodes.push(testNode(name, machineOf(lab, machine), dir, yaml, mounts));
     }
     await Promise.all(nodes.map((node) => node.start()));
     return {
@@ -172,7 +176,7 @@ spec: {cloudSubnet: ${c.subnet}, default: true${c.pods === '' ? '' : `, ${c.pods
 `;
 }
 
-function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: string, yaml: string): TestNode {
+function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: string, yaml: string, mounts?: string): TestNode {
   const dir = join(root, machine.name);
   const [socket, config] = [join(dir, 'cni.sock'), join(dir, 'node.yaml')];
   const own = { FLATPOD_SOCKET: socket, FLATPOD_STATE: join(dir, 'state') };
@@ -194,7 +198,8 @@ function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: stri
       mkdirSync(dir, { recursive: true });
       writeFileSync(config, other);
       const args = ['agent', '--config', config, ...more];
-      agent = await start(root, { name: machine.name, args, netns: machine.netns, ready: socket, env: { ...own, ...env } });
+      const room = { netns: machine.netns, ...(mounts !== undefined && { mounts }) };
+      agent = await start(root, { name: machine.name, args, ...room, ready: socket, env: { ...own, ...env } });
     },
     kill9: async () => agent?.stop('SIGKILL'),
     stop: async () => agent?.stop(),

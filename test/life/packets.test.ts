@@ -76,6 +76,7 @@ test('what is removed behind the agent is put back, and the log says what and ho
     `rule del from ${last}`,
     `route del ${first}`,
     `link del ${hostEnd}`,
+    `link set ${hostEnd} down`,
     'route flush table 7001',
   ]) {
     node.ip(damage);

@@ -16,12 +16,13 @@ const allowed: Record<string, readonly string[]> = {
   store: ['cloud'],
   ipam: [],
   cni: [],
+  cri: [],
   datapath: ['kernel', 'store'],
   vpc: ['kernel', 'cloud'],
   controller: ['cloud', 'ipam', 'store'],
-  agent: ['cni', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
+  agent: ['cni', 'cri', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
   install: [],
-  cli: ['install', 'agent', 'controller', 'vpc', 'cni', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
+  cli: ['install', 'agent', 'controller', 'vpc', 'cni', 'cri', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
   main: ['cli'],
 };
 const ground = ['errors', 'net', 'log'];

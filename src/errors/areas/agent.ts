@@ -108,4 +108,25 @@ export const agentErrors = {
     details: '',
     hint: '{remedy}',
   },
+  runtimeSilent: {
+    code: 205,
+    cni: 205,
+    message: 'no container runtime answers on {socket}',
+    details: '{reason}',
+    hint: "is it running, and is this its CRI socket? containerd: /run/containerd/containerd.sock, CRI-O: /run/crio/crio.sock; the agent's is spec.runtimeSocket",
+  },
+  runtimeRefused: {
+    code: 206,
+    cni: 206,
+    message: 'the container runtime refused {method}: {status}',
+    details: '{text}',
+    hint: 'UNIMPLEMENTED: its CRI is disabled or older than v1 (containerd: disabled_plugins in config.toml); else its own log says more',
+  },
+  runtimeUnclear: {
+    code: 207,
+    cni: 207,
+    message: 'the container runtime answered what cannot be read',
+    details: '{reason}',
+    hint: "is the socket a runtime's CRI socket? containerd: /run/containerd/containerd.sock, CRI-O: /run/crio/crio.sock; the agent's is spec.runtimeSocket",
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -25,6 +25,7 @@ demo-clean: build
 	@bin/flatpod demo --clean
 
 test: build lint
+	@sh scripts/setup-test.sh
 	@$(NODE) test/run.ts
 
 fmt: setup

@@ -52,6 +52,7 @@ spec:
   snat:
     exclude: [192.168.0.0/16]        # the office, by VPN: it knows the Pods' addresses
   cooldown_s: 180
+  runtimeSocket: /run/containerd/containerd.sock
   serviceCidrs: [10.96.0.0/12]
 ---
 apiVersion: flatpod.dev/v1alpha1

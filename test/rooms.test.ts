@@ -21,7 +21,7 @@ const allowed: Record<string, readonly string[]> = {
   vpc: ['kernel', 'cloud'],
   controller: ['cloud', 'ipam', 'store'],
   agent: ['cni', 'cri', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
-  install: [],
+  install: ['cri'],
   cli: ['install', 'agent', 'controller', 'vpc', 'cni', 'cri', 'datapath', 'ipam', 'kernel', 'store', 'cloud'],
   main: ['cli'],
 };

@@ -1,41 +1,112 @@
 /**
- * Releases attachments whose Pod is gone although no DEL came: a reboot, a runtime that lost its state. A namespace that is missing is only believed
- * after it was missing twice, a grace time apart.
+ * Releases attachments whose Pod is gone although no DEL came: a reboot, a runtime that lost its state. Two signs are believed, each by itself: the
+ * namespace is missing, or the runtime does not list the sandbox.
+ *
+ * Invariants
+ * - one look is never enough: a sign must have held in every round for a grace time; a round in which the runtime did not answer begins that anew
+ * - the runtime's list counts only for attachments that came from a kubelet (they have a Pod's uid): podman and cnitool are not in it
+ * - a sandbox that is not ready is kept: the runtime may still stop it, which brings a DEL
+ * - an attachment with a verb at work is left alone; one that cannot be released does not keep others from it
  */
 import { asFailure, sentence } from '../errors/failure.ts';
 import { isNetns } from '../kernel/netns.ts';
 import { del } from './del.ts';
-import { keyOf, type NodeAgent } from './node-agent.ts';
+import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
+import { now_ms } from './pools.ts';
+import { sandboxList } from './sandbox-list.ts';
 import { honourSpool } from './spool.ts';
 
-const EVERY_ms = 15_000;
-const GRACE_ms = 60_000;
+/** Without a configuration, as its defaults have it. */
+const unconfigured = { runtimeSocket: undefined, sweepEvery_s: 15, sweepGrace_s: 60 };
+/**
+ * A runtime lists a sandbox only when its network and all else of it is up, after an image was pulled perhaps. kubelet waits four minutes for that;
+ * so only an attachment this many grace times old (five minutes) can be one that the list should have.
+ */
+const STARTING_GRACES = 5;
 
-/** Starts sweeping, spooled releases first. Returns the way to stop. */
-export function startSweep(node: NodeAgent, spool: string): () => void {
-  const missingSince = new Map<string, number>();
-  const timer = setInterval(() => {
-    const round = honourSpool(node, spool).then(() => sweep(node, missingSince, performance.now()));
-    round.catch((error: unknown) => node.log.error(`sweep failed: ${sentence(asFailure(error))}`));
-  }, EVERY_ms);
-  return () => clearInterval(timer);
+/** Why an attachment is taken for dead. */
+type Sign = 'namespace' | 'sandbox';
+
+/** What one round knows. */
+export interface Round {
+  /** Milliseconds of the clock that attachments are dated by. */
+  readonly now: number;
+  readonly grace_ms: number;
+  /** Ids of the runtime's sandboxes; undefined when it did not say. */
+  readonly listed: ReadonlySet<string> | undefined;
 }
 
-/** One round. `missingSince` is carried from round to round; times in milliseconds of any one clock. */
-export async function sweep(node: NodeAgent, missingSince: Map<string, number>, now: number): Promise<void> {
+/** Since when each sign has held without a break, by sign and attachment; carried from round to round. */
+export type Signs = Readonly<Record<Sign, Map<string, number>>>;
+
+/** Nothing seen yet. */
+export function noSigns(): Signs {
+  return { namespace: new Map(), sandbox: new Map() };
+}
+
+/** Starts sweeping, spooled releases first. Returns the way to stop, which waits for the round at work. */
+export function startSweep(node: NodeAgent, spool: string): () => Promise<void> {
+  const { runtimeSocket, sweepEvery_s, sweepGrace_s } = node.cloud?.config ?? unconfigured;
+  const list = sandboxList(runtimeSocket, node.log);
+  const signs = noSigns();
+  const stopping = new AbortController();
+  const round = async (): Promise<void> => {
+    await honourSpool(node, spool);
+    const listed = await list(stopping.signal);
+    if (!stopping.signal.aborted) await sweep(node, signs, { now: now_ms(), grace_ms: sweepGrace_s * 1000, listed });
+  };
+  let atWork: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    // One that takes longer than the interval is the next one as well.
+    atWork ??= round()
+      .catch((error: unknown) => node.log.error(`sweep failed: ${sentence(asFailure(error))}`))
+      .finally(() => (atWork = undefined));
+  }, sweepEvery_s * 1000);
+  return async () => {
+    clearInterval(timer);
+    stopping.abort();
+    await atWork;
+  };
+}
+
+/** One round. Resolves always: what could not be released is said, and tried again by the next. */
+export async function sweep(node: NodeAgent, signs: Signs, round: Round): Promise<void> {
   const attachments = node.attachments.list();
   const known = new Set(attachments.map(keyOf));
-  for (const key of missingSince.keys()) if (!known.has(key)) missingSince.delete(key);
+  for (const since of Object.values(signs)) for (const key of since.keys()) if (!known.has(key)) since.delete(key);
   for (const attachment of attachments) {
+    const why = death(attachment, signs, round);
+    if (why === undefined || node.locks.held(keyOf(attachment))) continue;
+    await release(node, attachment, why);
+  }
+}
+
+/** Notes both signs; the reason when one of them has held for long enough. */
+function death(attachment: Attachment, signs: Signs, { now, grace_ms, listed }: Round): string | undefined {
+  const { container, netns, pod, created_ms } = attachment;
+  const held = (sign: Sign, holds: boolean): boolean => {
     const key = keyOf(attachment);
-    const since = missingSince.get(key);
-    if (isNetns(attachment.netns)) missingSince.delete(key);
-    else if (since === undefined) missingSince.set(key, now);
-    else if (now - since >= GRACE_ms && !node.locks.held(key)) {
-      await del(node, attachment);
-      node.log.warn(`swept ${key}: its namespace ${attachment.netns} is gone and no DEL came`, {
-        addresses: attachment.interface.addresses.join(' '),
-      });
+    if (!holds) {
+      signs[sign].delete(key);
+      return false;
     }
+    const since = signs[sign].get(key);
+    if (since === undefined) signs[sign].set(key, now);
+    return since !== undefined && now - since >= grace_ms;
+  };
+  const namespaceGone = held('namespace', !isNetns(netns));
+  const sandboxGone = held('sandbox', pod.uid !== undefined && listed !== undefined && !listed.has(container));
+  if (namespaceGone) return `its namespace ${netns} is gone`;
+  if (sandboxGone && now - created_ms >= STARTING_GRACES * grace_ms) return 'the container runtime has no such sandbox';
+  return undefined;
+}
+
+async function release(node: NodeAgent, attachment: Attachment, why: string): Promise<void> {
+  const key = keyOf(attachment);
+  try {
+    await del(node, attachment);
+    node.log.warn(`swept ${key}: ${why} and no DEL came`, { addresses: attachment.interface.addresses.join(' ') });
+  } catch (error) {
+    node.log.error(`${key} was not swept, and is tried again later: ${sentence(asFailure(error))}`);
   }
 }

@@ -77,7 +77,7 @@ interface Report {
 }
 
 function installation(options: InstallArguments): Installation {
-  const { binDir, confDir, systemd, network, chain, cniVersion, wait, config, socket, state } = options;
+  const { binDir, confDir, systemd, runtimeSocket, network, chain, cniVersion, wait, config, socket, state } = options;
   const paths = {
     '--bin-dir': binDir,
     '--conf-dir': confDir,
@@ -104,6 +104,7 @@ function installation(options: InstallArguments): Installation {
     confDir,
     list: { network, chain: chainOf(chain) },
     ...(cniVersion !== undefined && { cniVersion }),
+    ...(runtimeSocket !== undefined && { runtimeSocket }),
     ...(systemd !== undefined && { units: { directory: systemd, facts } }),
     ...(wait !== false && { agent: { wait_ms: secondsOf(wait) * 1000, notReady: () => notReady(socket) } }),
   };

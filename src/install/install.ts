@@ -9,7 +9,7 @@ import { failure } from '../errors/failure.ts';
 import { before, listPath, writeList, writeListAgain } from './config-folder.ts';
 import { configListText, type ListChoice } from './config-list.ts';
 import { checkExecutables, installExecutables, missingBeside } from './executables.ts';
-import { type Runtime, untilLoaded, versionFor } from './runtime.ts';
+import { untilLoaded, versionFor } from './runtime.ts';
 import type { Tell } from './step.ts';
 import { installUnits, type UnitFacts } from './units.ts';
 
@@ -25,8 +25,8 @@ export interface Installation {
   /** CNI version of the list; absent: what suits the runtime. */
   readonly cniVersion?: string;
   readonly units?: { readonly directory: string; readonly facts: UnitFacts };
-  /** The runtime that uses the folders, to be asked what it understands and whether it noticed. */
-  readonly runtime?: Runtime;
+  /** CRI socket of the runtime that uses the folders, to be asked what it understands and whether it noticed. */
+  readonly runtimeSocket?: string;
   /** Absent: the list is written at once. */
   readonly agent?: { readonly wait_ms: number; readonly notReady: () => Promise<string> };
 }
@@ -40,11 +40,11 @@ export interface Telling {
   readonly note: (text: string) => void;
 }
 
-/** Installs. @throws Failure installFile, executableNotBuilt, pluginMissing, configListForeign, agentNotReady, runtimeIgnores, or the runtime's. */
+/** Installs. @throws Failure installFile, executableNotBuilt, pluginMissing, configListForeign, agentNotReady, and those of the runtime. */
 export async function install(what: Installation, telling: Telling): Promise<void> {
-  const { from, binDir, confDir, list, runtime, units, agent } = what;
+  const { from, binDir, confDir, list, runtimeSocket, units, agent } = what;
   checkExecutables(from, binDir, list.chain);
-  const version = what.cniVersion === undefined ? versionFor(await runtime?.version()) : { cniVersion: what.cniVersion };
+  const version = what.cniVersion === undefined ? await versionFor(runtimeSocket) : { cniVersion: what.cniVersion };
   installExecutables(from, binDir, telling.step);
   const missing = missingBeside(binDir);
   if (missing !== '') telling.note(missing);
@@ -52,12 +52,15 @@ export async function install(what: Installation, telling: Telling): Promise<voi
   if (agent !== undefined) await untilReady(agent.wait_ms, agent.notReady, telling.waiting);
   const text = configListText({ ...list, version });
   writeList(confDir, text, telling.step);
-  const path = listPath(confDir);
   const earlier = before(confDir);
   if (earlier.length > 0) telling.note(`${earlier.join(', ')} in ${confDir} sorts before ours: most runtimes use the first file alone`);
-  if (runtime === undefined) return;
-  const beside = await untilLoaded(runtime, path, list.network, () => writeListAgain(confDir, text));
-  if (beside !== '') telling.note(beside);
+  if (runtimeSocket === undefined) return;
+  const notReady = await untilLoaded(runtimeSocket, listPath(confDir), text, () => writeListAgain(confDir, text));
+  telling.note(
+    notReady === ''
+      ? 'the runtime has loaded the config list'
+      : `the runtime has loaded the config list, but its network is not ready: ${notReady}`,
+  );
 }
 
 async function untilReady(wait_ms: number, notReady: () => Promise<string>, waiting: (reason: string) => void): Promise<void> {

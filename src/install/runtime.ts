@@ -1,61 +1,88 @@
-/** What the installer asks a container runtime, and what follows from the answers. Who speaks to the runtime is somebody else. */
+/** What the installer asks the container runtime: what it understands, and whether it took the config list. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod';
+import { type RuntimeStatus, runtimeStatus, runtimeVersion } from '../cri/runtime.ts';
 import { failure } from '../errors/failure.ts';
 import type { VersionChoice } from './config-list.ts';
-
-/** A runtime that can be asked. Both reject with a Failure when it cannot. */
-export interface Runtime {
-  version(): Promise<RuntimeVersion>;
-  network(): Promise<RuntimeNetwork>;
-}
-
-/** CRI VersionResponse, as far as it matters. */
-export interface RuntimeVersion {
-  readonly name: string;
-  readonly version: string;
-}
-
-/** What the runtime says about its network. */
-export interface RuntimeNetwork {
-  /** Whether Pods can be started, and why not. */
-  readonly ready: boolean;
-  readonly reason: string;
-  /** Names of the configurations it has loaded; undefined when it does not tell. */
-  readonly loaded?: readonly string[];
-  /** Its words about the last loading; empty when that went well or it does not tell. */
-  readonly loadError: string;
-}
 
 const EVERY_ms = 250;
 /** A runtime notices within a second; it may be busy. */
 const NOTICE_ms = 5000;
 
+/** containerd's word about what it loaded (go-cni ConfigResult). The first network is its own loopback. `Source` is the file's text. */
+const cniConfig = z.object({
+  Networks: z.array(z.object({ Config: z.object({ Name: z.string(), Source: z.string() }) })).nullish(),
+});
+const LOOPBACK = 'cni-loopback';
+
 /**
- * The CNI version of the list. containerd before 2.0 loads a list of 1.1.0, calls its network ready, and fails every ADD; so without knowing the
- * runtime it is 1.0.0, and those that understand `cniVersions` choose better themselves.
+ * The CNI version of the list, for the runtime on that socket, or for one nobody knows. containerd before 2.0 loads a list of 1.1.0, calls its network
+ * ready, and fails every ADD; so without knowing it is 1.0.0, and runtimes that understand `cniVersions` choose better by themselves.
+ * @throws Failure runtimeSilent, runtimeRefused, runtimeUnclear.
  */
-export function versionFor(runtime: RuntimeVersion | undefined): VersionChoice {
-  const major = Number(/^v?(\d+)\./.exec(runtime?.version ?? '')?.[1] ?? Number.NaN);
-  const isOld = runtime?.name === 'containerd' && !(major >= 2);
-  if (runtime === undefined || isOld) return { cniVersion: '1.0.0', cniVersions: ['0.4.0', '1.0.0', '1.1.0'] };
-  return { cniVersion: '1.1.0' };
+export async function versionFor(socket: string | undefined): Promise<VersionChoice> {
+  if (socket === undefined) return unknown;
+  const { name, version } = await runtimeVersion(socket);
+  return versionOf(name, version);
+}
+
+const unknown: VersionChoice = { cniVersion: '1.0.0', cniVersions: ['0.4.0', '1.0.0', '1.1.0'] };
+
+/** The same, for a runtime that says it is `name` in that version. */
+export function versionOf(name: string, version: string): VersionChoice {
+  const major = Number(/^v?(\d+)\./.exec(version)?.[1] ?? Number.NaN);
+  return name === 'containerd' && !(major >= 2) ? unknown : { cniVersion: '1.1.0' };
 }
 
 /**
- * Waits until the runtime has loaded the list of that network, and has it written again once when it does not notice. A runtime that does not tell
- * names is believed when it calls its network ready. Returns what there is to know beside; mostly empty.
- * @throws Failure runtimeIgnores, or why it cannot be asked.
+ * Waits until the runtime has loaded that text from `path`, and has it written again once when it does not notice. A runtime that does not tell what
+ * it loaded is believed when it calls its network ready. Returns why its network is not ready although the list is loaded; mostly empty.
+ * @throws Failure runtimeIgnores, runtimeSilent, runtimeRefused, runtimeUnclear.
  */
-export async function untilLoaded(runtime: Runtime, path: string, network: string, writeAgain: () => void): Promise<string> {
+export async function untilLoaded(socket: string, path: string, text: string, writeAgain: () => void): Promise<string> {
+  let state = stateOf(await runtimeStatus(socket, true));
   for (const again of [false, true]) {
     if (again) writeAgain();
     for (const end = performance.now() + NOTICE_ms; performance.now() < end; await sleep(EVERY_ms)) {
-      const state = await runtime.network();
-      if (state.loaded?.includes(network) ?? state.ready)
-        return state.ready ? '' : `loaded, but the runtime's network is not ready: ${state.reason}`;
+      state = stateOf(await runtimeStatus(socket, true));
+      if (state.loaded?.some(({ Source }) => Source === text) ?? state.notReady === '') return state.notReady;
     }
   }
-  const { loaded, loadError, reason } = await runtime.network();
-  const uses = loaded === undefined ? '' : loaded.length === 0 ? 'it has loaded nothing' : `it uses the network ${loaded.join(', ')}`;
-  throw failure('runtimeIgnores', { path, text: [uses, loadError, reason].filter((part) => part !== '').join('; ') });
+  const uses = state.loaded?.map(({ Name, Source }) => (Source === text ? Name : `${Name} (of another text)`)).join(', ');
+  const said = [uses === undefined ? '' : `it uses ${uses === '' ? 'none' : uses}`, state.loadError, state.notReady];
+  throw failure('runtimeIgnores', { path, text: said.filter((part) => part !== '').join('; ') });
+}
+
+interface Loading {
+  /** What it loaded; undefined when it does not tell. */
+  readonly loaded: readonly { readonly Name: string; readonly Source: string }[] | undefined;
+  /** Why loading went wrong; empty when it did not. */
+  readonly loadError: string;
+  /** Why no Pod can have a network; empty when it can. */
+  readonly notReady: string;
+}
+
+function stateOf({ conditions, info }: RuntimeStatus): Loading {
+  const network = conditions.find(({ type }) => type === 'NetworkReady');
+  const word = info.get('lastCNILoadStatus') ?? '';
+  return {
+    loaded: loadedOf(info.get('cniconfig')),
+    loadError: word === 'OK' ? '' : word,
+    notReady: network?.status === true ? '' : [network?.reason, network?.message].filter(Boolean).join(': ') || 'it does not say why',
+  };
+}
+
+function loadedOf(text: string | undefined): Loading['loaded'] {
+  if (text === undefined) return undefined;
+  const read = cniConfig.safeParse(parsed(text));
+  if (!read.success) return undefined;
+  return (read.data.Networks ?? []).map(({ Config }) => Config).filter(({ Name }) => Name !== LOOPBACK);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // another runtime's form
+  }
 }

@@ -47,6 +47,21 @@ const nodeConfigSpec = z.strictObject({
   snat: snat.prefault({}).describe('which source address Pods have outside of the VPC'),
   cooldown_s: z.int().min(0).max(86_400).default(180).describe("how long a freed address rests; conntrack's SYN_SENT memory is 120 s"),
   addressWait_s: z.int().min(0).max(60).default(10).describe('how long an ADD waits for an address that is being granted'),
+  runtimeSocket: z
+    .string()
+    .regex(/^\/./, 'an absolute path, such as /run/containerd/containerd.sock')
+    .max(107, 'a socket has a path of at most 107 bytes')
+    .optional()
+    .describe(
+      "the container runtime's CRI socket, such as `/run/containerd/containerd.sock`; with it, Pods that the runtime has forgotten are released",
+    ),
+  sweepEvery_s: z.int().min(1).max(3600).default(15).describe('how often the agent looks for Pods that went without a DEL'),
+  sweepGrace_s: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(60)
+    .describe("how long a Pod's namespace, or its sandbox in the runtime's list, must be missing before its addresses are released"),
   serviceCidrs: z.array(block).default([]).describe('Service addresses, for status and checks'),
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as holds, json, nat, oneof, property, string, tuple } from 'fast-check';
 import { configListText, isOurs } from '../../src/install/config-list.ts';
-import { versionFor } from '../../src/install/runtime.ts';
+import { versionFor, versionOf } from '../../src/install/runtime.ts';
 
 const version = { cniVersion: '1.0.0' };
 
@@ -29,12 +29,12 @@ test('each plugin declares the capabilities it needs: without that runtimes hand
   );
 });
 
-test('containerd before 2.0, an unknown version of it and an unknown runtime get 1.0.0, others 1.1.0', () => {
-  const of = (name: string, text: string): string => versionFor({ name, version: text }).cniVersion;
+test('containerd before 2.0, and in a version nobody can read, and an unknown runtime get 1.0.0, others 1.1.0', async () => {
+  const of = (name: string, text: string): string => versionOf(name, text).cniVersion;
   for (const text of ['1.6.20~ds1', 'v1.7.24', '1.7.0-rc.1', '', 'devel']) assert.equal(of('containerd', text), '1.0.0', text);
   for (const text of ['v2.0.0', '2.3.1', '2.0.0-beta.1', 'v10.1.0']) assert.equal(of('containerd', text), '1.1.0', text);
   assert.equal(of('cri-o', '1.34.0'), '1.1.0');
-  assert.deepEqual(versionFor(undefined), { cniVersion: '1.0.0', cniVersions: ['0.4.0', '1.0.0', '1.1.0'] });
+  assert.deepEqual(await versionFor(undefined), { cniVersion: '1.0.0', cniVersions: ['0.4.0', '1.0.0', '1.1.0'] });
 });
 
 test('a list knows its own text, and every change to it', () => {

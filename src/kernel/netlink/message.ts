@@ -35,7 +35,8 @@ export class Message {
     if (capacity > CAPACITY) throw new RangeError(`a netlink message of ${capacity} bytes`);
     this.type = type;
     this.flags = flags;
-    this.buffer = Buffer.alloc(capacity);
+    // Out of Buffer's pool, which is cheaper than memory of its own; padding must be zero.
+    this.buffer = Buffer.allocUnsafe(capacity).fill(0);
     this.buffer.set(fixed, HEADER);
     this.end += fixed.length;
   }

@@ -31,7 +31,13 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
       nic: nic.nic.id,
       state: 'opening',
       created_ms: Date.now(),
-      interface: podInterface({ container, ifname, netns, mac, mtu }, subnet, nic, taken.addresses, cloud.config.numbers),
+      interface: podInterface(
+        { container, ifname, netns, mac, mtu, rank: freeRank(node, container) },
+        subnet,
+        nic,
+        taken.addresses,
+        cloud.config.numbers,
+      ),
     };
     node.attachments.open(attachment);
     return attachment;
@@ -39,6 +45,14 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
     cloud.pools.release(subnet.metadata.name, taken.addresses, 0);
     throw error;
   }
+}
+
+/** The first rank that none of the container's interfaces has. */
+function freeRank(node: NodeAgent, container: string): number {
+  const own = node.attachments.list().filter((attachment) => attachment.container === container);
+  let rank = 0;
+  while (own.some((attachment) => (attachment.interface.rank ?? 0) === rank)) rank++;
+  return rank;
 }
 
 /** Commits that the attachment is over; its addresses rest from now on, or not at all when they never were on the wire. @throws Failure store*. */

@@ -19,6 +19,8 @@ export interface PodInterface {
   /** The host end's alias. */
   readonly owner: string;
   readonly addresses: readonly Ip[];
+  /** Of a container with several interfaces: how many go before this one where it leaves for anywhere. Absent: none. */
+  readonly rank?: number;
   /** Routing table of the NIC that owns the addresses. */
   readonly table: number;
   readonly numbers: Pick<KernelNumbers, 'protocol' | 'priorityToPod' | 'priorityFromPod'>;

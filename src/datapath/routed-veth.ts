@@ -13,6 +13,8 @@ import { bitsOf, type Family, familyOf, type Ip, parseIp } from '../net/address.
 import { hostCidr, parseCidr } from '../net/cidr.ts';
 import type { PodInterface } from './interface.ts';
 
+/** What the kernel takes for none (net/ipv6/route.c, IP6_RT_PRIO_USER); 0 of IPv4. */
+const firstMetric: Record<Family, number> = { 4: 0, 6: 1024 };
 const gateways: Record<Family, Ip> = { 4: parseIp('169.254.1.1'), 6: parseIp('fe80::1') };
 const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
 
@@ -64,7 +66,9 @@ function addressInPod(pod: PodInterface, address: Ip): KernelObject {
 
 function waysOut(pod: PodInterface, family: Family): KernelObject[] {
   const [where, link, gateway, { protocol }] = [inNetns(pod.netns), pod.ifname, gateways[family], pod.numbers];
-  const route = { kind: 'route', where, link, table: MAIN_TABLE, protocol } as const;
+  // Of routes to one destination only those with different metrics stand side by side.
+  const metric = pod.rank === undefined ? {} : { metric: firstMetric[family] + pod.rank };
+  const route = { kind: 'route', where, link, table: MAIN_TABLE, protocol, ...metric } as const;
   return [
     // All traffic must reach the gateway first, except the gateway itself. A link-local IPv6 gateway is on the link anyway.
     ...(family === 4 ? [{ ...route, dst: hostCidr(gateway), scope: 'link' } as const] : []),

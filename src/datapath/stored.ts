@@ -20,6 +20,7 @@ export function readPodInterface(json: unknown): PodInterface {
     mtu: numberOf(fields, 'mtu'),
     owner: textOf(fields, 'owner'),
     addresses: addresses.map((address) => parsed({ address: address as unknown }, 'address', tryParseIp)),
+    ...(fields['rank'] !== undefined && { rank: numberOf(fields, 'rank') }),
     table: numberOf(fields, 'table'),
     numbers: {
       protocol: numberOf(numbers, 'protocol'),

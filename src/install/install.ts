@@ -14,6 +14,9 @@ import type { Tell } from './step.ts';
 import { installUnits, type UnitFacts } from './units.ts';
 
 const EVERY_ms = 250;
+/** Only executing them would tell, which is left to the runtime. */
+const CHAIN =
+  'a runtime that knows CNI 1.1.0 will use it, so the plugins of the chain must know it too (reference plugins 1.5 and later); else: --cni-version 1.0.0';
 
 /** What shall be installed where. Paths are absolute. */
 export interface Installation {
@@ -45,6 +48,7 @@ export async function install(what: Installation, telling: Telling): Promise<voi
   const { from, binDir, confDir, list, runtimeSocket, units, agent } = what;
   checkExecutables(from, binDir, list.chain);
   const version = what.cniVersion === undefined ? await versionFor(runtimeSocket) : { cniVersion: what.cniVersion };
+  if (list.chain.length > 0 && [version.cniVersion, ...(version.cniVersions ?? [])].includes('1.1.0')) telling.note(CHAIN);
   installExecutables(from, binDir, telling.step);
   const missing = missingBeside(binDir);
   if (missing !== '') telling.note(missing);

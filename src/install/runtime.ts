@@ -6,7 +6,7 @@ import { failure } from '../errors/failure.ts';
 import type { VersionChoice } from './config-list.ts';
 
 const EVERY_ms = 250;
-/** A runtime notices within a second; it may be busy. */
+/** How long a runtime may take to notice, unless told otherwise. It takes less than a second; it may be busy. */
 const NOTICE_ms = 5000;
 
 /** containerd's word about what it loaded (go-cni ConfigResult). The first network is its own loopback. `Source` is the file's text. */
@@ -39,11 +39,17 @@ export function versionOf(name: string, version: string): VersionChoice {
  * it loaded is believed when it calls its network ready. Returns why its network is not ready although the list is loaded; mostly empty.
  * @throws Failure runtimeIgnores, runtimeSilent, runtimeRefused, runtimeUnclear.
  */
-export async function untilLoaded(socket: string, path: string, text: string, writeAgain: () => void): Promise<string> {
+export async function untilLoaded(
+  socket: string,
+  path: string,
+  text: string,
+  writeAgain: () => void,
+  notice_ms = NOTICE_ms,
+): Promise<string> {
   let state = stateOf(await runtimeStatus(socket, true));
   for (const again of [false, true]) {
     if (again) writeAgain();
-    for (const end = performance.now() + NOTICE_ms; performance.now() < end; await sleep(EVERY_ms)) {
+    for (const end = performance.now() + notice_ms; performance.now() < end; await sleep(EVERY_ms)) {
       state = stateOf(await runtimeStatus(socket, true));
       if (state.loaded?.some(({ Source }) => Source === text) ?? state.notReady === '') return state.notReady;
     }

@@ -61,6 +61,8 @@ export interface RouteObject {
   readonly scope: 'global' | 'link';
   readonly table: number;
   readonly protocol: number;
+  /** Lower wins; absent: the kernel's default for the family (0, or 1024 of IPv6). */
+  readonly metric?: number;
 }
 
 /** A routing-policy rule that leads to a table. */
@@ -131,7 +133,7 @@ export function describe(object: KernelObject): string {
     case 'address':
       return `address ${object.address}/${object.length} dev ${object.link}`;
     case 'route':
-      return `route ${object.dst}${object.via === undefined ? '' : ` via ${object.via}`} dev ${object.link} table ${tableName(object.table)}`;
+      return `route ${object.dst}${object.via === undefined ? '' : ` via ${object.via}`} dev ${object.link} table ${tableName(object.table)}${object.metric === undefined ? '' : ` metric ${object.metric}`}`;
     case 'rule':
       return `rule ${object.priority}: ${selectorOf(object)} lookup ${tableName(object.table)}`;
     case 'neighbour':

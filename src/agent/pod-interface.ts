@@ -19,8 +19,8 @@ export interface Wish {
   readonly mac: Mac | undefined;
   /** Lower than the NIC's, or absent. */
   readonly mtu: number | undefined;
-  /** How many of the container's interfaces go before this one. */
-  readonly rank: number;
+  /** How many of the container's interfaces go before this one; absent: none. */
+  readonly rank?: number;
 }
 
 /** The record for this wish, with these addresses of that NIC. */
@@ -37,7 +37,7 @@ export function podInterface(wish: Wish, subnet: PodSubnet, nic: NamedNic, addre
     mtu: Math.min(wish.mtu ?? nic.nic.mtu, nic.nic.mtu),
     owner: `flatpod:${wish.container}:${wish.ifname}`.slice(0, 255),
     addresses,
-    ...(wish.rank > 0 && { rank: wish.rank }),
+    ...(wish.rank !== undefined && wish.rank > 0 && { rank: wish.rank }),
     table: tableOf(nic.nic, numbers),
     numbers: { protocol, priorityToPod, priorityFromPod },
   };

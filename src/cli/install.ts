@@ -85,6 +85,7 @@ function installation(options: InstallArguments): Installation {
     '--config': config,
     '--socket': socket,
     '--state': state,
+    '--runtime-socket': runtimeSocket,
   };
   for (const [option, value] of Object.entries(paths)) if (value !== undefined) absolute(option, value);
   // CNI specification 1.1.0, section 1: names of networks.

@@ -1,5 +1,5 @@
 /** The CNI executables in the runtime's folder for plugins. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { failure } from '../errors/failure.ts';
 import { attempt, placeFile, removeFile, removeUnfinished } from './place-file.ts';
@@ -13,7 +13,7 @@ const unfinished = /^\.(?:flatpod|flatpod-ipam|veth-to-host)\.(\d+)$/;
 /** @throws Failure executableNotBuilt, pluginMissing: found out before anything is written. */
 export function checkExecutables(from: string, binDir: string, chain: readonly string[]): void {
   for (const name of names) if (!existsSync(join(from, name))) throw failure('executableNotBuilt', { path: join(from, name) });
-  for (const plugin of chain) if (!existsSync(join(binDir, plugin))) throw failure('pluginMissing', { plugin, directory: binDir });
+  for (const plugin of chain) if (!isProgram(join(binDir, plugin))) throw failure('pluginMissing', { plugin, directory: binDir });
 }
 
 /** Puts all three there, mode 0755; whoever executes one meanwhile gets the old or the new. @throws Failure installFile. */
@@ -39,5 +39,10 @@ export function removeExecutables(binDir: string, tell: Tell): void {
 
 /** What is missing beside ours, for the person who installs; empty when nothing is. */
 export function missingBeside(binDir: string): string {
-  return existsSync(join(binDir, 'loopback')) ? '' : `the plugin loopback is not in ${binDir}: containerd cannot start any Pod without it`;
+  return isProgram(join(binDir, 'loopback')) ? '' : `the plugin loopback is not in ${binDir}: containerd cannot start any Pod without it`;
+}
+
+function isProgram(path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  return there?.isFile() === true && (there.mode & 0o111) !== 0;
 }

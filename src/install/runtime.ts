@@ -7,7 +7,7 @@ import type { VersionChoice } from './config-list.ts';
 
 const EVERY_ms = 250;
 /** How long a runtime may take to notice, unless told otherwise. It takes less than a second; it may be busy. */
-const NOTICE_ms = 5000;
+const NOTICE_ms = 3000;
 
 /** containerd's word about what it loaded (go-cni ConfigResult). The first network is its own loopback. `Source` is the file's text. */
 const cniConfig = z.object({

@@ -13,7 +13,7 @@ export const installErrors = {
   pluginMissing: {
     code: 211,
     cni: 211,
-    message: 'the plugin {plugin} is not in {directory}',
+    message: 'the plugin {plugin} is not in {directory}, or cannot be executed',
     details: 'nothing was installed: with it in the chain every Pod would fail',
     hint: 'put the reference plugins there (containernetworking-plugins; Debian keeps them in /usr/lib/cni), or leave it out of --chain',
   },

@@ -88,7 +88,7 @@ export interface TestLabOptions {
   readonly agents: Readonly<Record<string, { readonly subnet: string; readonly node?: string; readonly pods?: string }>>;
   readonly mtu?: number;
   /** Asked before a machine's agent starts for the first time, with a folder of the machine's own: path of the mount namespace that its agents run in. */
-  readonly mounts?: (netns: string, dir: string) => Promise<string>;
+  readonly mounts?: (machine: string, netns: string, dir: string) => Promise<string | undefined>;
 }
 
 /** Builds it all. Disposing removes processes, namespaces and files, whatever happened. */
@@ -121,7 +121,7 @@ export async function testLab(options: TestLabOptions): Promise<TestLab> {
       const { id } = machineOf(lab, machine);
       const yaml = configOf({ machine, id, url, subnet: lab.subnets.get(subnet)?.id ?? '', node, pods });
       const { netns } = machineOf(lab, machine);
-      const mounts = await options.mounts?.(netns, join(dir, machine));
+      const mounts = await options.mounts?.(machine, netns, join(dir, machine));
       nodes.push(testNode(name, machineOf(lab, machine), dir, yaml, mounts));
     }
     await Promise.all(nodes.map((node) => node.start()));

@@ -49,6 +49,11 @@ export interface RuntimeNode {
   leftovers(): string[];
 }
 
+/** As for any lab, and which machines with an agent have no room: `lab.node()` alone knows those. */
+export interface RuntimeLabOptions extends Omit<TestLabOptions, 'mounts'> {
+  readonly plain?: readonly string[];
+}
+
 /** A lab whose nodes have rooms. */
 export interface RuntimeLab extends AsyncDisposable {
   readonly lab: TestLab;
@@ -56,25 +61,29 @@ export interface RuntimeLab extends AsyncDisposable {
 }
 
 /** Builds the lab. `plugins`: which reference plugins lie beside our executables. Disposing removes everything, whatever happened. */
-export async function runtimeLab(options: Omit<TestLabOptions, 'mounts'>, plugins: PluginSet = '1.9.1'): Promise<RuntimeLab> {
-  const rooms: { readonly room: Room; readonly dir: string }[] = [];
+export async function runtimeLab({ plain = [], ...options }: RuntimeLabOptions, plugins: PluginSet = '1.9.1'): Promise<RuntimeLab> {
+  const rooms = new Map<string, { readonly room: Room; readonly dir: string }>();
   const close = async (): Promise<void> => {
-    for (const { room } of rooms) await room.close();
+    for (const { room } of rooms.values()) await room.close();
   };
-  const mounts = async (netns: string, home: string): Promise<string> => {
+  const mounts = async (machine: string, netns: string, home: string): Promise<string | undefined> => {
+    if (plain.includes(machine)) return undefined;
     const dir = join(home, 'room');
     const room = await openRoom(netns, dir);
-    rooms.push({ room, dir });
+    rooms.set(machine, { room, dir });
     return room.mounts;
   };
   try {
     const lab = await testLab({ ...options, mounts });
-    const nodes = rooms.map(({ room, dir }, i) => runtimeNode(lab.node(i), room, dir, plugins));
+    const nodes = lab.nodes.map((node) => {
+      const own = rooms.get(node.name);
+      return own === undefined ? undefined : runtimeNode(node, own.room, own.dir, plugins);
+    });
     return {
       lab,
       node(index) {
         const node = nodes[index];
-        if (node === undefined) throw new Error(`the lab has no node ${index}`);
+        if (node === undefined) throw new Error(`the lab's node ${index} has no room`);
         return node;
       },
       async [Symbol.asyncDispose]() {

@@ -1,0 +1,28 @@
+#!/bin/sh
+# The kernel's share of a Pod as a CNI plugin, by ip(8): two batches for ADD, one for DEL. Runs in the namespace of the node.
+number=${CNI_CONTAINERID##*-}
+pod=${CNI_NETNS##*/}
+link=fpi$number
+address=10.97.$((number >> 8 & 255)).$((number & 255))
+mac=00:$((number / 100)):$((number % 100))
+if [ "$CNI_COMMAND" = ADD ]; then
+  ip -batch - <<END || exit 1
+link add $link up mtu 1500 address 02:fd:01:$mac numtxqueues 1 numrxqueues 1 type veth peer name eth0 mtu 1500 address 02:fd:02:$mac numtxqueues 1 numrxqueues 1 netns $pod
+link set $link alias "flatpod $CNI_CONTAINERID/eth0"
+route add $address/32 dev $link scope link proto 114
+rule add to $address/32 lookup main priority 700 protocol 114
+rule add from $address/32 lookup 7001 priority 740 protocol 114
+END
+  exec nsenter --net="$CNI_NETNS" ip -batch - <<END
+link set eth0 up
+address add $address/32 dev eth0
+route add 169.254.1.1/32 dev eth0 scope link
+route add default via 169.254.1.1 dev eth0
+neighbour add 169.254.1.1 lladdr 02:fd:01:$mac dev eth0 nud permanent
+END
+fi
+exec ip -batch - <<END
+rule del to $address/32 lookup main priority 700
+rule del from $address/32 lookup 7001 priority 740
+link del $link
+END

@@ -1,0 +1,155 @@
+/**
+ * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
+ *
+ *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent; all when none is named
+ *
+ * QUICK=1: fewer repetitions, below five minutes. PEERS=all: those too whose folder the environment names (peers.ts).
+ */
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { agentCost } from './agent-cost.ts';
+import { bursts } from './bursts.ts';
+import { chartOf } from './chart.ts';
+import { dataPlane } from './data-plane.ts';
+import { type BenchLab, benchLab } from './lab.ts';
+import { latencies, podsNeeded } from './latency.ts';
+import { parts } from './parts.ts';
+import { type Candidate, candidates, flatpod, foreignNode } from './peers.ts';
+import type { Row } from './rows.ts';
+import { compile } from './stopwatch.ts';
+import { tableOf } from './table.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const quick = (process.env['QUICK'] ?? '') !== '';
+/** Full figures have 200 measurements and more; quick ones say by their n how few they have. */
+const effort = quick
+  ? { n: 40, levels: [0, 1000], sizes: [50], burst: 100, slices: 20, agent: { churn: 2000, starts: 3, bursts: 100 } }
+  : { n: 200, levels: [0, 100, 1000], sizes: [10, 50, 200], burst: 400, slices: 200, agent: { churn: 20_000, starts: 20, bursts: 200 } };
+const allParts = ['bursts', 'latencies', 'parts', 'traffic', 'agent'] as const;
+type Part = (typeof allParts)[number];
+
+/** One line that replaces itself on a terminal, lines elsewhere. */
+function progress(text: string): void {
+  const line = `${new Date().toISOString().slice(11, 19)}  ${text}`;
+  process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
+}
+
+async function run(wanted: readonly Part[]): Promise<Row[]> {
+  const others = candidates(process.env['PEERS'] === 'all');
+  for (const { name, absent } of others) if (absent !== undefined) console.log(`left out: ${name}: ${absent}`);
+  const there = others.filter(({ absent }) => absent === undefined);
+  const machines = [
+    'flatpod',
+    ...there.filter(({ name }) => foreignNode(name) === undefined).map(({ name }) => name),
+    'far',
+    'trace',
+    'cost',
+  ];
+  await using lab = await benchLab(machines);
+  endOnSignal(lab);
+  const bin = join(lab.dir, 'bin');
+  compile(bin);
+  const rows: Row[] = [];
+  if (wanted.includes('parts')) rows.push(...(await parts(bin, lab, 'trace', effort.n, progress)));
+  if (wanted.includes('agent')) rows.push(...(await agentCost(bin, lab, 'cost', effort.agent, progress)));
+  if (wanted.some((part) => part !== 'parts' && part !== 'agent')) rows.push(...(await sideBySide(bin, lab, there, wanted)));
+  return rows;
+}
+
+async function sideBySide(bin: string, lab: BenchLab, others: readonly Candidate[], wanted: readonly Part[]): Promise<Row[]> {
+  const node = await lab.agent('flatpod');
+  const peers = [flatpod(lab, node, await lab.pods('flatpod', podsNeeded))];
+  for (const one of others) {
+    progress(`namespaces for the Pods of ${one.name}`);
+    peers.push({
+      name: one.name,
+      node: foreignNode(one.name) ?? lab.machine(one.name),
+      pods: await lab.pods(one.name, podsNeeded),
+      ...one.prepare(lab, bin),
+    });
+  }
+  const floods = new Set(others.filter((one) => one.floods).map(({ name }) => name));
+  const rows: Row[] = [];
+  const far = wanted.includes('traffic') ? flatpod(lab, await lab.agent('far'), await lab.pods('far', 1), 'far') : undefined;
+  if (far !== undefined) rows.push(...(await dataPlane(bin, lab, { peers, far, pods: 0, slices: effort.slices }, progress)));
+  // The C program works in this process, one Pod after the other: it has no burst.
+  if (wanted.includes('bursts'))
+    rows.push(
+      ...(await bursts(
+        bin,
+        peers.filter(({ executable }) => executable !== '-'),
+        effort.sizes,
+        effort.burst,
+        progress,
+      )),
+    );
+  if (!wanted.includes('latencies')) return rows;
+  rows.push(
+    ...(await latencies(
+      bin,
+      peers.filter(({ name }) => !floods.has(name)),
+      effort.levels,
+      effort.n,
+      progress,
+    )),
+  );
+  if (far !== undefined)
+    rows.push(...(await dataPlane(bin, lab, { peers, far, pods: effort.levels.at(-1) ?? 0, slices: effort.slices }, progress)));
+  for (const peer of peers.filter(({ name }) => floods.has(name)))
+    rows.push(...(await latencies(bin, [peer], effort.levels, effort.n, progress)));
+  return rows;
+}
+
+/** ^C removes everything before it ends; a second one does not wait. */
+function endOnSignal(lab: BenchLab): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => {
+      console.error('\nremoving what the benchmark made');
+      const end = (): never => process.exit(code);
+      lab[Symbol.asyncDispose]().then(end, end);
+    });
+  }
+}
+
+/** What the figures depend on. */
+function machine(): Readonly<Record<string, string | number | boolean>> {
+  const processor = cpus()[0]?.model.trim() ?? 'unknown';
+  const debian = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? '';
+  return {
+    processor,
+    processors: cpus().length,
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    system: debian,
+    node: process.version,
+    load_at_start: Math.round((loadavg()[0] ?? 0) * 10) / 10,
+    quick,
+    at: new Date().toISOString(),
+  };
+}
+
+function wantedParts(): Part[] {
+  const unknown = process.argv.slice(2).filter((part) => !allParts.some((known) => known === part));
+  if (unknown.length > 0) {
+    console.error(`bench: no part is called ${unknown.join(', ')}; there are ${allParts.join(', ')}`);
+    process.exit(2);
+  }
+  return process.argv.length > 2 ? allParts.filter((part) => process.argv.includes(part)) : [...allParts];
+}
+
+const wanted = wantedParts();
+const about = machine();
+const rows = await run(wanted);
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+console.log(tableOf(rows));
+// A part of the figures must not replace all of them.
+if (wanted.length === allParts.length) {
+  writeFileSync(join(root, 'bench/results.json'), `${JSON.stringify({ machine: about, rows }, undefined, 1)}\n`);
+  const conditions = `${about['processors']} × ${about['processor']}, Linux ${about['kernel']}, Node ${process.version}; exec to exit, one emulated VPC, all in one run; make bench`;
+  writeFileSync(join(root, 'docs/bench.svg'), chartOf(rows, conditions));
+  console.log('written: bench/results.json, docs/bench.svg');
+}

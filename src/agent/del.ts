@@ -21,9 +21,10 @@ export async function del(node: NodeAgent, request: { readonly container: string
   if (attachment === undefined) return;
   await node.kernel.remove(planOf(attachment.interface));
   faultPoint('del:2 kernel removed');
-  const forgotten = forgetConnections(node, attachment.interface.addresses);
-  // A rest outlasts this by far; without one the next owner may come at once.
-  if ((node.cloud?.config.cooldown_s ?? 0) === 0) await forgotten;
+  const { addresses } = attachment.interface;
+  // A rest outlasts this by far, and the runtime need not wait for it; without one the next owner may come at once.
+  if ((node.cloud?.config.cooldown_s ?? 0) === 0) await forgetConnections(node, addresses);
+  else setImmediate(() => void forgetConnections(node, addresses));
   detach(node, attachment, true);
   faultPoint('del:3 attachment closed');
 }

@@ -6,6 +6,7 @@
  * - runs of objects in one namespace go out in one send, so the number of system calls does not grow with the plan
  * - stops at the first refusal; the caller removes the same plan then
  */
+import { randomInt } from 'node:crypto';
 import { failure } from '../errors/failure.ts';
 import { errno } from './errno.ts';
 import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
@@ -15,10 +16,13 @@ import type { Message } from './netlink/message.ts';
 import { newNeighbour } from './netlink/neighbour.ts';
 import { newRoute } from './netlink/route.ts';
 import { newRule } from './netlink/rule.ts';
-import { NetlinkError } from './netlink/socket.ts';
+import type { NetlinkError } from './netlink/socket.ts';
 import { loadTable } from './nft-table.ts';
 import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
 import { ipv6Switch, writeSysctl } from './sysctl.ts';
+
+const [FIRST_INDEX, LAST_INDEX] = [2 ** 20, 2 ** 30];
+let lastIndex = randomInt(FIRST_INDEX, LAST_INDEX);
 
 /** What is sent together: objects of one namespace. */
 interface Batch {
@@ -77,18 +81,37 @@ function send({ visited, objects, messages }: Batch): undefined {
 function addVeth(host: Host, namespaces: Namespaces, veth: VethObject): Batch {
   const visited = namespaces.at(veth.where);
   const peer = namespaces.at(veth.peer.where);
-  const far = { name: veth.peer.name, mac: veth.peer.mac, mtu: veth.mtu, ...(peer.netns !== undefined && { netnsFd: peer.netns.fd }) };
-  try {
-    visited.socket.request(newVeth({ name: veth.name, mac: veth.mac, mtu: veth.mtu, up: veth.ipv6 }, far));
-  } catch (error) {
-    if (error instanceof NetlinkError && error.errno === errno.EEXIST) throw linkTaken(visited, peer, veth, error);
-    throw refusal(error, visited.name, 'add', describe(veth));
-  }
-  visited.forget(veth.name);
-  peer.forget(veth.peer.name);
+  const [near, far] = [nextIndex(), nextIndex()];
+  let error = vethRefused(visited, peer, veth, { near, far });
+  if (error === undefined) {
+    visited.made(veth.name, near);
+    peer.made(veth.peer.name, far);
+  } else if (error.errno === errno.EBUSY) error = vethRefused(visited, peer, veth, {});
+  if (error?.errno === errno.EEXIST) throw linkTaken(visited, peer, veth, error);
+  if (error !== undefined) throw refusal(error, visited.name, 'add', describe(veth));
   if (!veth.ipv6 && veth.where.netns === 'host') host.born.add(veth.name);
   if (!veth.ipv6) writeSysctl(visited.netns, ipv6Switch(veth.name), '1', true);
   return { visited, objects: [veth], messages: [setLink(visited.index(veth.name), { alias: veth.owner, up: true })] };
+}
+
+function vethRefused(
+  visited: Visited,
+  peer: Visited,
+  { name, mac, mtu, ipv6, peer: end }: VethObject,
+  { near, far }: { readonly near?: number; readonly far?: number },
+): NetlinkError | undefined {
+  const nearEnd = { name, mac, mtu, up: ipv6, ...(near !== undefined && { index: near }) };
+  const farEnd = { name: end.name, mac: end.mac, mtu, ...(far !== undefined && { index: far }) };
+  return visited.socket.batch([newVeth(nearEnd, peer.netns === undefined ? farEnd : { ...farEnd, netnsFd: peer.netns.fd })])[0];
+}
+
+/**
+ * Indexes are chosen here: to ask for one right after the link was made would wait for the kernel's linkwatch, which has the lock just then.
+ * Far from those that the kernel hands out, from a place of each process's own; one that is taken nevertheless is left to the kernel.
+ */
+function nextIndex(): number {
+  lastIndex = lastIndex === LAST_INDEX ? FIRST_INDEX : lastIndex + 1;
+  return lastIndex;
 }
 
 function linkTaken(visited: Visited, peer: Visited, veth: VethObject, cause: unknown): Error {

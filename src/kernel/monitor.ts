@@ -6,6 +6,7 @@
  */
 import { errno } from './errno.ts';
 import { native } from './native.ts';
+import { monitorFilter } from './monitor-filter.ts';
 import { decodeAddress, RTM_DELADDR } from './netlink/address.ts';
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './netlink/link.ts';
 import { type Received, messagesIn } from './netlink/message.ts';
@@ -28,8 +29,6 @@ export type KernelEvent =
 
 // RTNLGRP_* of linux/rtnetlink.h as bits: LINK 1, IPV4_IFADDR 5, IPV4_ROUTE 7, IPV4_RULE 8, IPV6_IFADDR 9, IPV6_ROUTE 11, IPV6_RULE 19.
 const GROUPS = [1, 5, 7, 8, 9, 11, 19].reduce((mask, group) => mask | (1 << (group - 1)), 0);
-// rtmsg.rtm_protocol of the routes that come and go with links and addresses (linux/rtnetlink.h).
-const RTPROT_KERNEL = 2;
 const MSG_DONTWAIT = 0x40;
 const inbox = Buffer.allocUnsafeSlow(64 * 1024);
 
@@ -38,7 +37,7 @@ const inbox = Buffer.allocUnsafeSlow(64 * 1024);
  * listener is not called again, not even with what was heard before.
  */
 export function watchKernel(netns: Netns | undefined, own: number, listener: (event: KernelEvent) => void): () => void {
-  const open = (): NetlinkSocket => new NetlinkSocket(0, GROUPS);
+  const open = (): NetlinkSocket => new NetlinkSocket(0, GROUPS, monitorFilter(own));
   const socket = netns === undefined ? open() : netns.run(open);
   let stopped = false;
   let pending: KernelEvent[] = [];
@@ -50,7 +49,7 @@ export function watchKernel(netns: Netns | undefined, own: number, listener: (ev
   const stop = native.watchReadable(socket.fd, () => {
     // No promise may be touched in here (FFI callback): collect, and hand over on the next turn.
     const before = pending.length;
-    drain(socket.fd, own, pending);
+    drain(socket.fd, pending);
     if (before === 0 && pending.length > 0) setImmediate(deliver);
   });
   return () => {
@@ -60,7 +59,7 @@ export function watchKernel(netns: Netns | undefined, own: number, listener: (ev
   };
 }
 
-function drain(fd: number, own: number, into: KernelEvent[]): void {
+function drain(fd: number, into: KernelEvent[]): void {
   for (;;) {
     const length = native.recv(fd, inbox, MSG_DONTWAIT);
     if (length === -errno.EINTR) continue;
@@ -68,7 +67,7 @@ function drain(fd: number, own: number, into: KernelEvent[]): void {
     else if (length < 0) return;
     else {
       for (const received of messagesIn(inbox.subarray(0, length))) {
-        const event = received.port === own ? undefined : eventOf(received);
+        const event = eventOf(received);
         if (event !== undefined) into.push(event);
       }
     }
@@ -90,7 +89,6 @@ export function eventOf(received: Received): KernelEvent | undefined {
       return address && { kind: 'address-gone', address };
     }
     case RTM_DELROUTE: {
-      if (received.payload[5] === RTPROT_KERNEL) return undefined;
       const route = decodeRoute(received);
       return route && { kind: 'route-gone', route };
     }

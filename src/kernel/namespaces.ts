@@ -23,8 +23,8 @@ export interface Visited {
   link(name: string): Link | undefined;
   /** The link's index, remembered. @throws Failure kernelRefused when there is no such link. */
   index(name: string): number;
-  /** Forgets remembered indexes: a link was made or removed. */
-  forget(name: string): void;
+  /** Notes the index of a link that was made. */
+  made(name: string, index: number): void;
 }
 
 /** See the head of this file. */
@@ -78,7 +78,7 @@ function visit(name: string, netns: Netns | undefined, socket: NetlinkSocket): V
     netns,
     socket,
     link,
-    forget: (linkName) => indexes.delete(linkName),
+    made: (linkName, index) => indexes.set(linkName, index),
     index(linkName) {
       const index = indexes.get(linkName) ?? socket.get(getLink(linkName), decodeLinkIndex);
       if (index === undefined) {

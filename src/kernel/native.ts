@@ -13,6 +13,8 @@ export interface Native {
   bindNetlink(fd: number, groups: number): number;
   /** The port of a bound netlink socket: what the kernel's messages name the sender of a request by. */
   netlinkPort(fd: number): number;
+  /** SO_ATTACH_FILTER: `program` is an array of struct sock_filter (linux/filter.h), 8 bytes each. */
+  attachFilter(fd: number, program: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, length: number): number;
   recv(fd: number, into: Uint8Array, flags: number): number;
@@ -31,6 +33,8 @@ export interface Native {
   watchReadable(fd: number, readable: () => void): () => void;
 }
 
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
 const UV_POLL = 8;
 const UV_READABLE = 1;
 
@@ -80,6 +84,12 @@ export const native: Native = {
     length.writeUInt32LE(address.length);
     const failed = answer(libc.getsockname(fd, address, length));
     return failed < 0 ? failed : address.readUInt32LE(4);
+  },
+  attachFilter(fd, program) {
+    const fprog = Buffer.alloc(16); // struct sock_fprog: length in instructions, and where they are
+    fprog.writeUInt16LE(program.length / 8, 0);
+    fprog.writeBigUInt64LE(ffi.getRawPointer(program), 8);
+    return answer(libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, fprog, fprog.length));
   },
   setsockopt: (fd, level, option, value) => answer(libc.setsockopt(fd, level, option, value, value.length)),
   send: (fd, bytes, length) => answer(libc.send(fd, bytes, BigInt(length), 0)),

@@ -45,6 +45,8 @@ export interface Link {
 /** One end of a new link. */
 export interface NewLink {
   readonly name: string;
+  /** The kernel chooses one when absent; EBUSY when it is in use. */
+  readonly index?: number;
   readonly mac?: Mac;
   readonly mtu?: number;
   readonly up?: boolean;
@@ -55,12 +57,12 @@ export interface NewLink {
 
 /** A veth pair, both ends born where they belong: moving one later would wait for rcu_barrier with RTNL held. The peer cannot be born up. */
 export function newVeth(near: NewLink, peer: NewLink): Message {
-  return newLink(near, 'veth', (message) => message.nest(VETH_INFO_PEER, () => endOf(message, peer), ifinfomsg(0, peer)));
+  return newLink(near, 'veth', (message) => message.nest(VETH_INFO_PEER, () => endOf(message, peer), ifinfomsg(peer.index ?? 0, peer)));
 }
 
 /** A link of a kind that needs no more than its name (`bridge`, `ifb`), or whose own attributes `data` writes (`macvlan`, `vlan`). `parent`: index. */
 export function newLink(link: NewLink, kind: string, data?: (message: Message) => void, parent?: number): Message {
-  const message = endOf(new Message(RTM_NEWLINK, flag.create | flag.excl, ifinfomsg(0, link)), link);
+  const message = endOf(new Message(RTM_NEWLINK, flag.create | flag.excl, ifinfomsg(link.index ?? 0, link)), link);
   if (parent !== undefined) message.u32(IFLA.link, parent);
   return message.nest(IFLA.linkinfo, () => {
     message.text(INFO_KIND, kind);

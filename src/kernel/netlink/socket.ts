@@ -57,8 +57,8 @@ let lastSequence = 0;
 export class NetlinkSocket {
   readonly fd: number;
 
-  /** Opens in the calling thread's current namespace. `protocol`: 0 rtnetlink, 12 netfilter. @throws NetlinkError. */
-  constructor(protocol = 0, groups = 0) {
+  /** Opens in the calling thread's current namespace. `protocol`: 0 rtnetlink, 12 netfilter. `filter`: a program for what the groups bring. @throws NetlinkError. */
+  constructor(protocol = 0, groups = 0, filter?: Uint8Array) {
     const fd = native.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     if (fd < 0) throw new NetlinkError(-fd, 'socket', undefined);
     this.fd = fd;
@@ -72,7 +72,7 @@ export class NetlinkSocket {
     // Whole tables go out at once to nftables; events come in when they like. What else there is fits the usual buffers.
     if (protocol !== 0) native.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER);
     if (protocol !== 0 || groups !== 0) native.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER);
-    const bound = native.bindNetlink(fd, groups);
+    const bound = filter === undefined ? native.bindNetlink(fd, groups) : native.attachFilter(fd, filter) || native.bindNetlink(fd, groups);
     if (bound < 0) {
       native.close(fd);
       throw new NetlinkError(-bound, 'bind', undefined);

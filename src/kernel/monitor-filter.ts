@@ -1,0 +1,63 @@
+/**
+ * What the monitor wants to hear, as a classic BPF program (linux/filter.h): the kernel drops the rest before it wakes us. A dozen messages come with
+ * every Pod; this leaves two.
+ *
+ * Loads are big-endian, netlink is not: numbers are compared with their bytes turned round.
+ */
+import { RTM_DELADDR } from './netlink/address.ts';
+import { RTM_DELLINK, RTM_NEWLINK } from './netlink/link.ts';
+import { HEADER } from './netlink/message.ts';
+import { RTM_DELROUTE } from './netlink/route.ts';
+import { RTM_DELRULE } from './netlink/rule.ts';
+
+const LOAD_WORD = 0x20;
+const LOAD_HALF = 0x28;
+const LOAD_BYTE = 0x30;
+const JUMP_EQUAL = 0x15;
+const RETURN = 0x06;
+
+/** Offsets in the message: nlmsghdr.nlmsg_type and nlmsg_pid, ifinfomsg.ifi_change, rtmsg.rtm_protocol. */
+const [TYPE, PORT, CHANGE, PROTOCOL] = [4, 12, HEADER + 12, HEADER + 5];
+/** rtm_protocol of the routes that come and go with links and addresses (linux/rtnetlink.h). */
+const RTPROT_KERNEL = 2;
+
+type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
+
+/**
+ * Keeps DELLINK, DELADDR, DELRULE, DELROUTE of routes that somebody made, and NEWLINK of links that are new, go up or go down; nothing that a request of
+ * the socket with port `own` caused.
+ */
+export function monitorFilter(own: number): Buffer {
+  const [keep, drop] = [12, 13];
+  const at = (here: number, there: number): number => there - here - 1;
+  const program: Instruction[] = [
+    [LOAD_WORD, 0, 0, PORT],
+    [JUMP_EQUAL, at(1, drop), 0, turned(own, 4)],
+    [LOAD_HALF, 0, 0, TYPE],
+    [JUMP_EQUAL, at(3, 8), 0, turned(RTM_NEWLINK, 2)],
+    [JUMP_EQUAL, at(4, 10), 0, turned(RTM_DELROUTE, 2)],
+    [JUMP_EQUAL, at(5, keep), 0, turned(RTM_DELLINK, 2)],
+    [JUMP_EQUAL, at(6, keep), 0, turned(RTM_DELADDR, 2)],
+    [JUMP_EQUAL, at(7, keep), at(7, drop), turned(RTM_DELRULE, 2)],
+    [LOAD_WORD, 0, 0, CHANGE],
+    [JUMP_EQUAL, at(9, drop), at(9, keep), 0],
+    [LOAD_BYTE, 0, 0, PROTOCOL],
+    [JUMP_EQUAL, at(11, drop), at(11, keep), RTPROT_KERNEL],
+    [RETURN, 0, 0, 0xffff_ffff],
+    [RETURN, 0, 0, 0],
+  ];
+  const bytes = Buffer.allocUnsafeSlow(program.length * 8);
+  for (const [i, [code, ifTrue, ifFalse, operand]] of program.entries()) {
+    bytes.writeUInt16LE(code, i * 8);
+    bytes.writeUInt8(ifTrue, i * 8 + 2);
+    bytes.writeUInt8(ifFalse, i * 8 + 3);
+    bytes.writeUInt32LE(operand, i * 8 + 4);
+  }
+  return bytes;
+}
+
+function turned(value: number, bytes: 2 | 4): number {
+  const turning = Buffer.alloc(bytes);
+  turning.writeUIntLE(value, 0, bytes);
+  return turning.readUIntBE(0, bytes);
+}

@@ -92,14 +92,27 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
   }
 }
 
-function problemWithRoute(route: RouteObject, { routes, links, linkNames }: Snapshot): Problem | undefined {
+function problemWithRoute(route: RouteObject, snapshot: Snapshot): Problem | undefined {
+  const { routes, links, linkNames } = snapshot;
   const found = routes.get(routeKey(route.dst, route.table)) ?? [];
   const link = links.get(route.link)?.index;
   if (found.some((r) => r.link === link && r.via === route.via && r.protocol === route.protocol)) return undefined;
+  if (wasMoved(route, snapshot)) return undefined;
   const [other] = found;
   if (other === undefined) return missing;
   const dev = linkNames.get(other.link ?? 0) ?? '?';
   return changed(`there is one via ${other.via ?? 'link'} dev ${dev} protocol ${other.protocol} instead`);
+}
+
+/**
+ * Whether a later plugin put a container's route into a table that packets from some address are sent to, as the reference plugin `sbr` does: it takes
+ * all routes of the interface out of the main table. On the host every table is ours, and a route elsewhere does not count.
+ */
+function wasMoved({ where, dst, link, via }: RouteObject, { routes, rules, links }: Snapshot): boolean {
+  if (where.netns === 'host') return false;
+  const tables = new Set([...rules.values()].flat().flatMap(({ from, table }) => (from === undefined ? [] : [table])));
+  const index = links.get(link)?.index;
+  return [...tables].some((table) => routes.get(routeKey(dst, table))?.some((r) => r.link === index && r.via === via));
 }
 
 /** Of rules with one priority and one selector the kernel follows the first. */

@@ -18,8 +18,14 @@ const sh = (netns: string, line: string): string =>
 const program = new URL('./program.ts', import.meta.url).pathname;
 
 test('a restart keeps every object, and instances keep running meanwhile', async () => {
-  await using vpc = await testVpc({ fabric: true, name: freshName() });
+  const vpcName = freshName();
+  await using vpc = await testVpc({ fabric: true, name: vpcName });
   const subnet = await withSubnet(vpc);
+  // The rules, each as often as it is there.
+  const rules = (): string[] =>
+    sh(`/run/netns/${vpcName}-fabric`, 'nft list ruleset')
+      .split('\n')
+      .filter((line) => /^\t\t(\w.* )?(accept|drop|goto|set|jump)\b/.test(line));
   const launch = async (name: string) => (await vpc.call('POST', '/v1/instances', { name, type: 'v1.small', subnet })).body;
   const [one, two] = [await launch('n1'), await launch('n2')];
   const lists = () =>
@@ -28,13 +34,15 @@ test('a restart keeps every object, and instances keep running meanwhile', async
         async (what) => (await vpc.call('GET', `/v1/${what}`)).body,
       ),
     );
-  const before = await lists();
+  const [before, rulesBefore] = [await lists(), rules()];
+  assert.ok(rulesBefore.length > 50);
   sh(one.netns, 'ip addr add 192.0.2.77/32 dev lo');
   const watching = spawn('nsenter', [`--net=${one.netns}`, 'ping', '-n', '-q', '-i0.02', '-c60', two.addresses[0]]);
   let out = '';
   watching.stdout.on('data', (part: Buffer) => (out += part.toString()));
   await vpc.restart();
   assert.deepEqual(await lists(), before);
+  assert.deepEqual(rules(), rulesBefore, 'each rule once');
   await once(watching, 'close');
   assert.match(out, / 0% packet loss/, 'the network stands while the program does not');
   assert.match(sh(one.netns, 'ip addr show lo'), /192\.0\.2\.77/, 'it is the same namespace');

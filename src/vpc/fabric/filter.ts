@@ -30,11 +30,9 @@ export function filterOf(netns: Netns, tables: Readonly<Record<string, string>>)
   let shownExtra = nothing;
   return {
     load() {
-      const there = JSON.stringify(listNft(netns, 'tables'));
-      for (const [table, file] of Object.entries(tables)) {
-        const [family, name] = table.split(' ');
-        if (!there.includes(`"family": "${family}", "name": "${name}"`)) runNft(netns, textOf(file), table);
-      }
+      const there = tablesIn(netns);
+      // Loaded over itself a table would have every rule twice.
+      for (const [table, file] of Object.entries(tables)) if (!there.has(table)) runNft(netns, textOf(file), table);
     },
     update(elements, extra = nothing) {
       const first = shown === undefined ? clearing(netns, Object.keys(tables)) : '';
@@ -57,6 +55,12 @@ function textOf(file: string): string {
   return readFileSync(join(import.meta.dirname, file), 'utf8')
     .replaceAll('$gateway_mac', gatewayMac)
     .replaceAll('$gateway6', gateway6);
+}
+
+/** The tables that are there, as `bridge ports`. */
+function tablesIn(netns: Netns): Set<string> {
+  const listed = listNft(netns, 'tables') as { nftables: { table?: { family: string; name: string } }[] }; // libnftables-json(5)
+  return new Set(listed.nftables.flatMap(({ table }) => (table === undefined ? [] : [`${table.family} ${table.name}`])));
 }
 
 /** After a restart: what a predecessor left in sets that follow the state. Counters are in sets of their own and stay. */

@@ -2,6 +2,7 @@
 import { planOf } from '../datapath/datapath.ts';
 import { asFailure, failure, isFailure, sentence } from '../errors/failure.ts';
 import { sayDifference } from '../kernel/compare.ts';
+import { leftovers, removeLeftovers, sayLeftover } from './leftovers.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { reportOf } from './report.ts';
 import type { SelfDefence } from './self-defence.ts';
@@ -22,9 +23,11 @@ export async function answerQuestion(node: NodeAgent, answering: Answering, ques
       case 'report':
         return reportOf(node);
       case 'check':
-        return { differences: differencesOf(node) };
+        return { differences: [...differencesOf(node), ...leftovers(node).map(sayLeftover)] };
       case 'repair':
-        return { differences: answering.defence.repairAll().map(sayDifference) };
+        return {
+          differences: [...answering.defence.repairAll().map(sayDifference), ...(await removeLeftovers(node)).map(sayLeftover)],
+        };
       case 'drain':
         await answering.drain(patience_ms);
         return { drained: true };

@@ -1,6 +1,8 @@
 /** The agent's sweep, end to end: a runtime's list of sandboxes on one side, Pods with real interfaces on the other. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { openDatabase } from '../../src/store/sqlite.ts';
 import { refuse, reply, runtimeServer, sandboxList } from '../cri/server.ts';
 import { eventually, testLab } from './lab.ts';
 
@@ -60,4 +62,30 @@ test('an agent whose runtime hangs stops at once', async () => {
   await eventually('a question that nobody answers', () => asked === 1);
   await lab.node(0).stop();
   assert.doesNotMatch(lab.node(0).log(), /until .* answers/, 'giving up is no news');
+});
+
+test('check names rules that belong to no Pod, --repair removes them; those of living Pods, of a Pod without a record, and of others stay', async () => {
+  await using lab = await testLab({ plan, agents: { n1: { subnet: 'a', node: 'cooldown_s: 0' } } });
+  const n1 = lab.node(0);
+  const [pod, lost] = [n1.container(), n1.container()];
+  const [address = ''] = await n1.add(pod);
+  const [lostAddress = ''] = await n1.add(lost);
+  await n1.kill9();
+  // Its record is gone, as after a database that was put aside.
+  const database = openDatabase(join(n1.dir, 'state'));
+  database.exec(`DELETE FROM leases WHERE container = '${lost.container}'; DELETE FROM attachments WHERE container = '${lost.container}'`);
+  database.close();
+  await n1.start();
+  n1.ip('rule add to 10.20.0.200/32 lookup main priority 700 protocol 114');
+  n1.ip('rule add from 10.20.0.200/32 lookup 7001 priority 740 protocol 114');
+  n1.ip('rule add from 10.20.0.201/32 lookup 7001 priority 740 protocol 99');
+  const { differences } = await n1.ask<{ differences: string[] }>('check');
+  assert.equal(differences.length, 2, differences.join());
+  for (const difference of differences) assert.match(difference, /^rule .*10\.20\.0\.200.* in host: belongs to no Pod and no interface$/);
+  assert.deepEqual((await n1.ask<{ differences: string[] }>('repair')).differences, differences);
+  assert.deepEqual((await n1.ask<{ differences: string[] }>('check')).differences, []);
+  const rules = n1.ip('rule show');
+  assert.doesNotMatch(rules, /10\.20\.0\.200/);
+  for (const kept of [address, lostAddress, '10.20.0.201']) assert.match(rules, new RegExp(`\\b${kept.replaceAll('.', '\\.')}\\b`));
+  assert.match(n1.ip('route show'), new RegExp(`^${lostAddress} dev fp`, 'm'));
 });

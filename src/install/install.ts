@@ -16,7 +16,7 @@ import { installUnits, type UnitFacts } from './units.ts';
 const EVERY_ms = 250;
 /** Only executing them would tell, which is left to the runtime. */
 const CHAIN =
-  'a runtime that knows CNI 1.1.0 will use it, so the plugins of the chain must know it too (reference plugins 1.5 and later); else: --cni-version 1.0.0';
+  'a runtime that knows CNI 1.1.0 will use it, so the plugins of the chain must know it too (CNI_COMMAND=VERSION portmap tells); else: --cni-version 1.0.0';
 
 /** What shall be installed where. Paths are absolute. */
 export interface Installation {

@@ -155,6 +155,16 @@ test('a plugin of the chain that is missing, or an executable that was not built
   assert.deepEqual(at.configs(), []);
 });
 
+test('with plugins in the chain the installer says which CNI version they must know, unless it is an old one', async () => {
+  using at = folders('portmap', 'loopback');
+  const list = { network: 'flatpod', chain: ['portmap'] };
+  assert.match(
+    (await installed(at, { list })).notes.join('\n'),
+    /^a runtime that knows CNI 1\.1\.0 will use it, so the plugins of the chain must know it too/,
+  );
+  assert.deepEqual((await installed(at, { list, cniVersion: '1.0.0' })).notes, []);
+});
+
 test('without the plugin loopback, and behind a configuration that sorts first, the installer says so', async () => {
   using at = folders();
   writeFileSync(join(at.net, '05-other.conf'), '{}');

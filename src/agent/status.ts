@@ -7,7 +7,8 @@ import { now_ms } from './pools.ts';
 export const draining = { reason: 'the node is draining', details: '' };
 
 /**
- * A pool that is merely full serves again after the next DEL: that is no reason to call the node broken. One that never got an address is.
+ * A pool that is merely full serves again after the next DEL: that is no reason to call the node broken. One that never got an address is, unless it is to
+ * keep none ready: then the first Pod brings the first address, and there would never be a first Pod on a node that is not ready.
  * @throws Failure notConfigured, notReady.
  */
 export function status(node: NodeAgent): void {
@@ -18,8 +19,9 @@ export function status(node: NodeAgent): void {
   const pools = cloud.subnets.map((subnet) => ({
     name: subnet.metadata.name,
     counts: cloud.pools.pool(subnet.metadata.name)?.counts(now_ms()),
+    keepsNone: subnet.spec.warm.minimum + subnet.spec.warm.spare === 0,
   }));
-  if (pools.some(({ counts }) => (counts?.held ?? 0) > 0)) return;
+  if (pools.some(({ counts, keepsNone }) => keepsNone || (counts?.held ?? 0) > 0)) return;
   const details = pools.map(({ name }) => `${name}: ${cloud.pools.growth(name)?.text || 'waiting for addresses'}`).join('; ');
   throw failure('notReady', { reason: 'no PodSubnet has an address on this node', details });
 }

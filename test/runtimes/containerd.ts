@@ -27,6 +27,8 @@ export interface Containerd {
   /** Writes the file, and waits for nothing. */
   writeList(more?: ListWish): void;
   network(): Promise<RuntimeCondition>;
+  /** What it has loaded from the configuration folder, in its own JSON. */
+  loaded(): Promise<string>;
   /** RunPodSandbox in the room's cgroup. */
   run(wish: Omit<PodWish, 'cgroup'>, signal?: AbortSignal): Promise<Pod>;
   /** StopPodSandbox and RemovePodSandbox of every sandbox there is. */
@@ -70,6 +72,7 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
       if (found === undefined) throw new Error('containerd says nothing about NetworkReady');
       return found;
     },
+    loaded: async () => (await runtimeStatus(socket, true)).info.get('cniconfig') ?? '',
     run: (wish, signal) => runPod(socket, { ...wish, cgroup: on.room.cgroup }, signal),
     async removeAll() {
       for (const { id } of await sandboxes(socket)) {

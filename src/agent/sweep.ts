@@ -19,8 +19,8 @@ import { honourSpool } from './spool.ts';
 /** Without a configuration, as its defaults have it. */
 const unconfigured = { runtimeSocket: undefined, sweepEvery_s: 15, sweepGrace_s: 60 };
 /**
- * A runtime lists a sandbox only when its network and all else of it is up, after an image was pulled perhaps. kubelet waits four minutes for that;
- * so only an attachment this many grace times old (five minutes) can be one that the list should have.
+ * containerd (1.6 and 2.x, seen) lists a sandbox only when all of its network is up, and all else besides: after an image was pulled, perhaps. kubelet
+ * waits four minutes for that; so only an attachment this many grace times old (five minutes) can be one that the list should have.
  */
 const STARTING_GRACES = 5;
 

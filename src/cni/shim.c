@@ -26,7 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 5000, ANSWER_MS = 110000 }; /* the kubelet gives a sandbox 4 minutes, for all its plugins */
+/*
+ * The kubelet gives a sandbox 4 minutes, for all its plugins. STATUS needs no work: an agent that is silent is not ready. A DEL nobody answers is kept
+ * for later. An ADD may meet an agent that is just being restarted: so long it looks for the socket.
+ */
+enum { CONNECT_MS = 5000, ANSWER_MS = 110000, DEL_ANSWER_MS = 30000, STATUS_ANSWER_MS = 3000, RESTART_MS = 2000 };
 
 #define VERSIONS "\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\""
 
@@ -169,15 +173,16 @@ static bool address_of(const char *path, struct sockaddr_un *address) {
   return snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", fd, slash + 1) < (int)sizeof address->sun_path;
 }
 
-/* Connects to the agent, or returns -1 with `reason`. */
-static int dial(const char *path) {
+/* Connects to the agent, or returns -1 with `reason`. Nobody there is final after `patience_ms`. */
+static int dial(const char *path, int patience_ms) {
   struct sockaddr_un address = {0};
   int fd = address_of(path, &address) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-  int64_t last = now_ms() + CONNECT_MS < deadline ? now_ms() + CONNECT_MS : deadline;
+  int64_t last = now_ms() + CONNECT_MS < deadline ? now_ms() + CONNECT_MS : deadline, patient = now_ms() + patience_ms;
   useconds_t pause = 500;
   /* A unix socket never connects "in progress": a full backlog is EAGAIN, and there is nothing to poll for. */
   while (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-    if ((errno == EAGAIN || errno == EINTR) && now_ms() < last) {
+    bool nobody = errno == ENOENT || errno == ECONNREFUSED;
+    if ((nobody || errno == EAGAIN || errno == EINTR) && now_ms() < (nobody && patient < last ? patient : last)) {
       usleep(pause);
       if (pause < 16000) pause *= 2;
       continue;
@@ -205,13 +210,14 @@ static uint32_t converse(int fd) {
   return 0;
 }
 
-static void set_deadline(void) {
+static void set_deadline(const char *verb) {
   const char *text = variable("FLATPOD_TIMEOUT_MS", NULL);
   char *end = NULL;
-  long value = text ? strtol(text, &end, 10) : ANSWER_MS;
+  int usual = strcmp(verb, "STATUS") == 0 ? STATUS_ANSWER_MS : strcmp(verb, "DEL") == 0 ? DEL_ANSWER_MS : ANSWER_MS;
+  long value = text ? strtol(text, &end, 10) : usual;
   if (value < 1 || value > 3600000 || (end && *end)) {
-    fprintf(stderr, "flatpod: FLATPOD_TIMEOUT_MS=%s is not a number of milliseconds up to an hour: using %d\n", text, ANSWER_MS);
-    value = ANSWER_MS;
+    fprintf(stderr, "flatpod: FLATPOD_TIMEOUT_MS=%s is not a number of milliseconds up to an hour: using %d\n", text, usual);
+    value = usual;
   }
   deadline = now_ms() + value;
 }
@@ -239,7 +245,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s: CNI plugin of Flatpod, started by container runtimes\nCNI protocol versions: " VERSIONS "\n", plugin);
     return 0;
   }
-  set_deadline();
+  set_deadline(verb);
   bool readable = read_request(plugin);
   if (strcmp(verb, "VERSION") == 0) {
     int n = snprintf(reply, sizeof reply, "{\"cniVersion\":\"%s\",\"supportedVersions\":[" VERSIONS "]}\n", version);
@@ -253,7 +259,7 @@ int main(int argc, char **argv) {
   if (later && strcmp(verb, "DEL") == 0) return 0;
   if (later) return fail(117, 117, "this plugin comes with a later release of Flatpod", plugin, "take it out of the network configuration until then");
   if (!readable) return fail(103, 5, "the request cannot be read", reason, "stdin must hold one network configuration, and end");
-  int fd = dial(path);
+  int fd = dial(path, strcmp(verb, "ADD") == 0 ? RESTART_MS : 0);
   uint32_t length = fd < 0 ? 0 : converse(fd);
   if (length == 0) return answer_alone(verb, path, fd >= 0);
   return transfer(1, reply + 1, length - 1, true) == length - 1 ? (unsigned char)reply[0] : 1;

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../errors/failure.ts';
 import { before, listPath, writeList, writeListAgain } from './config-folder.ts';
+import { knownToChain } from './chain-versions.ts';
 import { configListText, type ListChoice } from './config-list.ts';
 import { checkExecutables, installExecutables, missingBeside } from './executables.ts';
 import { untilLoaded, versionFor } from './runtime.ts';
@@ -14,9 +15,6 @@ import type { Tell } from './step.ts';
 import { installUnits, type UnitFacts } from './units.ts';
 
 const EVERY_ms = 250;
-/** Only executing them would tell, which is left to the runtime. */
-const CHAIN =
-  'a runtime that knows CNI 1.1.0 will use it, so the plugins of the chain must know it too (CNI_COMMAND=VERSION portmap tells); else: --cni-version 1.0.0';
 
 /** What shall be installed where. Paths are absolute. */
 export interface Installation {
@@ -43,12 +41,13 @@ export interface Telling {
   readonly note: (text: string) => void;
 }
 
-/** Installs. @throws Failure installFile, executableNotBuilt, pluginMissing, configListForeign, agentNotReady, and those of the runtime. */
+/** Installs. @throws Failure installFile, executableNotBuilt, pluginMissing, pluginUnusable, configListForeign, agentNotReady, and those of the runtime. */
 export async function install(what: Installation, telling: Telling): Promise<void> {
   const { from, binDir, confDir, list, runtimeSocket, units, agent } = what;
   checkExecutables(from, binDir, list.chain);
-  const version = what.cniVersion === undefined ? await versionFor(runtimeSocket) : { cniVersion: what.cniVersion };
-  if (list.chain.length > 0 && [version.cniVersion, ...(version.cniVersions ?? [])].includes('1.1.0')) telling.note(CHAIN);
+  const wanted = what.cniVersion === undefined ? await versionFor(runtimeSocket) : { cniVersion: what.cniVersion };
+  const version = knownToChain(wanted, binDir, list.chain);
+  if (version !== wanted) telling.note(`the list is of CNI ${version.cniVersion}: newer ones are not known to all plugins of the chain`);
   installExecutables(from, binDir, telling.step);
   const missing = missingBeside(binDir);
   if (missing !== '') telling.note(missing);

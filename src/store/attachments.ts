@@ -8,7 +8,7 @@
  * - one commit per verb
  * - ended rests are forgotten a few at a time by the verbs themselves: the table is as long as what rests, however long the agent runs
  */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
 import { inTransaction, pathOf } from './sqlite.ts';
@@ -82,16 +82,8 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       .map((row) => attachmentOf(row, read, pathOf(database)))
       .map((one) => [keyOf(one), one]),
   );
-  /** Answered, and not yet so in the database. */
-  const unwritten = new Map<string, { readonly container: string; readonly ifname: string }>();
-  const commit = (change: () => void): void => {
-    inTransaction(database, () => {
-      for (const { container, ifname } of unwritten.values()) ready.run(container, ifname);
-      change();
-    });
-    unwritten.clear();
-  };
-  const { insert, insertLease, ready, remove, cool, warm, forget, shorten, cooling, holder } = statementsOf(database);
+  const { insert, insertLease, remove, cool, warm, forget, shorten, cooling, holder, ...statements } = statementsOf(database);
+  const { unwritten, commit } = commitsOf(database, statements.ready);
 
   return {
     find: (container, ifname) => known.get(keyOf({ container, ifname })),
@@ -150,6 +142,19 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       return cooling.all(subnet).map((row) => ({ address: String(row['address']) as Ip, until_ms: Number(row['until_ms']) }));
     },
   };
+}
+
+/** Commits of changes, each of which takes along what answered() noted. */
+function commitsOf(database: DatabaseSync, ready: StatementSync) {
+  const unwritten = new Map<string, { readonly container: string; readonly ifname: string }>();
+  const commit = (change: () => void): void => {
+    inTransaction(database, () => {
+      for (const { container, ifname } of unwritten.values()) ready.run(container, ifname);
+      change();
+    });
+    unwritten.clear();
+  };
+  return { unwritten, commit };
 }
 
 /** Every statement, prepared once. */

@@ -2,7 +2,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isFailure } from '../../src/errors/failure.ts';
@@ -10,7 +22,8 @@ import { isOurs } from '../../src/install/config-list.ts';
 import { placeFile } from '../../src/install/place-file.ts';
 import type { Step } from '../../src/install/step.ts';
 import { uninstall } from '../../src/install/uninstall.ts';
-import { built, folders, installed } from './folders.ts';
+import { programs } from '../programs.ts';
+import { built, type Folders, folders, installed } from './folders.ts';
 
 const names = ['flatpod', 'flatpod-ipam', 'veth-to-host'];
 /** A process id that nobody can have (proc(5): pid_max is at most 2^22). */
@@ -155,14 +168,33 @@ test('a plugin of the chain that is missing, or an executable that was not built
   assert.deepEqual(at.configs(), []);
 });
 
-test('with plugins in the chain the installer says which CNI version they must know, unless it is an old one', async () => {
-  using at = folders('portmap', 'loopback');
+test('the list is of a version that every plugin of the chain knows; one that knows none is refused before anything is written', async () => {
+  const listIn = (at: Folders): { cniVersion: string; cniVersions?: string[] } =>
+    JSON.parse(readFileSync(join(at.net, '10-flatpod.conflist'), 'utf8'));
   const list = { network: 'flatpod', chain: ['portmap'] };
+  using at = folders('loopback');
+  cpSync(join(programs.plugins('debian'), 'portmap'), join(at.bin, 'portmap'));
   assert.match(
-    (await installed(at, { list })).notes.join('\n'),
-    /^a runtime that knows CNI 1\.1\.0 will use it, so the plugins of the chain must know it too/,
+    (await installed(at, { list })).notes.join(),
+    /^the list is of CNI 1\.0\.0: newer ones are not known to all plugins of the chain$/,
   );
-  assert.deepEqual((await installed(at, { list, cniVersion: '1.0.0' })).notes, []);
+  assert.deepEqual([listIn(at).cniVersion, listIn(at).cniVersions], ['1.0.0', ['0.4.0', '1.0.0']]);
+  assert.match((await installed(at, { list, cniVersion: '1.1.0' })).notes.join(), /is of CNI 1\.0\.0/);
+  assert.deepEqual([listIn(at).cniVersion, listIn(at).cniVersions], ['1.0.0', undefined]);
+  rmSync(join(at.bin, 'portmap'));
+  cpSync(join(programs.plugins('1.9.1'), 'portmap'), join(at.bin, 'portmap'));
+  assert.deepEqual((await installed(at, { list, cniVersion: '1.1.0' })).notes, []);
+  assert.equal(listIn(at).cniVersion, '1.1.0');
+
+  using bare = folders('loopback');
+  writeFileSync(join(bare.bin, 'portmap'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  await assert.rejects(installed(bare, { list }), (error) => isFailure(error, 'pluginUnusable'));
+  writeFileSync(join(bare.bin, 'portmap'), `#!/bin/sh\necho '{"supportedVersions":["0.2.0"]}'\n`, { mode: 0o755 });
+  await assert.rejects(
+    installed(bare, { list }),
+    (error) => isFailure(error, 'pluginUnusable') && /portmap knows 0\.2\.0/.test(error.details),
+  );
+  assert.deepEqual([readdirSync(bare.bin), bare.configs()], [['loopback', 'portmap'], []]);
 });
 
 test('without the plugin loopback, and behind a configuration that sorts first, the installer says so', async () => {

@@ -21,12 +21,15 @@ export interface Folders extends Disposable {
   configs(): string[];
 }
 
+/** Knows every version, and nothing else. */
+const standIn = `#!/bin/sh\ncat >/dev/null\n[ "$CNI_COMMAND" = VERSION ] && echo '{"cniVersion":"1.1.0","supportedVersions":["0.4.0","1.0.0","1.1.0"]}'\n`;
+
 /** Folders that are gone afterwards. bin holds stand-ins for those plugins. */
 export function folders(...plugins: readonly string[]): Folders {
   const root = mkdtempSync(join(tmpdir(), 'fpt-install-'));
   const [bin, net] = [join(root, 'bin'), join(root, 'net.d')];
   for (const folder of [bin, net]) mkdirSync(folder);
-  for (const plugin of plugins) writeFileSync(join(bin, plugin), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  for (const plugin of plugins) writeFileSync(join(bin, plugin), standIn, { mode: 0o755 });
   return {
     root,
     bin,

@@ -45,4 +45,11 @@ export const installErrors = {
     details: '{text}',
     hint: 'is --conf-dir the folder it reads? A runtime whose folder was removed and made again must be restarted',
   },
+  pluginUnusable: {
+    code: 216,
+    cni: 216,
+    message: 'the plugin {plugin} in {directory} does not say a CNI version that the config list could have',
+    details: '{text}; nothing was installed',
+    hint: 'install the current reference plugins there (github.com/containernetworking/plugins), or leave it out of --chain',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -39,7 +39,8 @@ function stateOf({ netns }: TestNode): string[] {
   return [...links.map(({ ifname }) => ifname), ...texts].toSorted();
 }
 
-const ours = { type: 'flatpod', capabilities: { ips: true, mac: true } };
+/** With all capabilities that libcni can be made to send, also to us. */
+const ours = { type: 'flatpod', capabilities: { ips: true, mac: true, portMappings: true, bandwidth: true } };
 const chained: readonly { readonly since: CniVersion; readonly plugin: Readonly<Record<string, unknown>> }[] = [
   { since: '0.1.0', plugin: { type: 'portmap', capabilities: { portMappings: true } } },
   { since: '0.1.0', plugin: { type: 'tuning', sysctl: { 'net.core.somaxconn': '500' } } },
@@ -216,6 +217,26 @@ test('gc takes what libcni remembers, and without its memory only what has lost 
   assert.deepEqual(await pods(), [kept, others].toSorted(), 'cnitool hands no list over: libcni deletes all that it remembers');
   assert.deepEqual(tool.cached(), []);
   assert.deepEqual((await node.ask<{ differences: string[] }>('check')).differences, []);
+});
+
+test('a plugin behind us that fails both ADD and DEL keeps our DEL away; gc frees the address once the namespace is gone', async () => {
+  await using lab = await build();
+  const node = lab.node(0);
+  const tool = cnitoolOn(node);
+  tool.network('net', { cniVersion: '0.2.0', plugins: [ours, { type: 'bandwidth' }] });
+  const pod = node.container();
+  for (const verb of ['add', 'del'] as const) {
+    const { status, stderr } = await tool.call(verb, 'net', pod.netns);
+    assert.notEqual(status, 0);
+    assert.match(stderr, /plugin type="bandwidth" failed .*incompatible CNI versions/);
+  }
+  const pods = async (): Promise<number> => (await node.report()).pods.length;
+  tool.network('net', { cniVersion: '1.1.0', plugins: [ours] });
+  await tool.ok('gc', 'net', pod.netns);
+  assert.equal(await pods(), 1, 'its namespace lives');
+  deleteNetns(pod.netns.slice(NAMED.length + 1));
+  await tool.ok('gc', 'net', pod.netns);
+  assert.equal(await pods(), 0);
 });
 
 test('without an agent add, check, status and gc say what to do, del succeeds, and its release happens when the agent is back', async () => {

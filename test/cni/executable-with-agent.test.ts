@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../../src/cni/frame.ts';
 import { built, type Ending, errorIn, run, scratch, scriptedAgent } from './executable.ts';
 
@@ -59,6 +60,18 @@ for (const status of [0, 1, 77, 255]) {
     assert.deepEqual(await call(script), { status, stdout: '{"ü":1}\n', stderr: '' });
   });
 }
+
+test('an ADD finds an agent that comes back while it looks for it', async () => {
+  using dir = scratch();
+  const FLATPOD_SOCKET = join(dir.path, 's');
+  const asking = run(join(files.path, 'flatpod'), { FLATPOD_SOCKET, ...add }, config);
+  await sleep(300); // well within the time it looks
+  await using _agent = await scriptedAgent(
+    FLATPOD_SOCKET,
+    onRequest((client) => client.end(encodeReply({ status: 0, stdout: '{}' }))),
+  );
+  assert.deepEqual(await asking, { status: 0, stdout: '{}', stderr: '' });
+});
 
 test('an answer that comes byte by byte is put together', async () => {
   const script = onRequest(async (client) => {

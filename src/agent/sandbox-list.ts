@@ -1,5 +1,4 @@
 /** Which sandboxes the runtime has, for the sweep. A runtime that cannot be asked is said once, and again when it answers. */
-import { sandboxes } from '../cri/runtime.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
 
@@ -12,6 +11,8 @@ export function sandboxList(socket: string | undefined, log: Log): SandboxList {
   let silent = false;
   return async (signal) => {
     try {
+      // HTTP/2 takes 5 MiB of memory: only nodes that use it pay for it.
+      const { sandboxes } = await import('../cri/runtime.ts');
       const listed = await sandboxes(socket, undefined, { signal });
       if (silent) log.info(`the container runtime on ${socket} answers again: attachments are compared with its sandboxes`, { socket });
       silent = false;

@@ -62,9 +62,9 @@ find_go() {
     [ -n "$go" ] || { install_debian golang-go && go=$(command -v go); }
     say "fetching the Go $needed toolchain (70 MB)"
     # To an old go it is a module like any other. The cache keeps its files without the right to execute them.
-    module=$(cd / && GOFLAGS='' "$go" mod download -json "golang.org/toolchain@v0.0.1-go$needed.linux-$arch" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+    fetched=$(cd / && GOFLAGS='' "$go" mod download -json "golang.org/toolchain@v0.0.1-go$needed.linux-$arch" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
     rm -rf "$own.part"
-    cp -r "$module" "$own.part"
+    cp -r "$fetched" "$own.part"
     chmod -R u+w "$own.part"
     chmod +x "$own.part"/bin/* "$own.part"/pkg/tool/*/*
     mv "$own.part" "$own"

@@ -18,7 +18,7 @@ import { exec, podAddresses, runContainer } from './cri.ts';
 const RATE = '15620k';
 
 for (const release of releases) {
-  test(`containerd ${release}: a hostPort on the node reaches the Pod from the VM, and is gone with the Pod`, async () => {
+  test(`containerd ${release}: a hostPort of the first NIC reaches a Pod behind the second one from the VM, and is gone with the Pod`, async () => {
     await using built = await oneAndAnother('useFirstNic: false');
     const [on, vm] = [built.node(0), machineOf(built.lab.lab, 'vm')];
     const containerd = await startContainerd(on, release);

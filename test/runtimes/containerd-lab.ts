@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import type { Containerd, Release } from './containerd.ts';
@@ -37,4 +39,17 @@ export async function fetchFrom(netns: string, url: string): Promise<Buffer> {
   client.stdout.on('data', (part: Buffer) => parts.push(part));
   await once(client, 'close');
   return Buffer.concat(parts);
+}
+
+/** From now on notes each call of our plugin that changes something: verb, and namespace (`-` for none). Returns a look at the notes. */
+export function noteCalls(on: RuntimeNode): () => string[] {
+  const [plugin, notes] = [join(on.bin, 'flatpod'), join(on.dir, 'calls')];
+  const real = realpathSync(plugin);
+  rmSync(plugin);
+  writeFileSync(notes, '');
+  writeFileSync(plugin, `#!/bin/sh\necho "$CNI_COMMAND \${CNI_NETNS:--}" >>'${notes}'\nexec '${real}'\n`, { mode: 0o755 });
+  return () =>
+    readFileSync(notes, 'utf8')
+      .split('\n')
+      .filter((line) => /^(ADD|DEL) /.test(line));
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { sandboxes } from '../../src/cri/runtime.ts';
 import { eventually } from '../life/lab.ts';
-import { clean, fetchFrom, oneAndAnother, releases } from './containerd-lab.ts';
+import { clean, fetchFrom, noteCalls, oneAndAnother, releases } from './containerd-lab.ts';
 import { startContainerd } from './containerd.ts';
 import { podAddresses, removePod, runContainer, stopPod } from './cri.ts';
 
@@ -41,6 +41,22 @@ for (const release of releases) {
     await stopPod(containerd.socket, pod.id);
     await removePod(containerd.socket, pod.id);
     await on.node.start();
+    await clean(on, containerd);
+  });
+
+  test(`containerd ${release}: StopPodSandbox and RemovePodSandbox are one DEL with the namespace and more without; all succeed`, async () => {
+    await using built = await oneAndAnother();
+    const on = built.node(0);
+    const containerd = await startContainerd(on, release);
+    const calls = noteCalls(on);
+    await containerd.configure();
+    const pod = await containerd.run({ name: 'pod' });
+    await stopPod(containerd.socket, pod.id);
+    await stopPod(containerd.socket, pod.id);
+    await removePod(containerd.socket, pod.id);
+    const [added = '', ...deleted] = calls();
+    assert.match(added, /^ADD \/var\/run\/netns\/cni-[-0-9a-f]+$/);
+    assert.deepEqual(deleted, [added.replace('ADD', 'DEL'), 'DEL -', 'DEL -']);
     await clean(on, containerd);
   });
 

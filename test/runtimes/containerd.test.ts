@@ -6,7 +6,7 @@ import { openNetns } from '../../src/kernel/netns.ts';
 import { listenIn } from '../../src/kernel/sockets.ts';
 import { clean, oneAndAnother, releases } from './containerd-lab.ts';
 import { startContainerd } from './containerd.ts';
-import { exec, podAddresses, removePod, runContainer, stopPod } from './cri.ts';
+import { exec, podAddresses, runContainer } from './cri.ts';
 
 for (const release of releases) {
   test(`containerd ${release}: the containers of a Pod share its VPC address, and reach another node's Pod and the plain VM`, async () => {
@@ -40,9 +40,6 @@ for (const release of releases) {
       for (const server of servers) (await server).close();
     }
     assert.match((await exec(socket, first, 'wget', '-q', '-O', '-', 'http://127.0.0.1/passwd')).stdout, /^root/, 'one loopback');
-    await stopPod(socket, pod.id);
-    await stopPod(socket, pod.id);
-    await removePod(socket, pod.id);
     await clean(on, containerd);
   });
 }

@@ -1,12 +1,13 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need by themselves.
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-clean test fmt lint clean
+.PHONY: help setup build demo demo-clean test bench fmt lint clean
 
 help:
 	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
 	@echo 'make demo-clean  removes what a demo left'
 	@echo 'make test        the whole test suite'
+	@echo 'make bench       Flatpod beside other plugins, side by side; QUICK=1 takes under five minutes, PEERS=all adds those that it is told the place of'
 	@echo 'make build       dist/: the CNI executable and the bundled command'
 	@echo 'make fmt         formats the sources'
 	@echo 'make lint        format check, types, lint'
@@ -28,13 +29,17 @@ test: build lint
 	@sh scripts/setup-test.sh
 	@$(NODE) test/run.ts
 
+bench: build
+	@sh scripts/setup-test.sh
+	@$(NODE) bench/run.ts
+
 fmt: setup
-	@node_modules/.bin/biome format --write src test scripts
+	@node_modules/.bin/biome format --write src test scripts bench
 
 lint: setup
-	@node_modules/.bin/biome format src test scripts
+	@node_modules/.bin/biome format src test scripts bench
 	@node_modules/.bin/tsc --noEmit
-	@node_modules/.bin/oxlint --type-aware --deny-warnings src test scripts
+	@node_modules/.bin/oxlint --type-aware --deny-warnings src test scripts bench
 
 clean:
 	rm -rf dist node_modules

@@ -7,8 +7,9 @@ address=10.97.$((number >> 8 & 255)).$((number & 255))
 mac=00:$((number / 100)):$((number % 100))
 if [ "$CNI_COMMAND" = ADD ]; then
   ip -batch - <<END || exit 1
-link add $link up mtu 1500 address 02:fd:01:$mac numtxqueues 1 numrxqueues 1 type veth peer name eth0 mtu 1500 address 02:fd:02:$mac numtxqueues 1 numrxqueues 1 netns $pod
-link set $link alias "flatpod $CNI_CONTAINERID/eth0"
+link add $link mtu 1500 address 02:fd:01:$mac numtxqueues 1 numrxqueues 1 type veth peer name eth0 mtu 1500 address 02:fd:02:$mac numtxqueues 1 numrxqueues 1 netns $pod
+link set $link addrgenmode none
+link set $link up alias "flatpod $CNI_CONTAINERID/eth0"
 route add $address/32 dev $link scope link proto 114
 rule add to $address/32 lookup main priority 700 protocol 114
 rule add from $address/32 lookup 7001 priority 740 protocol 114

@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PROTOCOL = 114, TO_POD = 700, FROM_POD = 740, NIC_TABLE = 7001, HOST_LENGTH = 32 };
+enum { PROTOCOL = 114, TO_POD = 700, FROM_POD = 740, NIC_TABLE = 7001, HOST_LENGTH = 32, FIRST_INDEX = 1 << 20 };
 
 struct batch {
   char bytes[4096];
@@ -93,19 +93,18 @@ static int open_socket(unsigned groups) {
   return fd;
 }
 
-/* Sends all messages at once and reads one acknowledgement for each. */
+/* Sends all messages at once and reads the last one's acknowledgement; a refusal of any other comes before it. */
 static void send_batch(int fd, struct batch *batch, const char *what) {
-  for (struct nlmsghdr *m = (struct nlmsghdr *)batch->bytes; (char *)m < batch->bytes + batch->length; m = (struct nlmsghdr *)((char *)m + NLMSG_ALIGN(m->nlmsg_len)))
-    m->nlmsg_flags |= NLM_F_ACK;
+  batch->last->nlmsg_flags |= NLM_F_ACK;
   check(send(fd, batch->bytes, batch->length, 0), what);
-  for (unsigned left = batch->messages; left > 0;) {
+  for (bool acknowledged = false; !acknowledged;) {
     char answer[8192];
     ssize_t n = recv(fd, answer, sizeof answer, 0);
     check(n, what);
     for (struct nlmsghdr *m = (struct nlmsghdr *)answer; NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
       if (m->nlmsg_type != NLMSG_ERROR) continue;
       const struct nlmsgerr *error = NLMSG_DATA(m);
-      left--;
+      acknowledged = acknowledged || m->nlmsg_seq == batch->messages;
       if (error->error == 0) continue;
       fprintf(stderr, "%s: message %u: %s\n", what, m->nlmsg_seq, strerror(-error->error));
       exit(1);
@@ -138,19 +137,23 @@ static void one_queue(struct batch *batch) {
   number(batch, IFLA_NUM_RX_QUEUES, 1);
 }
 
+/* Indexes of both ends: chosen here, far from those that the kernel hands out. */
+static int host_index(const struct pod *pod) { return FIRST_INDEX + 2 * (int)pod->number; }
+static int pod_index(const struct pod *pod) { return host_index(pod) + 1; }
+
 static void add_veth(int fd, const struct pod *pod, int netns, const char *host_end) {
   struct batch batch = {0};
   unsigned char near[6], far[6];
   mac_of(pod, 1, near), mac_of(pod, 2, far);
   struct ifinfomsg *link = message(&batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof *link);
-  link->ifi_flags = link->ifi_change = IFF_UP;
+  link->ifi_index = host_index(pod);
   end_of_veth(&batch, host_end, near, pod);
   one_queue(&batch);
   struct rtattr *info = attribute(&batch, IFLA_LINKINFO, NULL, 0);
   attribute(&batch, IFLA_INFO_KIND, "veth", 5);
   struct rtattr *data = attribute(&batch, IFLA_INFO_DATA, NULL, 0);
-  const struct ifinfomsg none = {0};
-  struct rtattr *peer = attribute(&batch, VETH_INFO_PEER, &none, sizeof none);
+  const struct ifinfomsg far_end = {.ifi_index = pod_index(pod)};
+  struct rtattr *peer = attribute(&batch, VETH_INFO_PEER, &far_end, sizeof far_end);
   end_of_veth(&batch, "eth0", far, pod);
   number(&batch, IFLA_NET_NS_FD, (uint32_t)netns);
   one_queue(&batch);
@@ -181,23 +184,33 @@ static void rule(struct batch *batch, uint16_t type, const struct pod *pod, bool
   attribute(batch, FRA_PROTOCOL, &protocol, 1);
 }
 
-static void on_host(int fd, const struct pod *pod, const char *host_end) {
-  int link = index_of(fd, host_end);
-  struct batch alias = {0}, rest = {0};
+/* The Pod has no IPv6 address: its host end takes no part in IPv6. */
+static void without_ipv6(const char *host_end) {
+  char path[128];
+  snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", host_end);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  check(fd, path);
+  check(write(fd, "1", 1), path);
+  close(fd);
+}
+
+static void on_host(int fd, const struct pod *pod) {
+  int link = host_index(pod);
+  struct batch batch = {0};
   char owner[256];
   snprintf(owner, sizeof owner, "flatpod %s/eth0", pod->container);
-  struct ifinfomsg *marked = message(&alias, RTM_SETLINK, 0, sizeof *marked);
-  marked->ifi_index = link;
-  attribute(&alias, IFLA_IFALIAS, owner, strlen(owner));
-  send_batch(fd, &alias, "alias");
-  route(&rest, address_of(pod), HOST_LENGTH, link, 0);
-  rule(&rest, RTM_NEWRULE, pod, true);
-  rule(&rest, RTM_NEWRULE, pod, false);
-  send_batch(fd, &rest, "route and rules");
+  struct ifinfomsg *up = message(&batch, RTM_SETLINK, 0, sizeof *up);
+  up->ifi_index = link;
+  up->ifi_flags = up->ifi_change = IFF_UP;
+  attribute(&batch, IFLA_IFALIAS, owner, strlen(owner));
+  route(&batch, address_of(pod), HOST_LENGTH, link, 0);
+  rule(&batch, RTM_NEWRULE, pod, true);
+  rule(&batch, RTM_NEWRULE, pod, false);
+  send_batch(fd, &batch, "alias, route and rules");
 }
 
 static void in_pod(int fd, const struct pod *pod) {
-  int link = index_of(fd, "eth0");
+  int link = pod_index(pod);
   struct batch batch = {0};
   struct ifinfomsg *up = message(&batch, RTM_SETLINK, 0, sizeof *up);
   up->ifi_index = link;
@@ -233,7 +246,8 @@ void add_pod(const struct node *node, const struct pod *pod) {
   int inside = open_socket(0);
   check(setns(node->home, CLONE_NEWNET), "setns home");
   add_veth(node->socket, pod, netns, host_end);
-  on_host(node->socket, pod, host_end);
+  without_ipv6(host_end);
+  on_host(node->socket, pod);
   in_pod(inside, pod);
   close(inside);
   close(netns);

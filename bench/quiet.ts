@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const LOOK_ms = 1000;
 /** Quiet is less than this share of all processors' time. */
 const BUSY = 0.15;
-const PATIENCE_ms = 60_000;
+const PATIENCE_ms = 20_000;
 
-/** Resolves after a second in which the processors were idle, and after a minute in any case: other people's load may never end. */
+/** Resolves after a second in which the processors were idle, and after twenty in any case: other people's load may never end. */
 export async function quiet(): Promise<void> {
   const end = performance.now() + PATIENCE_ms;
   let before = ticks();

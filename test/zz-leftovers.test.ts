@@ -50,10 +50,10 @@ test('no child process is left', async () => {
   assert.deepEqual(await more(before.held.children, () => held().children), []);
 });
 
-test('no namespace, mount, link, folder or program of ours is left on the machine', async (t) => {
+test('no namespace, mount, link, cgroup, folder or program of ours is left on the machine', async (t) => {
   const others = otherSuites();
   if (others.length > 0) return t.skip(`another suite runs here, whose traces look like ours: ${others.join('; ')}`);
-  for (const what of ['orphans', 'namespaces', 'mounts', 'links', 'folders'] as const) {
+  for (const what of ['orphans', 'namespaces', 'mounts', 'links', 'cgroups', 'folders'] as const) {
     assert.deepEqual(await more(before.traces[what], () => traces()[what]), [], what);
   }
 });

@@ -74,6 +74,25 @@ for (const release of releases) {
     await clean(on, containerd);
   });
 
+  test(`containerd ${release}: a Pod that it has forgotten is swept, although its namespace lives`, async () => {
+    const sweeping = 'sweepEvery_s: 1, sweepGrace_s: 1, runtimeSocket: /run/containerd/containerd.sock';
+    await using built = await oneAndAnother('', sweeping);
+    const on = built.node(0);
+    const containerd = await startContainerd(on, release);
+    await containerd.configure();
+    await containerd.run({ name: 'forgotten' });
+    await containerd.kill9();
+    await containerd.start('new-disk');
+    await containerd.configure();
+    await eventually('the sweep releases it', async () => (await on.node.report()).pods.length === 0, 30);
+    assert.match(on.node.log(), /the container runtime has no such sandbox/);
+    await containerd.kill9();
+    await containerd.start();
+    const { id = '' } = (await sandboxes(containerd.socket))[0] ?? {};
+    await stopPod(containerd.socket, id);
+    await clean(on, containerd);
+  });
+
   test(`containerd ${release}: killed in mid-ADD, the address is held until the sandbox is stopped`, async () => {
     await using built = await oneAndAnother('warm: {spare: 0}');
     const on = built.node(0);

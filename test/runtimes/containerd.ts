@@ -1,5 +1,5 @@
 /** containerd on a node of the lab, 1.6 or 2.x, with runc and images of ours, spoken to through the CRI. */
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RuntimeCondition, runtimeStatus, runtimeVersion, sandboxes } from '../../src/cri/runtime.ts';
 import { eventually } from '../life/lab.ts';
@@ -20,8 +20,8 @@ export interface Containerd {
   log(): string;
   /** SIGKILL; its Pods go on. */
   kill9(): Promise<void>;
-  /** Starts it, again or for the first time, and waits until it answers. */
-  start(): Promise<void>;
+  /** Starts it, again or for the first time, and waits until it answers. `disk`: name of the folder of what it knows; with another one it knows nothing. */
+  start(disk?: string): Promise<void>;
   /** Writes the configuration list in place, which it notices, and waits until the network is ready. */
   configure(more?: ListWish): Promise<void>;
   /** Writes the file, and waits for nothing. */
@@ -57,8 +57,9 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
     cniVersion,
     log: () => daemon?.log() ?? '',
     kill9: async () => daemon?.kill(),
-    async start() {
-      daemon = on.daemon('containerd', [program.daemon, '-c', config, '-l', 'info'], env);
+    async start(disk = 'disk') {
+      const memory = ['--root', join(on.dir, disk, 'root'), '--state', join(on.dir, disk, 'state')];
+      daemon = on.daemon('containerd', [program.daemon, '-c', config, '-l', 'info', ...memory], env);
       await eventually(`containerd ${release} answers`, () => runtimeVersion(socket), 30);
     },
     async configure(more) {
@@ -82,6 +83,8 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
       await eventually('no container is left', async () => (await containerCount(socket)) === 0);
     },
   };
+  // Where everybody expects it; its own path is in the node's folder so that its shims can be told from another's.
+  symlinkSync(socket, join(on.dir, 'run-containerd/containerd.sock'));
   await containerd.start();
   await importImages(on, program, socket);
   return containerd;
@@ -108,8 +111,6 @@ const runcOptions = (): string => `SystemdCgroup = false
 /** Without CAP_SYS_RESOURCE every start fails unless oom_score_adj is restricted; snapshotters and NRI that are not used are left out. */
 function config1(on: RuntimeNode, socket: string): string {
   return `version = 2
-root = "${on.dir}/root"
-state = "${on.dir}/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.internal.v1.opt"]
 [grpc]
   address = "${socket}"
@@ -135,8 +136,6 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 
 function config2(on: RuntimeNode, socket: string): string {
   return `version = 3
-root = "${on.dir}/root"
-state = "${on.dir}/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs", "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.nri.v1.nri"]
 [grpc]
   address = "${socket}"

@@ -1,6 +1,9 @@
 /** What a process and its machine hold, so that two looks can be compared: the suite must leave both as it found them. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const CGROUPS = '/sys/fs/cgroup';
 
 /** Of this process alone. */
 export interface Held {
@@ -35,6 +38,8 @@ export interface Traces {
   readonly namespaces: readonly string[];
   readonly mounts: readonly string[];
   readonly links: readonly string[];
+  /** In any hierarchy. */
+  readonly cgroups: readonly string[];
   /** Folders in the folder for temporary files. */
   readonly folders: readonly string[];
   /** Programs of ours whose parent is gone. */
@@ -51,6 +56,7 @@ export function traces(): Traces {
       .map((line) => line.split(' ')[1] ?? '')
       .filter((path) => /\/(fp|flatpod)[^/]*/.test(path)),
     links: membersOf('/sys/class/net').filter((name) => ours.test(name)),
+    cgroups: ['', ...membersOf(CGROUPS)].flatMap((name) => membersOf(join(CGROUPS, name)).filter((group) => ours.test(group))),
     folders: membersOf(tmpdir()).filter((name) => ours.test(name)),
     orphans: processes().flatMap(({ pid, parent, command }) =>
       parent === 1 && /flatpod|src\/main\.ts/.test(command) ? [`${pid} ${command}`] : [],

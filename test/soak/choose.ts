@@ -22,15 +22,15 @@ const weights: Readonly<Record<Step['kind'], number>> = {
   'damage Pod': 14,
   GC: 24,
   'netns gone': 25,
-  restart: 10,
-  crash: 6,
-  away: 4,
-  'VPC down': 4,
+  restart: 6,
+  crash: 5,
+  away: 1,
+  'VPC down': 3,
   'VPC up': 12,
   'cloud fault': 20,
   'cloud faults end': 6,
   'cooldown passes': 5,
-  packets: 54,
+  packets: 30,
 };
 const callWeights = { ADD: 30, 'ADD again': 4, DEL: 24, 'DEL of nothing': 5, CHECK: 16, 'CHECK of nothing': 2, STATUS: 5 };
 

@@ -188,6 +188,8 @@ async function away(stage: Stage, { node, how, calls }: StepOf<'away'>): Promise
 }
 
 async function packets(stage: Stage, { from, to }: StepOf<'packets'>): Promise<void> {
+  // A lost SYN is sent again after a second: better to wait for the repair than for that.
+  for (const { node } of [boxOf(stage.world, from), boxOf(stage.world, to)]) if (stage.damaged.has(node)) await whole(stage, node);
   const addressesOf = (box: number, ifname: 'eth0' | 'net1'): string[] => stage.ledger.addressesOf(nameOf(stage, { box, ifname }));
   const own = [...addressesOf(from, 'eth0'), ...addressesOf(from, 'net1')];
   for (const address of addressesOf(to, 'eth0')) {

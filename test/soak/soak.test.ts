@@ -69,7 +69,7 @@ test('random steps leave model, agent, database, kernel and cloud in agreement',
   const started = performance.now();
   await soak(stage, seed, steps);
   t.diagnostic(
-    `${steps} steps in ${Math.round((performance.now() - started) / 100) / 10} s; the cloud was healed ${stage.cloud.healed} times`,
+    `${steps} steps in ${Math.round((performance.now() - started) / 100) / 10} s; the cloud was healed ${stage.cloud.healed} times, agents started anew ${stage.restarts} times`,
   );
 });
 

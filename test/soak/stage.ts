@@ -18,6 +18,10 @@ export interface Stage extends AsyncDisposable {
   readonly damaged: Set<number>;
   /** Starts the agent with these settings. */
   start(node: number, settings: Settings, dieAt?: string): Promise<void>;
+  /** Ends and starts the agent as it is, so that it reads everything anew. */
+  restart(node: number): Promise<void>;
+  /** How often that was needed. */
+  restarts: number;
   /** Ends the agent as the signal does. */
   end(node: number, how: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** The container's id and namespace, made when it is first asked for. */
@@ -81,6 +85,12 @@ export async function openStage(world: World): Promise<Stage> {
       stage.ledger.shorten(node, settings.cooldown_s);
       const env = dieAt === undefined ? {} : { FLATPOD_DIE_AT: dieAt };
       await lab.node(node).start(env, yamlOf(lab, node, settings));
+    },
+    restarts: 0,
+    async restart(node) {
+      stage.restarts++;
+      await stage.end(node, 'SIGTERM');
+      await stage.start(node, world.nodes[node]?.settings ?? { cooldown_s: 0, warm: 'much' });
     },
     end: (node, how) => (how === 'SIGTERM' ? lab.node(node).stop() : lab.node(node).kill9()),
     container(id) {

@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { openNetns } from '../../src/kernel/netns.ts';
 import { programs } from '../programs.ts';
-import { clean, fetchFrom, oneAndAnother, releases } from './containerd-lab.ts';
+import { clean, fetchFrom, oneAndAnother, releases, serveFiles } from './containerd-lab.ts';
 import { startContainerd } from './containerd.ts';
-import { exec, podAddresses, runContainer } from './cri.ts';
+import { exec, podAddresses } from './cri.ts';
 
 /**
  * containerd passes "no limit" for the burst, which the kernel is told in ticks of 64 ns, 32 bits of them: what is left of it is a matter of chance, up to
@@ -24,7 +24,7 @@ for (const release of releases) {
     const containerd = await startContainerd(on, release);
     await containerd.configure({ chained: ['portmap'] });
     const pod = await containerd.run({ name: 'web', ports: [{ host: 18_080, container: 80 }] });
-    await runContainer(containerd.socket, pod, 'httpd', ['httpd', '-f', '-p', '80', '-h', '/etc']);
+    await serveFiles(containerd, pod, '/etc');
     const [address = ''] = await podAddresses(containerd.socket, pod);
     assert.match(String(await fetchFrom(vm.netns, `http://${on.node.address}:18080/passwd`)), /^root/);
     const rules = async (): Promise<string> => (await on.run(['nft', 'list', 'ruleset'])).stdout + (await on.run(['iptables-save'])).stdout;
@@ -40,7 +40,7 @@ for (const release of releases) {
     await containerd.configure({ chained: ['bandwidth'] });
     const annotations = { 'kubernetes.io/ingress-bandwidth': RATE, 'kubernetes.io/egress-bandwidth': RATE };
     const pod = await containerd.run({ name: 'slow', annotations });
-    const container = await runContainer(containerd.socket, pod, 'httpd', ['httpd', '-f', '-p', '80', '-h', '/bin']);
+    const container = await serveFiles(containerd, pod, '/bin');
     const [address = ''] = await podAddresses(containerd.socket, pod);
     const { link } = (await on.node.report()).pods[0] ?? { link: '' };
     const { stdout: qdiscs } = await on.run(['tc', 'qdisc', 'show']);

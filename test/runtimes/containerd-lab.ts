@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import type { Containerd, Release } from './containerd.ts';
+import { exec, type Pod, runContainer } from './cri.ts';
 import { type RuntimeLab, runtimeLab, type RuntimeNode } from './node.ts';
 
 /** All that are tested. */
@@ -29,6 +30,13 @@ export async function clean(on: RuntimeNode, containerd: Containerd): Promise<vo
   });
   assert.deepEqual((await on.node.report()).pods, []);
   assert.deepEqual((await on.node.ask<{ differences: string[] }>('check')).differences, []);
+}
+
+/** A container that serves the files of that folder on port 80, and listens already; its id. */
+export async function serveFiles({ socket }: Containerd, pod: Pod, folder: string): Promise<string> {
+  const container = await runContainer(socket, pod, 'httpd', ['httpd', '-f', '-p', '80', '-h', folder]);
+  await eventually('httpd listens', async () => (await exec(socket, container, 'busybox', 'netstat', '-ltn')).stdout.includes(':80 '));
+  return container;
 }
 
 /** What a web client in that namespace gets within 20 s; '' when nothing. */

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { sandboxes } from '../../src/cri/runtime.ts';
 import { eventually } from '../life/lab.ts';
-import { clean, fetchFrom, noteCalls, oneAndAnother, releases } from './containerd-lab.ts';
+import { clean, fetchFrom, noteCalls, oneAndAnother, releases, serveFiles } from './containerd-lab.ts';
 import { startContainerd } from './containerd.ts';
-import { podAddresses, removePod, runContainer, stopPod } from './cri.ts';
+import { podAddresses, removePod, stopPod } from './cri.ts';
 
 for (const release of releases) {
   test(`containerd ${release}: killed and started again, containerd and the agent find the Pod, which noticed nothing`, async () => {
@@ -15,7 +15,7 @@ for (const release of releases) {
     const containerd = await startContainerd(on, release);
     await containerd.configure();
     const pod = await containerd.run({ name: 'web' });
-    await runContainer(containerd.socket, pod, 'httpd', ['httpd', '-f', '-p', '80', '-h', '/etc']);
+    await serveFiles(containerd, pod, '/etc');
     const [address = ''] = await podAddresses(containerd.socket, pod);
     const serves = async (when: string): Promise<void> =>
       assert.match(String(await fetchFrom(vm.netns, `http://${address}/passwd`)), /^root/, when);

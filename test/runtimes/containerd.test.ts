@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { openNetns } from '../../src/kernel/netns.ts';
 import { listenIn } from '../../src/kernel/sockets.ts';
-import { clean, oneAndAnother, releases } from './containerd-lab.ts';
+import { clean, oneAndAnother, releases, serveFiles } from './containerd-lab.ts';
 import { startContainerd } from './containerd.ts';
 import { exec, podAddresses, runContainer } from './cri.ts';
 
@@ -20,10 +20,7 @@ for (const release of releases) {
     const [farAddress = ''] = await other.add(far);
     const [address = ''] = await podAddresses(socket, pod);
     assert.deepEqual((await on.node.report()).pods[0]?.addresses, [address]);
-    const [first, second] = [
-      await runContainer(socket, pod, 'first', ['sleep', '1000']),
-      await runContainer(socket, pod, 'second', ['httpd', '-f', '-p', '80', '-h', '/etc']),
-    ];
+    const [first, second] = [await runContainer(socket, pod, 'first', ['sleep', '1000']), await serveFiles(containerd, pod, '/etc')];
     const servers = [far.netns, vm.netns].map(async (path) => {
       using netns = openNetns(path);
       return listenIn(netns, 8080);

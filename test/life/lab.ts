@@ -110,7 +110,7 @@ export async function testLab(options: TestLabOptions): Promise<TestLab> {
     for (const node of nodes) await node.kill9();
     api[Symbol.dispose]();
     await test.vpc.stop('SIGKILL');
-    for (const ns of readdirSync(NAMED)) if (ns.startsWith(`${name}-p`)) deleteNetns(ns);
+    for (const ns of readdirSync(NAMED)) if (ns.startsWith(`${name}p-`)) deleteNetns(ns);
     cleanVpc(name);
     rmSync(dir, { recursive: true, force: true });
   };
@@ -208,7 +208,8 @@ function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: stri
     ask: (question) => askAgent(socket, question, 20_000),
     container() {
       const container = `${machine.name}-${++made}`;
-      return { container, netns: createNetns(`${lab}-p${container}`) };
+      // Not `${lab}-…`: of such names the VPC takes away the ones that stand for no namespace yet.
+      return { container, netns: createNetns(`${lab}p-${container}`) };
     },
     call(verb, { container = '', netns = '' }, { config: more = {}, env = {} } = {}) {
       const text = typeof more === 'string' ? more : JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod', ...more });

@@ -27,9 +27,11 @@ const groups: readonly Group[] = [
 export function chartOf(rows: readonly Row[], conditions: string): string {
   let y = 8;
   const parts: string[] = [];
+  const titles: string[] = [];
   for (const { title, case: name, unit } of groups) {
     const bars = rows.filter((row) => row.case === name).toSorted((a, b) => (unit === 'ms' ? a.p50 - b.p50 : b.p50 - a.p50));
     if (bars.length === 0) continue;
+    titles.push(title);
     const longest = Math.max(...bars.map(({ p50 }) => p50));
     parts.push(text(0, y + 18, 'title', title));
     y += HEAD;
@@ -46,7 +48,7 @@ export function chartOf(rows: readonly Row[], conditions: string): string {
     y += 14;
   }
   parts.push(text(0, y + 6, 'small', conditions));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y + 16}" viewBox="0 0 ${WIDTH} ${y + 16}" role="img" aria-label="${groups.map(({ title }) => title).join('; ')}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y + 16}" viewBox="0 0 ${WIDTH} ${y + 16}" role="img" aria-label="${titles.join('; ')}">
 <style>
   text { font: 13px system-ui, sans-serif; fill: #57606a }
   .title { font-weight: 600 } .small { font-size: 11px } .label { text-anchor: end }

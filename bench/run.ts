@@ -59,13 +59,14 @@ async function run(wanted: readonly Part[]): Promise<Row[]> {
 
 async function sideBySide(bin: string, lab: BenchLab, others: readonly Candidate[], wanted: readonly Part[]): Promise<Row[]> {
   const node = await lab.agent('flatpod');
-  const peers = [flatpod(lab, node, await lab.pods('flatpod', podsNeeded))];
+  const pods = wanted.includes('latencies') ? podsNeeded : Math.max(...effort.sizes);
+  const peers = [flatpod(lab, node, await lab.pods('flatpod', pods))];
   for (const one of others) {
     progress(`namespaces for the Pods of ${one.name}`);
     peers.push({
       name: one.name,
       node: foreignNode(one.name) ?? lab.machine(one.name),
-      pods: await lab.pods(one.name, podsNeeded),
+      pods: await lab.pods(one.name, pods),
       ...one.prepare(lab, bin),
     });
   }

@@ -65,16 +65,19 @@ wrap(Locks.prototype, 'take', () => 'locked');
 for (const call of ['setns', 'socket', 'send', 'recv']) wrap(native, call, () => call);
 wrap(Socket.prototype, 'end', () => 'reply');
 
-const emit = Server.prototype.emit;
-Server.prototype.emit = function (this: Server, ...args: Parameters<typeof emit>): boolean {
-  if (args[0] === 'connection') note('accepted', now(), 0);
-  return emit.apply(this, args);
-};
-const heard = Socket.prototype.emit;
-Socket.prototype.emit = function (this: Socket, ...args: Parameters<typeof heard>): boolean {
-  if (args[0] === 'data') note('data', now(), 0);
-  return heard.apply(this, args);
-};
+/** The moment an event is told, by the owner's `emit`. */
+function wrapEvent(owner: object, event: string, what: string): void {
+  const inner: unknown = Reflect.get(owner, 'emit');
+  if (typeof inner !== 'function') throw new TypeError('trace.ts: events are told in another way now');
+  Reflect.set(owner, 'emit', function (this: unknown, ...args: unknown[]): unknown {
+    if (args[0] === event) note(what, now(), 0);
+    return Reflect.apply(inner, this, args);
+  });
+}
+
+wrapEvent(Server.prototype, 'connection', 'accepted');
+wrapEvent(Socket.prototype, 'data', 'data');
+
 process.on('SIGUSR2', () => {
   writeFileSync(file, `${lines.join('\n')}\n`);
   lines = [];

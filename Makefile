@@ -11,7 +11,7 @@ help:
 	@echo 'make build       dist/: the CNI executable and the bundled command'
 	@echo 'make fmt         formats the sources'
 	@echo 'make lint        format check, types, lint'
-	@echo 'make clean       removes dist/ and node_modules/'
+	@echo 'make clean       removes dist/, node_modules/ and .cache/'
 
 setup:
 	@sh scripts/setup.sh
@@ -42,4 +42,4 @@ lint: setup
 	@node_modules/.bin/oxlint --type-aware --deny-warnings src test scripts bench
 
 clean:
-	rm -rf dist node_modules
+	rm -rf dist node_modules .cache

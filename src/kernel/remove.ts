@@ -5,7 +5,7 @@
  * Only a veth that carries our alias or our MAC is deleted: a name alone proves nothing.
  */
 import { errno } from './errno.ts';
-import { type Host, Namespaces, refusal } from './namespaces.ts';
+import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
 import { deleteAddress } from './netlink/address.ts';
 import type { Message } from './netlink/message.ts';
 import { deleteNeighbour } from './netlink/neighbour.ts';
@@ -17,16 +17,26 @@ import { describe, type KernelObject, nameOf, type Plan, type VethObject } from 
 
 const gone: readonly number[] = [errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL, errno.EINVAL];
 
-/** Removes all that the plan made. Rules, routes and tables first and at once, links last; resolves when the links are gone. */
+/** What is deleted by one message. */
+type Deletable = Exclude<KernelObject, { kind: 'veth' | 'link' | 'sysctl' | 'nft-table' }>;
+
+/** Removes all that the plan made. Tables, rules and routes first and at once, links last; resolves when the links are gone. */
 export async function removePlan(host: Host, links: LinkRemover, plan: Plan): Promise<void> {
   const dying = linksDying(plan);
   const removals: Promise<void>[] = [];
   {
     using namespaces = new Namespaces(host);
-    for (const object of [...plan].reverse()) {
-      if (object.kind === 'veth') removals.push(...removeVeth(namespaces, links, object));
-      else if (!('link' in object && dying.has(`${nameOf(object.where)} ${object.link}`))) removeObject(namespaces, object);
+    const deletions = new Map<Visited, Deletable[]>();
+    for (const object of plan.toReversed()) {
+      // Links that we only set up, and sysctls, stay: others may rely on them by now.
+      if (object.kind === 'veth' || object.kind === 'link' || object.kind === 'sysctl') continue;
+      if ('link' in object && dying.has(`${nameOf(object.where)} ${object.link}`)) continue;
+      const visited = namespaces.at(object.where);
+      if (object.kind === 'nft-table') deleteTable(visited.netns, object);
+      else deletions.set(visited, [...(deletions.get(visited) ?? []), object]);
     }
+    for (const [visited, objects] of deletions) deleteAll(visited, objects);
+    for (const object of plan) if (object.kind === 'veth') removals.push(...removeVeth(namespaces, links, object));
   }
   await Promise.all(removals);
 }
@@ -44,18 +54,20 @@ function removeVeth(namespaces: Namespaces, links: LinkRemover, veth: VethObject
   return [links.remove(link.index)];
 }
 
-function removeObject(namespaces: Namespaces, object: Exclude<KernelObject, VethObject>): void {
-  // Links that we only set up, and sysctls, stay: others may rely on them by now.
-  if (object.kind === 'link' || object.kind === 'sysctl') return;
-  const visited = namespaces.at(object.where);
-  if (object.kind === 'nft-table') return deleteTable(visited.netns, object);
-  const link = 'link' in object ? visited.link(object.link)?.index : 0;
-  if (link === undefined) return;
-  const [error] = visited.socket.batch([deletionOf(object, link)]);
-  if (error !== undefined && !gone.includes(error.errno)) throw refusal(error, visited.name, 'remove', describe(object));
+/** In one send. */
+function deleteAll(visited: Visited, objects: readonly Deletable[]): void {
+  const found = objects.flatMap((object) => {
+    const link = 'link' in object ? visited.link(object.link)?.index : 0;
+    return link === undefined ? [] : [{ object, message: deletionOf(object, link) }];
+  });
+  for (const [i, error] of visited.socket.batch(found.map(({ message }) => message)).entries()) {
+    const object = found[i]?.object;
+    if (error !== undefined && object !== undefined && !gone.includes(error.errno))
+      throw refusal(error, visited.name, 'remove', describe(object));
+  }
 }
 
-function deletionOf(object: Exclude<KernelObject, { kind: 'veth' | 'link' | 'sysctl' | 'nft-table' }>, link: number): Message {
+function deletionOf(object: Deletable, link: number): Message {
   switch (object.kind) {
     case 'address':
       return deleteAddress({ ...object, link });

@@ -124,7 +124,8 @@ function bear(path: string, prepare: ((socket: NetlinkSocket) => void) | undefin
 
 function openFile(path: string): number {
   try {
-    return openSync(path, constants.O_RDONLY);
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw failure('netnsMissing', { path, errno: codeOf(cause) }, cause);
   }

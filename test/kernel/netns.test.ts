@@ -1,8 +1,10 @@
 /** Network namespaces: made, entered, left, refused. */
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { isFailure } from '../../src/errors/failure.ts';
 import { createNetns, deleteNetns, isNetns, openNetns } from '../../src/kernel/netns.ts';
 import { decodeLink, dumpLinks, newLink } from '../../src/kernel/netlink/link.ts';
 import { testNetns } from './namespace.ts';
@@ -100,4 +102,17 @@ test('opening, visiting and closing leaves no file open', () => {
     netns.socket().close();
   }
   assert.equal(openFiles(), before);
+});
+
+test('a FIFO for a namespace is refused, and nobody waits for its other end', () => {
+  const dir = mkdtempSync('/tmp/fpt-netns-');
+  try {
+    execFileSync('mkfifo', [`${dir}/fifo`]);
+    assert.throws(
+      () => openNetns(`${dir}/fifo`),
+      (error) => isFailure(error, 'notNetns'),
+    );
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });

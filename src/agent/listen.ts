@@ -2,12 +2,12 @@
  * The agent's socket: frames in, frames out, one request a connection.
  *
  * Invariants
- * - the socket is root's alone (0600), and is never taken over from a live agent
+ * - the socket is root's alone (0600), and is never taken over from a live agent; what is no socket is never removed
  * - at most CONNECTIONS at once, each bounded in size by the frame's limit and in time by IDLE_ms until its request is complete
  * - a socket that a service manager holds for us (systemd) is taken as it is, and outlives us: who connects while no agent runs waits in its queue
  * - a client that goes away does not stop its verb: DEL follows, and finds what ADD made
  */
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { failure, isFailure } from '../errors/failure.ts';
@@ -62,7 +62,9 @@ function inheritedSocket(): number | undefined {
 async function makeRoom(path: string): Promise<void> {
   if (Buffer.byteLength(path) > SUN_PATH)
     throw failure('socketUnusable', { socket: path, reason: `the path has more than ${SUN_PATH} bytes` });
-  if (existsSync(path) && (await isAlive(path))) throw failure('socketTaken', { socket: path });
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isSocket() === false) throw failure('socketUnusable', { socket: path, reason: 'something that is no socket lies there' });
+  if (there !== undefined && (await isAlive(path))) throw failure('socketTaken', { socket: path });
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   rmSync(path, { force: true });
 }
@@ -88,6 +90,8 @@ function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
     probe.setTimeout(2000, () => (probe.destroy(), resolve(true)));
-    probe.once('connect', () => (probe.destroy(), resolve(true))).once('error', () => resolve(false));
+    probe.once('connect', () => (probe.destroy(), resolve(true)));
+    // Anything else, such as EAGAIN from a full queue, comes from somebody who listens.
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
   });
 }

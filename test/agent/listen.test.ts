@@ -1,9 +1,11 @@
-/** The agent's socket lets go of clients that hang up before they asked. */
+/** The agent's socket: clients that hang up before they asked, and what must not be removed to make room for it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { isFailure } from '../../src/errors/failure.ts';
 import { listen } from '../../src/agent/listen.ts';
 
 test('a client that hangs up before its request is complete is closed at once', async () => {
@@ -21,3 +23,39 @@ test('a client that hangs up before its request is complete is closed at once', 
     rmSync(dir, { recursive: true });
   }
 });
+
+const nobody = () => ({ take: () => undefined, answered: () => undefined });
+
+test('a file that is no socket is refused, and not removed to make room', async () => {
+  const dir = mkdtempSync('/tmp/fpt-listen-');
+  try {
+    writeFileSync(`${dir}/node.yaml`, 'precious');
+    await assert.rejects(listen(`${dir}/node.yaml`, nobody), (error) => isFailure(error, 'socketUnusable'));
+    assert.equal(readFileSync(`${dir}/node.yaml`, 'utf8'), 'precious');
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('a socket whose queue is full belongs to somebody, and is not taken over', async () => {
+  const dir = mkdtempSync('/tmp/fpt-listen-');
+  const busy = spawn(process.execPath, ['-e', fullQueue, `${dir}/s`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const clients: Socket[] = [];
+  try {
+    await once(busy.stdout, 'data');
+    // It accepts none of these: the kernel's queue takes two of them, and refuses the others with EAGAIN.
+    for (let i = 0; i < 8; i++) clients.push(connect(`${dir}/s`).on('error', () => undefined));
+    await Promise.race(clients.map((client) => once(client, 'error')));
+    await assert.rejects(listen(`${dir}/s`, nobody), (error) => isFailure(error, 'socketTaken'));
+  } finally {
+    for (const client of clients) client.destroy();
+    busy.kill('SIGKILL');
+    rmSync(dir, { recursive: true });
+  }
+});
+
+/** Listens with the shortest queue, says so, and accepts nobody. */
+const fullQueue = `require('node:net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
+  require('node:fs').writeSync(1, 'listening');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+})`;

@@ -9,7 +9,7 @@ import type { NodeConfig } from '../store/node-config.ts';
 import { nodeNetworksIn } from '../store/node-networks-sqlite.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { openDatabase } from '../store/sqlite.ts';
+import { lockState, openDatabase } from '../store/sqlite.ts';
 import { untilSignal } from './signal.ts';
 
 /** Options of `flatpod agent`, as typed. */
@@ -25,6 +25,8 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
   await using running = new AsyncDisposableStack();
   const read = file === undefined ? undefined : readConfigFile(file);
   const log = createLog('agent', read?.config.spec.log);
+  // Before anything is read, or put aside by --rebuild.
+  running.use(lockState(state));
   const database = openDatabase(state, rebuild);
   running.defer(() => database.close());
   const attachments = openAttachments(database, readPodInterface);

@@ -4,6 +4,7 @@
  * Invariants
  * - a database that cannot be read, or is not ours, is never replaced silently: it is refused, or moved aside when asked to
  * - a database of a newer Flatpod is refused; an older one is copied, then migrated in one transaction
+ * - one agent works on a directory at a time: the lock ends with its process, however that ends
  */
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,6 +35,28 @@ export function openDatabase(dir: string, rebuild = false, steps: readonly strin
     // The database before its log: SQLite drops a log without a database, but would play it into an older one.
     for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
     return openAt(path, steps);
+  }
+}
+
+/**
+ * Keeps every other agent from DIR until it is disposed of: two would each think an address free that the other gave out. The lock is SQLite's on
+ * DIR/agent.lock, an empty database, so that state.db can still be read by others.
+ * @throws Failure FP156 stateBusy when another agent has it; FP151 stateUnwritable, FP154 stateFull.
+ */
+export function lockState(dir: string): Disposable {
+  const path = join(dir, 'agent.lock');
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const lock = new DatabaseSync(path, { timeout: BUSY_ms });
+    try {
+      lock.exec('BEGIN EXCLUSIVE');
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+    return lock;
+  } catch (cause) {
+    throw storeFailure(cause, path);
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { schema } from '../../src/store/database-schema.ts';
-import { inTransaction, openDatabase } from '../../src/store/sqlite.ts';
+import { inTransaction, lockState, openDatabase } from '../../src/store/sqlite.ts';
 import { attachment, attachmentsIn, failureOf, stateDir } from './support.ts';
 
 test('a missing database is made, in a directory that is root alone’s', () => {
@@ -148,3 +148,15 @@ function overwrite(path: string, at: number, length: number): void {
   bytes.fill(0xee, at, at + length);
   writeFileSync(path, bytes);
 }
+
+test('a second agent is refused a directory, until the first lets go', () => {
+  using dir = stateDir();
+  const inner = join(dir.path, 'lib/flatpod');
+  {
+    using _first = lockState(inner);
+    assert.equal(failureOf(() => lockState(inner)).kind, 'stateBusy');
+    // The state itself can be read by others all the same.
+    using _database = openDatabase(inner);
+  }
+  using _second = lockState(inner);
+});

@@ -7,7 +7,7 @@ import { failure } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
 import type { Facts } from './facts.ts';
 import type { NodeMemory, Reading } from './memory.ts';
-import { withOwnWrites } from './own-writes.ts';
+import { type OwnWrite, withOwnWrites } from './own-writes.ts';
 import { tagsOfNode } from './tags.ts';
 import { missingAfter, type ProvenFrom } from './vanished.ts';
 import type { World } from './world.ts';
@@ -50,7 +50,19 @@ export function fullReadDue_ms(memory: NodeMemory, world: World): number {
   const { reading, missing } = memory;
   if (reading === undefined || memory.mustRead) return 0;
   const unsure = [...missing.values()].filter(({ sure }) => !sure).map(({ since_ms }) => provenFrom(memory, world)(since_ms));
-  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure);
+  const hidden = hidingWrites(memory).map(({ at_ms }) => at_ms + world.timings.settle_ms);
+  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure, ...hidden);
+}
+
+/**
+ * Unassigns that a later read contradicts. It may have been stale, or the block came back by an assign whose answer was lost: as soon as the writes are
+ * too old to be believed more than a read, the next one decides.
+ */
+function hidingWrites({ reading, writes }: NodeMemory): OwnWrite[] {
+  return writes.filter((write) => {
+    if (reading === undefined || write.did !== 'unassign' || write.at_ms > reading.read_ms) return false;
+    return reading.nics.some(({ id, blocks }) => id === write.nic && write.blocks.some((block) => blocks.includes(block)));
+  });
 }
 
 /** Whether a NIC is on its way in or out. */

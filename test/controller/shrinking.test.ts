@@ -107,6 +107,28 @@ test('a block given back and assigned anew is granted only after the agent has d
   await running.stop();
 });
 
+test('a block given back, and assigned anew by a call whose answer was lost, is known of as soon as reads are believed again', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });
+  const running = await controller({ subnets: () => [config] });
+  await demand(networks, instance, { inUse: 5 });
+  await clock.advance(1000);
+  await demand(networks, instance, { inUse: 0 });
+  await clock.advance(1000);
+  const returned = (await status()).nics[0]?.reclaiming ?? [];
+  await demand(networks, instance, { inUse: 0 }, { returned });
+  await clock.advance(1000);
+  await demand(networks, instance, { inUse: 0 });
+  await clock.advance(1000);
+  cloud.fault = ({ name }) => (name === 'assign' ? 'loseAnswer' : 'none');
+  await demand(networks, instance, { inUse: 2, waiting: 1 });
+  await clock.advance(5000);
+  cloud.fault = () => 'none';
+  await clock.advance(70_000);
+  assert.deepEqual((await status()).nics[0]?.blocks.toSorted(), cloud.truth()[0]?.blocks.toSorted(), 'node and cloud agree');
+  await running.stop();
+});
+
 test('nothing is asked back while an ADD waits', async () => {
   const { clock, cloud, networks, controller, status } = bench();
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });

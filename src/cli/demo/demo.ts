@@ -20,6 +20,8 @@ import { printReport, type Report } from './report.ts';
 
 /** Name of the VPC; its namespaces are called `fpdemo-…`. */
 const VPC = 'fpdemo';
+/** Of Pods' namespaces. Not the VPC's own prefix: it takes away names of its own that stand for nothing, as one does that is just being made. */
+const PODS = 'fpdemopod-';
 const DIR = '/run/flatpod-demo';
 const URL = `unix:${DIR}/vpc.sock`;
 const PODS_PER_NODE = 4;
@@ -109,7 +111,7 @@ async function addAll(nodes: readonly LabNode[]): Promise<LabPod[]> {
   const pods: LabPod[] = [];
   for (let i = 1; i <= PODS_PER_NODE; i++) {
     for (const node of nodes) {
-      pods.push(await addPod(node, `pod-${i}`, `${VPC}-pod-${node.machine.name}-${i}`));
+      pods.push(await addPod(node, `pod-${i}`, `${PODS}${node.machine.name}-${i}`));
       adding.update(`${pods.length} Pods`);
     }
   }
@@ -194,7 +196,7 @@ spec:
 /** Removes everything that has the demo's name, whoever left it: processes, namespaces, files. */
 function removeAll(): void {
   killLeftovers(DIR);
-  for (const name of existsSync(NAMED) ? readdirSync(NAMED) : []) if (name.startsWith(`${VPC}-pod-`)) deleteNetns(name);
+  for (const name of existsSync(NAMED) ? readdirSync(NAMED) : []) if (name.startsWith(PODS)) deleteNetns(name);
   cleanVpc(VPC);
   rmSync(DIR, { recursive: true, force: true });
 }
@@ -205,7 +207,7 @@ The demo is still running. Try, for instance:
   ip netns list | grep ${VPC}
   ip -n ${VPC}-node-1 rule ; ip -n ${VPC}-node-1 route show table all proto ${PROTOCOL}
   ip netns exec ${VPC}-node-1 nft list table inet flatpod
-  ip netns exec ${VPC}-pod-node-1-1 ping -c1 10.20.1.1
+  ip netns exec ${PODS}node-1-1 ping -c1 10.20.1.1
   ${launcher} status --socket ${DIR}/node-1/cni.sock
   ${launcher} check --socket ${DIR}/node-1/cni.sock
   curl --unix-socket ${DIR}/vpc.sock http://vpc/v1/drops

@@ -8,6 +8,7 @@ import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { drain } from './drain.ts';
 import { openExchange } from './exchange.ts';
+import { formerSubnets } from './former-subnets.ts';
 import { Grants } from './grants.ts';
 import { listen } from './listen.ts';
 import { Locks } from './locks.ts';
@@ -90,13 +91,15 @@ async function startCloud(
 ): Promise<(CloudPart & { stopOrphans: () => void }) | undefined> {
   if (cloud === undefined) return undefined;
   const { name, config, subnets, store } = cloud;
-  const returned = (await store.get(name))?.spec.returned ?? [];
+  const known = await store.get(name);
+  const inUse = [...attachments.list(), ...(known?.status.nics ?? [])].map(({ subnet }) => subnet);
+  const all = [...subnets, ...formerSubnets(subnets, inUse)];
   // Pools and grants know of each other: pools tell of demand, grants feed the pools.
   let grants: Grants | undefined;
   const { protocol } = config.numbers;
   const orphans = orphansIn(kernel, protocol, new Set(attachments.list().flatMap((attachment) => attachment.interface.addresses)));
-  const pools = new Pools(subnets, returned, orphans, (urgent) => grants?.demandChanged(urgent));
-  for (const subnet of subnets) {
+  const pools = new Pools(all, known?.spec.returned ?? [], orphans, (urgent) => grants?.demandChanged(urgent));
+  for (const subnet of all) {
     const subnetName = subnet.metadata.name;
     const leased = attachments.list().filter((attachment) => attachment.subnet === subnetName);
     pools.pool(subnetName)?.restore(

@@ -1,11 +1,11 @@
 /** NodeConfig: the first document of a standalone configuration file: which cloud, and how this node's kernel is used. */
 import * as z from 'zod';
-import { block, metadata } from './schema-parts.ts';
+import { block, endpoint, metadata } from './schema-parts.ts';
 
 const cloud = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('vpc').describe('the emulated VPC'),
-    endpoint: z.url().describe('where its API listens'),
+    endpoint: endpoint.describe('where its API listens'),
     changes: z.boolean().default(true).describe('false: make no changing call at all'),
   }),
 ]);

@@ -31,3 +31,12 @@ export const addressOrBlock = z.string().transform((text, context): Cidr => {
   context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is neither an address nor a CIDR block` });
   return z.NEVER;
 });
+
+/** Where an API listens: `http://HOST:PORT` or `unix:/PATH`. Whatever else a URL may say, drivers would ignore. */
+export const endpoint = z.url({ abort: true }).refine(isEndpoint, 'an endpoint is http://HOST:PORT or unix:/PATH, with nothing behind it');
+
+function isEndpoint(text: string): boolean {
+  if (text.startsWith('unix:')) return /^unix:\/[^?#]+$/.test(text);
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && url.href === `http://${url.host}/`;
+}

@@ -18,14 +18,15 @@ interface Liar extends AsyncDisposable {
   readonly asked: string[];
 }
 
-async function liar(deadline_ms = 2000): Promise<Liar> {
+async function liar(deadline_ms = 2000, host = '127.0.0.1'): Promise<Liar> {
   const asked: string[] = [];
   const server: Server = createServer((request, response) => {
     asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
     one.answer(response, request.url ?? '');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const cloud = vpcCloud({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, deadline_ms });
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const port = (server.address() as AddressInfo).port;
+  const cloud = vpcCloud({ endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, deadline_ms });
   const one: Liar = {
     cloud,
     asked,
@@ -70,6 +71,12 @@ const nic = {
   description: '',
   createdAt_ms: 5,
 };
+
+test('an endpoint may be an IPv6 address', async () => {
+  await using server = await liar(2000, '::1');
+  server.answer = json({ cidrs: ['10.20.0.0/16'] });
+  assert.deepEqual(await server.cloud.network(), { cidrs: ['10.20.0.0/16'] });
+});
 
 test('an answer that is not what the document promises is refused with the place where it is wrong', async () => {
   await using server = await liar();

@@ -76,6 +76,19 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   ['a value close to one of the list', node('  log: Info\n'), [/did you mean info\?$/]],
   ['a cloud that is not known', node().replace('type: vpc', 'type: aws'), [/^6:17 .*spec\.cloud\.type: must be vpc, not "aws"$/]],
   ['a URL that is none', node().replace('"http://127.0.0.1:1"', 'here'), [/"here" is no URL; write it like http:/]],
+  ...[
+    'https://127.0.0.1',
+    'ftp://cloud',
+    'http://me:secret@cloud',
+    'http://cloud/v2',
+    'http://cloud/?zone=a',
+    'unix:run/vpc.sock',
+    'foo:bar',
+  ].map((url): (typeof mistakes)[number] => [
+    `an endpoint that would not be used as it is: ${url}`,
+    node().replace('http://127.0.0.1:1', url),
+    [/spec\.cloud\.endpoint: an endpoint is http:\/\/HOST:PORT or unix:\/PATH, with nothing behind it$/],
+  ]),
   [
     'an element of a list, by its index',
     node('  serviceCidrs: [10.96.0.0/12, 10.0.0.1/8]\n'),

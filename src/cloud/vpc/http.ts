@@ -53,7 +53,8 @@ export function exchange(agent: Agent, call: HttpCall, deadline_ms: number): Pro
 function addressOf({ endpoint, path }: HttpCall): { socketPath: string; path: string } | { hostname: string; port: string; path: string } {
   if (endpoint.startsWith('unix:')) return { socketPath: endpoint.slice('unix:'.length), path };
   const { hostname, port, pathname, search } = new URL(path, endpoint);
-  return { hostname, port, path: pathname + search };
+  // Brackets are part of the URL, not of an IPv6 address.
+  return { hostname: hostname.replace(/^\[(.*)\]$/, '$1'), port, path: pathname + search };
 }
 
 async function read(response: IncomingMessage): Promise<unknown> {

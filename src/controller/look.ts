@@ -5,20 +5,11 @@
 import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
 import { failure } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
-import type { Facts } from './facts.ts';
-import type { NodeMemory, Reading } from './memory.ts';
+import type { NodeMemory, Picture } from './memory.ts';
 import { type OwnWrite, withOwnWrites } from './own-writes.ts';
 import { tagsOfNode } from './tags.ts';
 import { missingAfter, type ProvenFrom } from './vanished.ts';
 import type { World } from './world.ts';
-
-/** What is known of the cloud now. */
-export interface Picture {
-  readonly reading: Reading;
-  readonly facts: Facts;
-  /** The reading with our own writes laid over it. */
-  readonly nics: readonly CloudNic[];
-}
 
 /** Reads what must be read and remembers it. @throws Failure cloud* */
 export async function look(world: World, memory: NodeMemory, node: NodeNetwork): Promise<Picture> {

@@ -1,7 +1,7 @@
 /** What the controller remembers of a node between passes. None of it is needed for being right: after a restart it is read or learnt again. */
 import type { CloudInstance, CloudNic } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
-import type { Picture } from './look.ts';
+import type { Facts } from './facts.ts';
 import type { OwnWrite } from './own-writes.ts';
 import type { Stop } from './situation.ts';
 import type { Missing } from './vanished.ts';
@@ -11,6 +11,14 @@ export interface Reading {
   readonly instance: CloudInstance;
   readonly nics: readonly CloudNic[];
   readonly read_ms: number;
+}
+
+/** What is known of the cloud now. */
+export interface Picture {
+  readonly reading: Reading;
+  readonly facts: Facts;
+  /** The reading with our own writes laid over it. */
+  readonly nics: readonly CloudNic[];
 }
 
 /** A stop that ends by itself. */

@@ -9,8 +9,8 @@
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import { heed, relieved } from './heed.ts';
-import { look, type Picture } from './look.ts';
-import { forgetOld, type NodeMemory, noteAskedBack } from './memory.ts';
+import { look } from './look.ts';
+import { forgetOld, type NodeMemory, type Picture, noteAskedBack } from './memory.ts';
 import { type Notes, notesOf } from './notes.ts';
 import { perform, wordsFor } from './perform.ts';
 import { type Plan, planFor } from './plan.ts';

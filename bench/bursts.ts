@@ -5,6 +5,8 @@ import { measure, type Peer, timesOf } from './stopwatch.ts';
 
 /** A percentile of rates needs more than a round or two. */
 const FEWEST_ROUNDS = 3;
+/** The kernel frees what many DELs took away long after they were answered. */
+const PAUSE_us = 300_000;
 
 interface Seen {
   readonly rate: number[];
@@ -36,7 +38,7 @@ export async function bursts(
       // Another one first each time: what one leaves to do falls on the next.
       const order = peers.map((_, i) => peers[(i + round) % peers.length]).filter((peer) => peer !== undefined);
       for (const [name, verb] of verbs) {
-        const measured = await measure(bin, order, { mode: 'at-once', verb, first: 0, count: size });
+        const measured = await measure(bin, order, { mode: 'at-once', verb, first: 0, count: size, pause_us: PAUSE_us });
         for (const { name: peer } of peers) {
           const key = `burst-${name}/${size} ${peer}`;
           if (!seen.has(key)) seen.set(key, { rate: [], wall: [], slowest: [], each: [] });

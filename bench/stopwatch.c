@@ -4,7 +4,7 @@
  *   stopwatch turns|at-once ADD|DEL FIRST COUNT PAUSE_us < peers
  *
  * turns: Pods FIRST … FIRST+COUNT-1 one after the other, and for each Pod the peers one after the other, every time another one first, so that the machine's
- * noise falls on all alike; PAUSE_us rest in between. at-once: for each peer all Pods at the same time.
+ * noise falls on all alike. at-once: for each peer all Pods at the same time. PAUSE_us rest before each turn: what the one before left to do.
  * A peer is a line of tab-separated fields: name, executable (- for the work done in this process), file of the network configuration, CNI_PATH, path of the
  * node's namespace, first part of the paths of the Pods' namespaces (the Pod's number follows), and then any number of NAME=value for its environment.
  * Prints JSON lines: {"peer","pod","start_ns","took_ns","cpu_us"} for each Pod, {"peer","wall_ns"} for each peer of at-once. start_ns is CLOCK_MONOTONIC.
@@ -216,6 +216,6 @@ int main(int argc, char **argv) {
   read_peers();
   if (strcmp(argv[1], "turns") == 0) turns(first, count, (useconds_t)atoi(argv[5]));
   else if (count > AT_ONCE) return fprintf(stderr, "at most %d at once\n", AT_ONCE), 2;
-  else for (size_t p = 0; p < peer_count; p++) at_once(&peers[p], first, count);
+  else for (size_t p = 0; p < peer_count; p++) usleep((useconds_t)atoi(argv[5])), at_once(&peers[p], first, count);
   return 0;
 }

@@ -43,9 +43,10 @@ export interface Run {
   readonly verb: 'ADD' | 'DEL';
   readonly first: number;
   readonly count: number;
+  /** Before each turn, so that nobody pays for what the one before left to do; 3 ms when absent. */
+  readonly pause_us?: number;
 }
 
-/** What is left to do after an answer gets this time before the next peer's turn. */
 const PAUSE_us = 3000;
 
 /** Compiles the C programs into `dir`. @throws Error when there is no compiler, or it refuses. */
@@ -60,8 +61,12 @@ export function compile(dir: string): void {
 }
 
 /** Runs it; `bin` is where {@link compile} put it. @throws Error with what the first plugin that failed said. */
-export async function measure(bin: string, peers: readonly Peer[], { mode, verb, first, count }: Run): Promise<Measured> {
-  const child = spawn(join(bin, 'stopwatch'), [mode, verb, String(first), String(count), String(PAUSE_us)]);
+export async function measure(
+  bin: string,
+  peers: readonly Peer[],
+  { mode, verb, first, count, pause_us = PAUSE_us }: Run,
+): Promise<Measured> {
+  const child = spawn(join(bin, 'stopwatch'), [mode, verb, String(first), String(count), String(pause_us)]);
   const ended = new Promise<number>((done, failed) => child.on('error', failed).on('close', (code) => done(code ?? -1)));
   const lines = peers.map(({ name, executable, conf, cniPath, node, pods, env = {} }) =>
     [name, executable, conf, cniPath, node, pods, ...Object.entries(env).map(([key, value]) => `${key}=${value}`)].join('\t'),

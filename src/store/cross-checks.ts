@@ -11,9 +11,14 @@ export interface Clash<T> {
   readonly remedy: string;
 }
 
-/** Numbers that must keep an order, and marks that must keep apart. */
+/** Bits that tell 15 interfaces apart, as many as an instance may have. */
+const LEAST_MARK_BITS = 4;
+/** How systemd, the kernel and cloud images name interfaces (systemd.net-naming-scheme(7)). */
+const interfacePrefixes = ['eth', 'en', 'ib', 'sl', 'wl', 'ww', 'lo', 'bond', 'team', 'br'];
+
+/** Numbers that must keep an order, and marks and names that must keep apart. */
 export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
-  const { priorityToPod, priorityMark, priorityFromPod, markMask, snatMark } = config.spec.numbers;
+  const { priorityToPod, priorityMark, priorityFromPod, markMask, snatMark, linkPrefix } = config.spec.numbers;
   const clashes: Clash<NodeConfig>[] = [];
   const say = (key: string, what: string, remedy: string) => clashes.push({ object: config, path: ['spec', 'numbers', key], what, remedy });
   if (priorityMark <= priorityToPod) {
@@ -30,6 +35,16 @@ export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
       'a mark is decided before the sender',
     );
   }
+  const bits = markMask.toString(2).replaceAll('0', '').length;
+  if (bits < LEAST_MARK_BITS) {
+    say('markMask', `0x${markMask.toString(16)} has ${bits} bits, ${LEAST_MARK_BITS} are the least`, 'an instance may have 15 interfaces');
+  }
+  if (interfacePrefixes.some((one) => one.startsWith(linkPrefix) || linkPrefix.startsWith(one)))
+    say(
+      'linkPrefix',
+      `names of real interfaces begin with "${linkPrefix}", and would be taken for Pods`,
+      'choose other letters, or leave it out',
+    );
   // Unsigned: JavaScript's & would make a mask of 32 bits negative.
   const shared = (markMask & snatMark) >>> 0;
   if (shared !== 0) {

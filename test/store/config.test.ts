@@ -115,6 +115,13 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   ],
   ['marks that share bits', node('  numbers: {snatMark: 0x4}\n'), [/spec\.numbers\.snatMark: 0x4 shares the bits 0x4 with markMask 0x6e/]],
   ['a mask of all bits', node('  numbers: {markMask: 0xffffffff, snatMark: 0x80000000}\n'), [/shares the bits 0x80000000/]],
+  ['a mask with too few bits', node('  numbers: {markMask: 0x6}\n'), [/spec\.numbers\.markMask: 0x6 has 2 bits, 4 are the least/]],
+  [
+    'a prefix that real interfaces have',
+    node('  numbers: {linkPrefix: et}\n'),
+    [/spec\.numbers\.linkPrefix: names of real interfaces begin/],
+  ],
+  ['a prefix longer than that of real interfaces', node('  numbers: {linkPrefix: ensp}\n'), [/spec\.numbers\.linkPrefix/]],
   [
     'priorities out of order',
     node('  numbers: {priorityMark: 700}\n'),

@@ -5,15 +5,19 @@ import { faultPoint } from './fault-point.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { podInterface } from './pod-interface.ts';
 import { now_ms } from './pools.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
 import { chooseSubnet } from './subnet-choice.ts';
+
+const IPV6_MINIMUM_MTU = 1280;
 
 /**
  * Leases addresses and commits the attachment.
- * @throws Failure noSubnet, addressesExhausted, address*, store*; nothing is leased then.
+ * @throws Failure noSubnet, configInvalid, addressesExhausted, address*, store*; nothing is leased then.
  */
 export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
   const pod = podName(request);
   const subnet = chooseSubnet(cloud.subnets, { pod, namespace: request.pod.namespace, subnet: request.config.subnet });
+  refuseSmallMtu(request, subnet);
   const taken = await cloud.pools.lease(subnet, { pod, requested: request.ips }, cloud.config.addressWait_s * 1000);
   faultPoint('add:2 address taken');
   try {
@@ -45,6 +49,13 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
     cloud.pools.release(subnet.metadata.name, taken.addresses, 0);
     throw error;
   }
+}
+
+/** Below 1280 the kernel takes IPv6 off the link, and then refuses its addresses without saying why (RFC 8200, section 5). */
+function refuseSmallMtu({ config: { mtu } }: AddRequest, { metadata, spec }: PodSubnet): void {
+  if (mtu === undefined || mtu >= IPV6_MINIMUM_MTU || !spec.families.includes(6)) return;
+  const wanted = `${IPV6_MINIMUM_MTU} or more, since Pods of PodSubnet ${metadata.name} get IPv6 addresses,`;
+  throw failure('configInvalid', { key: 'mtu', found: `the number ${mtu}`, wanted });
 }
 
 /** The first rank that none of the container's interfaces has. */

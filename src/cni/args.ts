@@ -2,7 +2,7 @@
 import { failure } from '../errors/failure.ts';
 import { type Ip, tryParseIp } from '../net/address.ts';
 import { splitPrefix } from '../net/cidr.ts';
-import { type Mac, tryParseMac } from '../net/mac.ts';
+import { type Mac, tryParseUnicastMac } from '../net/mac.ts';
 
 /** Who the container belongs to. podman gives only a name; by hand there is nothing. */
 export interface PodIdentity {
@@ -71,8 +71,8 @@ function addressIn(text: string): Ip {
 
 function macIn(text: string | undefined): Mac | undefined {
   if (!text) return undefined;
-  const mac = tryParseMac(text);
-  if (mac === undefined) throw refused(`MAC=${text.slice(0, 80)} is not an Ethernet address`);
+  const mac = tryParseUnicastMac(text);
+  if (mac === undefined) throw refused(`MAC=${text.slice(0, 80)} is not a unicast Ethernet address`);
   return mac;
 }
 

@@ -6,7 +6,7 @@
  */
 import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
-import { type Mac, tryParseMac } from '../net/mac.ts';
+import { type Mac, tryParseUnicastMac } from '../net/mac.ts';
 import { type PodIdentity, parseArgs } from './args.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
 import { fieldsOf, inner, list, raw, text } from './fields.ts';
@@ -159,7 +159,10 @@ function attachmentIn(verb: 'add' | 'check', source: Source): Omit<AddRequest, '
   const runtime = readRuntimeConfig(raw(fields, 'runtimeConfig'));
   const section = inner(fields, 'args');
   const hints = section && inner(section, 'cni');
-  const hinted = { ips: hints && list(hints, 'ips', addressMember), mac: hints && text(hints, 'mac', 'an Ethernet address', tryParseMac) };
+  const hinted = {
+    ips: hints && list(hints, 'ips', addressMember),
+    mac: hints && text(hints, 'mac', 'a unicast Ethernet address', tryParseUnicastMac),
+  };
   const ips = [runtime.ips, hinted.ips ?? [], args.ips].find((some) => some.length > 0) ?? [];
   const prev = raw(fields, 'prevResult');
   const prevResult = prev === undefined ? undefined : readResult(prev, 'prevResult', asked.cniVersion);

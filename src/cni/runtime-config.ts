@@ -4,7 +4,7 @@
  */
 import { type Ip, tryParseIp } from '../net/address.ts';
 import { splitPrefix } from '../net/cidr.ts';
-import { type Mac, tryParseMac } from '../net/mac.ts';
+import { type Mac, tryParseUnicastMac } from '../net/mac.ts';
 import { type Fields, fieldsOf, inner, ip, list, raw, text, whole, wrong } from './fields.ts';
 
 /** A port of the node that leads to one of the Pod. */
@@ -48,7 +48,7 @@ export function readRuntimeConfig(value: unknown): RuntimeConfig {
     ingress: rate(bandwidth, 'ingress'),
     egress: rate(bandwidth, 'egress'),
     ips: list(fields, 'ips', addressMember) ?? [],
-    mac: text(fields, 'mac', 'an Ethernet address', tryParseMac),
+    mac: text(fields, 'mac', 'a unicast Ethernet address', tryParseUnicastMac),
     annotations: annotations(inner(fields, 'io.kubernetes.cri.pod-annotations', false)),
   };
 }

@@ -8,6 +8,13 @@ export function tryParseMac(text: string): Mac | undefined {
   return /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(text) ? (text.toLowerCase() as Mac) : undefined;
 }
 
+/** undefined when the text is no address that an interface can have: those of groups and the one of zeros are refused by the kernel (is_valid_ether_addr). */
+export function tryParseUnicastMac(text: string): Mac | undefined {
+  const mac = tryParseMac(text);
+  if (mac === undefined || mac === '00:00:00:00:00:00') return undefined;
+  return ((macToBytes(mac)[0] ?? 0) & 1) === 0 ? mac : undefined;
+}
+
 /** @throws RangeError that quotes the text. */
 export function parseMac(text: string): Mac {
   const mac = tryParseMac(text);

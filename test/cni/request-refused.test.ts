@@ -118,8 +118,11 @@ const rows: readonly Row[] = [
   ['IgnoreUnknown=maybe', 4, 110, 'maybe', { CNI_ARGS: 'COLOUR=red;IgnoreUnknown=maybe' }],
   ['IP that is none', 4, 110, 'IP=10.0.0', { CNI_ARGS: 'IP=10.0.0' }],
   ['MAC that is none', 4, 110, 'MAC=xx', { CNI_ARGS: 'MAC=xx' }],
+  ['MAC of a group', 4, 110, 'MAC=01:00:5e:00:00:01 is not a unicast', { CNI_ARGS: 'MAC=01:00:5e:00:00:01' }],
+  ['MAC of zeros', 4, 110, 'is not a unicast', { CNI_ARGS: 'MAC=00:00:00:00:00:00' }],
   // runtimeConfig and args
   ['runtimeConfig that is a list', 7, 108, 'runtimeConfig is an empty list', {}, runtime([])],
+  ['a MAC of all', 7, 108, 'a unicast Ethernet address is expected', {}, runtime({ mac: 'ff:ff:ff:ff:ff:ff' })],
   ['ports that are no list', 7, 108, 'runtimeConfig.portMappings is an object', {}, runtime({ portMappings: {} })],
   ['a port of 0', 7, 108, 'runtimeConfig.portMappings[0].hostPort', {}, runtime({ portMappings: [{ hostPort: 0, containerPort: 1 }] })],
   ['a port that is missing', 7, 108, 'containerPort is absent', {}, runtime({ portMappings: [{ HostPort: 80 }] })],

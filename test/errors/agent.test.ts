@@ -128,6 +128,13 @@ test('ADD for an interface that is attached: FP122 attachmentExists names its ad
   await assert.rejects(add(node, good('add', {}, { CNI_NETNS: ns.path })), { kind: 'attachmentExists', details: 'it holds 10.0.0.1' });
 });
 
+test('ADD with an MTU that IPv6 cannot work with: FP108 configInvalid, before an address is taken', async () => {
+  using ns = testNetns('mtu');
+  const dual = { ...subnet('a'), spec: { ...subnet('a').spec, default: true, families: [4 as const, 6 as const] } };
+  using node = testNode({ ...cloudPart(nothingYet), subnets: [dual] });
+  await assert.rejects(add(node, good('add', { mtu: 1279 }, { CNI_NETNS: ns.path })), { kind: 'configInvalid', details: /1280 or more/ });
+});
+
 test('CHECK of what nobody added: FP126 notAttached; of what the kernel does not hold: FP125 drifted', async () => {
   using ns = testNetns('drifted');
   using node = testNode();

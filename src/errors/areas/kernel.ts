@@ -8,7 +8,7 @@ export const kernelErrors = {
     cni: 140,
     message: 'the kernel refused to {action} {object} in {netns}',
     details: '{errno}: {text}',
-    hint: 'see the agent log for the whole plan; flatpod check compares plan and kernel',
+    hint: 'flatpod check compares what should be in the kernel with what is; dmesg may tell why it refused',
   },
   netnsMissing: {
     code: 141,

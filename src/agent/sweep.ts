@@ -5,6 +5,7 @@
  * Invariants
  * - one look is never enough: a sign must have held in every round for a grace time; a round in which the runtime did not answer begins that anew
  * - the runtime's list counts only for attachments that came from a kubelet (they have a Pod's uid): podman and cnitool are not in it
+ * - how old an attachment is, is told by a clock that does not jump: one that is set back must not make a Pod that is just starting seem old
  * - a sandbox that is not ready is kept: the runtime may still stop it, which brings a DEL
  * - an attachment with a verb at work is left alone; one that cannot be released does not keep others from it
  */
@@ -20,7 +21,7 @@ import { honourSpool } from './spool.ts';
 const unconfigured = { runtimeSocket: undefined, sweepEvery_s: 15, sweepGrace_s: 60 };
 /**
  * containerd (1.6 and 2.x, seen) lists a sandbox only when all of its network is up, and all else besides: after an image was pulled, perhaps. kubelet
- * waits four minutes for that; so only an attachment this many grace times old (five minutes) can be one that the list should have.
+ * waits four minutes for that; so only an attachment known for this many grace times (five minutes) can be one that the list should have.
  */
 const STARTING_GRACES = 5;
 
@@ -29,7 +30,7 @@ type Sign = 'namespace' | 'sandbox';
 
 /** What one round knows. */
 export interface Round {
-  /** Milliseconds of the clock that attachments are dated by. */
+  /** Milliseconds of a clock that does not jump. */
   readonly now: number;
   readonly grace_ms: number;
   /** Ids of the runtime's sandboxes; undefined when it did not say. */
@@ -37,11 +38,15 @@ export interface Round {
 }
 
 /** Since when each sign has held without a break, by sign and attachment; carried from round to round. */
-export type Signs = Readonly<Record<Sign, Map<string, number>>>;
+export interface Signs extends Readonly<Record<Sign, Map<string, number>>> {
+  /** Since when each attachment is known here; of those that the first round found, since their ADD. */
+  readonly known: Map<string, number>;
+  begun: boolean;
+}
 
 /** Nothing seen yet. */
 export function noSigns(): Signs {
-  return { namespace: new Map(), sandbox: new Map() };
+  return { namespace: new Map(), sandbox: new Map(), known: new Map(), begun: false };
 }
 
 /** Starts sweeping, spooled releases first. Returns the way to stop, which waits for the round at work. */
@@ -72,8 +77,13 @@ export function startSweep(node: NodeAgent, spool: string): () => Promise<void> 
 /** One round. Resolves always: what could not be released is said, and tried again by the next. */
 export async function sweep(node: NodeAgent, signs: Signs, round: Round): Promise<void> {
   const attachments = node.attachments.list();
-  const known = new Set(attachments.map(keyOf));
-  for (const since of Object.values(signs)) for (const key of since.keys()) if (!known.has(key)) since.delete(key);
+  const keys = new Set(attachments.map(keyOf));
+  for (const since of [signs.namespace, signs.sandbox, signs.known]) for (const key of since.keys()) if (!keys.has(key)) since.delete(key);
+  for (const attachment of attachments) {
+    const key = keyOf(attachment);
+    if (!signs.known.has(key)) signs.known.set(key, signs.begun ? round.now : Math.min(attachment.created_ms, round.now));
+  }
+  signs.begun = true;
   for (const attachment of attachments) {
     const why = death(attachment, signs, round);
     if (why === undefined || node.locks.held(keyOf(attachment))) continue;
@@ -83,7 +93,8 @@ export async function sweep(node: NodeAgent, signs: Signs, round: Round): Promis
 
 /** Notes both signs; the reason when one of them has held for long enough. */
 function death(attachment: Attachment, signs: Signs, { now, grace_ms, listed }: Round): string | undefined {
-  const { container, netns, pod, created_ms } = attachment;
+  const { container, netns, pod } = attachment;
+  const known_ms = now - (signs.known.get(keyOf(attachment)) ?? now);
   const held = (sign: Sign, holds: boolean): boolean => {
     const key = keyOf(attachment);
     if (!holds) {
@@ -97,7 +108,7 @@ function death(attachment: Attachment, signs: Signs, { now, grace_ms, listed }: 
   const namespaceGone = held('namespace', !isNetns(netns));
   const sandboxGone = held('sandbox', pod.uid !== undefined && listed !== undefined && !listed.has(container));
   if (namespaceGone) return `its namespace ${netns} is gone`;
-  if (sandboxGone && now - created_ms >= STARTING_GRACES * grace_ms) return 'the container runtime has no such sandbox';
+  if (sandboxGone && known_ms >= STARTING_GRACES * grace_ms) return 'the container runtime has no such sandbox';
   return undefined;
 }
 

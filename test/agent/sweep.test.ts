@@ -168,3 +168,20 @@ test('a silent runtime lists nothing and is said once, and once more when it ans
   assert.equal(lines.length, 2);
   assert.match(lines[1] ?? '', /answers again/);
 });
+
+test('a Pod made after the clock was set back is no older for that', async () => {
+  using ns = testNetns('sweep');
+  using swept = nodeWith([{ netns: ns.path, pod: kubelets }]);
+  const signs = noSigns();
+  const at = (now: number) => sweep(swept.node, signs, { now, grace_ms, listed: new Set(['c0']) });
+  await at(LATER);
+  const [first] = swept.node.attachments.list();
+  assert.ok(first);
+  const inside = readPodInterface({ ...first.interface, addresses: ['192.0.2.200'] });
+  swept.node.attachments.open({ ...first, container: 'late', created_ms: 0, interface: inside });
+  await at(LATER + 1);
+  await at(LATER + 300_000);
+  assert.deepEqual(swept.left(), ['c0', 'late'], 'it may be starting');
+  await at(LATER + 300_001);
+  assert.deepEqual(swept.left(), ['c0']);
+});

@@ -5,9 +5,10 @@
  * - the socket is root's alone (0600), and is never taken over from a live agent; what is no socket is never removed
  * - at most CONNECTIONS at once, each bounded in size by the frame's limit and in time by IDLE_ms until its request is complete
  * - a socket that a service manager holds for us (systemd) is taken as it is, and outlives us: who connects while no agent runs waits in its queue
+ * - a socket of ours that somebody removes is made again: without it a live agent could not be told from a dead one
  * - a client that goes away does not stop its verb: DEL follows, and finds what ADD made
  */
-import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { failure, isFailure } from '../errors/failure.ts';
@@ -15,6 +16,8 @@ import { failure, isFailure } from '../errors/failure.ts';
 const CONNECTIONS = 2048;
 const BACKLOG = 1024;
 const IDLE_ms = 10_000;
+/** Well within the time for which an ADD looks for a socket that is not there (RESTART_MS of shim.c). */
+const LOOK_ms = 500;
 const SUN_PATH = 107;
 const FIRST_INHERITED = 3; // SD_LISTEN_FDS_START
 
@@ -26,11 +29,18 @@ export interface Exchange {
   answered(): void;
 }
 
+/** A socket that is listened on. */
+export interface Listening {
+  /** Ends that, and calls back when all connections are done with. */
+  close(closed: () => void): void;
+}
+
 /**
- * Listens; each connection gets an exchange of its own. Closing the server removes the socket, unless a service manager holds it.
+ * Listens; each connection gets an exchange of its own. Closing removes the socket, unless a service manager holds it. `lost` is told each time the
+ * socket had to be made again, or could not be.
  * @throws Failure socketTaken, socketUnusable.
  */
-export async function listen(path: string, open: () => Exchange): Promise<Server> {
+export async function listen(path: string, open: () => Exchange, lost: (what: string) => void = () => undefined): Promise<Listening> {
   const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open()));
   server.maxConnections = CONNECTIONS;
   try {
@@ -38,13 +48,46 @@ export async function listen(path: string, open: () => Exchange): Promise<Server
     if (inherited === undefined) await makeRoom(path);
     const where = inherited === undefined ? { path } : { fd: inherited };
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ ...where, backlog: BACKLOG }, resolve));
-    if (inherited === undefined) chmodSync(path, 0o600);
+    if (inherited === undefined) {
+      chmodSync(path, 0o600);
+      return keptInPlace(server, path, lost);
+    }
   } catch (cause) {
     server.close();
     if (isFailure(cause)) throw cause;
     throw failure('socketUnusable', { socket: path, reason: cause instanceof Error ? cause.message : String(cause) }, cause);
   }
   return server;
+}
+
+/** Makes the socket again when it is gone. What others have put in its place is left alone. */
+function keptInPlace(server: Server, path: string, lost: (what: string) => void): Listening {
+  let failing = '';
+  server.on('error', ({ message }) => {
+    if (message !== failing) lost(`the socket ${path} is gone and cannot be made again: ${message}`);
+    failing = message;
+  });
+  const timer = setInterval(() => {
+    if (existsSync(path)) return;
+    // Connections that are open stay so.
+    server.close();
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    } catch {
+      // listen() says what is wrong.
+    }
+    server.listen({ path, backlog: BACKLOG }, () => {
+      chmodSync(path, 0o600);
+      failing = '';
+      lost(`the socket ${path} was removed by somebody, and is there again`);
+    });
+  }, LOOK_ms);
+  return {
+    close(closed) {
+      clearInterval(timer);
+      server.close(closed);
+    },
+  };
 }
 
 /**

@@ -73,7 +73,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   open.defer(() => writeAnswered(node));
   const { promise: drained, resolve: done } = Promise.withResolvers<void>();
   const answering = { defence, drain: (deadline_ms: number) => drain(node, deadline_ms), drained: done };
-  const server = await listen(options.socket, () => openExchange(node, answering));
+  const server = await listen(
+    options.socket,
+    () => openExchange(node, answering),
+    (what) => log.error(what),
+  );
   open.defer(async () => {
     // An ADD that waits for an address hears now that there will be none: nobody waits for the end.
     cloud?.pools.stop();
@@ -108,7 +112,8 @@ async function startCloud(
     );
   }
   const stopOrphans = watchOrphans(kernel, protocol, orphans, log, (ip) => pools.endOrphan(ip, now_ms() + config.cooldown_s * 1000));
-  grants = new Grants({ name, config, store, kernel, pools, log });
+  const podTables = [...new Set(attachments.list().map((attachment) => attachment.interface.podTable))];
+  grants = new Grants({ name, config, store, kernel, pools, log, podTables });
   await grants.follow();
   return { name, config, subnets, pools, grants, stopOrphans };
 }

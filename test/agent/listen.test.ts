@@ -1,12 +1,13 @@
 /** The agent's socket: clients that hang up before they asked, and what must not be removed to make room for it. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { isFailure } from '../../src/errors/failure.ts';
 import { listen } from '../../src/agent/listen.ts';
+import { eventually } from '../life/lab.ts';
 
 test('a client that hangs up before its request is complete is closed at once', async () => {
   const dir = mkdtempSync('/tmp/fpt-listen-');
@@ -50,6 +51,30 @@ test('a socket whose queue is full belongs to somebody, and is not taken over', 
   } finally {
     for (const client of clients) client.destroy();
     busy.kill('SIGKILL');
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('a socket that somebody removes, with its folder even, is made again; who is connected stays so', async () => {
+  const dir = mkdtempSync('/tmp/fpt-listen-');
+  const said: string[] = [];
+  const server = await listen(`${dir}/run/s`, nobody, (what) => said.push(what));
+  const early = connect(`${dir}/run/s`);
+  try {
+    await once(early, 'connect');
+    for (const times of [1, 2]) {
+      rmSync(`${dir}/run`, { recursive: true });
+      await eventually('somebody told of it', () => said.length === times);
+      const late = connect(`${dir}/run/s`);
+      await once(late, 'connect');
+      late.destroy();
+      assert.equal(statSync(`${dir}/run/s`).mode & 0o777, 0o600);
+    }
+    assert.equal(early.destroyed, false);
+  } finally {
+    early.destroy();
+    await new Promise<void>((closed) => server.close(closed));
+    assert.equal(existsSync(`${dir}/run/s`), false);
     rmSync(dir, { recursive: true });
   }
 });

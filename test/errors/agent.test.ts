@@ -1,7 +1,6 @@
 /** Each refusal of the agent leads to the error made for it: verbs on a node that was put together here, the socket, the command's questions. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +9,7 @@ import { check } from '../../src/agent/check.ts';
 import { drain } from '../../src/agent/drain.ts';
 import { openExchange } from '../../src/agent/exchange.ts';
 import { gc } from '../../src/agent/gc.ts';
-import { type Exchange, listen } from '../../src/agent/listen.ts';
+import { type Exchange, listen, type Listening } from '../../src/agent/listen.ts';
 import { Locks } from '../../src/agent/locks.ts';
 import type { CloudPart, NodeAgent } from '../../src/agent/node-agent.ts';
 import { podInterface } from '../../src/agent/pod-interface.ts';
@@ -196,16 +195,8 @@ test('an option that cannot be: FP204 badOption', async () => {
 /** Never answers. */
 const silence = (): Exchange => ({ take: () => undefined, answered: () => undefined });
 
-/** The server, closed with the scope, and so is whoever is connected still. */
-async function closing(opening: Promise<Server>): Promise<AsyncDisposable> {
+/** The socket, closed with the scope; clients have hung up by then. */
+async function closing(opening: Promise<Listening>): Promise<AsyncDisposable> {
   const server = await opening;
-  const clients = new Set<Socket>();
-  server.on('connection', (client) => clients.add(client));
-  return {
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const client of clients) client.destroy();
-      await closed;
-    },
-  };
+  return { [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(resolve)) };
 }

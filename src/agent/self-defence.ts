@@ -4,6 +4,7 @@
  * Invariants
  * - only what a live attachment or the node itself wants is put back; a verb at work on the attachment has precedence
  * - events that come together are answered together; after an overrun everything is compared
+ * - what no event tells of (sysctls, MTUs) is looked at once in a while, for the node itself; a Pod's own settings are the Pod's affair
  */
 import type { PodInterface } from '../datapath/interface.ts';
 import { planOf } from '../datapath/datapath.ts';
@@ -31,6 +32,8 @@ export interface Defended {
   nodePlan(): Plan;
   /** Live attachments that no verb is working on. */
   pods(): Iterable<PodInterface>;
+  /** How often the node's own plan is compared without being told of anything: of sysctls and MTUs the kernel tells nobody. */
+  readonly lookEvery_ms: number;
 }
 
 /** The defence at work. */
@@ -66,6 +69,13 @@ export function startSelfDefence(defended: Defended): SelfDefence {
       defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
     }
   };
+  const look = setInterval(() => {
+    try {
+      repair([defended.nodePlan()], 'changed without a word');
+    } catch (error) {
+      defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
+    }
+  }, defended.lookEvery_ms);
   const unwatch = defended.kernel.watch((event) => {
     if (!suspect(event, suspects)) return;
     timer ??= setTimeout(answer, GATHER_ms);
@@ -74,6 +84,7 @@ export function startSelfDefence(defended: Defended): SelfDefence {
     repairAll: () => repair(plans(), 'not as it should be'),
     stop() {
       unwatch();
+      clearInterval(look);
       clearTimeout(timer);
     },
   };

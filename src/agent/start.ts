@@ -10,6 +10,7 @@ import { drain } from './drain.ts';
 import { openExchange } from './exchange.ts';
 import { formerSubnets } from './former-subnets.ts';
 import { Grants } from './grants.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { listen } from './listen.ts';
 import { Locks } from './locks.ts';
 import { type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
@@ -19,6 +20,9 @@ import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
 import { writeAnswered } from './verbs.ts';
+
+/** A few milliseconds of work, for what no event tells of. */
+const LOOK_EVERY_ms = 60_000;
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -65,6 +69,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const defence = startDefence(node);
   open.defer(() => defence.stop());
   const differences = defence.repairAll();
+  // Only who knows what the node was granted can tell what is left over.
+  if (cloud?.grants.status !== undefined) await removeLeftovers(node);
   log.info(`found ${attachments.list().length} attachments, put right ${differences.length} things`, {
     attachments: attachments.list().length,
   });
@@ -123,6 +129,7 @@ function startDefence(node: NodeAgent): SelfDefence {
     kernel: node.kernel,
     log: node.log,
     nodePlan: () => node.cloud?.grants.plan ?? [],
+    lookEvery_ms: LOOK_EVERY_ms,
     *pods() {
       for (const attachment of node.attachments.list()) if (!node.locks.held(keyOf(attachment))) yield attachment.interface;
     },

@@ -40,6 +40,10 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
   }
   const agent = await startAgent({ state, socket, attachments, log, ...(cloud !== undefined && { cloud }) });
   running.defer(() => agent.stop());
+  // By default it would end us, and no service manager takes that for a failure.
+  const stay = (): void => log.warn('SIGHUP changes nothing: the configuration is read at the start; restart the agent for another one');
+  process.on('SIGHUP', stay);
+  running.defer(() => void process.off('SIGHUP', stay));
   await Promise.race([untilSignal(), agent.drained]);
   log.info('stopping; Pods keep their network');
   return 0;

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -22,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PROTOCOL = 114, TO_POD = 700, FROM_POD = 740, NIC_TABLE = 7001, HOST_LENGTH = 32, FIRST_INDEX = 1 << 20 };
+enum { PROTOCOL = 114, POD_TABLE = 7000, HOST_LENGTH = 32, FIRST_INDEX = 1 << 20 };
 
 struct batch {
   char bytes[4096];
@@ -161,27 +160,14 @@ static void add_veth(int fd, const struct pod *pod, int netns, const char *host_
   send_batch(fd, &batch, "veth");
 }
 
-static void route(struct batch *batch, uint32_t destination, unsigned length, int link, uint32_t via) {
+static void route(struct batch *batch, uint32_t table, uint32_t destination, unsigned length, int link, uint32_t via) {
   struct rtmsg *r = message(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof *r);
-  *r = (struct rtmsg){.rtm_family = AF_INET, .rtm_dst_len = (unsigned char)length, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = PROTOCOL,
+  *r = (struct rtmsg){.rtm_family = AF_INET, .rtm_dst_len = (unsigned char)length, .rtm_table = table < 256 ? (unsigned char)table : 0, .rtm_protocol = PROTOCOL,
                       .rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK, .rtm_type = RTN_UNICAST};
   if (length > 0) attribute(batch, RTA_DST, &destination, 4);
+  number(batch, RTA_TABLE, table);
   number(batch, RTA_OIF, (uint32_t)link);
   if (via) attribute(batch, RTA_GATEWAY, &via, 4);
-}
-
-static void rule(struct batch *batch, uint16_t type, const struct pod *pod, bool to) {
-  uint32_t address = address_of(pod);
-  struct fib_rule_hdr *r = message(batch, type, type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof *r);
-  r->family = AF_INET;
-  r->action = FR_ACT_TO_TBL;
-  if (to) r->dst_len = HOST_LENGTH, r->table = RT_TABLE_MAIN;
-  else r->src_len = HOST_LENGTH;
-  attribute(batch, to ? FRA_DST : FRA_SRC, &address, 4);
-  number(batch, FRA_PRIORITY, to ? TO_POD : FROM_POD);
-  if (!to) number(batch, FRA_TABLE, NIC_TABLE);
-  const uint8_t protocol = PROTOCOL;
-  attribute(batch, FRA_PROTOCOL, &protocol, 1);
 }
 
 /* The Pod has no IPv6 address: its host end takes no part in IPv6. */
@@ -203,10 +189,8 @@ static void on_host(int fd, const struct pod *pod) {
   up->ifi_index = link;
   up->ifi_flags = up->ifi_change = IFF_UP;
   attribute(&batch, IFLA_IFALIAS, owner, strlen(owner));
-  route(&batch, address_of(pod), HOST_LENGTH, link, 0);
-  rule(&batch, RTM_NEWRULE, pod, true);
-  rule(&batch, RTM_NEWRULE, pod, false);
-  send_batch(fd, &batch, "alias, route and rules");
+  route(&batch, POD_TABLE, address_of(pod), HOST_LENGTH, link, 0);
+  send_batch(fd, &batch, "alias and route");
 }
 
 static void in_pod(int fd, const struct pod *pod) {
@@ -220,8 +204,8 @@ static void in_pod(int fd, const struct pod *pod) {
   uint32_t own = address_of(pod), via = gateway_address();
   attribute(&batch, IFA_LOCAL, &own, 4);
   attribute(&batch, IFA_ADDRESS, &own, 4);
-  route(&batch, via, HOST_LENGTH, link, 0);
-  route(&batch, 0, 0, link, via);
+  route(&batch, RT_TABLE_MAIN, via, HOST_LENGTH, link, 0);
+  route(&batch, RT_TABLE_MAIN, 0, 0, link, via);
   struct ndmsg *neighbour = message(&batch, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof *neighbour);
   *neighbour = (struct ndmsg){.ndm_family = AF_INET, .ndm_ifindex = link, .ndm_state = NUD_PERMANENT};
   unsigned char host_mac[6];
@@ -269,10 +253,6 @@ void remove_pod(const struct node *node, const struct pod *pod) {
   char host_end[16], event[65536];
   snprintf(host_end, sizeof host_end, "fpc%08x", pod->number);
   while (recv(node->monitor, event, sizeof event, MSG_DONTWAIT) > 0 || errno == ENOBUFS) {} /* news of others, from before */
-  struct batch rules = {0};
-  rule(&rules, RTM_DELRULE, pod, true);
-  rule(&rules, RTM_DELRULE, pod, false);
-  send_batch(node->socket, &rules, "rules");
   int link = index_of(node->socket, host_end);
   removal.fd = node->sender;
   removal.batch = (struct batch){0};

@@ -33,6 +33,8 @@ export interface GrantsOptions {
   readonly kernel: Kernel;
   readonly pools: Pools;
   readonly log: Log;
+  /** Tables of Pods that are there already. */
+  readonly podTables: readonly number[];
 }
 
 /** See the head of this file. */
@@ -112,9 +114,9 @@ export class Grants {
 
   #setUp(): void {
     if (this.status === undefined) return;
-    const { kernel, config, log, pools } = this.#options;
+    const { kernel, config, log, pools, podTables } = this.#options;
     const nics = pluggedIn(kernel, this.status.nics, config.numbers.linkPrefix);
-    const plan = nodePlan(config, nics, this.status.vpcCidrs);
+    const plan = nodePlan(config, nics, this.status.vpcCidrs, podTables);
     if (JSON.stringify(plan) !== JSON.stringify(this.plan)) exchange(kernel, log, this.plan, plan);
     this.nics = nics;
     this.plan = plan;
@@ -166,8 +168,9 @@ function specOf(config: NodeConfig['spec'], pools: Pools, unplugged: readonly Ni
 
 /** Adds what is new first, then takes away what no plan wants any more: at no moment is there less than both have in common. */
 function exchange(kernel: Kernel, log: Log, before: Plan, after: Plan): void {
+  const known = new Set(before.map((object) => JSON.stringify(object)));
+  kernel.apply(after.filter((object) => !known.has(JSON.stringify(object))));
   const wanted = new Set(after.map((object) => `${nameOf(object.where)} ${describe(object)}`));
-  kernel.apply(after);
   const stale = before.filter((object) => !wanted.has(`${nameOf(object.where)} ${describe(object)}`));
   if (stale.length === 0) return;
   kernel.remove(stale).catch((error: unknown) => log.warn(`removing what a NIC left failed: ${sentence(asFailure(error))}`));

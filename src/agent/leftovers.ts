@@ -1,11 +1,10 @@
 /**
- * Rules of ours that nobody wants: those of a Pod that ended while its record was lost, for one. Links, routes, addresses and neighbours cannot be left
- * over: they die with the Pod's namespace. What leads to a Pod that lives on without a record (orphans.ts) is no leftover, and neither is its link.
+ * Rules of ours that nobody wants: those of blocks that went to another NIC while no agent ran, for one. Links, routes, addresses and neighbours cannot be
+ * left over: they die with the Pod's namespace. A rule for a Pod that lives on without a record (orphans.ts) is no leftover, and neither is its link.
  */
-import { planOf } from '../datapath/datapath.ts';
 import { ruleKey } from '../kernel/snapshot.ts';
 import { describe, host, nameOf, type RuleObject } from '../kernel/state.ts';
-import { firstOf } from '../net/cidr.ts';
+import { contains } from '../net/cidr.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { orphansIn } from './orphans.ts';
 
@@ -14,14 +13,13 @@ export function leftovers(node: NodeAgent): RuleObject[] {
   if (node.cloud === undefined) return [];
   const { protocol, priorityToPod, priorityFromPod } = node.cloud.config.numbers;
   const attachments = node.attachments.list();
-  const plans = [node.cloud.grants.plan, ...attachments.map((attachment) => planOf(attachment.interface))];
-  const wanted = new Set(plans.flatMap((plan) => plan.filter((object) => object.kind === 'rule').map(keyOfRule)));
-  const orphans = new Set(orphansIn(node.kernel, protocol, new Set(attachments.flatMap((attachment) => attachment.interface.addresses))));
+  const wanted = new Set(node.cloud.grants.plan.filter((object) => object.kind === 'rule').map(keyOfRule));
+  const orphans = orphansIn(node.kernel, protocol, new Set(attachments.flatMap((attachment) => attachment.interface.addresses)));
   return node.kernel
     .owned(protocol)
     .rules.filter(({ priority }) => priority === priorityToPod || priority === priorityFromPod)
     .filter((rule) => !wanted.has(keyOfRule(rule)))
-    .filter(({ to, from }) => ![to, from].some((cidr) => cidr !== undefined && orphans.has(firstOf(cidr))))
+    .filter(({ from }) => !orphans.some((ip) => from !== undefined && contains(from, ip)))
     .map((rule) => ({ kind: 'rule', where: host, ...rule }));
 }
 

@@ -1,7 +1,7 @@
 /** From a request and a lease to the record a plan is made from. Names and MACs are derived, so that the same attachment has the same ones again. */
 import { createHash } from 'node:crypto';
 import type { NamedNic } from '../datapath/host-table.ts';
-import { tableOf } from '../datapath/nic.ts';
+import { podTableOf } from '../datapath/nic.ts';
 import type { PodInterface } from '../datapath/interface.ts';
 import type { Ip } from '../net/address.ts';
 import { localMac, type Mac } from '../net/mac.ts';
@@ -26,7 +26,7 @@ export interface Wish {
 /** The record for this wish, with these addresses of that NIC. */
 export function podInterface(wish: Wish, subnet: PodSubnet, nic: NamedNic, addresses: readonly Ip[], numbers: KernelNumbers): PodInterface {
   const digest = createHash('sha256').update(`${wish.container}/${wish.ifname}`).digest();
-  const { linkPrefix, protocol, priorityToPod, priorityFromPod } = numbers;
+  const { linkPrefix, protocol } = numbers;
   return {
     datapath: subnet.spec.datapath,
     netns: wish.netns,
@@ -38,7 +38,7 @@ export function podInterface(wish: Wish, subnet: PodSubnet, nic: NamedNic, addre
     owner: `flatpod:${wish.container}:${wish.ifname}`.slice(0, 255),
     addresses,
     ...(wish.rank !== undefined && wish.rank > 0 && { rank: wish.rank }),
-    table: tableOf(nic.nic, numbers),
-    numbers: { protocol, priorityToPod, priorityFromPod },
+    podTable: podTableOf(numbers),
+    protocol,
   };
 }

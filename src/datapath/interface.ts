@@ -1,7 +1,6 @@
 /** A Pod's interface: the record that every plan is made from. */
 import type { Ip } from '../net/address.ts';
 import type { Mac } from '../net/mac.ts';
-import type { KernelNumbers } from '../store/node-config.ts';
 
 /**
  * All that a plan depends on, stored with the attachment: the plan made today from this record equals the one that was applied,
@@ -21,9 +20,10 @@ export interface PodInterface {
   readonly addresses: readonly Ip[];
   /** Of a container with several interfaces: how many go before this one where it leaves for anywhere. Absent: none. */
   readonly rank?: number;
-  /** Routing table of the NIC that owns the addresses. */
-  readonly table: number;
-  readonly numbers: Pick<KernelNumbers, 'protocol' | 'priorityToPod' | 'priorityFromPod'>;
+  /** Routing table that leads to the node's Pods. */
+  readonly podTable: number;
+  /** rtnetlink protocol of its routes. */
+  readonly protocol: number;
 }
 
 /** Every datapath there is. */

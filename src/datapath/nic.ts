@@ -2,7 +2,7 @@
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { host, type KernelObject, type Plan } from '../kernel/state.ts';
 import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
-import { type Cidr, hostCidr, parseCidr } from '../net/cidr.ts';
+import { aggregate, type Cidr, cidrFamily, hostCidr, parseCidr } from '../net/cidr.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import { markOf } from './marks.ts';
@@ -14,9 +14,14 @@ export function tableOf(nic: Pick<GrantedNic, 'deviceIndex'>, numbers: Pick<Kern
   return nic.deviceIndex === 0 ? MAIN_TABLE : numbers.firstTable + nic.deviceIndex;
 }
 
+/** The table that leads to the node's Pods: the first of ours, as the first NIC needs none. */
+export function podTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>): number {
+  return firstTable;
+}
+
 /**
  * The first NIC is never touched: it is the node's own. A further one comes up, gets its own address (as /32: no connected route that would draw
- * the node's own traffic to it) and a table with its subnet and its gateway.
+ * the node's own traffic to it) and a table with its subnet and its gateway, which rules for its addresses and for those of the Pods behind it lead to.
  */
 export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): Plan {
   const table = tableOf(nic, numbers);
@@ -36,17 +41,10 @@ function furtherNic(nic: GrantedNic, link: string, table: number, numbers: Kerne
     ...own.map((address): KernelObject => ({ kind: 'address', where: host, link, address, length: bitsOf(familyOf(address)) })),
     ...wayOut(link, table, numbers.protocol, 4, nic.cidr4, nic.gateway4),
     ...wayOut(link, table, numbers.protocol, 6, nic.cidr6, nic.gateway6),
-    ...own.map(
-      (address): KernelObject => ({
-        kind: 'rule',
-        where: host,
-        family: familyOf(address),
-        priority: numbers.priorityFromPod,
-        from: hostCidr(address),
-        table,
-        protocol: numbers.protocol,
-      }),
-    ),
+    ...aggregate([...own.map(hostCidr), ...nic.blocks]).map((from): KernelObject => {
+      const { priorityFromPod: priority, protocol } = numbers;
+      return { kind: 'rule', where: host, family: cidrFamily(from), priority, from, table, protocol };
+    }),
   ];
 }
 

@@ -1,9 +1,9 @@
 /**
- * routed-veth: the Pod's address is a /32 (/128) behind a veth, and the node routes by which NIC owns the address.
+ * routed-veth: the Pod's address is a /32 (/128) behind a veth, and the node routes by which NIC owns the address (node.ts, nic.ts).
  *
  *     Pod   eth0 10.20.0.9/32 ── default via 169.254.1.1 (permanent neighbour: the host end) ──┐
  *     node  fp3a…  ◄───────────────────────────────────────────────────────────────────────────┘
- *           route 10.20.0.9/32 dev fp3a…       rule to 10.20.0.9 → main       rule from 10.20.0.9 → the NIC's table
+ *           route 10.20.0.9/32 dev fp3a… in the table of Pods
  *
  * Nobody holds 169.254.1.1: the neighbour entry alone makes the Pod hand its packets to the host end, as the AWS VPC CNI does.
  */
@@ -38,7 +38,7 @@ export function routedVeth(pod: PodInterface): Plan {
       ipv6: families.includes(6),
       peer: { where: inNetns(pod.netns), name: pod.ifname, mac: pod.mac },
     },
-    ...pod.addresses.flatMap((address) => onHost(pod, address)),
+    ...pod.addresses.map((address) => toPod(pod, address)),
     { kind: 'link', where: inNetns(pod.netns), name: pod.ifname },
     ...pod.addresses.map((address) => addressInPod(pod, address)),
     ...families.flatMap((family) => waysOut(pod, family)),
@@ -50,14 +50,8 @@ function ipv6On(pod: PodInterface): KernelObject {
   return { kind: 'sysctl', where: inNetns(pod.netns), key: 'net/ipv6/conf/default/disable_ipv6', value: '0' };
 }
 
-function onHost(pod: PodInterface, address: Ip): KernelObject[] {
-  const { protocol, priorityToPod, priorityFromPod } = pod.numbers;
-  const [dst, family] = [hostCidr(address), familyOf(address)];
-  return [
-    { kind: 'route', where: host, dst, link: pod.hostEnd, scope: 'link', table: MAIN_TABLE, protocol },
-    { kind: 'rule', where: host, family, priority: priorityToPod, to: dst, table: MAIN_TABLE, protocol },
-    { kind: 'rule', where: host, family, priority: priorityFromPod, from: dst, table: pod.table, protocol },
-  ];
+function toPod({ hostEnd, podTable, protocol }: PodInterface, address: Ip): KernelObject {
+  return { kind: 'route', where: host, dst: hostCidr(address), link: hostEnd, scope: 'link', table: podTable, protocol };
 }
 
 function addressInPod(pod: PodInterface, address: Ip): KernelObject {
@@ -65,7 +59,7 @@ function addressInPod(pod: PodInterface, address: Ip): KernelObject {
 }
 
 function waysOut(pod: PodInterface, family: Family): KernelObject[] {
-  const [where, link, gateway, { protocol }] = [inNetns(pod.netns), pod.ifname, gateways[family], pod.numbers];
+  const [where, link, gateway, protocol] = [inNetns(pod.netns), pod.ifname, gateways[family], pod.protocol];
   // Of routes to one destination only those with different metrics stand side by side.
   const metric = pod.rank === undefined ? {} : { metric: firstMetric[family] + pod.rank };
   const route = { kind: 'route', where, link, table: MAIN_TABLE, protocol, ...metric } as const;

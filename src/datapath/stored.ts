@@ -6,7 +6,6 @@ import type { PodInterface } from './interface.ts';
 /** @throws RangeError that names the field. */
 export function readPodInterface(json: unknown): PodInterface {
   const fields = objectOf(json, 'the interface');
-  const numbers = objectOf(fields['numbers'], 'numbers');
   const { addresses } = fields;
   if (!Array.isArray(addresses)) throw new RangeError('addresses is no list');
   if (fields['datapath'] !== 'routed-veth') throw new RangeError(`datapath is ${JSON.stringify(fields['datapath'])}`);
@@ -21,12 +20,8 @@ export function readPodInterface(json: unknown): PodInterface {
     owner: textOf(fields, 'owner'),
     addresses: addresses.map((address) => parsed({ address: address as unknown }, 'address', tryParseIp)),
     ...(fields['rank'] !== undefined && { rank: numberOf(fields, 'rank') }),
-    table: numberOf(fields, 'table'),
-    numbers: {
-      protocol: numberOf(numbers, 'protocol'),
-      priorityToPod: numberOf(numbers, 'priorityToPod'),
-      priorityFromPod: numberOf(numbers, 'priorityFromPod'),
-    },
+    podTable: numberOf(fields, 'podTable'),
+    protocol: numberOf(fields, 'protocol'),
   };
 }
 

@@ -88,6 +88,32 @@ export function overlaps(a: Cidr, b: Cidr): boolean {
   return containsCidr(a, b) || containsCidr(b, a);
 }
 
+/** The fewest blocks that hold exactly the same addresses, in order; IPv4 before IPv6. */
+export function aggregate(cidrs: readonly Cidr[]): Cidr[] {
+  const found: Cidr[] = [];
+  for (const cidr of cidrs.toSorted(compare)) {
+    const last = found.at(-1);
+    if (last !== undefined && containsCidr(last, cidr)) continue;
+    found.push(cidr);
+    for (let joined = join(found); joined !== undefined; joined = join(found)) found.splice(-2, 2, joined);
+  }
+  return found;
+}
+
+/** The block that the last two are the halves of. */
+function join(cidrs: readonly Cidr[]): Cidr | undefined {
+  const [low, high] = cidrs.slice(-2);
+  if (low === undefined || high === undefined || lengthOf(low) === 0 || lengthOf(low) !== lengthOf(high)) return undefined;
+  const whole = cidrOf(firstOf(low), lengthOf(low) - 1);
+  return firstOf(whole) === firstOf(low) && containsCidr(whole, high) && low !== high ? whole : undefined;
+}
+
+/** By family, then by first address; of two that begin together the larger comes first. */
+function compare(a: Cidr, b: Cidr): number {
+  const difference = ipToBigInt(firstOf(a)) - ipToBigInt(firstOf(b));
+  return cidrFamily(a) - cidrFamily(b) || (difference < 0n ? -1 : difference > 0n ? 1 : 0) || lengthOf(a) - lengthOf(b);
+}
+
 /** Every address of the block, in order, lazily. */
 export function* addressesOf(cidr: Cidr): Generator<Ip> {
   const [first, family, size] = [ipToBigInt(firstOf(cidr)), cidrFamily(cidr), sizeOf(cidr)];

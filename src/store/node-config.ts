@@ -13,15 +13,15 @@ const cloud = z.discriminatedUnion('type', [
 /** Numbers by which Flatpod marks what is its own in the kernel; the defaults are clear of those that other programs are known to use. */
 const numbers = z.strictObject({
   protocol: z.int().min(80).max(255).default(114).describe('rtnetlink protocol of all our routes and rules'),
-  priorityToPod: z.int().min(2).max(32765).default(700).describe('rule: to Pod → main'),
+  priorityToPod: z.int().min(2).max(32765).default(700).describe('rule: everything → table of Pods'),
   priorityMark: z.int().min(2).max(32765).default(720).describe("rule: by connection mark → the interface's table"),
-  priorityFromPod: z.int().min(2).max(32765).default(740).describe("rule: from Pod → the interface's table"),
+  priorityFromPod: z.int().min(2).max(32765).default(740).describe('rule: from addresses of an interface → its table'),
   firstTable: z
     .int()
     .min(256)
     .max(0x7fff_0000)
     .default(7000)
-    .describe('table of the interface with device index n: this + n; the first interface uses main'),
+    .describe('table of Pods; this + n: table of the interface with device index n (the first interface uses main)'),
   markMask: z.int().min(1).max(0xffff_ffff).default(0x6e).describe('mark bits that hold the number of an interface (0x6e)'),
   snatMark: z.int().min(1).max(0xffff_ffff).default(0x1000).describe('mark bit of connections that leave the VPC (0x1000)'),
   linkPrefix: z

@@ -14,7 +14,6 @@ import { openDatabase } from '../../src/store/sqlite.ts';
 import { refuse, reply, runtimeServer, sandboxList as listOf } from '../cri/server.ts';
 import { testNetns } from '../kernel/namespace.ts';
 
-const numbers = { protocol: 114, priorityToPod: 700, priorityFromPod: 740 };
 const grace_ms = 60_000;
 /** Later than any starting sandbox is waited for: attachments here are made at 0. */
 const LATER = 1_000_000;
@@ -36,7 +35,7 @@ function nodeWith(pods: readonly { readonly netns: string; readonly pod?: PodIde
   for (const [i, { netns, pod = {}, hostEnd = `fptsweep${i}` }] of pods.entries()) {
     const mac = `02:00:00:00:00:0${i}`;
     const ends = { netns, ifname: 'eth0', mac, hostEnd, hostMac: mac, mtu: 1500, owner: 'x' };
-    const one = { datapath: 'routed-veth', ...ends, addresses: [`192.0.2.${i}`], table: 254, numbers };
+    const one = { datapath: 'routed-veth', ...ends, addresses: [`192.0.2.${i}`], podTable: 7000, protocol: 114 };
     const row = { container: `c${i}`, ifname: 'eth0', network: 'n', pod, netns, subnet: 's', nic: 'nic', created_ms: 0 } as const;
     attachments.open({ ...row, state: 'ready', interface: readPodInterface(one) });
   }

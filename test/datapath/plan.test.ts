@@ -28,8 +28,8 @@ const pod: PodInterface = {
   mtu: 1400,
   owner: 'flatpod:c:eth0',
   addresses: [parseIp('10.20.0.9')],
-  table: 7001,
-  numbers: { protocol: 114, priorityToPod: 700, priorityFromPod: 740 },
+  podTable: 7000,
+  protocol: 114,
 };
 
 const words = (of: PodInterface): string[] =>
@@ -38,9 +38,7 @@ const words = (of: PodInterface): string[] =>
 test('routed-veth for IPv4 is this list', () => {
   assert.deepEqual(words(pod), [
     'host: veth fp1 with peer eth0',
-    'host: route 10.20.0.9/32 dev fp1 table main',
-    'host: rule 700: to 10.20.0.9/32 lookup main',
-    'host: rule 740: from 10.20.0.9/32 lookup 7001',
+    'host: route 10.20.0.9/32 dev fp1 table 7000',
     'pod: link eth0 up',
     'pod: address 10.20.0.9/32 dev eth0',
     'pod: route 169.254.1.1/32 dev eth0 table main',
@@ -56,9 +54,7 @@ test('dual stack adds the same for IPv6, whose gateway is on the link by itself'
     dual.filter((line) => !four.includes(line)),
     [
       'pod: sysctl net/ipv6/conf/default/disable_ipv6 = 0',
-      'host: route 2001:db8::9/128 dev fp1 table main',
-      'host: rule 700: to 2001:db8::9/128 lookup main',
-      'host: rule 740: from 2001:db8::9/128 lookup 7001',
+      'host: route 2001:db8::9/128 dev fp1 table 7000',
       'pod: address 2001:db8::9/128 dev eth0',
       'pod: route ::/0 via fe80::1 dev eth0 table main',
       'pod: neighbour fe80::1 lladdr 02:00:00:00:00:01 dev eth0 permanent',
@@ -72,7 +68,7 @@ test('dual stack adds the same for IPv6, whose gateway is on the link by itself'
 
 test('an interface that was stored is read again as it was; anything else is refused by field', () => {
   assert.deepEqual(readPodInterface(JSON.parse(JSON.stringify(pod))), pod);
-  for (const field of ['mac', 'hostEnd', 'mtu', 'addresses', 'numbers', 'datapath']) {
+  for (const field of ['mac', 'hostEnd', 'mtu', 'addresses', 'podTable', 'protocol', 'datapath']) {
     assert.throws(() => readPodInterface({ ...pod, [field]: null }), new RegExp(field), field);
   }
   fc.assert(
@@ -122,6 +118,7 @@ test('the node wants nothing of its first NIC but a reply rule; a further one ge
   ).map(describe);
   assert.deepEqual(plan, [
     'sysctl net/ipv4/ip_forward = 1',
+    'rule 700: all (IPv4) lookup 7000',
     'rule 720: fwmark 0x2/0x6e lookup main',
     'sysctl net/ipv4/conf/eth0/rp_filter = 2',
     'link eth1 up mtu 1500',
@@ -133,6 +130,25 @@ test('the node wants nothing of its first NIC but a reply rule; a further one ge
     'sysctl net/ipv4/conf/eth1/rp_filter = 2',
     'nft table inet flatpod',
   ]);
+});
+
+test('a further NIC has one rule for all blocks that can be written as one, and none is for the first', () => {
+  const blocks = ['10.20.0.16/28', '10.20.0.32/28', '10.20.0.48/28', '10.20.0.4/32'].map(parseCidr);
+  const of = (deviceIndex: number): string[] =>
+    nodePlan(config(), [{ nic: { ...nic(deviceIndex), blocks }, link: 'eth' }], [])
+      .filter((object) => object.kind === 'rule' && object.priority === 740)
+      .map(describe);
+  assert.deepEqual(of(0), []);
+  assert.deepEqual(of(1), [
+    'rule 740: from 10.20.0.4/31 lookup 7001',
+    'rule 740: from 10.20.0.16/28 lookup 7001',
+    'rule 740: from 10.20.0.32/27 lookup 7001',
+  ]);
+});
+
+test('Pods that were made under other numbers are found as well', () => {
+  const rules = nodePlan(config(), [], [], [7000, 6000]).filter((object) => object.kind === 'rule');
+  assert.deepEqual(rules.map(describe), ['rule 700: all (IPv4) lookup 7000', 'rule 700: all (IPv4) lookup 6000']);
 });
 
 test('the host table is what nft accepts: no NIC, one, three; SNAT on, off, with exclusions', () => {

@@ -123,8 +123,8 @@ test('with the capabilities of the unit and no others, the agent serves ADD, CHE
       const config = { prevResult: JSON.parse(answer.stdout) as unknown };
       assert.equal((await node.call('CHECK', pod, { config })).stdout, '');
       const [address = ''] = (await node.report()).pods.flatMap(({ addresses }) => addresses);
-      node.ip(`route del ${address}`);
-      await eventually('the route is put back', () => node.ip(`route show ${address}`) !== '');
+      node.ip(`route del ${address} table 7000`);
+      await eventually('the route is put back', () => node.ip(`route show ${address} table all proto 114`) !== '');
       assert.deepEqual(await node.ask('check'), { differences: [] });
       assert.equal((await node.call('DEL', pod)).status, 0);
     }

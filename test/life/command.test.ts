@@ -53,7 +53,7 @@ test('status shows node, NICs, pool and Pods; check names a difference and ends 
 
   assert.deepEqual(await flatpod('check', ...socket), { status: 0, out: 'The kernel holds what it should.\n', err: '' });
   const [link = ''] = report.pods.map((one) => one.link);
-  assert.match(node.ip(`route show ${address}`), new RegExp(`dev ${link} `));
+  assert.match(node.ip(`route show ${address} table 7000`), new RegExp(`dev ${link} `));
   execFileSync('ip', ['-n', basename(pod.netns), 'route', 'del', 'default']);
   const wrong = await flatpod('check', ...socket);
   assert.equal(wrong.status, 1);

@@ -37,11 +37,11 @@ async function whole(node: TestNode, pods: number): Promise<void> {
   assert.equal(links.length, pods, 'one host end a Pod');
   assert.equal(
     node
-      .ip('rule show')
+      .ip('route show table all proto 114')
       .split('\n')
-      .filter((line) => line.startsWith('700:')).length,
+      .filter((line) => / dev fp/.test(line)).length,
     pods,
-    'one rule to each Pod',
+    'one route to each Pod',
   );
 }
 
@@ -268,6 +268,6 @@ test('a database that is damaged is refused with what to do; --rebuild starts an
     deleteNetns(pod.netns.slice(NAMED.length + 1));
   }
   await eventually('its address is free again', async () => (await node.report()).pools[0]?.inUse === 2);
-  await eventually('its rules are gone', () => !node.ip('rule show').includes(`from ${lost[3]} `));
+  await eventually('its route is gone', () => !node.ip('route show table all proto 114').includes(`${lost[3]} `));
   await whole(node, 2);
 });

@@ -7,6 +7,7 @@ import { bitsOf, type Family, type Ip, familyOf, ipFromBigInt, ipToBigInt, parse
 import {
   addressAt,
   addressesOf,
+  aggregate,
   cidrFamily,
   cidrOf,
   contains,
@@ -20,6 +21,7 @@ import {
   sizeOf,
   splitPrefix,
   tryParseCidr,
+  type Cidr,
 } from '../../src/net/cidr.ts';
 
 const ipOf = (family: Family) => fc.bigInt({ min: 0n, max: 2n ** BigInt(bitsOf(family)) - 1n }).map((value) => ipFromBigInt(value, family));
@@ -116,3 +118,23 @@ for (const bad of [
     assert.throws(() => parseCidr(bad), RangeError);
   });
 }
+
+test('aggregated blocks hold exactly the same addresses, and could not be fewer of any two', () => {
+  const block = fc
+    .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 24, max: 32 }))
+    .map(([last, length]) => cidrOf(parseIp(`10.0.0.${last}`), length));
+  const held = (cidrs: readonly Cidr[]): string[] => [...new Set(cidrs.flatMap((cidr) => [...addressesOf(cidr)]))].toSorted();
+  fc.assert(
+    fc.property(fc.array(block, { maxLength: 12 }), (cidrs) => {
+      const joined = aggregate(cidrs);
+      assert.deepEqual(held(joined), held(cidrs));
+      for (const [i, a] of joined.entries()) {
+        for (const b of joined.slice(i + 1)) {
+          assert.ok(!overlaps(a, b));
+          const whole = lengthOf(a) === 0 ? a : cidrOf(firstOf(a), lengthOf(a) - 1);
+          assert.ok(lengthOf(a) !== lengthOf(b) || !containsCidr(whole, b), `${a} and ${b} are ${whole}`);
+        }
+      }
+    }),
+  );
+});

@@ -8,7 +8,7 @@ import { readPodInterface } from '../../src/datapath/stored.ts';
 import type { PodInterface } from '../../src/datapath/interface.ts';
 import { NAMED } from '../../src/kernel/netns.ts';
 import { parseIp } from '../../src/net/address.ts';
-import { contains, parseCidr } from '../../src/net/cidr.ts';
+import { aggregate, contains, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import { eventually, type TestNode } from '../life/lab.ts';
 import { nameOf, type Stage, whole } from './stage.ts';
 import { attachmentsOf } from './world.ts';
@@ -35,7 +35,7 @@ interface Row {
 interface Stored {
   readonly rows: readonly Row[];
   readonly leases: readonly string[];
-  readonly nics: readonly CloudNic[];
+  readonly nics: readonly (CloudNic & { readonly deviceIndex: number })[];
 }
 
 /** Waits for what is under way to end. @throws AssertionError that says where two of them differ. */
@@ -101,7 +101,7 @@ function storedBy(node: TestNode): Stored {
   };
 }
 
-/** Exactly the links, routes and rules of the attachments (and the rules of the NICs). A Pod whose namespace is gone may have its rules still: nobody repairs them. */
+/** Exactly the links, routes and rules of the attachments and the rules of the NICs. */
 function kernelAgrees(node: TestNode, { rows, nics }: Stored, gone: ReadonlySet<string>): void {
   const living = rows.filter(({ key }) => !gone.has(key));
   const links = ipJson(node, '-d', 'link', 'show').filter(({ ifname }) => String(ifname).startsWith('fp'));
@@ -113,36 +113,34 @@ function kernelAgrees(node: TestNode, { rows, nics }: Stored, gone: ReadonlySet<
   for (const flag of ['-4', '-6']) {
     const six = flag === '-6';
     const addresses = (of: readonly string[]): string[] => of.filter((address) => address.includes(':') === six);
-    const routes = ipJson(node, flag, 'route', 'show', 'table', 'main', 'proto', '114');
+    const routes = ipJson(node, flag, 'route', 'show', 'table', '7000', 'proto', '114');
     assert.deepEqual(
       routes.map(({ dst, dev }) => `${String(dst)} ${String(dev)}`).toSorted(),
       living.flatMap((row) => addresses(row.interface.addresses).map((address) => `${address} ${row.interface.hostEnd}`)).toSorted(),
       'routes and attachments',
     );
     const rules = ipJson(node, flag, 'rule', 'show').filter(({ protocol, priority }) => protocol === '114' && priority !== 720);
-    const rulesOf = (of: readonly Row[]): string[] =>
-      of.flatMap((row) => addresses(row.interface.addresses).flatMap((ip) => rulesFor(row, ip)));
-    const ofGone = new Set(rulesOf(rows.filter(({ key }) => gone.has(key))));
-    const ofNics = nics.flatMap(({ primary4, primary6, ...nic }) => {
-      const deviceIndex = 'deviceIndex' in nic ? Number(nic.deviceIndex) : 0;
-      const own = [primary4, primary6].filter((address) => address !== undefined);
-      return deviceIndex === 0 ? [] : addresses(own).map((address) => `740 ${address} - ${7000 + deviceIndex}`);
-    });
     assert.deepEqual(
       rules
-        .map(({ priority, src, dst = '-', table }) => [priority, src, dst, table].map(String).join(' '))
-        .filter((rule) => !ofGone.has(rule))
+        .map(
+          ({ priority, src, srclen, table }) => `${String(priority)} ${String(src)}/${String(srclen ?? (six ? 128 : 32))} ${String(table)}`,
+        )
         .toSorted(),
-      [...rulesOf(living), ...ofNics].toSorted(),
-      'rules and attachments',
+      rulesOf(nics, six).toSorted(),
+      'rules and NICs',
     );
   }
 }
 
-/** The rules of one address, as priority, source, destination and table. */
-function rulesFor(row: Row, address: string): string[] {
-  const table = row.interface.table === 254 ? 'main' : row.interface.table;
-  return [`700 all ${address} main`, `740 ${address} - ${table}`];
+/** One to all Pods, and one for each block of a further NIC, as priority, source and table. */
+function rulesOf(nics: readonly Stored['nics'][number][], six: boolean): string[] {
+  if (six && !nics.some((nic) => nic.primary6 !== undefined)) return [];
+  const ofNics = nics.flatMap(({ deviceIndex, primary4, primary6, blocks }) => {
+    if (deviceIndex === 0) return [];
+    const own = [primary4, primary6].filter((address) => address !== undefined).map((address) => hostCidr(parseIp(address)));
+    return aggregate([...own, ...blocks.map((block) => parseCidr(block))]).map((block) => `740 ${block} ${7000 + deviceIndex}`);
+  });
+  return [`700 all/${six ? 128 : 32} 7000`, ...ofNics.filter((rule) => rule.includes(':') === six)];
 }
 
 /** The cloud has granted exactly what the node believes, and each Pod's addresses lie in blocks of its NIC. */

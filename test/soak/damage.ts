@@ -11,13 +11,14 @@ export async function damageHost(stage: Stage, what: (typeof hostDamages)[number
   const { container } = stage.container(box);
   const pod = (await node.report()).pods.find((one) => one.container === container && one.ifname === ifname);
   const [address = '', link = ''] = [pod?.addresses[0], pod?.link];
+  const family = address.includes(':') ? '-6' : '-4';
   switch (what) {
-    case 'rule to':
-      return tolerant(node.netns, `ip rule del to ${address}`);
-    case 'rule from':
-      return tolerant(node.netns, `ip rule del from ${address}`);
+    case 'rule to Pods':
+      return tolerant(node.netns, `ip ${family} rule del priority 700`);
+    case 'rule of a NIC':
+      return tolerant(node.netns, `ip ${family} rule del priority 740`);
     case 'route':
-      return tolerant(node.netns, `ip route del ${address}`);
+      return tolerant(node.netns, `ip route del ${address} table 7000`);
     case 'link down':
       return tolerant(node.netns, `ip link set ${link} down`);
     case 'link gone':

@@ -10,7 +10,7 @@ export type Call =
   | { readonly verb: 'STATUS'; readonly node: number };
 
 /** What may be taken from the host, and what from inside of a Pod. */
-export const hostDamages = ['rule to', 'rule from', 'route', 'link down', 'link gone', 'table', 'elements', 'NIC routes'] as const;
+export const hostDamages = ['rule to Pods', 'rule of a NIC', 'route', 'link down', 'link gone', 'table', 'elements', 'NIC routes'] as const;
 export const podDamages = ['default route', 'address', 'neighbour', 'link down'] as const;
 
 /** Faults of the cloud. Each has an end, so that the cloud serves again by itself. */

@@ -1,5 +1,6 @@
 /** What all nodes share and what seldom changes: the VPC's blocks and its subnets. Read once for all nodes, and again when old. */
 import type { Clock } from '../cloud/clock.ts';
+import { isFailure } from '../errors/failure.ts';
 import type { Cloud, CloudNetwork, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
 
 /** The VPC and the subnets asked for that exist. */
@@ -10,6 +11,17 @@ export interface Facts {
 
 /** Answers from memory where it can. @throws Failure cloud* of the reads it makes. */
 export type ReadFacts = (ids: ReadonlySet<SubnetId>) => Promise<Facts>;
+
+/** Those of the ids that are subnets. A cloud refuses a whole list for one malformed id: then each is asked for alone, and that one is none. */
+async function knownSubnets(cloud: Cloud, ids: readonly SubnetId[]): Promise<CloudSubnet[]> {
+  try {
+    return await cloud.subnets(ids);
+  } catch (error) {
+    if (!isFailure(error, 'cloudInvalid')) throw error;
+    if (ids.length === 1) return [];
+    return (await Promise.all(ids.map((id) => knownSubnets(cloud, [id])))).flat();
+  }
+}
 
 /** A memory of the VPC that forgets after `keep_ms`. */
 export function factsOf(cloud: Cloud, clock: Clock, keep_ms: number): ReadFacts {
@@ -29,7 +41,7 @@ export function factsOf(cloud: Cloud, clock: Clock, keep_ms: number): ReadFacts 
     const old = [...ids].filter((id) => clock.now_ms() - (subnets.get(id)?.at_ms ?? Number.NEGATIVE_INFINITY) >= keep_ms);
     const at_ms = clock.now_ms();
     if (old.length > 0) {
-      const found = await cloud.subnets(old);
+      const found = await knownSubnets(cloud, old);
       for (const id of old) subnets.set(id, { found: found.find((subnet) => subnet.id === id), at_ms });
     }
     const known = [...ids].flatMap((id) => subnets.get(id)?.found ?? []);

@@ -4,10 +4,10 @@
  * Invariants
  * - a block that was granted stays granted until the agent gave it back or two reads lack it
  * - a block that the agent still lists as returned is not granted anew: it would take the old promise for a new grant's end
- * - blocks somebody else put on the first NIC are never granted
+ * - blocks somebody else put on the first NIC are never granted, and none that no Pod can have, whatever the cloud says
  */
 import type { CloudNic } from '../cloud/cloud.ts';
-import type { Cidr } from '../net/cidr.ts';
+import { type Cidr, contains, containsCidr } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Situation } from './situation.ts';
@@ -57,12 +57,25 @@ function withoutUndefined<T extends object>(facts: T): { [K in keyof T]?: NonNul
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: NonNullable<T[K]> };
 }
 
-function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, { spec, foreign, missing }: Situation): Cidr[] {
+function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, situation: Situation): Cidr[] {
+  const { spec, foreign, missing } = situation;
   const old = before?.blocks ?? [];
-  const there = nic.blocks.filter((block) => !foreign.has(block) && (old.includes(block) || !spec.returned.includes(block)));
+  const impossible = impossibleBlocks(nic, situation);
+  const there = nic.blocks.filter(
+    (block) => !foreign.has(block) && (old.includes(block) || !(spec.returned.includes(block) || impossible.includes(block))),
+  );
   const notSurelyGone = (block: Cidr): boolean =>
     before !== undefined && !isReturned(before, block, spec) && missing.get(blockKey(before, block))?.sure !== true;
   return [...there, ...old.filter((block) => !there.includes(block) && !nic.blocks.includes(block) && notSurelyGone(block))];
+}
+
+/** Blocks that the cloud calls assigned, but that lie outside of the subnet, or hold its gateway or the NIC's own address. */
+export function impossibleBlocks({ subnet, blocks, primary4, primary6 }: CloudNic, { cloudSubnets }: Situation): Cidr[] {
+  const known = cloudSubnets.get(subnet);
+  if (known === undefined) return [];
+  const inside = [known.cidr4, known.cidr6].filter((cidr) => cidr !== undefined);
+  const taken = [primary4, primary6, known.gateway4, known.gateway6].filter((ip) => ip !== undefined);
+  return blocks.filter((block) => !inside.some((cidr) => containsCidr(cidr, block)) || taken.some((ip) => contains(block, ip)));
 }
 
 /**

@@ -9,6 +9,7 @@
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import { heed, relieved } from './heed.ts';
+import { impossibleBlocks } from './grants.ts';
 import { look } from './look.ts';
 import { forgetOld, type NodeMemory, type Picture, noteAskedBack } from './memory.ts';
 import { type Notes, notesOf } from './notes.ts';
@@ -133,6 +134,11 @@ async function tell(
     notes: { intents: plan.intents, foreign: [...situation.foreign] },
   };
   for (const { subnet, text } of plan.growth) if (text !== '') sayOnce(world, memory, node.name, `${subnet} does not grow: ${text}`);
+  for (const nic of situation.nics) {
+    const impossible = impossibleBlocks(nic, situation);
+    const text = `${impossible.join(', ')}: outside of its subnet, or the gateway's or the NIC's own address; no Pod gets that`;
+    if (impossible.length > 0) sayOnce(world, memory, node.name, `the cloud says that ${nic.id} has ${text}`);
+  }
   await publish(world, node, status);
   memory.refusedTokens.clear();
 }

@@ -203,7 +203,10 @@ export function memoryCloud(clock: Clock): MemoryCloud {
         return found;
       }),
     subnets: (ids) =>
-      call('subnets', false, () => ids.flatMap((id) => subnets.get(id) ?? []).map((subnet) => ({ ...subnet, free4: free4(subnet) }))),
+      call('subnets', false, () => {
+        if (ids.some((id) => id.includes(' '))) throw failure('cloudInvalid', { cloud: 'memory', call: 'subnets', text: 'a malformed id' });
+        return ids.flatMap((id) => subnets.get(id) ?? []).map((subnet) => ({ ...subnet, free4: free4(subnet) }));
+      }),
     nics: (filter) =>
       call('nics', false, () => {
         if (Object.keys(filter).length === 0) throw failure('cloudInvalid', { cloud: 'memory', call: 'nics', text: 'an empty filter' });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { notesOf } from '../../src/controller/notes.ts';
 import { failure } from '../../src/errors/failure.ts';
 import { withoutChanges } from '../../src/cloud/limits/changes.ts';
+import { parseCidr } from '../../src/net/cidr.ts';
 import { agent, bench, demand, subnet } from './harness.ts';
 
 const roomy = { nics: 4, addressSlotsPerNic: 64, ipv6SlotsPerNic: 4 };
@@ -206,6 +207,40 @@ test('a subnet in another zone is not asked for, and the status says why', async
   await clock.advance(5000);
   assert.deepEqual(changes(), []);
   assert.match((await status()).growth[0]?.text ?? '', /subnet-b is in zone b, instance i-1 in a/);
+  await running.stop();
+});
+
+test('one PodSubnet whose cloudSubnet is nonsense does not stop the others, and the status names it', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });
+  const bad = subnet('bad', { cloudSubnet: 'no such thing', namespaces: ['x'] });
+  const running = await controller({ subnets: () => [pods({ cloudSubnet: 'subnet-a' }), bad] });
+  const of = (name: string) => ({ subnet: name, inUse: 0, cooling: 0, waiting: 1 });
+  await networks.writeSpec('n1', { instance, demand: [of('pods'), of('bad')], returned: [] });
+  await clock.advance(5000);
+  const { nics, growth } = await status();
+  assert.ok((nics[0]?.blocks.length ?? 0) > 0);
+  assert.match(growth.find((one) => one.subnet === 'bad')?.text ?? '', /no such thing/);
+  await running.stop();
+});
+
+test('blocks that no Pod can have are not granted, whatever the cloud says', async () => {
+  const { clock, cloud, networks, controller, status, lines } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });
+  const running = await controller({ subnets: () => [pods({ cloudSubnet: 'subnet-a' })] });
+  const honest = cloud.nics;
+  const lies = ['8.8.8.8/32', '10.20.0.1/32', '127.0.0.0/28'].map(parseCidr);
+  await demand(networks, instance, { waiting: 1 });
+  await clock.advance(1000);
+  cloud.nics = async (filter) => (await honest(filter)).map((nic) => ({ ...nic, blocks: [...nic.blocks, ...lies] }));
+  await clock.advance(600_000);
+  const { nics } = await status();
+  assert.ok((nics[0]?.blocks.length ?? 0) > 0);
+  assert.deepEqual(
+    nics[0]?.blocks.filter((block) => lies.includes(block)),
+    [],
+  );
+  assert.match(lines.join(''), /the cloud says that nic-\S+ has 8\.8\.8\.8\/32, 10\.20\.0\.1\/32, 127\.0\.0\.0\/28: outside of its subnet/);
   await running.stop();
 });
 

@@ -24,6 +24,8 @@ const GATHER_ms = 250;
 const GATHER_URGENT_ms = 5;
 /** Demand is written again so often even when nothing changed: cooling ends without an event. */
 const REFRESH_ms = 5000;
+/** A NIC that is renamed while it is up makes no event that we hear. */
+const LOOK_AT_NICS_ms = 60_000;
 
 /** What grants need around them. */
 export interface GrantsOptions {
@@ -66,7 +68,8 @@ export class Grants {
       kernel.watch((event) => this.#linkChanged(event)),
     );
     const refresh = setInterval(() => this.demandChanged(false), REFRESH_ms);
-    this.#ends.push(() => clearInterval(refresh));
+    const look = setInterval(() => this.#guarded(() => this.#setUp()), LOOK_AT_NICS_ms);
+    this.#ends.push(() => [refresh, look].forEach(clearInterval));
     const known = await store.get(name);
     if (known !== undefined) this.#guarded(() => this.#take(known));
     this.demandChanged(true);
@@ -115,7 +118,7 @@ export class Grants {
   #setUp(): void {
     if (this.status === undefined) return;
     const { kernel, config, log, pools, podTables } = this.#options;
-    const nics = pluggedIn(kernel, this.status.nics, config.numbers.linkPrefix);
+    const nics = pluggedIn(kernel, this.status.nics);
     const plan = nodePlan(config, nics, this.status.vpcCidrs, podTables);
     if (JSON.stringify(plan) !== JSON.stringify(this.plan)) exchange(kernel, log, this.plan, plan);
     this.nics = nics;

@@ -16,9 +16,22 @@ export async function askAgent<T>(socket: string, question: Question, deadline_m
     ['FLATPOD_PATIENCE_MS', String(deadline_ms)],
   ]);
   const frame = await exchange(socket, encodeFrame({ variables, stdin: new Uint8Array() }), deadline_ms + 1000);
-  const answer = JSON.parse(decodeReply(frame).stdout) as { error?: { code: number; message: string; details: string; hint: string } } & T;
-  if (answer.error !== undefined) throw failure('agentRefused', answer.error);
-  return answer;
+  const answer = objectIn(frame);
+  if (answer === undefined) throw failure('agentSilent', { socket, text: 'who answers there is no agent of Flatpod' });
+  const { error } = answer;
+  if (error === undefined) return answer as T; // the promise of an agent of the same version
+  const { code, message, details, hint } = { code: 0, message: 'no reason given', details: '', hint: '', ...(error as object | null) };
+  throw failure('agentRefused', { code, message, details, hint });
+}
+
+/** undefined when the bytes are no reply, or what it says is no object. */
+function objectIn(frame: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const answer: unknown = JSON.parse(decodeReply(frame).stdout);
+    return typeof answer === 'object' && answer !== null ? { ...answer } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function exchange(socket: string, request: Uint8Array, deadline_ms: number): Promise<Buffer> {

@@ -19,12 +19,13 @@ const cases: readonly (readonly [promise: string, links: readonly Link[], found:
   ['a virtual function is behind the device that stands for it', [link(2, 'eth1'), link(3, 'enP1', { master: 2 })], 'eth1'],
   ['the members of a bond are behind it', [link(2, 'eth1', { master: 7 }), link(7, 'bond0', { kind: 'bond' })], 'bond0'],
   ['a NIC in a bridge is the NIC', [link(2, 'eth1', { master: 7 }), link(7, 'br0', { kind: 'bridge' })], 'eth1'],
-  ['a host end of ours never is', [link(2, 'fp0123', { kind: 'veth' })], undefined],
+  ['a host end of ours never is', [link(2, 'fp0123', { kind: 'veth', alias: 'flatpod:c1:eth0' })], undefined],
+  ['a NIC may have any name', [link(2, 'fp0')], 'fp0'],
 ];
 
 for (const [promise, links, found] of cases) {
   test(promise, () => {
-    const [named] = pluggedIn({ links: () => [...links] }, [nic], 'fp');
+    const [named] = pluggedIn({ links: () => [...links] }, [nic]);
     assert.equal(named?.link, found);
   });
 }

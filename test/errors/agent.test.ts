@@ -17,6 +17,7 @@ import { Pools } from '../../src/agent/pools.ts';
 import { answerQuestion } from '../../src/agent/questions.ts';
 import { status } from '../../src/agent/status.ts';
 import { askAgent } from '../../src/cli/ask.ts';
+import { encodeReply } from '../../src/cni/frame.ts';
 import { drain as drainCommand } from '../../src/cli/drain.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
 import { readPodInterface } from '../../src/datapath/stored.ts';
@@ -186,6 +187,19 @@ test('a command without an agent: FP202 agentSilent; refused by the agent: FP203
   node.attached(ns.path);
   await assert.rejects(askAgent(path, 'drain', 1000), { kind: 'agentRefused', message: /1 Pods are attached \(FP200\)/ });
   assert.match(JSON.stringify(await answerQuestion(node, answering, 'nonsense', 0)), /"code":204,.*nonsense/);
+});
+
+test('who answers a command with something else is no agent', async () => {
+  using node = testNode();
+  const path = join(node.dir, 'cni.sock');
+  for (const stdout of ['', '7', 'null', 'Welcome!']) {
+    const exchange = (): Exchange => ({ take: async () => encodeReply({ status: 0, stdout }), answered: () => undefined });
+    await using _server = await closing(listen(path, exchange));
+    await assert.rejects(askAgent(path, 'report', 1000), { kind: 'agentSilent', details: /no agent of Flatpod/ }, stdout);
+  }
+  const odd = (): Exchange => ({ take: async () => encodeReply({ status: 1, stdout: '{"error":{"code":7}}' }), answered: () => undefined });
+  await using _server = await closing(listen(path, odd));
+  await assert.rejects(askAgent(path, 'report', 1000), { kind: 'agentRefused', message: /no reason given/ });
 });
 
 test('an option that cannot be: FP204 badOption', async () => {

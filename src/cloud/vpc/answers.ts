@@ -2,7 +2,24 @@
 import type { Cidr } from '../../net/cidr.ts';
 import { cidrFamily, lengthOf } from '../../net/cidr.ts';
 import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, InstanceId, NicId, SubnetId, Wanted } from '../cloud.ts';
-import { cidr, count, heldBlock, id, ip, list, Mismatch, mac, object, oneOf, optional, type Read, text, texts, unique } from './shape.ts';
+import {
+  cidr,
+  count,
+  heldBlock,
+  id,
+  ip,
+  list,
+  Mismatch,
+  mac,
+  mtu,
+  object,
+  oneOf,
+  optional,
+  type Read,
+  text,
+  texts,
+  unique,
+} from './shape.ts';
 
 /** The VPC itself. */
 export const networkOf: Read<CloudNetwork> = (value, at) => {
@@ -57,7 +74,7 @@ export const nicOf: Read<CloudNic> = (value, at) => {
     id: id<NicId>(from['id'], `${at}.id`),
     mac: mac(from['mac'], `${at}.mac`),
     subnet: id<SubnetId>(from['subnet'], `${at}.subnet`),
-    mtu: count(from['mtu'], `${at}.mtu`),
+    mtu: mtu(from['mtu'], `${at}.mtu`),
     ...optional(from, 'primary4', ip, at),
     ...optional(from, 'primary6', ip, at),
     blocks: unique(heldBlock)(from['blocks'], `${at}.blocks`),

@@ -20,6 +20,12 @@ export const text: Read<string> = (value, at) => (typeof value === 'string' && v
 export const count: Read<number> = (value, at) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : wrong(at, 'a whole number', value);
 
+/** No IPv4 network carries less (RFC 791), no link of the kernel more. */
+export const mtu: Read<number> = (value, at) => {
+  const bytes = count(value, at);
+  return bytes >= 576 && bytes <= 65_535 ? bytes : wrong(at, 'an MTU', value);
+};
+
 /** An address in any spelling; canonical from here on. */
 export const ip: Read<Ip> = (value, at) => tryParseIp(text(value, at)) ?? wrong(at, 'an address', value);
 

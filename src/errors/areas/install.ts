@@ -8,7 +8,7 @@ export const installErrors = {
     cni: 210,
     message: 'cannot {action} {path}',
     details: '{text}',
-    hint: 'run it as root, on the node itself; what was done before stays, and running it again goes on from there',
+    hint: 'put that right (is it root, on the node itself?) and run it again: what was done before stays, and it goes on from there',
   },
   pluginMissing: {
     code: 211,

@@ -20,7 +20,7 @@ export async function askAgent<T>(socket: string, question: Question, deadline_m
   if (answer === undefined) throw failure('agentSilent', { socket, text: 'who answers there is no agent of Flatpod' });
   const { error } = answer;
   if (error === undefined) return answer as T; // the promise of an agent of the same version
-  const { code, message, details, hint } = { code: 0, message: 'no reason given', details: '', hint: '', ...(error as object | null) };
+  const { code, message, details, hint } = { code: 0, message: 'no reason given', details: '', hint: '', ...error };
   throw failure('agentRefused', { code, message, details, hint });
 }
 

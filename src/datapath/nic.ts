@@ -10,7 +10,7 @@ import { markOf } from './marks.ts';
 const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
 
 /** The table whose default leads out of this NIC: main for the node's first, which the node's own network set-up looks after. */
-export function tableOf(nic: Pick<GrantedNic, 'deviceIndex'>, numbers: Pick<KernelNumbers, 'firstTable'>): number {
+function tableOf(nic: Pick<GrantedNic, 'deviceIndex'>, numbers: Pick<KernelNumbers, 'firstTable'>): number {
   return nic.deviceIndex === 0 ? MAIN_TABLE : numbers.firstTable + nic.deviceIndex;
 }
 

@@ -1,6 +1,6 @@
 /** Which CNI versions a chain of plugins has in common: each says so itself, when executed with CNI_COMMAND=VERSION (CNI specification, section 2). */
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import { failure } from '../errors/failure.ts';
 import type { VersionChoice } from './config-list.ts';
@@ -46,7 +46,7 @@ function versionsOf(path: string): readonly string[] {
     });
     return answer.parse(JSON.parse(stdout)).supportedVersions;
   } catch (cause) {
-    const [plugin = '', directory = ''] = [path.split('/').at(-1), path.slice(0, path.lastIndexOf('/'))];
+    const [plugin, directory] = [basename(path), dirname(path)];
     throw failure('pluginUnusable', { plugin, directory, text: cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '' }, cause);
   }
 }

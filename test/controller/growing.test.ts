@@ -228,7 +228,7 @@ test('blocks that no Pod can have are not granted, whatever the cloud says', asy
   const { clock, cloud, networks, controller, status, lines } = bench();
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });
   const running = await controller({ subnets: () => [pods({ cloudSubnet: 'subnet-a' })] });
-  const honest = cloud.nics;
+  const honest = cloud.nics.bind(cloud);
   const lies = ['8.8.8.8/32', '10.20.0.1/32', '127.0.0.0/28'].map(parseCidr);
   await demand(networks, instance, { waiting: 1 });
   await clock.advance(1000);

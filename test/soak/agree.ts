@@ -123,7 +123,8 @@ function kernelAgrees(node: TestNode, { rows, nics }: Stored, gone: ReadonlySet<
     assert.deepEqual(
       rules
         .map(
-          ({ priority, src, srclen, table }) => `${String(priority)} ${String(src)}/${String(srclen ?? (six ? 128 : 32))} ${String(table)}`,
+          ({ priority, src, srclen, table }) =>
+            `${String(priority)} ${String(src)}/${String(typeof srclen === 'number' ? srclen : six ? 128 : 32)} ${String(table)}`,
         )
         .toSorted(),
       rulesOf(nics, six).toSorted(),

@@ -1,5 +1,5 @@
 /** Which CNI versions a chain of plugins has in common: each says so itself, when executed with CNI_COMMAND=VERSION (CNI specification, section 2). */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import { failure } from '../errors/failure.ts';
@@ -36,14 +36,16 @@ function wanted({ cniVersion, cniVersions = [cniVersion] }: VersionChoice): read
 }
 
 function versionsOf(path: string): readonly string[] {
+  const { stdout, status, error } = spawnSync(path, [], {
+    input: '{"cniVersion":"1.0.0"}',
+    env: { CNI_COMMAND: 'VERSION' },
+    encoding: 'utf8',
+    timeout: ANSWER_WITHIN_ms,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   try {
-    const stdout = execFileSync(path, [], {
-      input: '{"cniVersion":"1.0.0"}',
-      env: { CNI_COMMAND: 'VERSION' },
-      encoding: 'utf8',
-      timeout: ANSWER_WITHIN_ms,
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
+    // A plugin need not read the request: then writing it may fail, and the answer counts all the same.
+    if (status !== 0) throw error ?? new Error(`it ended with ${status ?? 'a signal'}`);
     return answer.parse(JSON.parse(stdout)).supportedVersions;
   } catch (cause) {
     const [plugin, directory] = [basename(path), dirname(path)];

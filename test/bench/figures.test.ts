@@ -46,6 +46,12 @@ test('the table shows what Flatpod is of each other, case by case', () => {
   assert.match(table[3] ?? '', /ms$/);
 });
 
+test('the parts of a whole have bars that add up', () => {
+  const [, first = '', second = ''] = tableOf([rowOf('add/parts', 'a', 'us', [30]), rowOf('add/parts', 'b', 'us', [10])]).split('\n');
+  assert.match(first, / µs +█{38} 75 %$/);
+  assert.match(second, / µs +█{13} 25 %$/);
+});
+
 test('the chart has a bar for each subject, the longest as wide as there is room, and leaves out what was not measured', () => {
   const chart = chartOf([rowOf('add/0', 'flatpod', 'ms', [2]), rowOf('add/0', 'ptp', 'ms', [10])], 'a < b & c');
   const widths = [...chart.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)].map(([, kind, width]) => [kind, Number(width)]);

@@ -7,6 +7,7 @@ import { cloudErrors } from './areas/cloud.ts';
 import { configErrors } from './areas/config.ts';
 import { installErrors } from './areas/install.ts';
 import { kernelErrors } from './areas/kernel.ts';
+import { kubeErrors } from './areas/kube.ts';
 import { poolErrors } from './areas/pool.ts';
 import { requestErrors } from './areas/request.ts';
 import { storeErrors } from './areas/store.ts';
@@ -34,6 +35,7 @@ export const catalogue = {
   ...vpcErrors,
   ...configErrors,
   ...installErrors,
+  ...kubeErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -66,5 +68,6 @@ export const areas: readonly ErrorArea[] = [
   { title: 'The emulated VPC', ranges: [[180, 189]], entries: vpcErrors },
   { title: 'Configuration files', ranges: [[190, 199]], entries: configErrors },
   { title: 'The installer', ranges: [[210, 219]], entries: installErrors },
+  { title: 'The Kubernetes API', ranges: [[220, 239]], entries: kubeErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

@@ -1,0 +1,118 @@
+/** FP220–FP239: the Kubernetes API. */
+import type { ErrorEntry } from '../entry.ts';
+
+/** Entries of this area, by name. */
+export const kubeErrors = {
+  kubeUnreachable: {
+    code: 220,
+    cni: 11,
+    message: 'the Kubernetes API did not answer {call}',
+    details: '{server}: {text}',
+    hint: 'Flatpod goes on serving from what the node was granted and tries again by itself; check that the server is reachable from here',
+  },
+  kubeBusy: {
+    code: 221,
+    cni: 11,
+    message: 'the Kubernetes API has no time for {call}',
+    details: '{text}',
+    hint: 'it is tried again after a pause; API priority and fairness has its reasons in the API server metrics',
+  },
+  kubeNotFound: {
+    code: 222,
+    cni: 222,
+    message: 'there is no {object}',
+    details: '{text}',
+    hint: 'was it deleted? kubectl get shows what there is',
+  },
+  kubeNoSuchResource: {
+    code: 223,
+    cni: 223,
+    message: 'the Kubernetes API has no {resource}',
+    details: '{text}',
+    hint: 'for those of flatpod.dev, install the CRDs: kubectl apply -f deploy/crds/',
+  },
+  kubeConflict: {
+    code: 224,
+    cni: 11,
+    message: '{object} is another by now',
+    details: '{text}',
+    hint: 'Flatpod reads it again and decides anew',
+  },
+  kubeAlreadyExists: {
+    code: 225,
+    cni: 225,
+    message: '{object} exists already',
+    details: '{text}',
+    hint: 'Flatpod reads it and goes on from what it finds',
+  },
+  kubeForbidden: {
+    code: 226,
+    cni: 226,
+    message: 'the Kubernetes API does not permit {call}',
+    details: '{text}',
+    hint: 'compare the ClusterRole and the admission policies with those of the chart: kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:NAME',
+  },
+  kubeUnauthorized: {
+    code: 227,
+    cni: 227,
+    message: 'the Kubernetes API does not know who asks for {call}',
+    details: '{text}',
+    hint: 'the token or certificate has run out or is of another cluster; a mounted token is renewed by kubelet, others by whoever wrote the kubeconfig',
+  },
+  kubeInvalid: {
+    code: 228,
+    cni: 228,
+    message: 'the Kubernetes API refuses {call}',
+    details: '{text}',
+    hint: 'the text names the field; CRDs of another version than the program are one cause: kubectl apply -f deploy/crds/',
+  },
+  kubeExpired: {
+    code: 229,
+    cni: 11,
+    message: 'the Kubernetes API does not remember the version that {call} begins with',
+    details: '{text}',
+    hint: 'Flatpod reads the whole list again',
+  },
+  kubeGarbled: {
+    code: 230,
+    cni: 11,
+    message: 'the Kubernetes API answered {call} with something that cannot be read',
+    details: '{text}',
+    hint: 'is {server} an API server, with no proxy in between that answers for it?',
+  },
+  kubeTooLarge: {
+    code: 231,
+    cni: 231,
+    message: 'the answer to {call} is too large',
+    details: 'at most {limit} bytes are read',
+    hint: 'please report what is that large: kubectl get --raw shows it',
+  },
+  kubeconfigInvalid: {
+    code: 232,
+    cni: 232,
+    message: 'the kubeconfig {path} cannot be used',
+    details: '{text}',
+    hint: 'kubectl --kubeconfig {path} config view shows what it says',
+  },
+  kubeconfigUnsupported: {
+    code: 233,
+    cni: 233,
+    message: 'the kubeconfig {path} asks for {what}',
+    details: '{text}',
+    hint: 'use client certificates or a token: kubectl create token makes one for a ServiceAccount',
+  },
+  credentialUnreadable: {
+    code: 234,
+    cni: 11,
+    message: '{what} for the Kubernetes API cannot be read from {path}',
+    details: '{text}',
+    hint: 'it must be a regular file that this user may read; it is read again with the next call',
+  },
+  notInCluster: {
+    code: 235,
+    cni: 235,
+    message: 'there is no ServiceAccount to reach the Kubernetes API with',
+    details: '{text}',
+    hint: 'outside a Pod, name a kubeconfig in spec.cluster.kubeconfig; in one, leave automountServiceAccountToken on',
+  },
+} as const satisfies Record<string, ErrorEntry>;

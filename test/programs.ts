@@ -1,6 +1,6 @@
 /** Programs that the tests run beside ours: what scripts/setup-test.sh built, unpacked or installed. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
@@ -36,15 +36,26 @@ export const programs = {
   cnitool: (): string => found(join(built('cni'), 'cnitool')),
   /** The folder of a set, for CNI_PATH. */
   plugins: (set: PluginSet): string => found(set === 'debian' ? '/usr/lib/cni' : built('cni')),
+  /** A program of Kubernetes, of etcd, or what Kubernetes' own tests consist of. */
+  kube: (name: 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kube-proxy' | 'kubelet' | 'kubectl'): string =>
+    found(join(built('kube'), name), bringsE2e),
+  etcd: (): string => found(join(built('etcd'), 'etcd'), bringsE2e),
+  coredns: (): string => found(join(built('coredns'), 'coredns'), bringsE2e),
+  e2e: (name: 'e2e.test' | 'ginkgo' | 'agnhost' | 'localhost.crt' | 'localhost.key'): string =>
+    found(join(built('e2e', 'kube'), name), bringsE2e),
   /** One static binary. */
   busybox: (): string => found(join(cache, 'debian/busybox-static/bin/busybox')),
 } as const;
 
-/** The folder of a Go module's programs, named after its pins as the script does. */
-function built(module: 'cni' | 'containerd'): string {
-  const pins = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum']) pins.update(readFileSync(join(root, 'test/go', module, file)));
-  return found(join(cache, 'bin', `${module}-${pins.digest('hex').slice(0, 16)}`));
+const bringsE2e = 'make e2e, or scripts/setup-e2e.sh alone';
+
+/** The folder of a Go module's programs, named after its pins, and our own source beside them, as the script does. */
+function built(name: string, module = name): string {
+  const folder = join(root, 'test/go', module);
+  const own = readdirSync(folder).filter((file) => file.endsWith('.go'));
+  const hash = createHash('sha256');
+  for (const file of ['go.mod', 'go.sum', ...own.toSorted()]) hash.update(readFileSync(join(folder, file)));
+  return join(cache, 'bin', `${name}-${hash.digest('hex').slice(0, 16)}`);
 }
 
 function onPath(name: string): string {
@@ -53,7 +64,7 @@ function onPath(name: string): string {
   return found(join(folder ?? '/usr/bin', name));
 }
 
-function found(path: string): string {
-  if (!existsSync(path)) throw new Error(`${path} is missing: run make test, or scripts/setup-test.sh alone`);
+function found(path: string, brings = 'make test, or scripts/setup-test.sh alone'): string {
+  if (!existsSync(path)) throw new Error(`${path} is missing: run ${brings}`);
   return path;
 }

@@ -1,5 +1,9 @@
 /** Access of a Pod by its mounted ServiceAccount (kubernetes.io/docs/tasks/run-application/access-api-from-pod). */
-import type { Access } from './access.ts';
+import { existsSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import { failure } from '../errors/failure.ts';
+import { type Access, readCredential, readToken } from './access.ts';
 
 /** Where kubelet tells a Pod of its cluster. */
 export interface PodSurroundings {
@@ -14,5 +18,21 @@ export interface PodSurroundings {
  * @throws Failure notInCluster
  */
 export function accessInCluster(surroundings: PodSurroundings = {}): Access {
-  throw new Error(`not yet: ${String(surroundings.folder)}`);
+  const { env = process.env, folder = '/var/run/secrets/kubernetes.io/serviceaccount' } = surroundings;
+  const host = env['KUBERNETES_SERVICE_HOST'];
+  const port = env['KUBERNETES_SERVICE_PORT'];
+  if (!host || !port)
+    throw failure('notInCluster', { text: 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not in the environment' });
+  const token = join(folder, 'token');
+  if (!existsSync(token)) throw failure('notInCluster', { text: `there is no ${token}` });
+  const namespace = join(folder, 'namespace');
+  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  if (!URL.canParse(server))
+    throw failure('notInCluster', { text: `KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT make no URL: ${server}` });
+  return {
+    server,
+    unverified: false,
+    ...(existsSync(namespace) ? { namespace: readCredential(namespace, 'the namespace').trim() } : {}),
+    credentials: () => ({ token: readToken(token), authority: readCredential(join(folder, 'ca.crt'), 'the authority certificate') }),
+  };
 }

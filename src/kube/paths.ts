@@ -1,4 +1,4 @@
-/** Which objects a request is about (kubernetes.io/docs/reference/using-api/api-concepts). */
+/** Which objects a request is about, and the URL for it (kubernetes.io/docs/reference/using-api/api-concepts). */
 
 /** A kind of objects, by the plural that stands in URLs. */
 export interface Resource {
@@ -28,4 +28,34 @@ export interface Selection {
   readonly fieldSelector?: string;
   /** `app=web,tier in (a,b)`. */
   readonly labelSelector?: string;
+}
+
+/** What stands behind the `?`; what is undefined is left out. */
+export type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** `/apis/flatpod.dev/v1alpha1/podsubnets/web/status?…`. Names are escaped: they come from files and annotations. */
+export function urlOf(at: Collection | ObjectPath, query: Query = {}): string {
+  const { group, version, resource, namespace } = at;
+  const parts = [...(group === '' ? ['api'] : ['apis', group]), version];
+  if (namespace !== undefined) parts.push('namespaces', namespace);
+  parts.push(resource);
+  if ('name' in at) parts.push(at.name, ...(at.subresource === undefined ? [] : [at.subresource]));
+  const path = parts.map((part) => `/${segment(part)}`).join('');
+  const asked = Object.entries(query).filter(([, value]) => value !== undefined);
+  return asked.length === 0 ? path : `${path}?${asked.map(([key, value]) => `${key}=${encodeURIComponent(String(value))}`).join('&')}`;
+}
+
+/** An empty part, or one of dots, would name another object than meant. */
+function segment(part: string): string {
+  if (part === '' || part === '.' || part === '..') throw new RangeError(`"${part}" is no part of a path`);
+  return encodeURIComponent(part);
+}
+
+/** As people write it: `pods default/web`, `podsubnets.flatpod.dev web/status`. */
+export function nameOf(at: Collection | ObjectPath): string {
+  const { group, resource, namespace } = at;
+  const kind = group === '' ? resource : `${resource}.${group}`;
+  if (!('name' in at)) return namespace === undefined ? kind : `${kind} in ${namespace}`;
+  const name = namespace === undefined ? at.name : `${namespace}/${at.name}`;
+  return `${kind} ${name}${at.subresource === undefined ? '' : `/${at.subresource}`}`;
 }

@@ -84,7 +84,7 @@ export const kubeErrors = {
     code: 231,
     cni: 231,
     message: 'the answer to {call} is too large',
-    details: 'at most {limit} bytes are read',
+    details: '{text}',
     hint: 'please report what is that large: kubectl get --raw shows it',
   },
   kubeconfigInvalid: {
@@ -114,5 +114,19 @@ export const kubeErrors = {
     message: 'there is no ServiceAccount to reach the Kubernetes API with',
     details: '{text}',
     hint: 'outside a Pod, name a kubeconfig in spec.cluster.kubeconfig; in one, leave automountServiceAccountToken on',
+  },
+  kubeFailing: {
+    code: 236,
+    cni: 11,
+    message: 'the Kubernetes API failed at {call}',
+    details: '{text}',
+    hint: 'it is tried again after a pause; the log of the API server, of etcd or of an admission webhook says why',
+  },
+  kubeUntrusted: {
+    code: 237,
+    cni: 237,
+    message: 'the Kubernetes API at {server} does not prove who it is',
+    details: '{text}',
+    hint: 'certificate-authority of the kubeconfig, or ca.crt of the ServiceAccount, must have signed its certificate, and the certificate must name this server',
   },
 } as const satisfies Record<string, ErrorEntry>;

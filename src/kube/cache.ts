@@ -8,11 +8,11 @@
  */
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
-import { complaintOf, type Identity, identityOf } from './answers.ts';
 import type { KubeApi, Parse } from './api.ts';
 import { type ElapsedClock, elapsedClock } from './clock.ts';
 import { follow } from './follow.ts';
-import { type Collection, nameOf, type Selection } from './paths.ts';
+import { type Change, holding } from './held.ts';
+import type { Collection, Selection } from './paths.ts';
 
 /** What to hold. */
 export interface Watched<T> extends Selection {
@@ -23,10 +23,7 @@ export interface Watched<T> extends Selection {
   readonly oldIsFine?: boolean;
 }
 
-/** One change, told once. `key` is `namespace/name`, or the name where there are no namespaces. */
-export type Change<T> =
-  | { readonly kind: 'set'; readonly key: string; readonly object: T; readonly before: T | undefined }
-  | { readonly kind: 'gone'; readonly key: string; readonly before: T };
+export type { Change } from './held.ts';
 
 /** With what to work. */
 export interface CacheOptions<T> {
@@ -54,13 +51,16 @@ export interface ObjectCache<T> {
 export function watchObjects<T>(api: Pick<KubeApi, 'list' | 'watch'>, watched: Watched<T>, options: CacheOptions<T>): ObjectCache<T> {
   const { log, clock = elapsedClock, random = Math.random } = options;
   const news = tell(options);
-  const held = holding(watched, log, news.push);
+  const { at, parse, fieldSelector, labelSelector, oldIsFine = false } = watched;
+  const held = holding(at, parse, log, news.push);
   const stopping = new AbortController();
   const { promise: synced, resolve: sync } = Promise.withResolvers<void>();
   let up = false;
   let seen_ms: number | undefined;
-  const { at, fieldSelector, labelSelector, oldIsFine = false } = watched;
-  const selection = { ...(fieldSelector === undefined ? {} : { fieldSelector }), ...(labelSelector === undefined ? {} : { labelSelector }) };
+  const selection = {
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+  };
   const follower = {
     all(objects: readonly unknown[]): void {
       held.replace(objects);
@@ -117,62 +117,6 @@ function tell<T>({ changed, log }: CacheOptions<T>) {
     stop(): void {
       stopped = true;
       waiting = [];
-    },
-  };
-}
-
-/** One object as it is held. */
-interface Held<T> extends Identity {
-  readonly object: T;
-}
-
-/** The objects themselves. */
-function holding<T>({ at, parse }: Watched<T>, log: Log, push: (change: Change<T>) => void) {
-  const objects = new Map<string, Held<T>>();
-  /** What was said of those that cannot be parsed, by key. */
-  const bad = new Map<string, string>();
-  const drop = (key: string): void => {
-    const before = objects.get(key);
-    bad.delete(key);
-    if (!objects.delete(key) || before === undefined) return;
-    push({ kind: 'gone', key, before: before.object });
-  };
-  const put = (id: Identity, value: unknown): void => {
-    const { key, uid, resourceVersion } = id;
-    if (objects.has(key) && objects.get(key)?.uid !== uid) drop(key);
-    const before = objects.get(key);
-    if (before?.resourceVersion === resourceVersion) return;
-    try {
-      const object = parse(value);
-      objects.set(key, { key, uid, resourceVersion, object });
-      bad.delete(key);
-      push({ kind: 'set', key, object, before: before?.object });
-    } catch (error) {
-      const complaint = complaintOf(error);
-      if (bad.get(key) === complaint) return;
-      bad.set(key, complaint);
-      log.warn(`${nameOf(at)} ${key} cannot be read and is ${before === undefined ? 'left out' : 'taken as it was before'}: ${complaint}`);
-    }
-  };
-  const identified = (value: unknown): Identity | undefined => {
-    const id = identityOf(value);
-    if (id === undefined) log.warn(`the API server sent one of ${nameOf(at)} without name, uid or version`);
-    return id;
-  };
-  return {
-    get: (key: string): T | undefined => objects.get(key)?.object,
-    list: (): T[] => [...objects.values()].map(({ object }) => object),
-    take({ type, object }: { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: unknown }): void {
-      const id = identified(object);
-      if (id === undefined) return;
-      if (type === 'DELETED') drop(id.key);
-      else put(id, object);
-    },
-    replace(values: readonly unknown[]): void {
-      const ids = values.map((value) => ({ value, id: identified(value) }));
-      const there = new Set(ids.map(({ id }) => id?.key));
-      for (const key of [...objects.keys(), ...bad.keys()]) if (!there.has(key)) drop(key);
-      for (const { value, id } of ids) if (id !== undefined) put(id, value);
     },
   };
 }

@@ -88,7 +88,12 @@ interface Place {
   known: string | undefined;
 }
 
-async function relist(api: Pick<KubeApi, 'list'>, { at, fieldSelector, labelSelector }: Followed, place: Place, to: Follower): Promise<void> {
+async function relist(
+  api: Pick<KubeApi, 'list'>,
+  { at, fieldSelector, labelSelector }: Followed,
+  place: Place,
+  to: Follower,
+): Promise<void> {
   const how = { ...selectors(fieldSelector, labelSelector), ...(place.known === undefined ? {} : { notOlderThan: place.known }) };
   const { items, resourceVersion } = await api.list<unknown>(at, (item) => item, how);
   to.all(items);
@@ -107,7 +112,8 @@ async function watchFrom(api: Pick<KubeApi, 'watch'>, what: Followed, place: Pla
       began: () => to.up(true),
       event(event) {
         const version = versionOf(event.object);
-        if (version === undefined) throw failure('kubeGarbled', { call: `watch ${nameOf(at)}`, server: '', text: 'an object without a version' });
+        if (version === undefined)
+          throw failure('kubeGarbled', { call: `watch ${nameOf(at)}`, server: '', text: 'an object without a version' });
         const { type, object } = event;
         if (type !== 'BOOKMARK') to.one({ type, object });
         place.version = place.known = version;

@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need by themselves.
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-clean test bench fmt lint clean
+.PHONY: help setup build image demo demo-clean test bench fmt lint clean
 
 help:
 	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
@@ -9,6 +9,7 @@ help:
 	@echo 'make test        the whole test suite'
 	@echo 'make bench       Flatpod beside other plugins, side by side; QUICK=1 takes under five minutes, PEERS=all adds those that it is told the place of'
 	@echo 'make build       dist/: the CNI executable and the bundled command'
+	@echo 'make image       dist/flatpod-image.tar: the OCI image, with its layers listed'
 	@echo 'make fmt         formats the sources'
 	@echo 'make lint        format check, types, lint'
 	@echo 'make clean       removes dist/, node_modules/ and .cache/'
@@ -18,6 +19,9 @@ setup:
 
 build: setup
 	@$(NODE) scripts/build.ts
+
+image: build
+	@$(NODE) scripts/image.ts
 
 demo: build
 	@bin/flatpod demo $(if $(KEEP),--keep) $(if $(JSON),--json)

@@ -1,6 +1,8 @@
-/** PodSubnet: a cloud subnet that Pods may use, and how much of it each node may hold. Cluster-scoped; becomes a CRD. */
+/** PodSubnet: a cloud subnet that Pods may use, who may, and how much of it each node may hold. Cluster-scoped; a document of a file, or a CRD. */
 import * as z from 'zod';
-import { addressOrBlock, metadata, name } from './schema-parts.ts';
+import { listAtomic, listSet, rules } from './crd/rules.ts';
+import { labelSelector } from './label-selector.ts';
+import { addressOrBlock, block, conditions, metadata, name } from './schema-parts.ts';
 
 /** How many addresses a node keeps ready. All counts are IPv4 addresses (or IPv6, in a subnet without IPv4). */
 const warm = z.strictObject({
@@ -13,33 +15,121 @@ const perNode = z.strictObject({
   maximum: z.int().min(1).max(65536).default(250).describe('a node never holds more addresses of this subnet than this'),
 });
 
-/** spec of a PodSubnet. */
-const podSubnetSpec = z.strictObject({
-  cloudSubnet: z.string().min(1).describe('the id by which the cloud knows the subnet'),
-  default: z.boolean().default(false).describe('serves Pods that no other PodSubnet names'),
-  namespaces: z.array(name).default([]).describe('namespaces whose Pods use this subnet; empty: none by name'),
-  families: z
-    .array(z.union([z.literal(4), z.literal(6)]))
+const perCluster = z.strictObject({
+  maximum: z
+    .int()
     .min(1)
-    .max(2)
-    .default([4])
-    .describe('which addresses each Pod gets: [4], [6] or [4, 6]'),
-  unit: z
-    .enum(['address', 'prefix'])
-    .default('address')
-    .describe('what is asked of the cloud: single IPv4 addresses or /28 prefixes; IPv6 is always a /80'),
-  datapath: z.enum(['routed-veth']).default('routed-veth').describe('how Pods are connected'),
-  securityGroups: z
-    .array(z.string().min(1))
-    .default([])
-    .describe("security groups of the interfaces made for this subnet; empty: the instance's own"),
-  exclude: z.array(addressOrBlock).default([]).describe('addresses and blocks that no Pod gets'),
-  useFirstNic: z.boolean().default(true).describe("whether the node's first interface serves Pods too, when it lies in this subnet"),
-  warm: warm.prefault({}).describe('addresses that a node keeps ready'),
-  perNode: perNode.prefault({}).describe('what a node may hold'),
+    .max(0xff_ffff)
+    .exactOptional()
+    .describe('all nodes together never hold more addresses of this subnet than this; absent: as many as the cloud gives'),
 });
 
-/** A PodSubnet as it stands in a file or in the API. */
+/** What no field says by itself; src/store/cross-checks.ts says the same of objects in files. */
+const together = rules(
+  {
+    rule: 'self.warm.minimum <= self.perNode.maximum',
+    message: 'warm.minimum is more than perNode.maximum: lower it, or raise perNode.maximum',
+    field: '.warm.minimum',
+  },
+  {
+    rule: 'self.warm.spare <= self.perNode.maximum',
+    message: 'warm.spare is more than perNode.maximum: lower it, or raise perNode.maximum',
+    field: '.warm.spare',
+  },
+  {
+    rule: "self.unit != 'prefix' || !(4 in self.families) || self.perNode.maximum >= 16",
+    message: 'perNode.maximum leaves no room for a /28 prefix, which has 16 addresses: raise it to 16 or more, or write unit: address',
+    field: '.perNode.maximum',
+  },
+  {
+    rule: '!has(self.perCluster.maximum) || self.perCluster.maximum >= self.perNode.maximum',
+    message: 'perCluster.maximum is less than perNode.maximum: raise it, or lower perNode.maximum',
+    field: '.perCluster.maximum',
+  },
+  {
+    rule: '!self.assignable || !self.default',
+    message:
+      'default does not go with assignable: a subnet that one namespace is given for itself cannot serve all others; remove one of them',
+    field: '.default',
+  },
+  {
+    rule: '!self.assignable || (size(self.namespaces) == 0 && !has(self.namespaceSelector) && !has(self.podSelector))',
+    message:
+      'namespaces, namespaceSelector and podSelector do not go with assignable: only namespaces that it is assigned to use such a subnet; remove them, or assignable',
+    field: '.assignable',
+  },
+);
+
+/** spec of a PodSubnet. */
+export const podSubnetSpec = z
+  .strictObject({
+    cloudSubnet: z.string().min(1).max(256).describe('the id by which the cloud knows the subnet'),
+    default: z.boolean().default(false).describe('serves Pods that no other PodSubnet names'),
+    namespaces: z.array(name).max(256).default([]).meta(listSet).describe('namespaces whose Pods use this subnet; empty: none by name'),
+    namespaceSelector: labelSelector
+      .exactOptional()
+      .describe('in a cluster: further namespaces whose Pods use this subnet, by their labels; {}: all namespaces'),
+    podSelector: labelSelector
+      .exactOptional()
+      .describe('in a cluster: only Pods with these labels use this subnet, of the namespaces named or selected, or of all when none are'),
+    nodeSelector: labelSelector
+      .exactOptional()
+      .describe(
+        "in a cluster: only nodes with these labels hold addresses of this subnet, such as those of the subnet's zone; absent: all nodes",
+      ),
+    priority: z
+      .int()
+      .min(-1_000_000)
+      .max(1_000_000)
+      .default(0)
+      .describe('of several subnets that a Pod may use, those with higher numbers are tried first, then those whose name comes first'),
+    assignable: z
+      .boolean()
+      .default(false)
+      .describe(
+        'in a cluster: used only by namespaces whose annotation flatpod.dev/pod-subnet names it, or says auto and is given it as a free one',
+      ),
+    families: z
+      .array(z.literal([4, 6]))
+      .min(1)
+      .max(2)
+      .default([4])
+      .meta(listSet)
+      .describe('which addresses each Pod gets: [4], [6] or [4, 6]'),
+    unit: z
+      .enum(['address', 'prefix'])
+      .default('address')
+      .describe('what is asked of the cloud: single IPv4 addresses or /28 prefixes; IPv6 is always a /80'),
+    datapath: z.enum(['routed-veth']).default('routed-veth').describe('how Pods are connected'),
+    securityGroups: z
+      .array(z.string().min(1).max(256))
+      .max(64)
+      .default([])
+      .meta(listAtomic)
+      .describe("security groups of the interfaces made for this subnet; empty: the instance's own"),
+    exclude: z.array(addressOrBlock).max(1024).default([]).meta(listAtomic).describe('addresses and blocks that no Pod gets'),
+    useFirstNic: z.boolean().default(true).describe("whether the node's first interface serves Pods too, when it lies in this subnet"),
+    warm: warm.prefault({}).describe('addresses that a node keeps ready'),
+    perNode: perNode.prefault({}).describe('what a node may hold'),
+    perCluster: perCluster.prefault({}).describe('in a cluster: what all nodes together may hold'),
+  })
+  .meta(together)
+  .describe('which subnet of the cloud, which Pods use it, and how much of it nodes may hold');
+
+/** status of a PodSubnet, written by the controller. */
+export const podSubnetStatus = z
+  .object({
+    zone: z.string().max(256).exactOptional().describe("the subnet's zone: nodes elsewhere cannot use it"),
+    cidrs: z.array(block).max(16).default([]).meta(listAtomic).describe('the blocks the subnet has'),
+    free: z.int().min(0).exactOptional().describe('addresses that nobody in the cloud holds; may lag behind'),
+    held: z.int().min(0).exactOptional().describe('addresses that all nodes together hold, as perCluster.maximum counts them'),
+    nodes: z.int().min(0).exactOptional().describe('nodes that hold some'),
+    assignedTo: z.array(name).max(256).default([]).meta(listSet).describe('namespaces whose annotation names this assignable subnet'),
+    conditions: conditions.default([]).describe('Ready: the cloud has the subnet and nodes can use it'),
+  })
+  .describe('what became of it');
+
+/** A PodSubnet as it stands in a file. */
 export const podSubnet = z.strictObject({
   apiVersion: z.literal('flatpod.dev/v1alpha1'),
   kind: z.literal('PodSubnet'),
@@ -49,3 +139,5 @@ export const podSubnet = z.strictObject({
 
 /** A PodSubnet that was read, defaults filled in. */
 export type PodSubnet = z.infer<typeof podSubnet>;
+/** What the controller says about one. */
+export type PodSubnetStatus = z.infer<typeof podSubnetStatus>;

@@ -11,6 +11,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
+import { addressHistory, type FormerLease } from './address-history.ts';
 import { inTransaction, pathOf } from './sqlite.ts';
 
 /** Ended rests that one close() forgets: more than it can add. */
@@ -64,6 +65,10 @@ export interface Attachments<I extends { readonly addresses: readonly Ip[] }> {
   close(attachment: Attachment<I>, until_ms: number): void;
   /** Addresses of the subnet that rest still. None rests longer than `longest_ms` from now: the clock may have been set back. */
   resting(subnet: string, now_ms: number, longest_ms: number): RestingAddress[];
+  /** Until when the address rests (ms since the epoch), as it was written; undefined: it does not, or it has ended and is forgotten already. */
+  restsUntil_ms(address: Ip): number | undefined;
+  /** Who had the address before, the latest first; see address-history.ts. An attachment that never served anybody is not among them. */
+  former(address: Ip): FormerLease[];
 }
 
 /**
@@ -82,7 +87,8 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       .map((row) => attachmentOf(row, read, pathOf(database)))
       .map((one) => [keyOf(one), one]),
   );
-  const { insert, insertLease, remove, cool, warm, forget, shorten, cooling, holder, ...statements } = statementsOf(database);
+  const { insert, insertLease, remove, cool, warm, forget, shorten, cooling, rest, holder, ...statements } = statementsOf(database);
+  const history = addressHistory(database);
   const { unwritten, commit } = commitsOf(database, statements.ready);
 
   return {
@@ -127,9 +133,12 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
     },
     close(one, until_ms) {
       commit(() => {
-        remove.run(one.container, one.ifname);
+        const { changes } = remove.run(one.container, one.ifname);
         if (until_ms > 0) for (const address of one.interface.addresses) cool.run(address, one.subnet, Math.ceil(until_ms));
         forget.run(Math.floor(now_ms()), FORGOTTEN_AT_ONCE);
+        // An ADD that failed had addresses for a moment, but nobody ever used them.
+        const served = changes !== 0 && (until_ms > 0 || one.state === 'ready');
+        if (served) for (const address of one.interface.addresses) history.add(formerLease(one, address));
       });
       known.delete(keyOf(one));
     },
@@ -141,7 +150,18 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       // Written by close() alone, from addresses.
       return cooling.all(subnet).map((row) => ({ address: String(row['address']) as Ip, until_ms: Number(row['until_ms']) }));
     },
+    restsUntil_ms(address) {
+      const row = rest.get(address);
+      return row === undefined ? undefined : Number(row['until_ms']);
+    },
+    former: (address) => history.of(address),
   };
+}
+
+/** For people, so by the clock they know, even where that one jumped. */
+function formerLease<I extends { readonly addresses: readonly Ip[] }>(one: Attachment<I>, address: Ip): FormerLease {
+  const { pod, container, subnet, nic, created_ms } = one;
+  return { address, pod, container, subnet, nic, from_ms: created_ms, until_ms: Date.now() };
 }
 
 /** Commits of changes, each of which takes along what answered() noted. */
@@ -171,6 +191,7 @@ function statementsOf(database: DatabaseSync) {
     ),
     shorten: database.prepare('UPDATE cooling SET until_ms = ?2 WHERE subnet = ?1 AND until_ms > ?2'),
     cooling: database.prepare('SELECT address, until_ms FROM cooling WHERE subnet = ?'),
+    rest: database.prepare('SELECT until_ms FROM cooling WHERE address = ?'),
     holder: database.prepare('SELECT container, ifname FROM leases WHERE address = ?'),
   };
 }

@@ -16,4 +16,7 @@ export const schema: readonly string[] = [
    CREATE TABLE cooling (address TEXT PRIMARY KEY, subnet TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;
    CREATE INDEX cooling_by_end ON cooling (until_ms);
    CREATE TABLE node_networks (name TEXT PRIMARY KEY, spec TEXT NOT NULL, status TEXT NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE history (
+     id INTEGER PRIMARY KEY, address TEXT NOT NULL, pod TEXT NOT NULL, container TEXT NOT NULL, subnet TEXT NOT NULL, nic TEXT NOT NULL,
+     from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL);`,
 ];

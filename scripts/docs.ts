@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { controllerConfig } from '../src/store/controller-config.ts';
 import { nodeConfig } from '../src/store/node-config.ts';
 import { podSubnet } from '../src/store/pod-subnet.ts';
 import { errorsPage, errorsPath } from './errors-page.ts';
@@ -30,7 +31,8 @@ const introduction = `# Configuration
 
 *Made by \`scripts/docs.ts\` from the schemas in \`src/store/\`: change those, not this page.*
 
-A standalone agent reads one YAML file: \`flatpod agent --config FILE\`. Its first document is the NodeConfig; each further one is a PodSubnet.
+An agent reads one YAML file: \`flatpod agent --config FILE\`. Its first document is the NodeConfig; each further one is a PodSubnet. In a cluster the NodeConfig
+has \`spec.cluster\` instead of a cloud and an instance, and PodSubnets are objects of the API server ([objects.md](objects.md)).
 \`flatpod config check FILE\` reports every mistake by line, field and remedy. Unknown keys, keys given twice and values out of range are mistakes;
 nothing is ignored or guessed. Without a file the agent serves what needs no cloud.
 
@@ -94,6 +96,7 @@ not asked for, and one goes back only as a whole. A subnet with \`families: [6]\
 export function configurationPage(): string {
   const kinds = [
     ['NodeConfig', 'the first document: which cloud, and how this node’s kernel is used.', nodeConfig],
+    ['ControllerConfig', 'the one document of `flatpod controller --config FILE`, in a cluster.', controllerConfig],
     ['PodSubnet', 'a cloud subnet that Pods may use. Counts are IPv4 addresses, or IPv6 ones in a subnet without IPv4.', podSubnet],
   ] as const;
   const sections = kinds.map(([kind, what, schema]) => {

@@ -1,14 +1,20 @@
 /** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
-import { failure } from '../errors/failure.ts';
+import { failure, isFailure } from '../errors/failure.ts';
+import type { Taken } from '../ipam/pool.ts';
+import { asksForClaim } from './claims.ts';
 import { faultPoint } from './fault-point.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { podInterface } from './pod-interface.ts';
-import { now_ms } from './pools.ts';
+import { now_ms, type Wanting } from './pools.ts';
+import type { PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { chooseSubnet } from './subnet-choice.ts';
+import { chooseSubnets } from './subnet-choice.ts';
+import { untilClaimed } from './until-claimed.ts';
 
 const IPV6_MINIMUM_MTU = 1280;
+/** The runtime may be faster than our watch; a Pod that nobody knows by then is served by what its namespace's name says. */
+const KNOWN_WITHIN_ms = 2000;
 
 /**
  * Leases addresses and commits the attachment.
@@ -16,9 +22,13 @@ const IPV6_MINIMUM_MTU = 1280;
  */
 export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
   const pod = podName(request);
-  const subnet = chooseSubnet(cloud.subnets, { pod, namespace: request.pod.namespace, subnet: request.config.subnet });
-  refuseSmallMtu(request, subnet);
-  const taken = await cloud.pools.lease(subnet, { pod, requested: request.ips }, cloud.config.addressWait_s * 1000);
+  const facts = await factsOf(cloud, request);
+  const candidates = chooseSubnets(cloud.grants.subnets, { pod, namespace: request.pod.namespace, subnet: request.config.subnet, facts });
+  for (const subnet of candidates) refuseSmallMtu(request, subnet);
+  const { subnet, taken } =
+    facts !== undefined && asksForClaim(facts)
+      ? await untilClaimed(node, cloud, facts)
+      : await leaseFromFirst(cloud, candidates, { pod, requested: request.ips });
   faultPoint('add:2 address taken');
   try {
     const nic = cloud.grants.nics.find((named) => named.nic.id === taken.nic);
@@ -49,6 +59,31 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
     cloud.pools.release(subnet.metadata.name, taken.addresses, 0);
     throw error;
   }
+}
+
+/** What the API server says of the Pod; nothing outside of a cluster. */
+async function factsOf({ pods }: CloudPart, { pod }: AddRequest): Promise<PodFacts | undefined> {
+  if (pods === undefined || pod.namespace === undefined || pod.name === undefined) return undefined;
+  return await pods.find(pod.namespace, pod.name, pod.uid, KNOWN_WITHIN_ms);
+}
+
+/** Asks one subnet after the other; those that are full and do not grow are passed over, the last one is asked in any case. */
+async function leaseFromFirst(
+  { pools, config }: CloudPart,
+  candidates: readonly PodSubnet[],
+  wanting: Wanting,
+): Promise<{ subnet: PodSubnet; taken: Taken }> {
+  const end = performance.now() + config.addressWait_s * 1000;
+  const last = candidates.at(-1);
+  for (const subnet of candidates) {
+    if (subnet !== last && !pools.mayServe(subnet)) continue;
+    try {
+      return { subnet, taken: await pools.lease(subnet, wanting, Math.max(0, end - performance.now())) };
+    } catch (error) {
+      if (subnet === last || !isFailure(error, 'addressesExhausted')) throw error;
+    }
+  }
+  throw new Error('there was no candidate');
 }
 
 /** Below 1280 the kernel takes IPv6 off the link, and then refuses its addresses without saying why (RFC 8200, section 5). */

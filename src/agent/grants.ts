@@ -6,6 +6,7 @@
  * - the last known status is enough: without store or controller the node goes on serving from it
  */
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { NicId } from '../cloud/cloud.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { nodePlan } from '../datapath/node.ts';
@@ -15,15 +16,30 @@ import type { KernelEvent } from '../kernel/monitor.ts';
 import { describe, nameOf, type Plan } from '../kernel/state.ts';
 import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
-import type { NodeNetwork, NodeNetworkSpec, NodeNetworkStatus, NodeNetworks } from '../store/node-network.ts';
+import type { Ip } from '../net/address.ts';
+import type { Cidr } from '../net/cidr.ts';
+import type {
+  ClaimAsked,
+  Demand,
+  NodeNetwork,
+  NodeNetworkSpec,
+  NodeNetworkStatus,
+  NodeNetworks,
+  NodeSubnet,
+} from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import { claimedReturned } from './claims.ts';
+import { formerSubnets } from './former-subnets.ts';
 import { pluggedIn } from './nics.ts';
-import type { Pools } from './pools.ts';
+import { now_ms, type Pools } from './pools.ts';
 
 /** Gathers what a burst of ADDs changes into one write; an ADD that waits makes it shorter. */
 const GATHER_ms = 250;
 const GATHER_URGENT_ms = 5;
 /** Demand is written again so often even when nothing changed: cooling ends without an event. */
 const REFRESH_ms = 5000;
+/** In a cluster, numbers that call for nothing are written so seldom. */
+const WRITTEN_ANYWAY_ms = 30_000;
 /** A NIC that is renamed while it is up makes no event that we hear. */
 const LOOK_AT_NICS_ms = 60_000;
 
@@ -31,18 +47,35 @@ const LOOK_AT_NICS_ms = 60_000;
 export interface GrantsOptions {
   readonly name: string;
   readonly config: NodeConfig['spec'];
+  /** The PodSubnets of the configuration; in a cluster the controller says which there are. */
+  readonly subnets: readonly PodSubnet[];
+  /** Names of the PodSubnets that attachments have addresses of, and those addresses. */
+  readonly inUse: () => readonly string[];
+  readonly leased: () => readonly Ip[];
   readonly store: NodeNetworks;
   readonly kernel: Kernel;
   readonly pools: Pools;
   readonly log: Log;
+  /** Absent outside of a cluster. */
+  readonly pods?: ExpectedOfPods;
   /** Tables of Pods that are there already. */
   readonly podTables: readonly number[];
+}
+
+/** What the node's Pods need, of these subnets. */
+export interface ExpectedOfPods {
+  /** Pods without an address that the scheduler has placed here, by subnet. */
+  expected(subnets: readonly PodSubnet[]): ReadonlyMap<string, number>;
+  /** Pods that ask for addresses of their own. */
+  claims(subnets: readonly PodSubnet[]): readonly ClaimAsked[];
 }
 
 /** See the head of this file. */
 export class Grants {
   /** NICs that are plugged in and set up. */
   nics: readonly NamedNic[] = [];
+  /** The PodSubnets whose addresses the node may use. */
+  subnets: readonly PodSubnet[];
   /** The controller's last word; undefined until there was one. */
   status: NodeNetworkStatus | undefined;
   /** What the kernel should hold for the node itself. */
@@ -51,13 +84,15 @@ export class Grants {
   draining: string | undefined;
   readonly #options: GrantsOptions;
   readonly #ends: (() => void)[] = [];
-  /** The spec as it was last written. */
-  #written = '';
+  /** The spec as it was last written, and when. */
+  #written: NodeNetworkSpec | undefined;
+  #written_ms = 0;
   #timer: NodeJS.Timeout | undefined;
   #due_ms = Number.POSITIVE_INFINITY;
 
   constructor(options: GrantsOptions) {
     this.#options = options;
+    this.subnets = options.subnets;
   }
 
   /** Starts following; the status known by then is in effect when this resolves. */
@@ -71,6 +106,7 @@ export class Grants {
     const look = setInterval(() => this.#guarded(() => this.#setUp()), LOOK_AT_NICS_ms);
     this.#ends.push(() => [refresh, look].forEach(clearInterval));
     const known = await store.get(name);
+    this.#chooseSubnets(known?.status);
     if (known !== undefined) this.#guarded(() => this.#take(known));
     this.demandChanged(true);
   }
@@ -110,9 +146,17 @@ export class Grants {
   }
 
   #take(node: NodeNetwork): void {
-    if (node.name !== this.#options.name || JSON.stringify(node.status) === JSON.stringify(this.status)) return;
+    if (node.name !== this.#options.name || isDeepStrictEqual(node.status, this.status)) return;
+    this.#chooseSubnets(node.status);
     this.status = node.status;
     this.#setUp();
+  }
+
+  /** Pools for what may be used, and for what is still held or used of others. */
+  #chooseSubnets(status: NodeNetworkStatus | undefined): void {
+    const { pools, inUse } = this.#options;
+    if (status?.subnets !== undefined) this.subnets = status.subnets.map(asPodSubnet);
+    pools.configure([...this.subnets, ...formerSubnets(this.subnets, [...inUse(), ...(status?.nics ?? []).map(({ subnet }) => subnet)])]);
   }
 
   #setUp(): void {
@@ -138,11 +182,33 @@ export class Grants {
     const { config, pools, store, name } = this.#options;
     const plugged = new Set(this.nics.map(({ nic }) => nic.id));
     const unplugged = (this.status?.nics ?? []).map(({ id }) => id).filter((id) => !plugged.has(id));
-    const spec = specOf(config, pools, unplugged, this.draining);
-    const text = JSON.stringify(spec);
-    if (text === this.#written) return;
+    const returned = [...pools.giveBack(), ...claimedReturned(this.status, new Set(this.#options.leased()))];
+    const claims = this.#options.pods?.claims(this.subnets) ?? [];
+    const spec = specOf(config, this.#demand(), returned, { unplugged, claims, draining: this.draining });
+    if (isDeepStrictEqual(spec, this.#written) || this.#mayWait(spec)) return;
     await store.writeSpec(name, spec);
-    this.#written = text;
+    this.#written = spec;
+    this.#written_ms = performance.now();
+  }
+
+  #demand(): Demand[] {
+    const expected = this.#options.pods?.expected(this.subnets);
+    return this.#options.pools.demand().map((one) => ({ ...one, waiting: Math.max(one.waiting, expected?.get(one.subnet) ?? 0) }));
+  }
+
+  /** In a cluster each write costs the API server: numbers that call for nothing yet may be a while old. */
+  #mayWait(spec: NodeNetworkSpec): boolean {
+    const before = this.#written;
+    if (this.#options.pods === undefined || before === undefined || performance.now() - this.#written_ms > WRITTEN_ANYWAY_ms) return false;
+    const onlyNumbers = isDeepStrictEqual({ ...before, demand: [] }, { ...spec, demand: [] });
+    return onlyNumbers && spec.demand.every((one) => before.demand.some(({ subnet }) => subnet === one.subnet) && !this.#isShort(one));
+  }
+
+  /** Half of the spare addresses are used up, or Pods wait. */
+  #isShort({ subnet, waiting }: Demand): boolean {
+    const spare = this.subnets.find(({ metadata }) => metadata.name === subnet)?.spec.warm.spare ?? 0;
+    const free = this.#options.pools.pool(subnet)?.counts(now_ms()).free ?? 0;
+    return waiting > free || free * 2 < spare;
   }
 
   #guarded(body: () => void): void {
@@ -154,17 +220,27 @@ export class Grants {
   }
 }
 
+function asPodSubnet({ name, spec }: NodeSubnet): PodSubnet {
+  return { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec };
+}
+
 function isNic(mac: string | undefined, status: NodeNetworkStatus | undefined): boolean {
   return status?.nics.some((nic) => nic.mac === mac) === true;
 }
 
-function specOf(config: NodeConfig['spec'], pools: Pools, unplugged: readonly NicId[], draining: string | undefined): NodeNetworkSpec {
+function specOf(
+  config: NodeConfig['spec'],
+  demand: readonly Demand[],
+  returned: readonly Cidr[],
+  { unplugged, claims, draining }: { unplugged: readonly NicId[]; claims: readonly ClaimAsked[]; draining: string | undefined },
+): NodeNetworkSpec {
   return {
-    // The configuration is where the cloud's id enters; from here on it is one.
-    instance: config.instance as NodeNetworkSpec['instance'],
-    demand: pools.demand(),
-    returned: pools.giveBack(),
+    // The configuration is where the cloud's id enters. In a cluster it has none, and nobody asks: the controller goes by the Node.
+    instance: (config.instance ?? '') as NodeNetworkSpec['instance'],
+    demand,
+    returned,
     ...(unplugged.length > 0 && { unplugged }),
+    ...(claims.length > 0 && { claims }),
     ...(draining !== undefined && { draining }),
   };
 }

@@ -3,8 +3,8 @@ import type { PodInterface } from '../datapath/interface.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type * as stored from '../store/attachments.ts';
+import type { NodePods } from '../store/kubernetes/node-pods.ts';
 import type { NodeConfig } from '../store/node-config.ts';
-import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Grants } from './grants.ts';
 import type { Locks } from './locks.ts';
 import type { Pools } from './pools.ts';
@@ -13,8 +13,9 @@ import type { Pools } from './pools.ts';
 export interface CloudPart {
   readonly name: string;
   readonly config: NodeConfig['spec'];
-  readonly subnets: readonly PodSubnet[];
   readonly pools: Pools;
+  /** The node's Pods as the API server knows them; absent outside of a cluster. */
+  readonly pods?: NodePods;
   /** By its public members, so that a test may stand in for it. */
   readonly grants: Pick<Grants, Exclude<keyof Grants, 'follow'>>;
 }

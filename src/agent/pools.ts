@@ -7,11 +7,12 @@
  * - only NICs that are plugged in and set up are leased from
  */
 import { asFailure, type Failure, failure } from '../errors/failure.ts';
-import { Pool, type Refusal, type Taken } from '../ipam/pool.ts';
+import { Pool, type PoolOptions, type Resting, type Taken } from '../ipam/pool.ts';
 import type { Ip } from '../net/address.ts';
-import { type Cidr, contains } from '../net/cidr.ts';
+import { type Cidr, contains, firstOf } from '../net/cidr.ts';
 import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { exhausted, refused } from './pool-errors.ts';
 
 /** ADDs that may wait for one subnet; a node has no more Pods than that. */
 const WAITING_LIMIT = 1024;
@@ -29,8 +30,8 @@ interface Waiting extends Wanting {
 }
 
 interface SubnetPool {
-  readonly subnet: PodSubnet;
-  readonly pool: Pool;
+  subnet: PodSubnet;
+  pool: Pool;
   readonly waiting: Waiting[];
   timer: NodeJS.Timeout | undefined;
 }
@@ -40,24 +41,57 @@ export function now_ms(): number {
   return performance.timeOrigin + performance.now();
 }
 
+/** What a pool is made with, beside its PodSubnet. */
+export interface PoolsOptions {
+  /** Blocks this node gave back and that are granted still; see PoolOptions. */
+  readonly returned?: readonly Cidr[];
+  /** Addresses in use by Pods without a record (orphans.ts). */
+  readonly orphans?: readonly Ip[];
+  /** What the node's state says of a subnet: asked whenever its pool is made. */
+  readonly known?: (subnet: string) => Known;
+  /** Called synchronously whenever the numbers change; urgent when an ADD waits. */
+  readonly demandChanged: (urgent: boolean) => void;
+}
+
+/** Addresses that are not free. */
+export interface Known {
+  readonly leased: readonly Ip[];
+  readonly resting: readonly Resting[];
+}
+
 /** See the head of this file. */
 export class Pools {
   readonly #pools = new Map<string, SubnetPool>();
   readonly #orphans: Set<Ip>;
-  readonly #demandChanged: (urgent: boolean) => void;
+  readonly #options: PoolsOptions;
   #growth: readonly Growth[] = [];
+  /** Addresses that belong to claims: no pool knows of them. */
+  #claimed: ReadonlySet<Ip> = new Set();
+
+  constructor(subnets: readonly PodSubnet[], options: PoolsOptions) {
+    this.#orphans = new Set(options.orphans);
+    this.#options = options;
+    for (const subnet of subnets) this.#make(subnet, options.returned ?? []);
+  }
 
   /**
-   * `demandChanged` is called synchronously whenever the numbers change; urgent when an ADD waits. `returned`: see PoolOptions.
-   * `orphans`: addresses in use by Pods without a record (orphans.ts).
+   * Makes the pools those of the subnets: new ones are made, changed ones made anew from what the node's state knows, others end with an error for
+   * those who wait. Grants take effect with the next grant(). Call it on a turn of its own: what is leased must have been committed.
    */
-  constructor(subnets: readonly PodSubnet[], returned: readonly Cidr[], orphans: readonly Ip[], demandChanged: (urgent: boolean) => void) {
-    this.#orphans = new Set(orphans);
-    this.#demandChanged = demandChanged;
+  configure(subnets: readonly PodSubnet[]): void {
+    const names = new Set(subnets.map(({ metadata }) => metadata.name));
+    for (const [name, own] of this.#pools) {
+      if (names.has(name)) continue;
+      this.#pools.delete(name);
+      clearTimeout(own.timer);
+      const reason = `PodSubnet ${name} is no longer for this node`;
+      for (const waiting of own.waiting.splice(0)) waiting.settle(failure('noSubnet', { pod: waiting.pod, reason }));
+    }
     for (const subnet of subnets) {
-      const { families, exclude, perNode } = subnet.spec;
-      const pool = new Pool({ families, exclude, maximum: perNode.maximum, returned });
-      this.#pools.set(subnet.metadata.name, { subnet, pool, waiting: [], timer: undefined });
+      const own = this.#pools.get(subnet.metadata.name);
+      if (own === undefined) this.#make(subnet, []);
+      else if (JSON.stringify(poolPart(own.subnet)) === JSON.stringify(poolPart(subnet))) own.subnet = subnet;
+      else Object.assign(own, { subnet, pool: this.#poolOf(subnet, own.pool.giveBack(now_ms())) });
     }
   }
 
@@ -70,8 +104,14 @@ export class Pools {
   grant({ nics, growth }: NodeNetworkStatus, plugged: ReadonlySet<string>): string[] {
     this.#growth = growth;
     const granted = nics.flatMap((nic) => nic.blocks);
+    const claimed = new Set(nics.flatMap((nic) => nic.claimed ?? []));
+    this.#claimed = new Set([...claimed].map(firstOf));
     return [...this.#pools].flatMap(([name, own]) => {
-      const serving = nics.filter((nic) => nic.subnet === name);
+      const serving = nics
+        .filter((nic) => nic.subnet === name)
+        .map((nic) => ({ ...nic, blocks: nic.blocks.filter((block) => !claimed.has(block)) }));
+      // An address that was a claim's and is anyone's now may be in use still.
+      this.#restore(own);
       const overlapping = own.pool.grant(
         serving.filter((nic) => plugged.has(nic.id)),
         granted,
@@ -94,11 +134,19 @@ export class Pools {
     const own = this.#of(subnet);
     const taken = own.waiting.length > 0 ? undefined : this.#tryTake(own, wanting);
     if (taken !== undefined) {
-      this.#demandChanged(false);
+      this.#options.demandChanged(false);
       return taken;
     }
     if (patience_ms <= 0 || own.waiting.length >= WAITING_LIMIT) throw this.#exhausted(own, wanting);
     return this.#wait(own, wanting, patience_ms);
+  }
+
+  /** Whether an ADD would get an address now, or more are on their way: otherwise the next subnet is to be asked. */
+  mayServe({ metadata: { name } }: PodSubnet): boolean {
+    const own = this.#pools.get(name);
+    if (own === undefined) return false;
+    const { free } = own.pool.counts(now_ms());
+    return free > own.waiting.length || (this.growth(name)?.stoppedBy ?? 'none') === 'none';
   }
 
   /** Ends leases; the addresses rest until then (milliseconds of {@link now_ms}), 0 for not at all. */
@@ -106,7 +154,7 @@ export class Pools {
     const own = this.#pools.get(subnet);
     if (own === undefined) return;
     own.pool.release(addresses, until_ms);
-    this.#demandChanged(own.waiting.length > 0);
+    this.#options.demandChanged(own.waiting.length > 0);
     this.#serve(own);
   }
 
@@ -142,6 +190,25 @@ export class Pools {
     }
   }
 
+  #make(subnet: PodSubnet, returned: readonly Cidr[]): void {
+    this.#pools.set(subnet.metadata.name, { subnet, pool: this.#poolOf(subnet, returned), waiting: [], timer: undefined });
+  }
+
+  #poolOf(subnet: PodSubnet, returned: readonly Cidr[]): Pool {
+    return this.#restore({ subnet, pool: new Pool({ ...poolPart(subnet), returned }) }).pool;
+  }
+
+  /** Tells the pool what the node's state knows of its addresses; what is known already stays as it is. */
+  #restore<T extends Pick<SubnetPool, 'subnet' | 'pool'>>(own: T): T {
+    const { leased, resting } = this.#options.known?.(own.subnet.metadata.name) ?? { leased: [], resting: [] };
+    const ordinary = (ip: Ip): boolean => !this.#claimed.has(ip);
+    own.pool.restore(
+      leased.filter(ordinary),
+      resting.filter(({ address }) => ordinary(address)),
+    );
+    return own;
+  }
+
   #of(subnet: PodSubnet): SubnetPool {
     const own = this.#pools.get(subnet.metadata.name);
     if (own === undefined) throw failure('noSubnet', { pod: subnet.metadata.name, reason: 'it is not configured on this node' });
@@ -161,7 +228,7 @@ export class Pools {
     const timer = setTimeout(() => {
       own.waiting.splice(own.waiting.indexOf(waiting), 1);
       waiting.settle(this.#exhausted(own, wanting));
-      this.#demandChanged(false);
+      this.#options.demandChanged(false);
     }, patience_ms);
     const waiting: Waiting = {
       ...wanting,
@@ -172,7 +239,7 @@ export class Pools {
       },
     };
     own.waiting.push(waiting);
-    this.#demandChanged(true);
+    this.#options.demandChanged(true);
     this.#serve(own);
     return promise;
   }
@@ -196,62 +263,13 @@ export class Pools {
   }
 
   #exhausted(own: SubnetPool, { pod }: Wanting): Failure {
-    const counts = own.pool.counts(now_ms());
-    const growth = this.growth(own.subnet.metadata.name);
-    const { limit, remedy } = limitOf(growth, own.subnet);
-    const next = own.pool.nextFree_ms(now_ms());
-    return failure('addressesExhausted', {
-      pod,
-      subnet: own.subnet.metadata.name,
-      inUse: counts.inUse,
-      cooling: counts.cooling,
-      seconds: next === undefined ? '-' : Math.ceil(next / 1000),
-      wanted: own.waiting.length + 1,
-      held: counts.held,
-      limit,
-      remedy,
-    });
+    const { subnet, waiting } = own;
+    const counts = { ...own.pool.counts(now_ms()), waiting: waiting.length };
+    return exhausted(pod, subnet, counts, own.pool.nextFree_ms(now_ms()), this.growth(subnet.metadata.name));
   }
 }
 
-function refused({ address, why, wait_ms }: Refusal, pod: string, subnet: PodSubnet): Failure {
-  const facts = { address, pod, subnet: subnet.metadata.name };
-  switch (why) {
-    case 'leased':
-      return failure('addressInUse', facts);
-    case 'cooling':
-      return failure('addressCooling', { ...facts, seconds: Math.ceil(wait_ms / 1000) });
-    case 'excluded':
-      return failure('addressExcluded', facts);
-    case 'notHeld':
-    case 'returned':
-      return failure('addressNotHeld', facts);
-    case 'otherNic':
-    case 'family':
-      return failure('addressesUnfit', { ...facts, families: subnet.spec.families.map((family) => `IPv${family}`).join(', ') });
-  }
-}
-
-function limitOf(growth: Growth | undefined, subnet: PodSubnet): { limit: string; remedy: string } {
-  const name = subnet.metadata.name;
-  const text = growth?.text ?? '';
-  switch (growth?.stoppedBy) {
-    case undefined:
-      return { limit: 'nobody: the controller has not answered yet', remedy: 'see whether the controller runs: flatpod status' };
-    case 'none':
-      return {
-        limit: 'nothing: more is on its way',
-        remedy: `the runtime tries again; raise spec.warm.spare of PodSubnet ${name} if this happens in bursts`,
-      };
-    case 'ceiling':
-      return { limit: `the ceiling (${text})`, remedy: `raise spec.perNode.maximum of PodSubnet ${name}` };
-    case 'instance':
-      return { limit: `the instance (${text})`, remedy: 'use a larger instance type, or spec.unit: prefix' };
-    case 'subnet':
-      return { limit: `the subnet (${text})`, remedy: 'add a PodSubnet with room, or lower spec.warm on other nodes' };
-    case 'cloud':
-      return { limit: `the cloud (${text})`, remedy: 'the controller tries again by itself; flatpod status shows the last answer' };
-    case 'switch':
-      return { limit: 'spec.cloud.changes: false', remedy: 'allow changing calls again' };
-  }
+/** What of a PodSubnet a pool depends on. */
+function poolPart({ spec }: PodSubnet): PoolOptions {
+  return { families: spec.families, exclude: spec.exclude, maximum: spec.perNode.maximum };
 }

@@ -61,7 +61,7 @@ export function reportOf(node: NodeAgent): NodeReport {
       address: nic.primary4 ?? nic.primary6 ?? '',
       blocks: nic.blocks.length,
     })),
-    pools: (cloud?.subnets ?? []).map(({ metadata: { name } }) => {
+    pools: (cloud?.grants.subnets ?? []).map(({ metadata: { name } }) => {
       const counts = cloud?.pools.pool(name)?.counts(now_ms()) ?? { inUse: 0, cooling: 0, free: 0, held: 0 };
       const waiting = demand.find((one) => one.subnet === name)?.waiting ?? 0;
       const { inUse, cooling, free, held } = counts;

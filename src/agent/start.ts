@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
+import type { Ip } from '../net/address.ts';
 import type { NodeConfig } from '../store/node-config.ts';
+import type { NodePods } from '../store/kubernetes/node-pods.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { drain } from './drain.ts';
+import { claimsAsked } from './claims.ts';
 import { openExchange } from './exchange.ts';
-import { formerSubnets } from './former-subnets.ts';
+import { expectedPods } from './expected-pods.ts';
 import { Grants } from './grants.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { listen } from './listen.ts';
@@ -37,6 +40,8 @@ export interface AgentOptions {
     readonly config: NodeConfig['spec'];
     readonly subnets: readonly PodSubnet[];
     readonly store: NodeNetworks;
+    /** In a cluster: the node's Pods. Tells of each change. */
+    readonly pods?: (changed: () => void) => NodePods;
   };
 }
 
@@ -56,6 +61,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const cloud = await startCloud(options, kernel);
   open.defer(() => cloud?.grants.stop());
   open.defer(() => cloud?.stopOrphans());
+  open.defer(() => cloud?.pods?.stop());
   const interrupted = new Set(
     attachments
       .list()
@@ -101,27 +107,36 @@ async function startCloud(
 ): Promise<(CloudPart & { stopOrphans: () => void }) | undefined> {
   if (cloud === undefined) return undefined;
   const { name, config, subnets, store } = cloud;
-  const known = await store.get(name);
-  const inUse = [...attachments.list(), ...(known?.status.nics ?? [])].map(({ subnet }) => subnet);
-  const all = [...subnets, ...formerSubnets(subnets, inUse)];
-  // Pools and grants know of each other: pools tell of demand, grants feed the pools.
+  // Pools, Pods and grants know of each other: the first two tell of demand, grants feed the pools.
   let grants: Grants | undefined;
+  const pods = cloud.pods?.(() => grants?.demandChanged(true));
+  const known = await store.get(name);
   const { protocol } = config.numbers;
   const orphans = orphansIn(kernel, protocol, new Set(attachments.list().flatMap((attachment) => attachment.interface.addresses)));
-  const pools = new Pools(all, known?.spec.returned ?? [], orphans, (urgent) => grants?.demandChanged(urgent));
-  for (const subnet of all) {
-    const subnetName = subnet.metadata.name;
-    const leased = attachments.list().filter((attachment) => attachment.subnet === subnetName);
-    pools.pool(subnetName)?.restore(
-      leased.flatMap((attachment) => attachment.interface.addresses),
-      attachments.resting(subnetName, now_ms(), config.cooldown_s * 1000),
-    );
-  }
+  const pools = new Pools([], {
+    returned: known?.spec.returned ?? [],
+    orphans,
+    known: (subnet) => ({
+      leased: attachments.list().flatMap((attachment) => (attachment.subnet === subnet ? attachment.interface.addresses : [])),
+      resting: attachments.resting(subnet, now_ms(), config.cooldown_s * 1000),
+    }),
+    demandChanged: (urgent) => grants?.demandChanged(urgent),
+  });
   const stopOrphans = watchOrphans(kernel, protocol, orphans, log, (ip) => pools.endOrphan(ip, now_ms() + config.cooldown_s * 1000));
   const podTables = [...new Set(attachments.list().map((attachment) => attachment.interface.podTable))];
-  grants = new Grants({ name, config, store, kernel, pools, log, podTables });
+  const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
+  const inUse = (): string[] => attachments.list().map(({ subnet }) => subnet);
+  grants = new Grants({
+    ...{ name, config, subnets, inUse, leased, store, kernel, pools, log, podTables },
+    ...(pods !== undefined && {
+      pods: {
+        expected: (usable: readonly PodSubnet[]) => expectedPods(pods, attachments, usable, pools),
+        claims: (usable: readonly PodSubnet[]) => claimsAsked(pods, usable),
+      },
+    }),
+  });
   await grants.follow();
-  return { name, config, subnets, pools, grants, stopOrphans };
+  return { name, config, pools, grants, stopOrphans, ...(pods !== undefined && { pods }) };
 }
 
 function startDefence(node: NodeAgent): SelfDefence {

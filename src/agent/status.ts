@@ -16,7 +16,7 @@ export function status(node: NodeAgent): void {
   if (cloud === undefined) throw failure('notConfigured', {});
   if (cloud.grants.draining !== undefined) throw failure('notReady', draining);
   if (cloud.grants.status === undefined) throw failure('notReady', { reason: 'the controller has not granted anything yet', details: '' });
-  const pools = cloud.subnets.map((subnet) => ({
+  const pools = cloud.grants.subnets.map((subnet) => ({
     name: subnet.metadata.name,
     counts: cloud.pools.pool(subnet.metadata.name)?.counts(now_ms()),
     keepsNone: subnet.spec.warm.minimum + subnet.spec.warm.spare === 0,

@@ -1,36 +1,38 @@
-/** Which PodSubnet serves a Pod: the one its network configuration names, else the one that lists its namespace, else the default. */
+/** Which PodSubnets may serve a Pod, in order: the one its network configuration names, else those that its namespace and labels lead to. */
 import { failure } from '../errors/failure.ts';
+import type { PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { candidatesFor, type PodAsking, whyNone } from '../store/subnet-order.ts';
 
-/** What a request says about itself; both may be absent outside of Kubernetes. */
+/** What a request says about itself; all but `pod` may be absent outside of Kubernetes. */
 export interface Asking {
   /** For the error: `namespace/name` or the container. */
   readonly pod: string;
   readonly namespace: string | undefined;
   /** Name of a PodSubnet in the network configuration. */
   readonly subnet: string | undefined;
+  /** What the API server says of the Pod. */
+  readonly facts?: PodFacts | undefined;
 }
 
-/** @throws Failure noSubnet that says what was looked for. */
-export function chooseSubnet(subnets: readonly PodSubnet[], asking: Asking): PodSubnet {
-  if (asking.subnet !== undefined) {
-    const named = subnets.find((subnet) => subnet.metadata.name === asking.subnet);
-    if (named !== undefined) return named;
-    throw failure('noSubnet', {
-      pod: asking.pod,
-      reason: `the network configuration asks for ${asking.subnet}; there are ${namesOf(subnets)}`,
-    });
-  }
-  const { namespace } = asking;
-  const byNamespace = namespace === undefined ? undefined : subnets.find((subnet) => subnet.spec.namespaces.includes(namespace));
-  const chosen = byNamespace ?? subnets.find((subnet) => subnet.spec.default);
-  if (chosen !== undefined) return chosen;
-  throw failure('noSubnet', {
-    pod: asking.pod,
-    reason: `none names namespace ${namespace ?? '(none given)'} and none is the default; there are ${namesOf(subnets)}`,
-  });
+/** At least one, the best first. @throws Failure noSubnet that says what was looked for. */
+export function chooseSubnets(subnets: readonly PodSubnet[], asking: Asking): PodSubnet[] {
+  const asked = { namespace: asking.namespace, subnet: asking.subnet, ...labelsOf(asking.facts) };
+  const candidates = candidatesFor(subnets, asked);
+  if (candidates.length === 0) throw failure('noSubnet', { pod: asking.pod, reason: whyNone(subnets, asked) });
+  return candidates;
 }
 
-function namesOf(subnets: readonly PodSubnet[]): string {
-  return subnets.length === 0 ? 'none at all' : subnets.map((subnet) => subnet.metadata.name).join(', ');
+/** The subnets for a Pod that the API server tells of; none when none serves it. */
+export function candidatesOf(subnets: readonly PodSubnet[], facts: PodFacts): PodSubnet[] {
+  return candidatesFor(subnets, { namespace: facts.pod.namespace, subnet: undefined, ...labelsOf(facts) });
+}
+
+function labelsOf(facts: PodFacts | undefined): Partial<PodAsking> {
+  if (facts === undefined) return {};
+  const { pod, namespace } = facts;
+  return {
+    podLabels: pod.labels,
+    ...(namespace !== undefined && { namespaceLabels: namespace.labels, namespaceAnnotations: namespace.annotations }),
+  };
 }

@@ -1,16 +1,15 @@
-/** `flatpod agent`: the agent and, standalone, the controller beside it; they meet in the NodeNetwork object alone. */
+/** `flatpod agent`: the agent and what surrounds it: standalone a controller of its own, in a cluster the API server. They meet in the NodeNetwork object alone. */
 import { hostname } from 'node:os';
 import { type AgentOptions, startAgent } from '../agent/start.ts';
 import { readPodInterface } from '../datapath/stored.ts';
-import { createLog, type Log } from '../log.ts';
+import { createLog } from '../log.ts';
 import { openAttachments } from '../store/attachments.ts';
 import { readConfigFile } from '../store/config-file.ts';
-import type { NodeConfig } from '../store/node-config.ts';
 import { nodeNetworksIn } from '../store/node-networks-sqlite.ts';
-import type { NodeNetworks } from '../store/node-network.ts';
-import type { PodSubnet } from '../store/pod-subnet.ts';
+import { modeOf } from '../store/node-mode.ts';
 import { lockState, openDatabase } from '../store/sqlite.ts';
 import { untilSignal } from './signal.ts';
+import type { Around, Surroundings } from './surroundings.ts';
 
 /** Options of `flatpod agent`, as typed. */
 export interface AgentArguments {
@@ -32,11 +31,11 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
   const attachments = openAttachments(database, readPodInterface);
   let cloud: AgentOptions['cloud'];
   if (read !== undefined) {
-    const store = nodeNetworksIn(database);
-    const name = read.config.spec.node ?? hostname();
-    const stopController = await controllerFor(name, read.config.spec, read.subnets, store, log);
-    running.defer(stopController);
-    cloud = { name, config: read.config.spec, subnets: read.subnets, store };
+    const { config, subnets } = { config: read.config.spec, subnets: read.subnets };
+    const name = config.node ?? process.env['NODE_NAME'] ?? hostname();
+    const surroundings = await surroundingsOf({ name, config, subnets, copy: nodeNetworksIn(database), log });
+    running.defer(surroundings.stop);
+    cloud = { name, config, subnets, ...surroundings };
   }
   const agent = await startAgent({ state, socket, attachments, log, ...(cloud !== undefined && { cloud }) });
   running.defer(() => agent.stop());
@@ -49,28 +48,15 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
   return 0;
 }
 
-/** The controller of this node alone. Loaded only here: an agent in a cluster does without it. */
-async function controllerFor(
-  name: string,
-  config: NodeConfig['spec'],
-  subnets: readonly PodSubnet[],
-  networks: NodeNetworks,
-  log: Log,
-): Promise<() => Promise<void>> {
-  const [{ startController }, { vpcCloud }, { paced, usualPace }, { withoutChanges }, { systemClock }] = await Promise.all([
-    import('../controller/controller.ts'),
-    import('../cloud/vpc/vpc.ts'),
-    import('../cloud/limits/paced.ts'),
-    import('../cloud/limits/changes.ts'),
-    import('../cloud/clock.ts'),
-  ]);
-  const driver = vpcCloud({ endpoint: config.cloud.endpoint });
-  const slow = paced(driver, usualPace, systemClock, Math.random);
-  const cloud = config.cloud.changes ? slow : withoutChanges(slow);
-  // Standalone nodes know nothing of each other: each is a cluster of its own, or one would sweep away another's NICs.
-  const controller = await startController({ cluster: `standalone-${name}`, networks, subnets: () => subnets, cloud, log });
-  return async () => {
-    await controller.stop();
-    driver[Symbol.dispose]();
-  };
+/** Each is loaded only where it is needed: an agent in a cluster does without the controller, a standalone one without Kubernetes. */
+async function surroundingsOf(around: Around): Promise<Surroundings> {
+  const mode = modeOf(around.config);
+  switch (mode?.kind) {
+    case 'standalone':
+      return await (await import('./agent-standalone.ts')).standalone(around, mode);
+    case 'cluster':
+      return (await import('./agent-cluster.ts')).inCluster(around, mode);
+    case undefined:
+      throw new Error('a configuration that was checked is either standalone or of a cluster');
+  }
 }

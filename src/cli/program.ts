@@ -30,6 +30,7 @@ function program(): Command {
     .exitOverride()
     .showHelpAfterError('(--help shows an example)');
   addAgent(root);
+  addController(root);
   addVpc(root);
   addDemo(root);
   addStatus(root);
@@ -49,6 +50,14 @@ function addAgent(root: Command): void {
     .option('--rebuild', 'start with empty state when the database cannot be read', false)
     .action(async (options: { config?: string; socket: string; state: string; rebuild: boolean }) => {
       await run(false, async () => (await import('./agent.ts')).runAgent(options));
+    });
+}
+
+function addController(root: Command): void {
+  sub(root, 'controller', 'runs the controller of a cluster', 'flatpod controller --config /etc/flatpod/controller.yaml')
+    .requiredOption('--config <file>', 'ControllerConfig (YAML)')
+    .action(async (options: { config: string }) => {
+      await run(false, async () => (await import('./controller.ts')).runController(options));
     });
 }
 

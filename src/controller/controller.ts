@@ -21,8 +21,10 @@ export interface ControllerOptions {
   /** Tells our NICs from another cluster's in the same account. */
   readonly cluster: string;
   readonly networks: NodeNetworks;
-  /** The PodSubnets there are now. */
-  readonly subnets: () => readonly PodSubnet[];
+  /** The PodSubnets that node may use now. */
+  readonly subnets: (node: string) => readonly PodSubnet[];
+  /** Whether agents are told of them; false when absent. */
+  readonly tellSubnets?: boolean;
   readonly cloud: Cloud;
   readonly log: Log;
   readonly clock?: Clock;
@@ -37,6 +39,8 @@ export interface ControllerOptions {
 export interface Controller {
   /** Reads the cloud anew and makes one pass over the node, now. Rejects never: what fails is in the log and in the node's status. */
   passOnce(node: string): Promise<void>;
+  /** What `subnets` answers may be another now: every node gets a pass, spread over a second. */
+  subnetsChanged(): Promise<void>;
   /** One sweep now; see sweeper.ts. @throws Failure cloud*, store* */
   sweepOnce(how?: { readonly dryRun?: boolean }): Promise<CloudNic[]>;
   /** Lets passes that run come to their end and starts no more. */
@@ -47,7 +51,7 @@ export interface Controller {
 export async function startController(options: ControllerOptions): Promise<Controller> {
   const { networks, cloud, clock = systemClock, random = Math.random, passesAtOnce = 16 } = options;
   const timings = { ...usualTimings, ...options.timings };
-  const world: World = { ...options, clock, random, timings, facts: factsOf(cloud, clock, timings.fullRead_ms) };
+  const world: World = { tellSubnets: false, ...options, clock, random, timings, facts: factsOf(cloud, clock, timings.fullRead_ms) };
   const memories = new Map<string, NodeMemory>();
   const seen: Sightings = new Map();
 
@@ -76,6 +80,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
     async passOnce(node) {
       memoryOf(node).mustRead = true;
       await queue.now(node);
+    },
+    async subnetsChanged() {
+      for (const { name } of await networks.list()) queue.wake(name, timings.debounce_ms + random() * 1000);
     },
     sweepOnce: ({ dryRun = false } = {}) => sweep(world, seen, dryRun),
     async stop() {

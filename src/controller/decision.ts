@@ -28,9 +28,11 @@ const decisions: Readonly<Record<CloudErrorName, Decision>> = {
   cloudConflict: { next: 'readBack', pause: 'short', stoppedBy: 'cloud' },
   cloudNotFound: { next: 'readBack', pause: 'short', stoppedBy: 'cloud' },
   cloudSubnetFull: { next: 'less', pause: 'full', stoppedBy: 'subnet' },
+  cloudAddressTaken: { next: 'readBack', pause: 'medium', stoppedBy: 'subnet' },
   cloudLimit: { next: 'tell', pause: 'settled', stoppedBy: 'instance' },
   cloudDenied: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudInvalid: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
+  cloudFenced: { next: 'retry', pause: 'short', stoppedBy: 'cloud' },
   cloudChangesStopped: { next: 'tell', pause: 'medium', stoppedBy: 'switch' },
 };
 

@@ -20,7 +20,7 @@ export async function look(world: World, memory: NodeMemory, node: NodeNetwork):
   if (reading === undefined) throw new Error('a full read left no reading');
   const ids = new Set<SubnetId>(reading.nics.map(({ subnet }) => subnet));
   // The schema checks that the id is text; what it means only the cloud knows.
-  for (const { spec } of world.subnets()) ids.add(spec.cloudSubnet as SubnetId);
+  for (const { spec } of world.subnets(node.name)) ids.add(spec.cloudSubnet as SubnetId);
   const facts = await world.facts(ids);
   const nics = withOwnWrites(reading.nics, memory.writes);
   // Only a full read made since can prove that something vanished.

@@ -6,6 +6,7 @@
  * - what a call needs to be repeated after a crash, and what the agent must know before it, is written before the call
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
+import { isDeepStrictEqual } from 'node:util';
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import { heed, relieved } from './heed.ts';
@@ -92,7 +93,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     granted: status.nics,
     intents: (notes?.intents ?? []).filter(({ token }) => !memory.refusedTokens.has(token)),
     foreign: new Set(foreignOf(node, notes, nics)),
-    subnets: world.subnets(),
+    subnets: world.subnets(node.name),
     instance: reading.instance,
     network: facts.network,
     cloudSubnets: facts.subnets,
@@ -114,8 +115,9 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
 function foreignOf({ status, spec }: NodeNetwork, notes: Notes | undefined, nics: Picture['nics']): Notes['foreign'] {
   if (notes !== undefined) return notes.foreign;
   const granted = status.nics.flatMap(({ blocks }) => blocks);
+  const remembered = spec.remembered ?? [];
   const first = nics.find(({ attachment }) => attachment?.instance === spec.instance && attachment.deviceIndex === 0);
-  return (first?.blocks ?? []).filter((block) => !granted.includes(block));
+  return (first?.blocks ?? []).filter((block) => !granted.includes(block) && !remembered.includes(block));
 }
 
 async function tell(
@@ -130,6 +132,7 @@ async function tell(
     vpcCidrs: facts.network.cidrs,
     nics: plan.nics,
     growth: plan.growth,
+    ...(world.tellSubnets && { subnets: situation.subnets.map(({ metadata: { name }, spec: subnet }) => ({ name, spec: subnet })) }),
     ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
     notes: { intents: plan.intents, foreign: [...situation.foreign] },
   };
@@ -158,7 +161,8 @@ async function tellOfPause(world: World, memory: NodeMemory, node: NodeNetwork):
 }
 
 async function publish({ networks }: World, node: NodeNetwork, status: NodeNetworkStatus): Promise<void> {
-  if (JSON.stringify(status) !== JSON.stringify(node.status)) await networks.writeStatus(node.name, status);
+  // Not by their text: the API server sorts keys.
+  if (!isDeepStrictEqual(status, node.status)) await networks.writeStatus(node.name, status);
 }
 
 function sayOnce({ log }: World, memory: NodeMemory, node: string, text: string): void {

@@ -42,8 +42,10 @@ export const usualTimings: Timings = {
 export interface World {
   readonly cluster: string;
   readonly networks: NodeNetworks;
-  /** The PodSubnets there are now. */
-  readonly subnets: () => readonly PodSubnet[];
+  /** The PodSubnets that node may use now. */
+  readonly subnets: (node: string) => readonly PodSubnet[];
+  /** Whether agents are told of them: in a cluster they know no others. */
+  readonly tellSubnets: boolean;
   readonly cloud: Cloud;
   readonly facts: ReadFacts;
   readonly log: Log;

@@ -4,6 +4,7 @@
  */
 import { agentErrors } from './areas/agent.ts';
 import { cloudErrors } from './areas/cloud.ts';
+import { clusterErrors } from './areas/cluster.ts';
 import { configErrors } from './areas/config.ts';
 import { installErrors } from './areas/install.ts';
 import { kernelErrors } from './areas/kernel.ts';
@@ -36,6 +37,7 @@ export const catalogue = {
   ...configErrors,
   ...installErrors,
   ...kubeErrors,
+  ...clusterErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -69,5 +71,6 @@ export const areas: readonly ErrorArea[] = [
   { title: 'Configuration files', ranges: [[190, 199]], entries: configErrors },
   { title: 'The installer', ranges: [[210, 219]], entries: installErrors },
   { title: 'The Kubernetes API', ranges: [[220, 239]], entries: kubeErrors },
+  { title: 'A Kubernetes cluster', ranges: [[240, 259]], entries: clusterErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

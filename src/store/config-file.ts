@@ -1,14 +1,23 @@
-/** Reads a standalone configuration file. */
+/** Reads configuration files. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { type Failure, failure, isFailure } from '../errors/failure.ts';
-import { type Config, parseConfig } from './check-config.ts';
-import { sayProblem } from './config-problem.ts';
+import { type Config, parseConfig, parseControllerConfig } from './check-config.ts';
+import { type Problem, sayProblem } from './config-problem.ts';
+import type { ControllerConfig } from './controller-config.ts';
 
 const LARGEST_bytes = 1024 * 1024;
 
 /** The node's configuration and its subnets. @throws Failure FP190 configFileInvalid with every mistake, one a line; or as {@link readConfigText}. */
 export function readConfigFile(path: string): Config {
-  const parsed = parseConfig(readConfigText(path));
+  return orMistakes(path, parseConfig(readConfigText(path)));
+}
+
+/** The configuration of a controller. @throws Failure as {@link readConfigFile}. */
+export function readControllerConfigFile(path: string): ControllerConfig {
+  return orMistakes(path, parseControllerConfig(readConfigText(path)));
+}
+
+function orMistakes<T extends object>(path: string, parsed: T | { problems: Problem[] }): T {
   if (!('problems' in parsed)) return parsed;
   const list = parsed.problems.map((problem) => `\n  ${path}:${sayProblem(problem)}`).join('');
   throw failure('configFileInvalid', { path, count: parsed.problems.length, list });

@@ -2,13 +2,22 @@
 import * as z from 'zod';
 import { block, endpoint, metadata } from './schema-parts.ts';
 
-const cloud = z.discriminatedUnion('type', [
+/** Which cloud there is, and how it is reached. */
+export const cloud = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('vpc').describe('the emulated VPC'),
     endpoint: endpoint.describe('where its API listens'),
     changes: z.boolean().default(true).describe('false: make no changing call at all'),
   }),
 ]);
+
+const cluster = z.strictObject({
+  kubeconfig: z
+    .string()
+    .regex(/^\/./, 'an absolute path')
+    .optional()
+    .describe("how the API server is reached; absent: by the Pod's own service account"),
+});
 
 /** Numbers by which Flatpod marks what is its own in the kernel; the defaults are clear of those that other programs are known to use. */
 const numbers = z.strictObject({
@@ -39,8 +48,9 @@ const snat = z.strictObject({
 /** spec of a NodeConfig. */
 const nodeConfigSpec = z.strictObject({
   node: z.string().min(1).max(63).optional().describe("this node's name; the host name when absent"),
-  instance: z.string().min(1).describe("the cloud's id of this instance"),
-  cloud: cloud.describe('which cloud, and how it is reached'),
+  instance: z.string().min(1).optional().describe("standalone: the cloud's id of this instance"),
+  cloud: cloud.optional().describe('standalone: which cloud, and how it is reached'),
+  cluster: cluster.optional().describe('instead of these two, on a node of a cluster: the controller there asks the cloud'),
   numbers: numbers
     .prefault({})
     .describe('what marks our own things in the kernel; the agent and all that reads the kernel must agree on them'),

@@ -10,6 +10,7 @@ import type { InstanceId, NicId } from '../cloud/cloud.ts';
 import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
+import type { PodSubnet } from './pod-subnet.ts';
 
 /** What a node needs from one PodSubnet, in addresses of the subnet's first family. */
 export interface Demand {
@@ -18,7 +19,7 @@ export interface Demand {
   readonly inUse: number;
   /** Freed, but not yet to be used again. */
   readonly cooling: number;
-  /** ADDs that wait for an address right now. */
+  /** Pods that have no address yet: ADDs that wait right now, and Pods that the scheduler has placed on the node. */
   readonly waiting: number;
 }
 
@@ -40,6 +41,8 @@ export interface GrantedNic {
   readonly blocks: readonly Cidr[];
   /** Blocks of those that the controller wants back. */
   readonly reclaiming: readonly Cidr[];
+  /** Single addresses among them that belong to IPClaims: only the Pods that `claims` names get them. */
+  readonly claimed?: readonly Cidr[];
 }
 
 /** Why a subnet's pool on this node does not grow, in words for the Pod's event. `none`: it can grow. */
@@ -50,6 +53,37 @@ export interface Growth {
   readonly text: string;
 }
 
+/** A PodSubnet, as far as a node needs to know it. */
+export interface NodeSubnet {
+  readonly name: string;
+  readonly spec: PodSubnet['spec'];
+}
+
+/** A Pod that asks for an address that is its own, or its workload's. */
+export interface ClaimAsked {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid: string;
+  /** PodSubnets that may serve it, the best first. */
+  readonly subnets: readonly string[];
+  /** The IPClaim it names; absent: one of its own. */
+  readonly claim?: string;
+  /** Addresses it asks for by value; empty: any, but the same ever after. */
+  readonly addresses: readonly Ip[];
+}
+
+/** What became of it. */
+export interface ClaimGranted {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid: string;
+  readonly subnet?: string;
+  /** Its addresses, which are on this node now. Empty: not yet, or never; see `problem`. */
+  readonly addresses: readonly Ip[];
+  /** Why it has none, in a sentence. */
+  readonly problem?: string;
+}
+
 /** The agent's half. */
 export interface NodeNetworkSpec {
   readonly instance: InstanceId;
@@ -58,6 +92,10 @@ export interface NodeNetworkSpec {
   readonly returned: readonly Cidr[];
   /** Granted interfaces that the node does not see: not yet plugged in, or pulled by somebody. The controller looks again. */
   readonly unplugged?: readonly NicId[];
+  /** Blocks that were granted by an object of this name that is no more; they are the node's still, or nobody would ever take them back. */
+  readonly remembered?: readonly Cidr[];
+  /** Pods on this node that ask for addresses of their own; the controller answers in `status.claims`. */
+  readonly claims?: readonly ClaimAsked[];
   /** The node is leaving: no floor, no spare, everything unused is to be taken back and further interfaces are to be deleted. One word per leaving. */
   readonly draining?: string;
 }
@@ -69,6 +107,10 @@ export interface NodeNetworkStatus {
   /** Sorted by device index; the first is the node's own. */
   readonly nics: readonly GrantedNic[];
   readonly growth: readonly Growth[];
+  /** The PodSubnets whose addresses the node may use; absent when standalone, where the agent's own configuration says it. */
+  readonly subnets?: readonly NodeSubnet[];
+  /** What became of `spec.claims`. */
+  readonly claims?: readonly ClaimGranted[];
   /** The leaving (spec.draining) for which nothing is under way in the cloud: what `nics` still holds is all there is. */
   readonly settled?: string;
   /** The controller's own memory, which nobody else reads (src/controller/notes.ts). */

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { NicId } from '../../src/cloud/cloud.ts';
 import { Locks } from '../../src/agent/locks.ts';
 import { Pools } from '../../src/agent/pools.ts';
-import { chooseSubnet } from '../../src/agent/subnet-choice.ts';
+import { chooseSubnets } from '../../src/agent/subnet-choice.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { parseMac } from '../../src/net/mac.ts';
@@ -35,7 +35,7 @@ const anyone = (pod: string) => ({ pod, requested: [] });
 test('ADDs that wait are served in their order, by a grant and by the end of a rest', async () => {
   const pods = subnet('pods');
   const urgencies: boolean[] = [];
-  const pools = new Pools([pods], [], [], (urgent) => urgencies.push(urgent));
+  const pools = new Pools([pods], { demandChanged: (urgent) => urgencies.push(urgent) });
   const order: string[] = [];
   const waits = ['first', 'second', 'third'].map(async (pod) => {
     const taken = await pools.lease(pods, anyone(pod), 5000);
@@ -57,7 +57,7 @@ test('ADDs that wait are served in their order, by a grant and by the end of a r
 
 test('a wait that ends without an address says the numbers and the limit; stopping ends all waits', async () => {
   const pods = subnet('pods');
-  const pools = new Pools([pods], [], [], () => undefined);
+  const pools = new Pools([pods], { demandChanged: () => undefined });
   pools.grant(statusWith('10.0.0.1/32'), plugged);
   await pools.lease(pods, anyone('a'), 0);
   const late = pools.lease(pods, anyone('b'), 10);
@@ -73,7 +73,7 @@ test('a wait that ends without an address says the numbers and the limit; stoppi
 
 test('nothing is leased from a NIC that is not plugged in, and an orphan keeps its address', async () => {
   const pods = subnet('pods');
-  const pools = new Pools([pods], [], ['10.0.0.1' as never], () => undefined);
+  const pools = new Pools([pods], { orphans: ['10.0.0.1' as never], demandChanged: () => undefined });
   const status = statusWith('10.0.0.1/32', '10.0.0.2/32');
   pools.grant(status, new Set());
   await assert.rejects(pools.lease(pods, anyone('a'), 0), /no address left/);
@@ -87,14 +87,15 @@ test('nothing is leased from a NIC that is not plugged in, and an orphan keeps i
 
 test('a subnet is chosen by name, by namespace, by default, in this order; the error says what there is', () => {
   const all = [subnet('a', { namespaces: ['shop'] }), subnet('b', { default: true }), subnet('c')];
-  const choose = (namespace?: string, named?: string): string => chooseSubnet(all, { pod: 'p', namespace, subnet: named }).metadata.name;
+  const choose = (namespace?: string, named?: string): string =>
+    chooseSubnets(all, { pod: 'p', namespace, subnet: named })[0]?.metadata.name ?? '';
   assert.deepEqual([choose('shop'), choose('other'), choose(), choose('shop', 'c')], ['a', 'b', 'b', 'c']);
   assert.throws(
     () => choose('shop', 'nope'),
     (error) => isFailure(error, 'noSubnet') && /asks for nope; there are a, b, c/.test(error.details),
   );
   assert.throws(
-    () => chooseSubnet([], { pod: 'p', namespace: 'x', subnet: undefined }),
+    () => chooseSubnets([], { pod: 'p', namespace: 'x', subnet: undefined }),
     (error) => isFailure(error, 'noSubnet') && /none at all/.test(error.details),
   );
 });

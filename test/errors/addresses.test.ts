@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Locks } from '../../src/agent/locks.ts';
 import { now_ms, Pools } from '../../src/agent/pools.ts';
-import { chooseSubnet } from '../../src/agent/subnet-choice.ts';
+import { chooseSubnets } from '../../src/agent/subnet-choice.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { parseIp } from '../../src/net/address.ts';
@@ -29,7 +29,7 @@ const nics = [
 
 /** Pools of all subnets with the NICs above. */
 function pools(growth: readonly Growth[] = []): Pools & Disposable {
-  const made = new Pools(config.subnets, [], [], () => undefined);
+  const made = new Pools(config.subnets, { demandChanged: () => undefined });
   assert.deepEqual(made.grant({ vpcCidrs: [], nics, growth }, new Set(nics.map(({ id }) => id))), []);
   return Object.assign(made, { [Symbol.dispose]: () => made.stop() });
 }
@@ -86,13 +86,13 @@ test('no address left: FP130 addressesExhausted counts what is used, cooling, wa
 
 test('no PodSubnet for the Pod: FP121 noSubnet says what was looked for and what there is', () => {
   const asking = { pod: 'default/web', namespace: 'default', subnet: undefined };
-  assert.throws(() => chooseSubnet(config.subnets, { ...asking, subnet: 'c' }), {
+  assert.throws(() => chooseSubnets(config.subnets, { ...asking, subnet: 'c' }), {
     kind: 'noSubnet',
     details: /asks for c; there are a, b/,
   });
   const others = config.subnets.filter(({ spec }) => !spec.default);
-  assert.throws(() => chooseSubnet(others, asking), { kind: 'noSubnet', details: /none names namespace default .* there are b/ });
-  assert.throws(() => chooseSubnet([], { ...asking, namespace: undefined }), { kind: 'noSubnet', details: /none at all/ });
+  assert.throws(() => chooseSubnets(others, asking), { kind: 'noSubnet', details: /none names or selects namespace default .* there are b/ });
+  assert.throws(() => chooseSubnets([], { ...asking, namespace: undefined }), { kind: 'noSubnet', details: /none at all/ });
 });
 
 test('verbs without end for one container: FP120 tooManyAtOnce, and those that wait are served', async () => {

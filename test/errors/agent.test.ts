@@ -81,14 +81,14 @@ function testNode(cloud?: CloudPart): TestNode {
 }
 
 /** What a node knows of its cloud when the controller's last word was this. */
-function cloudPart(granted: NodeNetworkStatus | undefined): CloudPart {
+function cloudPart(granted: NodeNetworkStatus | undefined, subnets = config.subnets): CloudPart {
   const drained = { begun: false };
   return {
     name: 'node',
     config: config.config.spec,
-    subnets: config.subnets,
-    pools: new Pools(config.subnets, [], [], () => undefined),
+    pools: new Pools(subnets, { demandChanged: () => undefined }),
     grants: {
+      subnets,
       nics: [],
       status: granted,
       plan: [],
@@ -131,7 +131,7 @@ test('ADD for an interface that is attached: FP122 attachmentExists names its ad
 test('ADD with an MTU that IPv6 cannot work with: FP108 configInvalid, before an address is taken', async () => {
   using ns = testNetns('mtu');
   const dual = { ...subnet('a'), spec: { ...subnet('a').spec, default: true, families: [4 as const, 6 as const] } };
-  using node = testNode({ ...cloudPart(nothingYet), subnets: [dual] });
+  using node = testNode(cloudPart(nothingYet, [dual]));
   await assert.rejects(add(node, good('add', { mtu: 1279 }, { CNI_NETNS: ns.path })), { kind: 'configInvalid', details: /1280 or more/ });
 });
 

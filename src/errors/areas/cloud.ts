@@ -73,4 +73,18 @@ export const cloudErrors = {
     details: '{call} was not made',
     hint: 'switch them on again with spec.cloud.changes: true',
   },
+  cloudFenced: {
+    code: 170,
+    cni: 11,
+    message: '{call} was not made: this controller may not be the leader for as long as the call could take',
+    details: 'it surely leads {cloud} for another {left_ms} ms',
+    hint: 'nothing was changed; the controller that leads does it. If this goes on, the API server answers too slowly for the Lease to be renewed',
+  },
+  cloudAddressTaken: {
+    code: 171,
+    cni: 171,
+    message: '{cloud} cannot give {address}: {holder} holds it',
+    details: '{text}',
+    hint: 'Flatpod never takes an address from its holder; it reads back and asks again. To have it sooner, give it back there, or ask for another one',
+  },
 } as const satisfies Record<string, ErrorEntry>;

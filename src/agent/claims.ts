@@ -1,0 +1,64 @@
+/**
+ * Addresses that belong to workloads (IPClaims): granted like any others, but for the Pods they are for.
+ *
+ * Invariants
+ * - no ordinary Pod gets one, and no pool counts one
+ * - one that is asked back is given to nobody any more, and is said to be returned while no attachment has it
+ * - nothing is kept here: what the controller says and what is attached decide
+ */
+import type { Ip } from '../net/address.ts';
+import { type Cidr, firstOf } from '../net/cidr.ts';
+import type { Taken } from '../ipam/pool.ts';
+import type { ClaimAsked, ClaimGranted, NodeNetworkStatus } from '../store/node-network.ts';
+import type { NodePods, PodFacts } from '../store/kubernetes/node-pods.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import { candidatesOf } from './subnet-choice.ts';
+
+/** Annotations by which a Pod asks: `fixed` or addresses; the name of an IPClaim. */
+const IP = 'flatpod.dev/ip';
+const CLAIM = 'flatpod.dev/ip-claim';
+
+/** Whether the Pod is to have an address of its own. */
+export function asksForClaim({ pod: { annotations } }: PodFacts): boolean {
+  return annotations[IP] !== undefined || annotations[CLAIM] !== undefined;
+}
+
+/** What the controller is to hear of the node's Pods that ask, in the order of their uids. What an annotation says is the controller's to judge. */
+export function claimsAsked(pods: NodePods, subnets: readonly PodSubnet[]): ClaimAsked[] {
+  const asking = pods.list().filter(asksForClaim);
+  return asking
+    .map((facts): ClaimAsked => {
+      const { namespace, name, uid, annotations } = facts.pod;
+      const claim = annotations[CLAIM];
+      const names = candidatesOf(subnets, facts).map(({ metadata }) => metadata.name);
+      return { namespace, pod: name, uid, subnets: names, ...(claim !== undefined && { claim }), addresses: [] };
+    })
+    .toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
+}
+
+/** The answer to that Pod; undefined: none yet. */
+export function answerTo(status: NodeNetworkStatus | undefined, uid: string): ClaimGranted | undefined {
+  return status?.claims?.find((one) => one.uid === uid);
+}
+
+/** The addresses of an answer when they can be used: all on one NIC, none asked back. */
+export function takenBy(status: NodeNetworkStatus, { addresses }: ClaimGranted): Taken | undefined {
+  if (addresses.length === 0) return undefined;
+  const nic = status.nics.find(({ claimed = [], reclaiming }) => {
+    const usable = claimed.filter((block) => !reclaiming.includes(block)).map(firstOf);
+    return addresses.every((ip) => usable.includes(ip));
+  });
+  return nic === undefined ? undefined : { nic: nic.id, addresses };
+}
+
+/** Addresses of claims on this node. */
+export function claimedOn(status: NodeNetworkStatus | undefined): ReadonlySet<Ip> {
+  return new Set((status?.nics ?? []).flatMap(({ claimed = [] }) => claimed).map(firstOf));
+}
+
+/** Claimed addresses that are asked back and that nobody uses. */
+export function claimedReturned(status: NodeNetworkStatus | undefined, inUse: ReadonlySet<Ip>): Cidr[] {
+  return (status?.nics ?? []).flatMap(({ claimed = [], reclaiming }) =>
+    claimed.filter((block) => reclaiming.includes(block) && !inUse.has(firstOf(block))),
+  );
+}

@@ -1,0 +1,11 @@
+/** A driver as a controller may use it: at the account's pace, and without changes where the configuration forbids them. */
+import { systemClock } from '../cloud/clock.ts';
+import type { Cloud } from '../cloud/cloud.ts';
+import { withoutChanges } from '../cloud/limits/changes.ts';
+import { paced, usualPace } from '../cloud/limits/paced.ts';
+
+/** Wraps the driver. */
+export function asIsAllowed(driver: Cloud, { changes }: { readonly changes: boolean }): Cloud {
+  const slow = paced(driver, usualPace, systemClock, Math.random);
+  return changes ? slow : withoutChanges(slow);
+}

@@ -1,0 +1,22 @@
+/** What an agent is surrounded by: where its NodeNetwork lives, and who tells it of Pods. */
+import type { AgentOptions } from '../agent/start.ts';
+import type { Log } from '../log.ts';
+import type { NodeConfig } from '../store/node-config.ts';
+import type { NodeNetworks } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+
+/** What it is made from. */
+export interface Around {
+  /** The node's name. */
+  readonly name: string;
+  readonly config: NodeConfig['spec'];
+  readonly subnets: readonly PodSubnet[];
+  /** NodeNetworks in the node's own database. */
+  readonly copy: NodeNetworks;
+  readonly log: Log;
+}
+
+/** Stop it after the agent. */
+export interface Surroundings extends Pick<NonNullable<AgentOptions['cloud']>, 'store' | 'pods'> {
+  stop(): Promise<void>;
+}

@@ -1,0 +1,20 @@
+/** FP240–FP259: Flatpod in a Kubernetes cluster. */
+import type { ErrorEntry } from '../entry.ts';
+
+/** Entries of this area, by name. */
+export const clusterErrors = {
+  overtaken: {
+    code: 240,
+    cni: 240,
+    message: '{object} was written by a later leader',
+    details: 'its term is {term}, ours was {own}',
+    hint: 'nothing was changed; another controller leads now, and this one waits for its turn',
+  },
+  claimNotHere: {
+    code: 241,
+    cni: 11,
+    message: 'the own address of {pod} is not on this node yet',
+    details: '{problem}',
+    hint: 'the runtime tries again; kubectl flatpod why shows what it waits for, kubectl describe ipclaim who has it',
+  },
+} as const satisfies Record<string, ErrorEntry>;

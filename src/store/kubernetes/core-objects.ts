@@ -1,0 +1,62 @@
+/** What Flatpod reads of Kubernetes' own objects: a few fields each, checked; the rest is dropped at this edge. */
+import * as z from 'zod';
+
+const texts = z.record(z.string(), z.string()).default({});
+const metadata = z.object({ name: z.string(), uid: z.string(), labels: texts, annotations: texts });
+
+/** A Node: who it is, and which instance of the cloud it runs on. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** spec.providerID, such as `vpc:///zone-a/i-1`. */
+  readonly providerId: string | undefined;
+}
+
+const node = z
+  .object({ metadata, spec: z.object({ providerID: z.string().optional() }).prefault({}) })
+  .transform(({ metadata: { name, uid, labels }, spec }): ClusterNode => ({ name, uid, labels, providerId: spec.providerID }));
+
+/** @throws ZodError */
+export const readNode = (value: unknown): ClusterNode => node.parse(value);
+
+/** A Pod, as far as its network depends on it. */
+export interface ClusterPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** It is to have an address: it is not on the host's network, and has not ended. */
+  readonly hasAddress: boolean;
+  /** It was deleted and is on its way out; it may run for a while. */
+  readonly leaving: boolean;
+}
+
+const pod = z
+  .object({
+    metadata: metadata.extend({ namespace: z.string(), deletionTimestamp: z.string().optional() }),
+    spec: z.object({ hostNetwork: z.boolean().default(false) }),
+    status: z.object({ phase: z.string().default('Pending') }).prefault({}),
+  })
+  .transform(({ metadata: { namespace, name, uid, labels, annotations, deletionTimestamp }, spec, status }): ClusterPod => {
+    const ended = status.phase === 'Succeeded' || status.phase === 'Failed';
+    return { namespace, name, uid, labels, annotations, hasAddress: !spec.hostNetwork && !ended, leaving: deletionTimestamp !== undefined };
+  });
+
+/** @throws ZodError */
+export const readPod = (value: unknown): ClusterPod => pod.parse(value);
+
+/** A Namespace: what it says about its Pods' subnets. */
+export interface ClusterNamespace {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+const namespace = z
+  .object({ metadata: z.object({ name: z.string(), labels: texts, annotations: texts }) })
+  .transform(({ metadata: { name, labels, annotations } }): ClusterNamespace => ({ name, labels, annotations }));
+
+/** @throws ZodError */
+export const readNamespace = (value: unknown): ClusterNamespace => namespace.parse(value);

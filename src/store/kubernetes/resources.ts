@@ -1,0 +1,15 @@
+/** Where in the Kubernetes API the objects live that Flatpod reads and writes. */
+import type { Collection } from '../../kube/paths.ts';
+
+const flatpod = { group: 'flatpod.dev', version: 'v1alpha1' } as const;
+const core = { group: '', version: 'v1' } as const;
+
+/** All collections, by the name of what is in them. */
+export const resources = {
+  podSubnets: { ...flatpod, resource: 'podsubnets' },
+  nodeNetworks: { ...flatpod, resource: 'nodenetworks' },
+  ipClaims: { ...flatpod, resource: 'ipclaims' },
+  nodes: { ...core, resource: 'nodes' },
+  pods: { ...core, resource: 'pods' },
+  namespaces: { ...core, resource: 'namespaces' },
+} as const satisfies Record<string, Collection>;

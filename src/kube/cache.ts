@@ -52,7 +52,7 @@ export function watchObjects<T>(api: Pick<KubeApi, 'list' | 'watch'>, watched: W
   const { log, clock = elapsedClock, random = Math.random } = options;
   const news = tell(options);
   const { at, parse, fieldSelector, labelSelector, oldIsFine = false } = watched;
-  const held = holding(at, parse, log, news.push);
+  const held = holding(at, parse, log, (change) => news.push(change));
   const stopping = new AbortController();
   const { promise: synced, resolve: sync } = Promise.withResolvers<void>();
   let up = false;

@@ -140,7 +140,10 @@ function pauseAfter(failures: number, random: () => number): number {
 
 /** Ends early with the signal. Even a pause of nothing lets others have their turn. */
 async function pause(clock: ElapsedClock, pause_ms: number, signal: AbortSignal): Promise<void> {
-  if (pause_ms === 0) return void (await nextTurn());
+  if (pause_ms === 0) {
+    await nextTurn();
+    return;
+  }
   const { promise, resolve } = Promise.withResolvers<void>();
   const cancel = clock.after(pause_ms, resolve);
   signal.addEventListener('abort', () => resolve(), { once: true });

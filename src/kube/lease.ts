@@ -63,11 +63,17 @@ export function givenBack(lease: Lease): object {
 }
 
 /** A Lease that was not there. */
-export function newLease(namespace: string, name: string): object & Pick<Lease, 'spec'> {
+export function newLease(namespace: string, name: string): Pick<Lease, 'spec'> & Readonly<Record<string, unknown>> {
   return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name }, spec: null };
 }
 
-/** MicroTime has six digits. It is for people: nobody compares it. */
+let written = 0;
+
+/**
+ * MicroTime has six digits. What it says is for people; but that it differs from the one before is the sign of life, also when the clock of this
+ * machine was set back meanwhile. So the last three digits, which our clock does not have, count.
+ */
 function microTime(): string {
-  return new Date().toISOString().replace('Z', '000Z');
+  written = (written + 1) % 1000;
+  return new Date().toISOString().replace('Z', `${String(written).padStart(3, '0')}Z`);
 }

@@ -72,7 +72,7 @@ export const ipClaimSpec = z
     addresses: z
       .array(ip)
       .max(2 * ADDRESSES)
-      .default([])
+      .prefault([])
       .meta(listSet)
       .describe('addresses asked for by value, at most count of each family; those that are missing are chosen from the subnet'),
     reclaim: z
@@ -106,7 +106,7 @@ export const ipClaimStatus = z
     addresses: z
       .array(held)
       .max(2 * ADDRESSES)
-      .default([])
+      .prefault([])
       .meta(listMap('address'))
       .describe('the addresses, and who has each'),
     conditions: conditions.default([]).describe('Ready: all addresses are reserved'),

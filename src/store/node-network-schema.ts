@@ -56,12 +56,12 @@ const claimAsked = z.object({
   namespace: name.describe("the Pod's namespace"),
   pod: objectName.describe("the Pod's name"),
   uid: uid.describe("the Pod's uid"),
-  subnets: z.array(name).max(SUBNETS).default([]).meta(listAtomic).describe('PodSubnets that may serve it, the first that can'),
+  subnets: z.array(name).max(16).default([]).meta(listAtomic).describe('PodSubnets that may serve it, the first that can'),
   claim: objectName.exactOptional().describe('the IPClaim it names; absent: one of its own'),
   addresses: z
     .array(ip)
     .max(2)
-    .default([])
+    .prefault([])
     .meta(listAtomic)
     .describe('the addresses it asks for by value; empty: any, but the same ever after'),
 });
@@ -71,7 +71,7 @@ const claimGranted = z.object({
   pod: objectName.describe("the Pod's name"),
   uid: uid.describe("the Pod's uid"),
   subnet: name.exactOptional().describe('the PodSubnet they are of'),
-  addresses: z.array(ip).max(2).default([]).meta(listAtomic).describe('its addresses, which are on this node now; no other Pod gets them'),
+  addresses: z.array(ip).max(2).prefault([]).meta(listAtomic).describe('its addresses, which are on this node now; no other Pod gets them'),
   problem: z.string().max(4096).exactOptional().describe('why it has none yet, in a sentence'),
 });
 
@@ -79,7 +79,7 @@ const claimGranted = z.object({
 export const nodeNetworkSpec = z
   .object({
     demand: z.array(demand).max(SUBNETS).default([]).meta(listMap('subnet')).describe('what the node needs of each PodSubnet'),
-    returned: blocks.default([]).describe('blocks given back: none of their addresses will be used again unless they are granted anew'),
+    returned: blocks.prefault([]).describe('blocks given back: none of their addresses will be used again unless they are granted anew'),
     unplugged: z.array(nicId).max(NICS).meta(listAtomic).exactOptional().describe('granted interfaces that the node does not see'),
     remembered: blocks.exactOptional().describe('blocks that an earlier object of this name granted; they are the node’s still'),
     draining: z
@@ -103,8 +103,9 @@ const nic = z.object({
   gateway6: ip.exactOptional(),
   primary4: ip.exactOptional().describe("the interface's own IPv4 address, which no Pod gets"),
   primary6: ip.exactOptional().describe("the interface's own IPv6 address, which no Pod gets"),
-  blocks: blocks.default([]).describe('what Pods may get addresses from: /32, /28, /128, /80'),
-  reclaiming: blocks.default([]).describe('blocks of those that the controller wants back'),
+  blocks: blocks.prefault([]).describe('what Pods may get addresses from: /32, /28, /128, /80'),
+  reclaiming: blocks.prefault([]).describe('blocks of those that the controller wants back'),
+  claimed: blocks.exactOptional().describe('single addresses of those that belong to IPClaims'),
 });
 
 const growth = z.object({
@@ -119,7 +120,7 @@ const growth = z.object({
 
 const usable = z.object({
   name: name.describe('a PodSubnet'),
-  spec: tolerant(podSubnetSpec.meta({ 'x-kubernetes-validations': undefined })).describe('its spec, as of when this was written'),
+  spec: tolerant(podSubnetSpec).describe('its spec, as of when this was written'),
 });
 
 /** The controller's half. */
@@ -131,8 +132,8 @@ export const nodeNetworkStatus = z
       .min(0)
       .exactOptional()
       .describe('transitions of the Lease of the controller that wrote this; an earlier one cannot write any more'),
-    vpcCidrs: z.array(block).max(256).default([]).meta(listAtomic).describe('all blocks of the VPC: destinations that need no SNAT'),
-    nics: z.array(nic).max(NICS).default([]).meta(listMap('id')).describe('interfaces the node has, and what each may give to Pods'),
+    vpcCidrs: z.array(block).max(256).prefault([]).meta(listAtomic).describe('all blocks of the VPC: destinations that need no SNAT'),
+    nics: z.array(nic).max(NICS).prefault([]).meta(listMap('id')).describe('interfaces the node has, and what each may give to Pods'),
     growth: z.array(growth).max(SUBNETS).default([]).meta(listMap('subnet')).describe('why the node does not hold more'),
     subnets: z.array(usable).max(SUBNETS).meta(listMap('name')).exactOptional().describe('the PodSubnets the node may use'),
     settled: z
@@ -140,6 +141,7 @@ export const nodeNetworkStatus = z
       .max(256)
       .exactOptional()
       .describe('the leaving (spec.draining) for which nothing is under way in the cloud any more'),
+    held: count.exactOptional().describe('addresses it holds, of all PodSubnets together'),
     claims: z.array(claimGranted).max(CLAIMS).meta(listMap('uid')).exactOptional().describe('the answers to spec.claims'),
     notes: z.unknown().optional().describe('what the controller remembers for itself'),
     conditions: conditions.exactOptional().describe('Ready: the node has addresses for the Pods that are on it'),

@@ -107,7 +107,7 @@ export const podSubnetSpec = z
       .default([])
       .meta(listAtomic)
       .describe("security groups of the interfaces made for this subnet; empty: the instance's own"),
-    exclude: z.array(addressOrBlock).max(1024).default([]).meta(listAtomic).describe('addresses and blocks that no Pod gets'),
+    exclude: z.array(addressOrBlock).max(1024).prefault([]).meta(listAtomic).describe('addresses and blocks that no Pod gets'),
     useFirstNic: z.boolean().default(true).describe("whether the node's first interface serves Pods too, when it lies in this subnet"),
     warm: warm.prefault({}).describe('addresses that a node keeps ready'),
     perNode: perNode.prefault({}).describe('what a node may hold'),
@@ -120,7 +120,7 @@ export const podSubnetSpec = z
 export const podSubnetStatus = z
   .object({
     zone: z.string().max(256).exactOptional().describe("the subnet's zone: nodes elsewhere cannot use it"),
-    cidrs: z.array(block).max(16).default([]).meta(listAtomic).describe('the blocks the subnet has'),
+    cidrs: z.array(block).max(16).prefault([]).meta(listAtomic).describe('the blocks the subnet has'),
     free: z.int().min(0).exactOptional().describe('addresses that nobody in the cloud holds; may lag behind'),
     held: z.int().min(0).exactOptional().describe('addresses that all nodes together hold, as perCluster.maximum counts them'),
     nodes: z.int().min(0).exactOptional().describe('nodes that hold some'),

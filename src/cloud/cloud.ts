@@ -82,15 +82,21 @@ export interface CreateNic {
   readonly securityGroups: readonly string[];
   readonly tags: Tags;
   readonly description: string;
-  /** Blocks the new interface is born with; the cloud chooses them. */
+  /** Blocks the new interface is born with, beside its primary addresses. An answer to a repeated token shows what it has by then. */
   readonly want?: Wanted;
 }
 
-/** How many new blocks of which kind. IPv4 prefixes are /28, IPv6 ones /80. */
+/** How many new blocks of which kind, chosen by the cloud. IPv4 prefixes are /28, IPv6 ones /80. */
 export interface Wanted {
   readonly addresses4?: number;
   readonly prefixes4?: number;
   readonly prefixes6?: number;
+  /**
+   * Blocks asked for by value, beside the counts; each is a /32, /28, /128 or /80, and no two overlap. One that is on this very NIC already is success.
+   * One of which another NIC holds a part (or this one, as part of another block) is cloudAddressTaken: nothing is ever taken from its holder.
+   * One outside of the subnet, one the cloud keeps for itself, and any NIC's primary address are cloudInvalid.
+   */
+  readonly these?: readonly Cidr[];
 }
 
 /** Selects interfaces; all given conditions must hold. An empty filter is refused: no driver lists the whole account. */
@@ -112,7 +118,10 @@ export interface Cloud {
   /** Returns when the cloud has accepted it; the interface may be `detaching` for a while. */
   detachNic(nic: NicId): Promise<void>;
   deleteNic(nic: NicId): Promise<void>;
-  /** Adds as many blocks as asked, all or none, and answers with the new ones alone. Not idempotent: read back after an unclear answer. */
+  /**
+   * Adds what is asked, all or none, and answers with that alone: `these`, whether they are new or were there, and as many new blocks as were counted.
+   * May be repeated when all is asked by value; else not: read back after an unclear answer.
+   */
   assign(nic: NicId, want: Wanted): Promise<Cidr[]>;
   unassign(nic: NicId, blocks: readonly Cidr[]): Promise<void>;
 }

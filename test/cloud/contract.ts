@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cloud, CloudNic, CreateNic, InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
-import { cidrFamily, containsCidr, lengthOf } from '../../src/net/cidr.ts';
+import { addToIp } from '../../src/net/address.ts';
+import { cidrFamily, cidrOf, containsCidr, hostCidr, lengthOf, parseCidr } from '../../src/net/cidr.ts';
 
 /** A fresh cloud with what the suite needs in it. */
 export interface Ground extends AsyncDisposable {
@@ -146,6 +147,103 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     await cloud.attachNic(roomy, instance, 1);
     await assert.rejects(cloud.assign(roomy, { addresses4: 4 }), refused('cloudLimit'));
     assert.deepEqual((await only(cloud, roomy)).blocks, []);
+  });
+
+  promise('blocks asked for by value are given, of every kind, on top of what is counted', async ({ cloud, subnet }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    const these = ['10.20.0.64/28', '10.20.0.99/32', '2001:db8:20::99/128', '2001:db8:20:0:7::/80'].map(parseCidr);
+    const blocks = await cloud.assign(id, { these, addresses4: 2 });
+    assert.deepEqual(blocks.slice(0, 4), these);
+    assert.equal(blocks.length, 6);
+    assert.deepEqual((await only(cloud, id)).blocks.toSorted(), blocks.toSorted());
+  });
+
+  promise('what was asked for by value alone may be asked for again, and is answered again', async ({ cloud, subnet }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    const these = [parseCidr('10.20.0.77/32'), parseCidr('2001:db8:20::99/128')];
+    await cloud.assign(id, { these: these.slice(0, 1) });
+    assert.deepEqual(await cloud.assign(id, { these }), these);
+    assert.deepEqual(await cloud.assign(id, { these }), these);
+    assert.deepEqual((await only(cloud, id)).blocks.toSorted(), these.toSorted());
+  });
+
+  promise('a NIC is born with the blocks asked for by value, and its own addresses leave them free', async ({ cloud, subnet }) => {
+    const lowest = (await cloud.createNic(request(subnet))).primary4;
+    assert.ok(lowest !== undefined);
+    const these = [1, 2, 3].map((offset) => hostCidr(addToIp(lowest, offset)));
+    const made = await cloud.createNic(request(subnet, { want: { these, addresses4: 1 } }));
+    assert.equal(made.blocks.length, 4);
+    assert.ok(these.every((block) => made.blocks.includes(block)));
+    assert.ok(made.primary4 !== undefined && !made.blocks.includes(hostCidr(made.primary4)));
+  });
+
+  promise(
+    'an address that another NIC holds is refused with the address and its holder, until it is given back',
+    async ({ cloud, subnet }) => {
+      const [holder, other] = [await cloud.createNic(request(subnet)), await cloud.createNic(request(subnet))];
+      const these = [parseCidr('10.20.0.77/32')];
+      await cloud.assign(holder.id, { these });
+      const taken = (address: string, by: NicId) => (error: unknown) => {
+        assert.ok(isFailure(error, 'cloudAddressTaken'), String(error));
+        assert.ok(error.message.includes(`${address}:`) && error.message.includes(by), error.message);
+        return true;
+      };
+      await assert.rejects(cloud.assign(other.id, { these }), taken('10.20.0.77', holder.id));
+      await assert.rejects(cloud.createNic(request(subnet, { want: { these } })), taken('10.20.0.77', holder.id));
+      const prefix = [parseCidr('10.20.0.64/28')];
+      await assert.rejects(cloud.assign(other.id, { these: prefix }), taken('10.20.0.64/28', holder.id));
+      await assert.rejects(cloud.assign(holder.id, { these: prefix }), taken('10.20.0.64/28', holder.id));
+      await cloud.unassign(holder.id, these);
+      assert.deepEqual(await cloud.assign(other.id, { these }), these);
+    },
+  );
+
+  promise('one block that cannot be had, and none is given', async ({ cloud, subnet, small }) => {
+    const [holder, other] = [await cloud.createNic(request(subnet)), await cloud.createNic(request(subnet))];
+    const [free, taken] = [parseCidr('10.20.0.76/32'), parseCidr('10.20.0.77/32')];
+    await cloud.assign(holder.id, { these: [taken] });
+    await assert.rejects(cloud.assign(other.id, { these: [free, taken], addresses4: 1 }), refused('cloudAddressTaken'));
+    assert.deepEqual((await only(cloud, other.id)).blocks, []);
+    const tight = await cloud.createNic(request(small));
+    await assert.rejects(cloud.assign(tight.id, { these: [parseCidr('10.20.1.9/32')], addresses4: 10 }), refused('cloudSubnetFull'));
+    assert.deepEqual((await only(cloud, tight.id)).blocks, []);
+  });
+
+  promise('what no NIC may hold is refused as invalid, whoever asks', async ({ cloud, subnet, small }) => {
+    const [one, other] = [await cloud.createNic(request(subnet)), await cloud.createNic(request(subnet))];
+    assert.ok(other.primary4 !== undefined && other.primary6 !== undefined && one.primary4 !== undefined);
+    const reserved = [
+      '10.20.0.0/32',
+      '10.20.0.1/32',
+      '10.20.0.3/32',
+      '10.20.0.255/32',
+      '10.20.0.0/28',
+      '10.20.0.240/28',
+      '2001:db8:20::/80',
+    ];
+    const outside = ['10.20.1.7/32', '10.20.1.0/28', '2001:db8:21::7/128'];
+    const noBlock = ['10.20.0.64/29', '10.20.0.0/24', '2001:db8:20:0:7::/96'];
+    const wrong = [...reserved, ...outside, ...noBlock].map(parseCidr);
+    for (const block of [...wrong, hostCidr(other.primary4), hostCidr(other.primary6), hostCidr(one.primary4), cidrOf(other.primary4, 28)])
+      await assert.rejects(cloud.assign(one.id, { these: [block] }), refused('cloudInvalid'), block);
+    const twice = ['10.20.0.64/28', '10.20.0.77/32'].map(parseCidr);
+    await assert.rejects(cloud.assign(one.id, { these: twice }), refused('cloudInvalid'));
+    const without6 = await cloud.createNic(request(small));
+    await assert.rejects(cloud.assign(without6.id, { these: [parseCidr('2001:db8:20::99/128')] }), refused('cloudInvalid'));
+    assert.deepEqual((await only(cloud, one.id)).blocks, []);
+  });
+
+  promise('a block by value takes a slot like any other, once', async ({ cloud, subnet, instance }) => {
+    const { id } = await cloud.createNic(request(subnet));
+    await cloud.attachNic(id, instance, 1);
+    const these = [77, 78, 79].map((last) => parseCidr(`10.20.0.${last}/32`));
+    await assert.rejects(cloud.assign(id, { these, addresses4: 1 }), refused('cloudLimit'));
+    await cloud.assign(id, { these });
+    await cloud.assign(id, { these });
+    await assert.rejects(cloud.assign(id, { these: [parseCidr('10.20.0.80/32')] }), refused('cloudLimit'));
+    const six = [1, 2, 3, 4].map((last) => parseCidr(`2001:db8:20::9${last}/128`));
+    await assert.rejects(cloud.assign(id, { these: six }), refused('cloudLimit'));
+    assert.deepEqual(await cloud.assign(id, { these: six.slice(1) }), six.slice(1));
   });
 
   promise('unassign may be repeated, and leaves other blocks alone', async ({ cloud, subnet }) => {

@@ -6,6 +6,7 @@ import type { NicId } from '../../src/cloud/cloud.ts';
 import { backoffs, pauseAfter, type PauseKind } from '../../src/cloud/limits/backoff.ts';
 import { drained, fullBucket, takeToken } from '../../src/cloud/limits/bucket.ts';
 import { withoutChanges } from '../../src/cloud/limits/changes.ts';
+import { fenced } from '../../src/cloud/limits/fenced.ts';
 import { paced, usualPace } from '../../src/cloud/limits/paced.ts';
 import { failure, isFailure } from '../../src/errors/failure.ts';
 import { memoryCloud } from './memory-cloud.ts';
@@ -109,4 +110,49 @@ test('with the switch off every changing call is refused unsent, and reading goe
   }
   assert.equal((await still.nics({ instance })).length, 1);
   assert.ok(cloud.calls.every(({ changing }) => !changing));
+});
+
+test('while another controller may lead, every changing call is refused unsent, and reading goes on', async () => {
+  const cloud = memoryCloud(virtualClock());
+  let left_ms = 9_999;
+  const ours = fenced(cloud, () => left_ms, 10_000);
+  const nic = 'nic-1' as NicId;
+  const request = { clientToken: 't', subnet: cloud.addSubnet('subnet-a', '10.20.0.0/24'), securityGroups: [], tags: {}, description: '' };
+  const instance = cloud.launch('i-1', request.subnet);
+  for (const call of [
+    () => ours.createNic(request),
+    () => ours.attachNic(nic, instance, 1),
+    () => ours.detachNic(nic),
+    () => ours.deleteNic(nic),
+    () => ours.assign(nic, { addresses4: 1 }),
+    () => ours.unassign(nic, []),
+  ]) {
+    await assert.rejects(call(), (error) => isFailure(error, 'cloudFenced') && error.details.includes('9999 ms'));
+  }
+  assert.deepEqual((await ours.network()).cidrs.length, 1);
+  assert.equal((await ours.instance(instance)).id, instance);
+  assert.equal((await ours.subnets([request.subnet])).length, 1);
+  assert.equal((await ours.nics({ instance })).length, 1);
+  assert.ok(cloud.calls.every(({ changing }) => !changing));
+  left_ms = 10_000;
+  const made = await ours.createNic(request);
+  await ours.attachNic(made.id, instance, 1);
+  await ours.unassign(made.id, await ours.assign(made.id, { addresses4: 1 }));
+  await ours.detachNic(made.id);
+  await ours.deleteNic(made.id);
+  assert.equal(cloud.calls.filter(({ changing }) => changing).length, 6);
+});
+
+test('a call that waited for its turn is fenced by who leads when the wait is over', async () => {
+  const clock = virtualClock();
+  const cloud = memoryCloud(clock);
+  const leadsUntil_ms = clock.now_ms() + 12_000;
+  const ours = fenced(cloud, () => leadsUntil_ms - clock.now_ms(), 10_000);
+  const pace = { ...usualPace, rates: { ...usualPace.rates, delete: { perSecond: 0.2, burst: 1 } } };
+  const slow = paced(ours, pace, clock, () => 0.5);
+  await slow.deleteNic('nic-1' as NicId);
+  const waiting = slow.deleteNic('nic-2' as NicId).catch((error: unknown) => error);
+  await clock.advance(5_000);
+  assert.ok(isFailure(await waiting, 'cloudFenced'));
+  assert.equal(cloud.calls.length, 1);
 });

@@ -15,7 +15,18 @@ import type {
 import type { Clock } from '../../src/cloud/clock.ts';
 import { type Failure, failure } from '../../src/errors/failure.ts';
 import { type Ip, ipFromBigInt } from '../../src/net/address.ts';
-import { addressAt, type Cidr, cidrOf, contains, firstOf, hostCidr, overlaps, parseCidr, sizeOf } from '../../src/net/cidr.ts';
+import {
+  addressAt,
+  type Cidr,
+  cidrOf,
+  contains,
+  containsCidr,
+  firstOf,
+  hostCidr,
+  overlaps,
+  parseCidr,
+  sizeOf,
+} from '../../src/net/cidr.ts';
 import { parseMac } from '../../src/net/mac.ts';
 
 /** What happens to a call: nothing special, refused, lost before or after its effect, or the caller dies before or after it. */
@@ -142,6 +153,41 @@ export function memoryCloud(clock: Clock): MemoryCloud {
     return blocks;
   }
 
+  /** Those of the blocks that the NIC does not have yet; all may be had, or it throws. */
+  function checkThese(name: string, subnet: CloudSubnet, nic: NicId | undefined, these: readonly Cidr[]): Cidr[] {
+    const invalid = (text: string) => failure('cloudInvalid', { cloud: 'memory', call: name, text });
+    const own = nic === undefined ? [] : known(nic).blocks;
+    for (const [i, block] of these.entries()) {
+      if (!['/32', '/28', '/128', '/80'].some((length) => block.endsWith(length))) throw invalid(`${block} is no block of a NIC`);
+      if (these.slice(i + 1).some((other) => overlaps(block, other))) throw invalid(`${block} stands twice`);
+      if (own.includes(block)) continue;
+      const cidr = block.includes(':') ? subnet.cidr6 : subnet.cidr4;
+      if (cidr === undefined || !containsCidr(cidr, block)) throw invalid(`${block} is outside of ${subnet.id}`);
+      const reserved = [0n, 1n, 2n, 3n, sizeOf(cidr) - 1n].map((offset) => addressAt(cidr, offset));
+      if (reserved.some((ip) => contains(block, ip))) throw invalid(`${block} is reserved`);
+      const there = [...now().values()].filter((other) => other.subnet === subnet.id);
+      if (there.some(({ primary4, primary6 }) => [primary4, primary6].some((ip) => ip !== undefined && contains(block, ip))))
+        throw invalid(`${block} is a primary address`);
+      const holder = there.find(({ blocks }) => blocks.some((other) => overlaps(block, other)));
+      const address = block.replace(/\/(32|128)$/, '');
+      if (holder !== undefined)
+        throw failure('cloudAddressTaken', { cloud: 'memory', address, holder: holder.id, text: `it has ${holder.blocks.join(', ')}` });
+    }
+    return these.filter((block) => !own.includes(block));
+  }
+
+  /** An address nobody has, and none of those. */
+  function newPrimary6(cidr6: Cidr, number: number, these: readonly Cidr[]): Ip {
+    const used = [
+      ...[...now().values()].flatMap(({ blocks, primary6 }) => [...blocks, ...(primary6 ? [hostCidr(primary6)] : [])]),
+      ...these,
+    ];
+    for (let at = number + 16; ; at++) {
+      const ip = addressAt(cidr6, at);
+      if (!used.some((block) => contains(block, ip))) return ip;
+    }
+  }
+
   const free4 = (subnet: CloudSubnet): number =>
     Number(sizeOf(subnet.cidr4 ?? parseCidr('0.0.0.0/32'))) -
     5 -
@@ -165,8 +211,9 @@ export function memoryCloud(clock: Clock): MemoryCloud {
   function newNic(request: CreateNic): CloudNic {
     const subnet = subnets.get(request.subnet);
     if (subnet === undefined) throw failure('cloudNotFound', { cloud: 'memory', object: request.subnet, text: 'no such subnet' });
-    const primary = subnet.cidr4 === undefined ? [] : allocate(subnet, { addresses4: 1 });
-    const blocks = allocate(subnet, request.want ?? {}, primary);
+    const these = checkThese('createNic', subnet, undefined, request.want?.these ?? []);
+    const primary = subnet.cidr4 === undefined ? [] : allocate(subnet, { addresses4: 1 }, these);
+    const blocks = [...these, ...allocate(subnet, request.want ?? {}, [...primary, ...these])];
     const number = ++made;
     return {
       id: `nic-${number}` as NicId,
@@ -174,7 +221,7 @@ export function memoryCloud(clock: Clock): MemoryCloud {
       subnet: subnet.id,
       mtu: 1500,
       ...(primary[0] && { primary4: firstOf(primary[0]) }),
-      ...(subnet.cidr6 && { primary6: addressAt(subnet.cidr6, number + 16) }),
+      ...(subnet.cidr6 && { primary6: newPrimary6(subnet.cidr6, number, these) }),
       blocks,
       securityGroups: request.securityGroups,
       tags: request.tags,
@@ -263,10 +310,12 @@ export function memoryCloud(clock: Clock): MemoryCloud {
         const nic = known(id);
         const subnet = subnets.get(nic.subnet);
         if (subnet === undefined) throw conflict('assign', id, 'no subnet');
-        const blocks = allocate(subnet, want);
+        const these = checkThese('assign', subnet, id, want.these ?? []);
+        const more = allocate(subnet, want, these);
+        const blocks = [...these, ...more];
         checkSlots(nic, blocks);
         put((nics) => nics.set(id, { ...nic, blocks: [...nic.blocks, ...blocks] }));
-        return blocks;
+        return [...(want.these ?? []), ...more];
       }),
     unassign: (id, blocks) =>
       call('unassign', true, () => {

@@ -122,6 +122,39 @@ test('an assign is believed only when it gives exactly what was asked', async ()
   assert.equal((await server.cloud.assign(nicId, { addresses4: 2 })).length, 2);
 });
 
+test('an assign by value is believed only when the answer has every block asked for, and no other beyond the counts', async () => {
+  await using server = await liar();
+  const these = ['10.20.0.6/32', '2001:db8::1/128'].map(parseCidr);
+  for (const blocks of [
+    [],
+    ['10.20.0.6/32'],
+    ['10.20.0.7/32', '2001:db8::1/128'],
+    ['10.20.0.6/32', '2001:db8::1/128', '10.20.0.7/32'],
+    ['10.20.0.6/32', '2001:db8::1/128', '2001:db8::2/128'],
+  ]) {
+    server.answer = json({ blocks });
+    await assert.rejects(server.cloud.assign(nicId, { these }), fails('cloudGarbled', /lacks|were asked for|nobody asked for/));
+  }
+  const [more] = [parseCidr('10.20.0.7/32')];
+  server.answer = json({ blocks: [more, ...these] });
+  assert.deepEqual(await server.cloud.assign(nicId, { these, addresses4: 1 }), [more, ...these]);
+});
+
+test('a refusal names the address and its holder where the cloud does, and reads well where it does not', async () => {
+  await using server = await liar();
+  const these = [parseCidr('10.20.0.6/32')];
+  const error = { reason: 'AddressTaken', message: 'because', remedy: '', requestId: 'r' };
+  server.answer = json({ error: { ...error, address: '10.20.0.6', holder: 'nic-7' } }, 409);
+  await assert.rejects(server.cloud.assign(nicId, { these }), fails('cloudAddressTaken', /^vpc cannot give 10\.20\.0\.6: nic-7 holds it /));
+  server.answer = json({ error }, 409);
+  await assert.rejects(
+    server.cloud.assign(nicId, { these }),
+    fails('cloudAddressTaken', /^vpc cannot give what was asked: another interface/),
+  );
+  server.answer = json({ error: { ...error, holder: 7 } }, 409);
+  await assert.rejects(server.cloud.assign(nicId, { these }), fails('cloudGarbled', /holder should be text/));
+});
+
 test('another program at the address is told from the API', async () => {
   await using server = await liar();
   for (const [answer, words] of [

@@ -85,10 +85,14 @@ export const nicOf: Read<CloudNic> = (value, at) => {
   };
 };
 
-/** The answer to assign: exactly as many blocks of each kind as were wanted. */
-export function newBlocksOf(want: Wanted): Read<Cidr[]> {
+/** The answer to assign: the blocks wanted by value, and exactly as many others of each kind as were wanted. */
+export function assignedOf(want: Wanted): Read<Cidr[]> {
   return (value, at) => {
-    const blocks = unique(heldBlock)(object(value, at)['blocks'], `${at}.blocks`);
+    const all = unique(heldBlock)(object(value, at)['blocks'], `${at}.blocks`);
+    const these = new Set(want.these);
+    const missing = these.difference(new Set(all));
+    if (missing.size > 0) throw new Mismatch(`${at}.blocks lacks ${[...missing].join(', ')}`);
+    const blocks = all.filter((block) => !these.has(block));
     const kinds = [
       [4, 32, want.addresses4],
       [4, 28, want.prefixes4],
@@ -99,7 +103,7 @@ export function newBlocksOf(want: Wanted): Read<Cidr[]> {
       if (got !== wanted) throw new Mismatch(`${at}.blocks has ${got} IPv${family} blocks of /${length}, ${wanted} were asked for`);
     }
     if (blocks.some((block) => lengthOf(block) === 128)) throw new Mismatch(`${at}.blocks has IPv6 addresses nobody asked for`);
-    return blocks;
+    return all;
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the emulated VPC's refusals mean to us: one table by reason. */
 import { type Failure, failure } from '../../errors/failure.ts';
-import { object, text } from './shape.ts';
+import { object, optional, text } from './shape.ts';
 
 /** What a refusal is about, for its sentence. */
 export interface Asked {
@@ -14,7 +14,8 @@ export interface Asked {
   readonly wanted?: { readonly subnet: string; readonly what: string };
 }
 
-type Make = (asked: Asked, words: string) => Failure;
+/** `error`: the body's, for what a reason tells beside its words. */
+type Make = (asked: Asked, words: string, error: Readonly<Record<string, unknown>>) => Failure;
 
 const unavailable: Make = ({ cloud, call, endpoint }, words) => failure('cloudUnavailable', { cloud, call, endpoint, text: words });
 const throttled: Make = ({ cloud, call }, words) => failure('cloudThrottled', { cloud, call, text: words });
@@ -25,6 +26,11 @@ const denied: Make = ({ cloud, call }, words) => failure('cloudDenied', { cloud,
 const invalid: Make = ({ cloud, call }, words) => failure('cloudInvalid', { cloud, call, text: words });
 const full: Make = ({ object: about, wanted }, words) =>
   failure('cloudSubnetFull', { subnet: wanted?.subnet ?? `of ${about}`, wanted: wanted?.what ?? 'what was asked', text: words });
+const taken: Make = ({ cloud }, words, error) => {
+  const { address = 'what was asked' } = optional(error, 'address', text, 'answer.error');
+  const { holder = 'another interface' } = optional(error, 'holder', text, 'answer.error');
+  return failure('cloudAddressTaken', { cloud, address, holder, text: words });
+};
 
 /** Every reason of the API's document. A reused token is `invalid`, since the same call again can never succeed. */
 const byReason: Readonly<Record<string, Make>> = {
@@ -38,6 +44,7 @@ const byReason: Readonly<Record<string, Make>> = {
   CidrConflict: invalid,
   SubnetFull: full,
   NoAlignedPrefix: full,
+  AddressTaken: taken,
   NicLimit: limit,
   AddressSlotLimit: limit,
   Ipv6SlotLimit: limit,
@@ -73,5 +80,5 @@ export function refusalOf(status: number, body: unknown, asked: Asked): Failure 
   const reason = text(error['reason'], 'answer.error.reason');
   const words = `${reason}: ${text(error['message'], 'answer.error.message')}`;
   const make = Object.hasOwn(byReason, reason) ? byReason[reason] : undefined;
-  return (make ?? byStatus(status))(asked, words);
+  return (make ?? byStatus(status))(asked, words, error);
 }

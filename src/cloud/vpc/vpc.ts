@@ -8,7 +8,7 @@
 import type { Agent } from 'node:http';
 import { type Failure, failure, isFailure } from '../../errors/failure.ts';
 import type { Cloud, CloudNic, NicFilter, Wanted } from '../cloud.ts';
-import { instanceOf, networkOf, newBlocksOf, nicOf, pageOf, subnetOf } from './answers.ts';
+import { assignedOf, instanceOf, networkOf, nicOf, pageOf, subnetOf } from './answers.ts';
 import { connections, exchange, type HttpAnswer, type HttpCall, Unreadable } from './http.ts';
 import { type Asked, refusalOf } from './refusals.ts';
 import { Mismatch, type Read } from './shape.ts';
@@ -46,7 +46,7 @@ export function vpcCloud({ endpoint, deadline_ms = 10_000 }: VpcOptions): Cloud 
     attachNic: (id, instance, deviceIndex) => api.send('AttachNic', id, nic(id, '/attach'), { instance, deviceIndex }, nothing),
     detachNic: (id) => api.send('DetachNic', id, nic(id, '/detach'), undefined, nothing),
     deleteNic: (id) => api.remove('DeleteNic', id, nic(id, '')),
-    assign: (id, want) => api.send('AssignAddresses', id, nic(id, '/assign'), { want }, newBlocksOf(want), wantedOf(`of ${id}`, want, 0)),
+    assign: (id, want) => api.send('AssignAddresses', id, nic(id, '/assign'), { want }, assignedOf(want), wantedOf(`of ${id}`, want, 0)),
     unassign: (id, blocks) =>
       blocks.length === 0 ? Promise.resolve() : api.send('UnassignAddresses', id, nic(id, '/unassign'), { blocks }, nothing),
     [Symbol.dispose]: () => api.close(),
@@ -84,8 +84,9 @@ function sameId<T extends { readonly id: string }>(id: string, read: Read<T>): R
 }
 
 function wantedOf(subnet: string, want: Wanted | undefined, primaries: number): Asked['wanted'] {
-  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0 } = want ?? {};
+  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = [] } = want ?? {};
   const parts = [
+    these.length > 3 ? `${these.length} given blocks` : these.join(', '),
     addresses4 + primaries > 0 ? `${addresses4 + primaries} addresses` : '',
     prefixes4 > 0 ? `${prefixes4} /28 prefixes` : '',
     prefixes6 > 0 ? `${prefixes6} /80 prefixes` : '',

@@ -189,11 +189,12 @@ function send(response: ServerResponse, status: number, body: unknown, requestId
 }
 
 function sendRefusal(response: ServerResponse, refusal: Refusal, requestId: string): void {
-  const { reason, message, remedy, field } = refusal;
+  const { reason, message, remedy, field, taken } = refusal;
   if (reason === 'Throttled') response.setHeader('retry-after', RETRY_AFTER_s);
   // What is left of a body that is too large must not be read as the next request.
   if (reason === 'BodyTooLarge') response.setHeader('connection', 'close');
-  send(response, statusOf[reason], { error: { reason, message, remedy, ...(field === undefined ? {} : { field }), requestId } }, requestId);
+  const error = { reason, message, remedy, ...(field === undefined ? {} : { field }), ...taken, requestId };
+  send(response, statusOf[reason], { error }, requestId);
 }
 
 function note(events: Events, call: string, id: string, outcome: Outcome, duration_ms: number, struck: readonly Effect[]): void {

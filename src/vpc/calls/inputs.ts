@@ -1,7 +1,7 @@
 /** The shapes of what callers send. Strict: an unknown field is refused; text is checked and made canonical here, once. */
 import * as z from 'zod';
 import type { InstanceId, NicId, SubnetId } from '../../cloud/cloud.ts';
-import { type Cidr, cidrFamily, lengthOf, tryParseCidr } from '../../net/cidr.ts';
+import { type Cidr, cidrFamily, lengthOf, overlaps, tryParseCidr } from '../../net/cidr.ts';
 import type { GroupId, Rule } from '../model/objects.ts';
 
 const idPattern = /^(vpc|subnet|nic|i|sg|pub|fault)-[0-9a-f]{17}$/;
@@ -63,10 +63,23 @@ export const securityGroups = z
   .refine((ids) => new Set(ids).size === ids.length, { message: 'a group is named twice' });
 
 const count = z.int().min(0).max(256);
-/** How many blocks of each kind, at least one in all. */
+
+/** A block that a NIC may hold. */
+const heldBlock = cidr.refine((block) => (cidrFamily(block) === 4 ? [32, 28] : [128, 80]).includes(lengthOf(block)), {
+  message: 'a NIC holds blocks of /32, /28, /128 and /80',
+});
+const these = z
+  .array(heldBlock)
+  .max(256)
+  .refine((blocks) => !blocks.some((block, i) => blocks.slice(i + 1).some((other) => overlaps(block, other))), {
+    message: 'two of the blocks share an address',
+  });
+/** How many blocks of each kind, and blocks by value: at least one in all. `these` has no default: requests from before it was there keep their digest. */
 export const wanted = z
-  .strictObject({ addresses4: count.default(0), prefixes4: count.default(0), prefixes6: count.default(0) })
-  .refine((want) => want.addresses4 + want.prefixes4 + want.prefixes6 > 0, { message: 'at least one count must be above 0' });
+  .strictObject({ addresses4: count.default(0), prefixes4: count.default(0), prefixes6: count.default(0), these: these.optional() })
+  .refine((want) => want.addresses4 + want.prefixes4 + want.prefixes6 + (want.these?.length ?? 0) > 0, {
+    message: 'at least one count must be above 0, or a block be given',
+  });
 
 /** What an instance type allows. */
 export const limits = z.strictObject({

@@ -4,7 +4,9 @@ import * as z from 'zod';
 import type { NicId, SubnetId, Tags } from '../../cloud/cloud.ts';
 import type { Mac } from '../../net/mac.ts';
 import { gatewayMac, nicMac } from '../mac.ts';
+import type { Cidr } from '../../net/cidr.ts';
 import { withBlocks, withPrimaries } from '../model/assign.ts';
+import { notYetHeld } from '../model/by-value.ts';
 import { subnetOf } from '../model/find.ts';
 import type { GroupId, Nic, State } from '../model/objects.ts';
 import type { Transaction } from '../model/model.ts';
@@ -32,10 +34,11 @@ export function nicOf(state: State, id: string): Nic {
   return nic;
 }
 
-/** Makes a detached NIC with its primary addresses. @throws Refusal. */
+/** Makes a detached NIC with its primary addresses and the blocks given by value, which the primaries leave free. @throws Refusal. */
 export function makeNic(
   transaction: Transaction,
   request: { readonly subnet: SubnetId; readonly securityGroups: readonly GroupId[]; readonly tags: Tags; readonly description: string },
+  these: readonly Cidr[] = [],
 ): Nic {
   const { state, now_ms } = transaction;
   if (state.nic.size >= MOST_NICS)
@@ -51,7 +54,8 @@ export function makeNic(
     description: request.description,
     createdAt_ms: now_ms,
   };
-  const nic = withPrimaries(state, subnetOf(state, request.subnet), bare);
+  const subnet = subnetOf(state, request.subnet);
+  const nic = withPrimaries(state, subnet, { ...bare, blocks: notYetHeld(state, subnet, bare, these) });
   transaction.put('nic', nic);
   return nic;
 }
@@ -84,7 +88,7 @@ export const nicCalls: readonly Call[] = [
   }),
   change('CreateNic', 'POST', '/v1/nics', createNic, (transaction, { body }) => {
     const id = once(transaction, 'CreateNic', body, 'nic', () => {
-      const nic = makeNic(transaction, body);
+      const nic = makeNic(transaction, body, body.want?.these);
       if (body.want !== undefined) transaction.put('nic', withBlocks(transaction.state, nic, body.want).nic);
       return nic.id;
     });
@@ -116,7 +120,8 @@ export const nicCalls: readonly Call[] = [
         throw new PartlyDone(`${kept.length} of ${grown.added.length} blocks were assigned to ${id}`);
       }
       transaction.put('nic', grown.nic);
-      return { status: 200, body: { blocks: grown.added } };
+      // Those given by value are told also when they were there before.
+      return { status: 200, body: { blocks: [...new Set([...(body.want.these ?? []), ...grown.added])] } };
     },
   ),
   change(

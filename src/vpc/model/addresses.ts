@@ -5,7 +5,7 @@
  * an address given back is handed out again at once.
  */
 import { bitsOf, type Ip, ipFromBigInt, ipToBigInt } from '../../net/address.ts';
-import { type Cidr, cidrFamily, firstOf, hostCidr, lengthOf, sizeOf } from '../../net/cidr.ts';
+import { addressAt, type Cidr, cidrFamily, contains, firstOf, hostCidr, lengthOf, sizeOf } from '../../net/cidr.ts';
 import type { Nic, State, Subnet } from './objects.ts';
 
 /** The first four addresses: network, gateway and two that clouds keep for DNS and later use. */
@@ -50,12 +50,21 @@ export function freeBlocks(state: State, subnet: Subnet, cidr: Cidr, length: num
   return found;
 }
 
+/** The first address of the block that is reserved in the subnet's CIDR, and what it is there; undefined when all of the block may be given away. */
+export function reservedIn(cidr: Cidr, block: Cidr): { readonly ip: Ip; readonly is: string } | undefined {
+  const names = cidrFamily(cidr) === 4 ? ['the network address', 'the gateway', 'reserved', 'reserved', 'the broadcast address'] : [];
+  const offsets = [0n, 1n, 2n, 3n, sizeOf(cidr) - 1n];
+  const found = offsets.findIndex((offset) => contains(block, addressAt(cidr, offset)));
+  return found < 0 ? undefined : { ip: addressAt(cidr, offsets[found] ?? 0n), is: names[found] ?? 'reserved' };
+}
+
 /** The gateway of an IPv4 subnet: the first address after the network address. */
 export function gateway4(cidr: Cidr): Ip {
   return ipFromBigInt(ipToBigInt(firstOf(cidr)) + 1n, 4);
 }
 
-interface Interval {
+/** From an address to another, both included, as numbers. */
+export interface Interval {
   readonly first: bigint;
   readonly last: bigint;
 }
@@ -76,7 +85,8 @@ function takenIn(state: State, subnet: Subnet, cidr: Cidr): Interval[] {
   return taken.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
 }
 
-function intervalOf(block: Cidr): Interval {
+/** The addresses of a block. */
+export function intervalOf(block: Cidr): Interval {
   const first = ipToBigInt(firstOf(block));
   return { first, last: first + (1n << BigInt(bitsOf(cidrFamily(block)) - lengthOf(block))) - 1n };
 }

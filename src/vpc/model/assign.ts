@@ -2,6 +2,7 @@
 import type { InstanceLimits } from '../../cloud/cloud.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { freeBlocks, PREFIX4, PREFIX6, slotsOf } from './addresses.ts';
+import { notYetHeld } from './by-value.ts';
 import type { Nic, State, Subnet } from './objects.ts';
 import { limitsOf, subnetOf } from './find.ts';
 import { Refusal } from './refusal.ts';
@@ -10,14 +11,20 @@ import { Refusal } from './refusal.ts';
 const DETACHED: InstanceLimits = { nics: 0, addressSlotsPerNic: 256, ipv6SlotsPerNic: 256 };
 
 /** How many blocks of each kind. */
-export interface Counts {
+interface Counts {
   readonly addresses4: number;
   readonly prefixes4: number;
   readonly prefixes6: number;
 }
 
-/** The NIC with a primary address of each family its subnet has. @throws Refusal SubnetFull. */
-export function withPrimaries(state: State, subnet: Subnet, nic: Nic): Nic {
+/** Blocks by number, and blocks by value that do not overlap each other. */
+export interface Wanted extends Counts {
+  readonly these?: readonly Cidr[] | undefined;
+}
+
+/** The NIC with a primary address of each family its subnet has, beside the blocks it already has. @throws Refusal SubnetFull. */
+export function withPrimaries(before: State, subnet: Subnet, nic: Nic): Nic {
+  const state = including(before, nic);
   let result = nic;
   for (const [cidr, length, key] of [[subnet.cidr4, 32, 'primary4'] as const, [subnet.cidr6, 128, 'primary6'] as const]) {
     if (cidr === undefined) continue;
@@ -28,18 +35,19 @@ export function withPrimaries(state: State, subnet: Subnet, nic: Nic): Nic {
 }
 
 /**
- * The NIC with the wanted blocks added, and those blocks. `nic` itself must be in the state, so that its own addresses count as taken.
- * @throws Refusal AddressSlotLimit, Ipv6SlotLimit, NoIpv6, SubnetFull, NoAlignedPrefix.
+ * The NIC with the wanted blocks, and those of them that are new: by value first. `nic` itself must be in the state, so that its own addresses count
+ * as taken.
+ * @throws Refusal AddressSlotLimit, Ipv6SlotLimit, NoIpv6, SubnetFull, NoAlignedPrefix, AddressTaken, InvalidParameter.
  */
-export function withBlocks(state: State, nic: Nic, want: Counts): { nic: Nic; added: Cidr[] } {
+export function withBlocks(state: State, nic: Nic, want: Wanted): { nic: Nic; added: Cidr[] } {
   const subnet = subnetOf(state, nic.subnet);
   if (want.prefixes6 > 0 && subnet.cidr6 === undefined) {
     throw new Refusal('NoIpv6', `subnet ${subnet.id} has no IPv6 block`, 'ask for IPv4, or use a subnet with cidr6');
   }
   const instance = nic.attachment === undefined ? undefined : state.instance.get(nic.attachment.instance);
-  checkSlots(nic, instance === undefined ? DETACHED : limitsOf(state, instance), want);
-  const added: Cidr[] = [];
-  let grown = nic;
+  const added = notYetHeld(state, subnet, nic, want.these ?? []);
+  let grown: Nic = { ...nic, blocks: [...nic.blocks, ...added] };
+  checkSlots(grown, instance === undefined ? DETACHED : limitsOf(state, instance), want);
   // Prefixes first: single addresses would break up the aligned room.
   for (const [cidr, length, count] of [
     [subnet.cidr4, PREFIX4, want.prefixes4] as const,

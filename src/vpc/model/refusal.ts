@@ -1,4 +1,5 @@
 /** A refusal as a cloud words it: a stable reason to decide by, one sentence to read, and what to do. */
+import type { NicId } from '../../cloud/cloud.ts';
 
 /** Reasons and their HTTP status. Stable: clients decide by them. */
 export const statusOf = {
@@ -12,6 +13,7 @@ export const statusOf = {
   CidrConflict: 409,
   SubnetFull: 409,
   NoAlignedPrefix: 409,
+  AddressTaken: 409,
   NicLimit: 409,
   AddressSlotLimit: 409,
   Ipv6SlotLimit: 409,
@@ -35,18 +37,26 @@ export type Reason = keyof typeof statusOf;
 /** All reasons, for schemas. */
 export const reasons = Object.keys(statusOf) as [Reason, ...Reason[]]; // the keys of a literal object
 
-/** Thrown by a call that changes nothing. `field` is the dotted path of the offending parameter. */
+/** Which block was asked for by value and cannot be had, and the NIC that holds it or a part of it. */
+export interface Taken {
+  readonly address: string;
+  readonly holder: NicId;
+}
+
+/** Thrown by a call that changes nothing. `field` is the dotted path of the offending parameter; `taken` goes with AddressTaken. */
 export class Refusal extends Error {
   readonly reason: Reason;
   readonly remedy: string;
   readonly field: string | undefined;
+  readonly taken: Taken | undefined;
 
-  constructor(reason: Reason, message: string, remedy: string, field?: string) {
+  constructor(reason: Reason, message: string, remedy: string, field?: string, taken?: Taken) {
     super(message);
     this.name = 'Refusal';
     this.reason = reason;
     this.remedy = remedy;
     this.field = field;
+    this.taken = taken;
   }
 }
 

@@ -1,12 +1,13 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need by themselves.
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup build image demo demo-clean test bench fmt lint clean
+.PHONY: help setup build image demo demo-clean test e2e bench fmt lint clean
 
 help:
 	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
 	@echo 'make demo-clean  removes what a demo left'
 	@echo 'make test        the whole test suite'
+	@echo 'make e2e         the tests on a real Kubernetes cluster; the first time it builds Kubernetes, a quarter of an hour'
 	@echo 'make bench       Flatpod beside other plugins, side by side; QUICK=1 takes under five minutes, PEERS=all adds those that it is told the place of'
 	@echo 'make build       dist/: the CNI executable and the bundled command'
 	@echo 'make image       dist/flatpod-image.tar: the OCI image, with its layers listed'
@@ -32,6 +33,10 @@ demo-clean: build
 test: build lint
 	@sh scripts/setup-test.sh
 	@$(NODE) test/run.ts
+
+e2e: build
+	@sh scripts/setup-e2e.sh
+	@$(NODE) test/cluster/run.ts
 
 bench: build
 	@sh scripts/setup-test.sh

@@ -9,6 +9,9 @@ sh scripts/setup-test.sh
 # What goes into the images that Kubernetes' tests start, and what its programs call.
 need_debian dig:bind9-dnsutils host:bind9-host nc:netcat-openbsd iperf:iperf ping:iputils-ping openssl:openssl nft:nftables conntrack:conntrack ip:iproute2 curl:curl
 
+# Busybox linked with the C library: the static one of the other tests resolves no names.
+unpack_debian busybox
+
 # A build of thousands of packages says how far it is: go names each package as it gets to it (those it has cached, not at all).
 shown() { # TEXT, PACKAGE, COMMAND
   text=$1 package=$2

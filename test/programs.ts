@@ -45,6 +45,10 @@ export const programs = {
     found(join(built('e2e', 'kube'), name), bringsE2e),
   /** One static binary. */
   busybox: (): string => found(join(cache, 'debian/busybox-static/bin/busybox')),
+  /** The same linked with the C library, which resolves names as other programs do. */
+  busyboxWithLibraries: (): string => found(join(cache, 'debian/busybox/bin/busybox'), bringsE2e),
+  /** One of this machine's, for images. */
+  tool: (name: string): string => onPath(name),
 } as const;
 
 const bringsE2e = 'make e2e, or scripts/setup-e2e.sh alone';

@@ -1,0 +1,185 @@
+/**
+ * A Kubernetes cluster for tests: etcd, API server, controller manager and scheduler on one machine, kubelet, containerd and kube-proxy on the others, all of
+ * them real. Every machine is an instance of the emulated VPC. Nothing leaves the namespaces, and everything ends with this process.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '../life/lab.ts';
+import { programs } from '../programs.ts';
+import { type Admin, admin } from './admin.ts';
+import { bridgeUnderlay, podBlockOf } from './bridge-underlay.ts';
+import { type ControlPlanePlan, type Part, startPart } from './control-plane.ts';
+import { dnsManifest } from './dns.ts';
+import { type Machine, machine } from './machine.ts';
+import { clusterNode, type ClusterNode } from './node.ts';
+import { makePki, type Pki } from './pki.ts';
+import type { Ended, RunOptions } from './programs-in.ts';
+import { type Host, machineNames, type Underlay } from './underlay.ts';
+import { POD_CIDR, type VpcPlan, vpcUnderlay, type VpcUnderlay } from './vpc-underlay.ts';
+import type { ProxyMode, WorkerPlan } from './worker.ts';
+
+const SERVICE_CIDR = '10.96.0.0/16';
+const API_SERVICE = '10.96.0.1';
+const DNS_SERVICE = '10.96.0.10';
+
+/** What kind of cluster. */
+export interface ClusterOptions {
+  /** Two unless told otherwise. */
+  readonly nodes?: number;
+  /** nftables unless told otherwise. */
+  readonly proxy?: ProxyMode;
+  /** `none` on the emulated VPC; `ptp` with host-local on a bridge, which is ready by itself and has no VPC. */
+  readonly cni?: 'none' | 'ptp';
+  /** Whether CoreDNS is applied; it runs as soon as Pods get addresses. */
+  readonly dns?: boolean;
+  /** What the VPC has beside the cluster's machines. */
+  readonly vpc?: VpcPlan;
+}
+
+/** A cluster that runs. Disposing removes processes, namespaces, cgroups and files, whatever happened. */
+export interface Cluster extends AsyncDisposable {
+  /** Begins the names of its namespaces and cgroups. */
+  readonly name: string;
+  /** Its files: `NODE/log/DAEMON`, `NODE/disk`. */
+  readonly dir: string;
+  /** The machine of the control plane: whoever is to reach the API server runs here. */
+  readonly control: Machine;
+  readonly nodes: readonly ClusterNode[];
+  /** @throws Error when there is none of that number, from 0. */
+  node(index: number): ClusterNode;
+  /** @throws Error in a cluster on a bridge. */
+  readonly vpc: VpcUnderlay;
+  /** The administrator's requests and watches. */
+  readonly admin: Admin;
+  /** The administrator's kubeconfig, good in the network of every machine. */
+  readonly kubeconfig: string;
+  /** kubectl as administrator; its output. @throws Error with what it said when it fails. */
+  kubectl(...args: readonly string[]): Promise<string>;
+  /** The same, however it ends. */
+  tryKubectl(args: readonly string[], options?: RunOptions): Promise<Ended>;
+  /** Server-side apply of manifests: a file's path, or the text itself. */
+  apply(manifests: string): Promise<void>;
+  /** Puts an image from an OCI layout in a tar onto every node. */
+  importImage(tar: string): Promise<void>;
+  /** Ends a part of the control plane, with SIGKILL unless told otherwise. */
+  kill(part: Part, signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again; the API server answers when this returns. */
+  start(part: Part): Promise<void>;
+}
+
+let clusters = 0;
+
+/** Starts one: all nodes are registered when this returns, and ready if they have a CNI plugin. */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const name = `fpe${process.pid}x${++clusters}`;
+  const dir = mkdtempSync(join(tmpdir(), `fpe-${process.pid}-`));
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const names = machineNames(options.nodes ?? 2);
+  const vpc = options.cni === 'ptp' ? undefined : await vpcUnderlay(name, dir, names.nodes.length, options.vpc);
+  const underlay = undo.use(vpc ?? (await bridgeUnderlay(name, names.nodes.length)));
+  const hosts = names.nodes.map((one) => underlay.host(one));
+  const at = underlay.host(names.control);
+  const pki = makePki({ dir: join(dir, 'pki'), api: at.address, service: API_SERVICE, nodes: hosts });
+  const machineAt = ({ name: one, netns }: Host): Machine => {
+    const made = machine({ name: one, netns, dir: join(dir, one), nameserver: DNS_SERVICE });
+    undo.defer(() => made.powerOff());
+    return made;
+  };
+  const control = machineAt(at);
+  await control.powerOn();
+  const plan: ControlPlanePlan = { machine: control, address: at.address, pki, serviceCidr: SERVICE_CIDR, podCidr: POD_CIDR };
+  const api = undo.use(admin(at.netns, at.address, pki));
+  const nodes = hosts.map((host, i) => clusterNode(workerPlan(host, machineAt(host), i, pki, options), underlay));
+  // Disks are filled while the API server comes up; kubelets try until it answers.
+  await Promise.all([startControlPlane(plan, api), ...nodes.map((node) => node.boot())]);
+  const cluster = clusterOf({ name, dir, control, nodes, pki, plan, api, vpc });
+  if (options.dns === true) await cluster.apply(dnsManifest(DNS_SERVICE));
+  await untilThere(api, nodes, options.cni === 'ptp');
+  const all = undo.move();
+  return Object.assign(cluster, { [Symbol.asyncDispose]: () => all.disposeAsync() });
+}
+
+function workerPlan(host: Host, on: Machine, index: number, pki: Pki, { proxy = 'nftables', cni }: ClusterOptions): WorkerPlan {
+  const plan = { machine: on, host, pki, clusterDns: DNS_SERVICE, podCidr: POD_CIDR, proxy };
+  return cni === 'ptp' ? { ...plan, cniConfig: ptpConfig(podBlockOf(index + 1)) } : plan;
+}
+
+async function startControlPlane(plan: ControlPlanePlan, api: Admin): Promise<void> {
+  await startPart(plan, 'etcd');
+  await startPart(plan, 'kube-apiserver');
+  await untilAnswers(api);
+  await startPart(plan, 'kube-controller-manager');
+  await startPart(plan, 'kube-scheduler');
+}
+
+async function untilAnswers(api: Admin): Promise<void> {
+  await eventually('the API server is ready', () => api.text('/readyz'), 90);
+}
+
+/** Pods are refused before their namespace has its ServiceAccount. */
+async function untilThere(api: Admin, nodes: readonly ClusterNode[], isReady: boolean): Promise<void> {
+  await eventually('the nodes are registered', async () => (await api.list('/api/v1/nodes')).length === nodes.length, 90);
+  await eventually('Pods may be created', () => api.ask('GET', '/api/v1/namespaces/default/serviceaccounts/default'), 60);
+  if (isReady) for (const node of nodes) await node.untilReady(api);
+}
+
+type Parts = Pick<Cluster, 'name' | 'dir' | 'control' | 'nodes'> & {
+  readonly pki: Pki;
+  readonly plan: ControlPlanePlan;
+  readonly api: Admin;
+  readonly vpc: (Underlay & VpcUnderlay) | undefined;
+};
+
+function clusterOf({ name, dir, control, nodes, pki, plan, api, vpc }: Parts): Omit<Cluster, typeof Symbol.asyncDispose> {
+  const kubeconfig = pki.kubeconfig('admin');
+  const cluster: Omit<Cluster, typeof Symbol.asyncDispose> = {
+    name,
+    dir,
+    control,
+    nodes,
+    kubeconfig,
+    admin: api,
+    node(index) {
+      const node = nodes[index];
+      if (node === undefined) throw new Error(`the cluster has no node ${index}`);
+      return node;
+    },
+    get vpc() {
+      if (vpc === undefined) throw new Error('this cluster is on a bridge');
+      return vpc;
+    },
+    tryKubectl: (args, run) => control.run([programs.kube('kubectl'), `--kubeconfig=${kubeconfig}`, ...args], run),
+    async kubectl(...args) {
+      const { status, stdout, stderr } = await cluster.tryKubectl(args);
+      if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim()}`);
+      return stdout;
+    },
+    async apply(manifests) {
+      const isText = manifests.includes('\n');
+      const file = isText ? join(dir, 'apply.yaml') : manifests;
+      if (isText) writeFileSync(file, manifests);
+      await cluster.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
+    },
+    async importImage(tar) {
+      await Promise.all(nodes.map((node) => node.importImage(tar)));
+    },
+    kill: (part, signal) => control.daemon(part).kill(signal),
+    async start(part) {
+      await startPart(plan, part);
+      if (part === 'kube-apiserver') await untilAnswers(api);
+    },
+  };
+  return cluster;
+}
+
+/** What the reference plugins make of it: a cable to each Pod, addresses from the node's block. */
+function ptpConfig(subnet: string): string {
+  const ipam = { type: 'host-local', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] };
+  const plugins = [
+    { type: 'ptp', mtu: 1500, ipMasq: false, ipam },
+    { type: 'portmap', backend: 'nftables', capabilities: { portMappings: true } },
+  ];
+  return JSON.stringify({ cniVersion: '1.1.0', name: 'ptp', plugins });
+}

@@ -1,0 +1,104 @@
+/** containerd 2 of a node, and the disk it starts with: the images are unpacked once on this machine, and each node gets the files by hard links. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { runtimeVersion } from '../../src/cri/runtime.ts';
+import { eventually } from '../life/lab.ts';
+import { programs } from '../programs.ts';
+import { images, writeImages } from './images.ts';
+
+const cache = resolve(import.meta.dirname, '../../.cache/cluster');
+const disk = (root: string): string => join(root, 'containerd');
+
+/** Where it listens on a node. */
+export const SOCKET = '/run/containerd/containerd.sock';
+
+/** Its configuration. Without CAP_SYS_RESOURCE no container starts unless oom_score_adj is restricted; what is not used is left out. */
+export function containerdConfig(root: string, state: string): string {
+  return `version = 3
+root = "${root}"
+state = "${state}"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs", "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.nri.v1.nri"]
+[grpc]
+  address = "${state}/containerd.sock"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "${images.pause}"
+[plugins."io.containerd.cri.v1.runtime"]
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+        BinaryName = "${programs.runc()}"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/opt/cni/bin"]
+    conf_dir = "/etc/cni/net.d"
+    max_conf_num = 1
+[plugins."io.containerd.grpc.v1.cri"]
+  disable_tcp_service = true
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+`;
+}
+
+/** Fills a node's folder for /var/lib/containerd. The first call of a machine makes and unpacks the images: ten seconds. */
+export async function fillDisk(folder: string): Promise<void> {
+  const ready = join(cache, `images-${contentHash()}`);
+  if (!existsSync(ready)) await unpackImages(ready);
+  const from = disk(ready);
+  // Layers and blobs are never written again, so nodes may share them; databases are.
+  execFileSync('cp', ['-al', `${from}/.`, folder]);
+  for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.db'))) {
+    execFileSync('cp', ['--remove-destination', join(from, name), join(folder, name)]);
+  }
+}
+
+/** What the images are made of, and how. */
+function contentHash(): string {
+  const hash = createHash('sha256');
+  for (const file of ['images.ts', 'oci.ts']) hash.update(readFileSync(join(import.meta.dirname, file)));
+  for (const path of [programs.e2e('agnhost'), programs.coredns(), programs.containerd2().daemon]) hash.update(dirname(path));
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function unpackImages(ready: string): Promise<void> {
+  mkdirSync(cache, { recursive: true });
+  for (const old of readdirSync(cache)) rmSync(join(cache, old), { recursive: true, force: true });
+  const fresh = mkdtempSync(join(cache, 'part-'));
+  const state = mkdtempSync(join(tmpdir(), `fpe-${process.pid}-unpack-`));
+  try {
+    const tar = join(fresh, 'images.tar');
+    await writeImages(tar);
+    await withContainerd(disk(fresh), state, async (ctr) => {
+      execFileSync(ctr[0] ?? '', [...ctr.slice(1), 'images', 'import', tar], { stdio: ['ignore', 'ignore', 'inherit'] });
+    });
+    rmSync(tar);
+    renameSync(fresh, ready);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+/** Runs one here, in a mount namespace and a process namespace of its own, for as long as `work` takes. */
+async function withContainerd(root: string, state: string, work: (ctr: readonly string[]) => Promise<void>): Promise<void> {
+  const { daemon, ctr } = programs.containerd2();
+  const [config, socket] = [join(state, 'config.toml'), join(state, 'containerd.sock')];
+  writeFileSync(config, containerdConfig(root, state));
+  const apart = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const child = spawn('unshare', [...apart, daemon, '-c', config, '-l', 'warn'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  try {
+    await eventually('containerd answers', () => runtimeVersion(socket), 30);
+    await work([ctr, '-a', socket, '-n', 'k8s.io']);
+  } finally {
+    child.kill();
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The tests on a real cluster, or the files whose name contains one of the arguments: `node test/cluster/run.ts [part …]`. One process without isolation for
+ * all files, so that they may share a cluster (shared.ts); shown as it goes, then one closing line.
+ */
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const wanted = process.argv.slice(2);
+const all = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.e2e.ts'));
+// Whatever is chosen, nothing may be left behind by it.
+const chosen = all.filter((name) => wanted.length === 0 || name.startsWith('zz-') || wanted.some((part) => name.includes(part)));
+if (chosen.every((name) => name.startsWith('zz-'))) {
+  console.error(`no file of tests on a cluster matches ${wanted.join(' ')}`);
+  process.exit(2);
+}
+const options = [
+  '--disable-warning=ExperimentalWarning',
+  '--test',
+  '--test-isolation=none',
+  '--test-concurrency=1',
+  '--test-reporter=spec',
+];
+// As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
+const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
+const files = chosen.toSorted().map((name) => join(import.meta.dirname, name));
+const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+const counts = new Map<string, number>();
+let line = '';
+run.stdout.on('data', (part: Buffer) => {
+  process.stdout.write(part);
+  const lines = (line + part.toString()).split('\n');
+  line = lines.pop() ?? '';
+  for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) counts.set(what, Number(number));
+});
+run.on('close', (code) => {
+  const count = (what: string): number => counts.get(what) ?? 0;
+  const failed = count('fail') + count('cancelled');
+  console.log(`flatpod e2e: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
+  process.exitCode = failed > 0 || count('pass') === 0 || code !== 0 ? 1 : 0;
+});

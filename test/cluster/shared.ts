@@ -1,0 +1,17 @@
+/** The cluster that the files of a run share: two nodes on the emulated VPC, with CoreDNS. It starts when it is first asked for, and ends after the last test. */
+import { after } from 'node:test';
+import { type Cluster, startCluster } from './cluster.ts';
+
+let started: Promise<Cluster> | undefined;
+
+// Of all files, since they run in one process without isolation.
+after(async () => {
+  await (await started?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  started = undefined;
+});
+
+/** The cluster; tests leave it as they found it, in namespaces of their own. */
+export function sharedCluster(): Promise<Cluster> {
+  started ??= startCluster({ dns: true });
+  return started;
+}

@@ -12,3 +12,5 @@ unpack_debian busybox-static
 build cni -ldflags '-s -w'
 version=$(sed -n 's|.*containerd/containerd/v2 \(v[0-9.]*\).*|\1|p' test/go/containerd/go.mod)
 build containerd -tags 'no_btrfs no_zfs no_devmapper no_aufs' -ldflags "-s -w -X github.com/containerd/containerd/v2/version.Version=$version"
+# Two to five minutes the first time.
+build helm -ldflags '-s -w'

@@ -1,0 +1,235 @@
+/** The Helm chart, with the real helm: what it makes of several values, what it refuses, and that the files made from it are up to date. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { chart, helm, rendered, type Values } from '../../scripts/helm.ts';
+import { generated } from '../../scripts/manifest.ts';
+import { checkConfig } from '../../src/store/check-config.ts';
+import { sayProblem } from '../../src/store/config-problem.ts';
+
+/** An object of the API, as far as the tests look into it. */
+interface Rendered {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly annotations?: Readonly<Record<string, string>> };
+  readonly rules?: readonly Rule[];
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: { readonly template?: { readonly spec: PodSpec }; readonly replicas?: number };
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+interface PodSpec {
+  readonly hostPID?: boolean;
+  readonly hostNetwork?: boolean;
+  readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly runAsUser?: number };
+  readonly containers: readonly Container[];
+  readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
+}
+
+interface Container {
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value?: string }[];
+  readonly securityContext: {
+    readonly privileged: boolean;
+    readonly allowPrivilegeEscalation: boolean;
+    readonly readOnlyRootFilesystem: boolean;
+    readonly capabilities: { readonly add?: readonly string[]; readonly drop: readonly string[] };
+  };
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly mountPropagation?: string }[];
+}
+
+const least = { cluster: 'lab', cloud: { endpoint: 'http://10.20.0.2:9100' } };
+const web = { name: 'web', spec: { cloudSubnet: 'subnet-1' } };
+const known = ['--api-versions', 'flatpod.dev/v1alpha1/PodSubnet'];
+
+/** Value sets that differ in what templates branch on. */
+const valueSets: Readonly<Record<string, Values>> = {
+  least,
+  'everything said': {
+    ...least,
+    image: { tag: '1', digest: `sha256:${'a'.repeat(64)}`, pullSecrets: [{ name: 'registry' }] },
+    apiServer: { host: '10.0.0.1', port: 6443 },
+    agent: {
+      serviceCidrs: ['10.96.0.0/12', '2001:db8::/112'],
+      config: { cooldown_s: 30, snat: { enabled: false } },
+      cniVersion: '1.1.0',
+      chain: ['portmap', 'bandwidth'],
+      maxUnavailable: 3,
+      hostPID: true,
+      capabilities: ['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE'],
+      seLinuxOptions: { type: 'spc_t' },
+      podAnnotations: { a: 'b' },
+      affinity: { nodeAffinity: {} },
+    },
+    controller: { podAnnotations: { a: 'b' }, affinity: { podAffinity: {} } },
+    podSubnets: [web],
+  },
+  'everything left out': {
+    ...least,
+    agent: {
+      runtimeSocket: '',
+      chain: [],
+      tolerations: [],
+      nodeSelector: { 'kubernetes.io/os': null },
+      resources: { requests: null, limits: null },
+    },
+    controller: { replicas: 1, hostNetwork: false, tolerations: [], nodeSelector: { 'kubernetes.io/os': null } },
+    crds: { install: false },
+  },
+};
+
+/** Parsed strictly: a key that stands twice is a mistake. */
+function objectsOf(text: string): Rendered[] {
+  const documents = parseAllDocuments(text);
+  assert.ok(Array.isArray(documents));
+  return documents.flatMap((document) => {
+    assert.deepEqual(document.errors, []);
+    // What the API server would read; the tests look at the parts they know.
+    const value = document.toJS() as Rendered | null;
+    return value === null ? [] : [value];
+  });
+}
+
+function one(objects: readonly Rendered[], kind: string, name: string): Rendered {
+  const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
+  assert.equal(found.length, 1, `${kind} ${name}`);
+  return found[0] as Rendered; // there is one
+}
+
+function podOf(objects: readonly Rendered[], kind: 'DaemonSet' | 'Deployment', name: string): PodSpec & { container: Container } {
+  const spec = one(objects, kind, name).spec?.template?.spec;
+  const container = spec?.containers[0];
+  assert.ok(spec && container);
+  return { ...spec, container };
+}
+
+test('helm lint --strict finds nothing wrong', () => {
+  const said = helm(least, 'lint', '--strict', chart);
+  assert.match(said, /1 chart\(s\) linted, 0 chart\(s\) failed/);
+  assert.doesNotMatch(said, /\[(WARNING|ERROR)\]/);
+});
+
+for (const [name, values] of Object.entries(valueSets)) {
+  test(`values "${name}": every object is there once, in the namespace it belongs to`, () => {
+    const objects = objectsOf(rendered(values, ...known));
+    const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    assert.equal(new Set(names).size, names.length);
+    const clusterWide =
+      /^(ClusterRole|ClusterRoleBinding|CustomResourceDefinition|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding|PodSubnet)$/;
+    for (const { kind, metadata } of objects) assert.equal(metadata.namespace, clusterWide.test(kind) ? undefined : 'kube-system', kind);
+  });
+
+  test(`values "${name}": no container is privileged, each has a read-only root and no capability that is not listed`, () => {
+    const objects = objectsOf(rendered(values, ...known));
+    const [agent, controller] = [podOf(objects, 'DaemonSet', 'flatpod-agent'), podOf(objects, 'Deployment', 'flatpod-controller')];
+    for (const { containers } of [agent, controller])
+      for (const { securityContext } of containers) {
+        assert.equal(securityContext.privileged, false);
+        assert.equal(securityContext.allowPrivilegeEscalation, false);
+        assert.equal(securityContext.readOnlyRootFilesystem, true);
+        assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
+      }
+    const extra = agent.hostPID === true ? ['SYS_PTRACE'] : [];
+    assert.deepEqual(agent.container.securityContext.capabilities.add, ['NET_ADMIN', 'SYS_ADMIN', ...extra]);
+    assert.equal(controller.container.securityContext.capabilities.add, undefined);
+    assert.deepEqual([controller.securityContext?.runAsNonRoot, controller.securityContext?.runAsUser], [true, 65532]);
+    // Nothing of the node but what the issue is about; the controller nothing at all.
+    assert.deepEqual(
+      controller.volumes.flatMap(({ hostPath }) => hostPath?.path ?? []),
+      [],
+    );
+  });
+
+  test(`values "${name}": nobody reads Secrets or may do everything, and an agent changes nothing but NodeNetworks`, () => {
+    const objects = objectsOf(rendered(values, ...known));
+    const rules = objects.flatMap(({ rules: some = [] }) => some);
+    assert.ok(rules.length > 0);
+    for (const rule of rules) {
+      for (const word of [...rule.apiGroups, ...rule.resources, ...rule.verbs]) assert.notEqual(word, '*');
+      assert.ok(!rule.resources.includes('secrets'));
+    }
+    const changing = (one(objects, 'ClusterRole', 'flatpod-agent').rules ?? []).filter(({ verbs }) =>
+      verbs.some((verb) => !['get', 'list', 'watch'].includes(verb)),
+    );
+    assert.deepEqual(changing, [{ apiGroups: ['flatpod.dev'], resources: ['nodenetworks'], verbs: ['get', 'list', 'watch', 'patch'] }]);
+    one(objects, 'ValidatingAdmissionPolicyBinding', 'flatpod-agent-own-node-only');
+  });
+
+  test(`values "${name}": what the agent works on is mounted where its node has it, and the Pods' namespaces are followed`, () => {
+    const { container, volumes } = podOf(objectsOf(rendered(values, ...known)), 'DaemonSet', 'flatpod-agent');
+    for (const { name: volume, mountPath } of container.volumeMounts) {
+      const host = volumes.find((one_) => one_.name === volume)?.hostPath?.path;
+      if (host !== undefined) assert.equal(mountPath, host);
+    }
+    const followed = container.volumeMounts
+      .filter(({ mountPropagation }) => mountPropagation === 'HostToContainer')
+      .map(({ name: volume }) => volume);
+    assert.deepEqual(followed, ['namespaces', 'runtime'].slice(0, followed.length));
+    assert.ok(followed.includes('namespaces'));
+  });
+}
+
+for (const [name, values] of Object.entries(valueSets))
+  test(`values "${name}": agent and controller find nothing wrong with the configurations they get`, () => {
+    const maps = objectsOf(rendered(values, ...known)).filter(({ kind }) => kind === 'ConfigMap');
+    const texts = maps.flatMap(({ data }) => Object.entries(data ?? {}));
+    assert.deepEqual(texts.map(([file]) => file).toSorted(), ['controller.yaml', 'node.yaml']);
+    for (const [file, text] of texts) assert.deepEqual(checkConfig(text).map(sayProblem), [], file);
+  });
+
+test('the CRDs stay when the release goes, and change with an upgrade', () => {
+  const crds = objectsOf(rendered(least)).filter(({ kind }) => kind === 'CustomResourceDefinition');
+  assert.deepEqual(crds.map(({ metadata }) => metadata.name).toSorted(), [
+    'ipclaims.flatpod.dev',
+    'nodenetworks.flatpod.dev',
+    'podsubnets.flatpod.dev',
+  ]);
+  for (const { metadata } of crds) assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep');
+});
+
+test('PodSubnets of the values come once the API server knows the kind, and not before', () => {
+  const kinds = (...more: readonly string[]): string[] =>
+    objectsOf(rendered({ ...least, podSubnets: [web] }, ...more)).map(({ kind }) => kind);
+  assert.ok(!kinds().includes('PodSubnet'));
+  assert.ok(kinds(...known).includes('PodSubnet'));
+});
+
+test('another configuration restarts who reads it, the same does not', () => {
+  const digest = (more: Values): string => /flatpod\.dev\/config: "(\w+)"/.exec(rendered({ ...least, ...more }))?.[1] ?? '';
+  assert.equal(digest({}), digest({ controller: { replicas: 3 } }));
+  assert.notEqual(digest({}), digest({ log: 'debug' }));
+});
+
+test('wrong values are refused with the name of the value', () => {
+  const wrong: Readonly<Record<string, Values>> = {
+    '/cluster': { cloud: least.cloud },
+    '/cloud/endpoint': { cluster: 'lab' },
+    '/cloud/type': { ...least, cloud: { ...least.cloud, type: 'moon' } },
+    "'typo' not allowed": { ...least, typo: 1 },
+    '/agent/capabilities': { ...least, agent: { capabilities: ['NET_ADMIN'] } },
+    '/agent/chain/0': { ...least, agent: { chain: ['flatpod'] } },
+    '/agent/runtimeSocket': { ...least, agent: { runtimeSocket: 'containerd.sock' } },
+    '/agent/maxUnavailable': { ...least, agent: { maxUnavailable: 0 } },
+    '/image/digest': { ...least, image: { digest: 'latest' } },
+  };
+  for (const [what, values] of Object.entries(wrong))
+    assert.throws(
+      () => rendered(values),
+      (error: Error) => error.message.includes(what),
+      what,
+    );
+});
+
+test('deploy/flatpod.yaml and the copies of the CRDs are what node scripts/manifest.ts makes of the chart now', () => {
+  const root = resolve(import.meta.dirname, '../..');
+  const stale = [...generated()].filter(([path, text]) => readFileSync(path, 'utf8') !== text).map(([path]) => relative(root, path));
+  assert.deepEqual(stale, [], 'run node scripts/manifest.ts');
+});

@@ -10,6 +10,8 @@ import { type Answered, answerVerb } from './verbs.ts';
 
 const QUESTION = 'FLATPOD_QUESTION';
 const LONGEST_PATIENCE_ms = 3_600_000;
+/** `namespace/name` of a Pod: 63 and 253 characters. */
+const LONGEST_SUBJECT = 320;
 
 /** An exchange for one connection. */
 export function openExchange(node: NodeAgent, answering: Answering): Exchange {
@@ -36,7 +38,8 @@ async function answer(node: NodeAgent, answering: Answering, frame: RequestFrame
   const question = frame.variables.get(QUESTION);
   if (question === undefined) return answerVerb(node, frame);
   const patience_ms = Math.min(Math.max(Number(frame.variables.get('FLATPOD_PATIENCE_MS') ?? 0) || 0, 0), LONGEST_PATIENCE_ms);
-  const answered = await answerQuestion(node, answering, question, patience_ms);
+  const subject = frame.variables.get('FLATPOD_SUBJECT')?.slice(0, LONGEST_SUBJECT);
+  const answered = await answerQuestion(node, answering, question, patience_ms, subject);
   const drained = question === 'drain' && !('error' in answered);
   return {
     reply: { status: 'error' in answered ? 1 : 0, stdout: JSON.stringify(answered) },

@@ -2,8 +2,11 @@
 import { planOf } from '../datapath/datapath.ts';
 import { asFailure, failure, isFailure, sentence } from '../errors/failure.ts';
 import { sayDifference } from '../kernel/compare.ts';
+import { tryParseIp } from '../net/address.ts';
+import { type AddressReport, addressReport } from './address-report.ts';
 import { leftovers, removeLeftovers, sayLeftover } from './leftovers.ts';
 import type { NodeAgent } from './node-agent.ts';
+import { podReport } from './pod-report.ts';
 import { reportOf } from './report.ts';
 import type { SelfDefence } from './self-defence.ts';
 
@@ -16,12 +19,22 @@ export interface Answering {
   drained(): void;
 }
 
-/** Answers; rejects never. */
-export async function answerQuestion(node: NodeAgent, answering: Answering, question: string, patience_ms: number): Promise<object> {
+/** Answers; rejects never. `subject`: the Pod or address that the question is about. */
+export async function answerQuestion(
+  node: NodeAgent,
+  answering: Answering,
+  question: string,
+  patience_ms: number,
+  subject = '',
+): Promise<object> {
   try {
     switch (question) {
       case 'report':
         return reportOf(node);
+      case 'pod':
+        return podReport(node, subject);
+      case 'ip':
+        return reportOfAddress(node, subject);
       case 'check':
         return { differences: [...differencesOf(node), ...leftovers(node).map(sayLeftover)] };
       case 'repair':
@@ -42,6 +55,13 @@ export async function answerQuestion(node: NodeAgent, answering: Answering, ques
     const { code, message, details, hint } = asFailure(error);
     return { error: { code, message, details, hint } };
   }
+}
+
+function reportOfAddress(node: NodeAgent, text: string): AddressReport {
+  const address = tryParseIp(text);
+  if (address === undefined)
+    throw failure('badOption', { option: 'address', value: text, remedy: 'write it like 10.20.0.17 or 2001:db8::17' });
+  return addressReport(node, address);
 }
 
 /** Every difference of node and Pods, in words. A Pod whose namespace is gone is one difference. */

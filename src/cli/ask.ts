@@ -7,13 +7,14 @@ import { failure } from '../errors/failure.ts';
 const LONGEST = 16 << 20;
 
 /** What may be asked; see src/agent/questions.ts. */
-export type Question = 'report' | 'check' | 'repair' | 'drain';
+export type Question = 'report' | 'check' | 'repair' | 'drain' | 'pod' | 'ip';
 
-/** Asks and returns the answer's JSON, as the agent of the same version shapes it. @throws Failure agentSilent, or the agent's own refusal. */
-export async function askAgent<T>(socket: string, question: Question, deadline_ms: number): Promise<T> {
+/** Asks and returns the answer's JSON, as the agent of the same version shapes it. `subject`: the Pod or address asked about. @throws Failure agentSilent, or the agent's own refusal. */
+export async function askAgent<T>(socket: string, question: Question, deadline_ms: number, subject = ''): Promise<T> {
   const variables = new Map([
     ['FLATPOD_QUESTION', question],
     ['FLATPOD_PATIENCE_MS', String(deadline_ms)],
+    ['FLATPOD_SUBJECT', subject],
   ]);
   const frame = await exchange(socket, encodeFrame({ variables, stdin: new Uint8Array() }), deadline_ms + 1000);
   const answer = objectIn(frame);

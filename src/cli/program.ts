@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { run } from './exit.ts';
 import type { InstallArguments, PlaceArguments } from './install.ts';
+import { sub } from './subcommand.ts';
 
 /** Where the agent's socket and state are, unless options or the environment say otherwise. */
 const places = {
@@ -34,6 +35,8 @@ function program(): Command {
   addVpc(root);
   addDemo(root);
   addStatus(root);
+  addPod(root);
+  addIp(root);
   addCheck(root);
   addDrain(root);
   addConfig(root);
@@ -93,6 +96,22 @@ function addStatus(root: Command): void {
   withSocket(sub(root, 'status', 'shows node, NICs, pools and Pods', 'flatpod status --json')).action(async (options: SocketOptions) => {
     await run(options.json, async () => (await import('./status.ts')).showStatus(options));
   });
+}
+
+function addPod(root: Command): void {
+  withSocket(sub(root, 'pod', 'shows everything behind a Pod of this node, down to the kernel', 'flatpod pod shop/web-0'))
+    .argument('<pod>', 'NAMESPACE/NAME, NAME, or the beginning of a container id')
+    .action(async (pod: string, options: SocketOptions) => {
+      await run(options.json, async () => (await import('./pod.ts')).showPod(pod, options));
+    });
+}
+
+function addIp(root: Command): void {
+  withSocket(sub(root, 'ip', 'tells who has an address on this node, and who had it before', 'flatpod ip 10.20.0.17'))
+    .argument('<address>', 'IPv4 or IPv6')
+    .action(async (address: string, options: SocketOptions) => {
+      await run(options.json, async () => (await import('./ip.ts')).showAddress(address, options));
+    });
 }
 
 function addCheck(root: Command): void {
@@ -160,10 +179,6 @@ function withPlaces(command: Command): Command {
     .option('--conf-dir <dir>', "the runtime's folder for network configurations", '/etc/cni/net.d')
     .option('--systemd <dir>', 'folder for systemd units, such as /etc/systemd/system')
     .option('--json', 'print one JSON object', false);
-}
-
-function sub(parent: Command, name: string, what: string, example: string): Command {
-  return parent.command(name).description(what).exitOverride().addHelpText('after', `\nExample:\n  ${example}`);
 }
 
 function withSocket(command: Command): Command {

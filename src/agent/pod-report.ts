@@ -70,7 +70,12 @@ export function podReport(node: NodeAgent, asked: string): PodReport {
 
 function isAsked(attachment: Attachment, asked: string): boolean {
   const { container, pod } = attachment;
-  return podName(attachment) === asked || pod.name === asked || (asked.length >= SHORTEST_ID && container.startsWith(asked));
+  return (
+    podName(attachment) === asked ||
+    pod.name === asked ||
+    container === asked ||
+    (asked.length >= SHORTEST_ID && container.startsWith(asked))
+  );
 }
 
 function reportOne(node: NodeAgent, attachment: Attachment): AttachmentReport {

@@ -57,17 +57,16 @@ export function exchange(connection: Connection, request: Request, reading: Read
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const { method, path, headers, body } = request;
   const stream = connection.request({ ':method': method, ':path': path, accept: 'application/json', ...headers }, body === undefined);
-  const got = { opened: false, whole: false, status: 0, retryAfter_s: undefined as number | undefined, chunks: [] as Buffer[] };
+  const got = { whole: false, status: 0, retryAfter_s: undefined as number | undefined, chunks: [] as Buffer[] };
   let ours: unknown;
   let theirs: Error | undefined;
   const end = (reason: unknown): void => {
     ours ??= reason;
     stream.destroy();
   };
-  const silence = patience(connection, reading.deadline_ms, (text) => end(new Broken(text, !got.opened)));
+  const silence = patience(connection, reading.deadline_ms, (text) => end(new Broken(text, isUnsent(stream))));
   const abort = (): void => end(new Broken('it was given up', false));
   reading.signal?.addEventListener('abort', abort);
-  stream.on('ready', () => (got.opened = true));
   stream.on('response', (head) => {
     got.status = head[':status'] ?? 0;
     got.retryAfter_s = secondsOf(head['retry-after']);
@@ -81,7 +80,7 @@ export function exchange(connection: Connection, request: Request, reading: Read
     silence.over();
     reading.signal?.removeEventListener('abort', abort);
     if (ours !== undefined) reject(ours);
-    else if (theirs !== undefined || !got.whole || stream.aborted) reject(brokenBy(theirs, !got.opened || stream.rstCode === REFUSED));
+    else if (theirs !== undefined || !got.whole || stream.aborted) reject(brokenBy(theirs, isUnsent(stream)));
     else resolve({ status: got.status, retryAfter_s: got.retryAfter_s, text: Buffer.concat(got.chunks).toString('utf8') });
   });
   if (reading.signal?.aborted === true) abort();
@@ -89,8 +88,10 @@ export function exchange(connection: Connection, request: Request, reading: Read
   return promise;
 }
 
-/** "The stream was closed prior to any application processing" (RFC 9113, section 8.7). */
-const REFUSED = constants.NGHTTP2_REFUSED_STREAM;
+/** Nothing of it has left us (a stream gets its number when its first frame is made), or it "was closed prior to any application processing" (RFC 9113, section 8.7). */
+function isUnsent(stream: ClientHttp2Stream): boolean {
+  return stream.id === undefined || stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+}
 
 /** A timer that says what was waited for in vain, and makes the connection prove itself. */
 function patience(connection: Connection, first_ms: number, tell: (text: string) => void) {

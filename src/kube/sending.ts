@@ -42,7 +42,7 @@ export function openSender(access: Access, userAgent: string): Sender {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...request.headers,
         };
-        const left_ms = Math.max(1, end_ms - performance.now());
+        const left_ms = Math.max(1, Math.ceil(end_ms - performance.now()));
         const got = await once(connection, { ...request, path: `${path}${request.path}`, headers }, { ...reading, deadline_ms: left_ms });
         if ('status' in got && got.status >= 200 && got.status < 300) return got;
         if ('status' in got && got.status === 401 && mayAskAgain && proof.changed()) {

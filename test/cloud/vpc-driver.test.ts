@@ -254,6 +254,24 @@ test('lists of more than a page are read to the end', async () => {
   assert.deepEqual(new Set(found.map(({ id }) => id as string)), ids);
 });
 
+test('an assign by value of which a part was done, or whose answer was lost, is made whole by asking again', async () => {
+  await using vpc = await testVpc();
+  using cloud = vpcCloud({ endpoint: vpc.url });
+  const made = await vpc.call('POST', '/v1/subnets', { name: 'a', zone: 'z1', cidr4: '10.20.0.0/24' });
+  const subnet = String(made.body.id) as SubnetId;
+  const { id } = await cloud.createNic({ clientToken: 't', subnet, securityGroups: [], tags: {}, description: '' });
+  const these = ['10.20.0.70/32', '10.20.0.32/28', '10.20.0.71/32'].map(parseCidr);
+  const held = async () => (await cloud.nics({ ids: [id] }))[0]?.blocks;
+  for (const effect of [{ kind: 'partial', keep: 2 }, { kind: 'loseAnswer' }]) {
+    await vpc.call('POST', '/v1/faults', { call: 'AssignAddresses', count: 1, effect });
+    await assert.rejects(cloud.assign(id, { these }), fails('cloudUnavailable'));
+    assert.deepEqual(await held(), these.slice(0, effect.keep));
+    assert.deepEqual(await cloud.assign(id, { these }), these);
+    assert.deepEqual(await held(), these);
+    await cloud.unassign(id, these);
+  }
+});
+
 test('a batch of which the VPC did a part, an answer it lost and its throttling come out as what they are', async () => {
   await using vpc = await testVpc();
   using cloud = vpcCloud({ endpoint: vpc.url });

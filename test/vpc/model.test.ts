@@ -9,7 +9,18 @@ import { blocksOf, free4, slotsOf } from '../../src/vpc/model/addresses.ts';
 import { limitsOf } from '../../src/vpc/model/find.ts';
 import { type Disk, Model } from '../../src/vpc/model/model.ts';
 import { Refusal } from '../../src/vpc/model/refusal.ts';
-import { parseCidr, addressAt, cidrFamily, contains, containsCidr, firstOf, overlaps, sizeOf } from '../../src/net/cidr.ts';
+import {
+  type Cidr,
+  parseCidr,
+  addressAt,
+  cidrFamily,
+  cidrOf,
+  contains,
+  containsCidr,
+  firstOf,
+  overlaps,
+  sizeOf,
+} from '../../src/net/cidr.ts';
 import { gatewayMac, nicMac } from '../../src/vpc/mac.ts';
 
 const noDisk: Disk = { load: () => [], write: () => {}, close: () => {} };
@@ -81,7 +92,27 @@ const step = fc.record({
   addresses4: fc.nat(4),
   prefixes4: fc.nat(2),
   prefixes6: fc.nat(2),
+  these: fc.array(fc.oneof(givenBlock('10.20.0.0/25', [32, 28]), givenBlock('2001:db8:20::/73', [128, 80])), { maxLength: 2 }),
 });
+
+/** A block of one of those lengths in that room: free, taken, reserved or (for a small subnet) outside. */
+function givenBlock(room: string, lengths: readonly number[]): fc.Arbitrary<Cidr> {
+  const all = parseCidr(room);
+  // Of the many addresses of an IPv6 block those that meet others: the lowest, and the first of each /80.
+  const offset =
+    cidrFamily(all) === 4
+      ? fc.nat(127)
+      : fc.oneof(
+          fc.nat(20),
+          fc.nat(5).map((n) => BigInt(n) << 48n),
+        );
+  return fc.tuple(offset, fc.constantFrom(...lengths)).map(([at, length]) => cidrOf(addressAt(all, at), length));
+}
+
+/** The blocks without those that share addresses with an earlier one: a request with such is malformed. */
+function apart(blocks: readonly Cidr[]): Cidr[] {
+  return blocks.filter((block, i) => !blocks.slice(0, i).some((earlier) => overlaps(block, earlier)));
+}
 
 test('whatever is called in whatever order, no address is given twice, no slot exceeded, nothing reserved given away', () => {
   fc.assert(
@@ -93,10 +124,11 @@ test('whatever is called in whatever order, no address is given twice, no slot e
         run(model, 'CreateSubnet', '', { name: 'c', zone: 'z1', cidr6: '2001:db8:20:1::/64' }),
       ].map((made) => made?.body?.id ?? '');
       const nth = <T>(items: Iterable<T>, n: number): T | undefined => [...items][n % Math.max([...items].length, 1)];
-      for (const [i, { what, pick, ...want }] of steps.entries()) {
+      for (const [i, { what, pick, these, ...counts }] of steps.entries()) {
         const nic = nth(model.state.nic.keys(), pick) ?? 'nic-none';
         const instance = nth(model.state.instance.keys(), pick) ?? 'i-00000000000000000';
-        const wants = want.addresses4 + want.prefixes4 + want.prefixes6 > 0 ? { want } : {};
+        const want = { ...counts, these: apart(these) };
+        const wants = want.addresses4 + want.prefixes4 + want.prefixes6 + want.these.length > 0 ? { want } : {};
         const subnet = nth(subnets, pick) ?? '';
         if (what === 'create') run(model, 'CreateNic', '', { clientToken: `t${i}`, subnet, ...wants });
         if (what === 'launch') run(model, 'LaunchInstance', '', { name: `n${i}`, type: 't', subnet });
@@ -113,6 +145,32 @@ test('whatever is called in whatever order, no address is given twice, no slot e
       }
     }),
     { numRuns: 150 },
+  );
+});
+
+test('a block asked for by value is given exactly when it is in the subnet, not reserved, and nobody holds a part of it', () => {
+  const given = fc.oneof(givenBlock('10.20.0.0/25', [32, 28]), givenBlock('2001:db8:20::/73', [128, 80]));
+  fc.assert(
+    fc.property(fc.array(given, { maxLength: 12 }), fc.array(given, { minLength: 1, maxLength: 12 }), (before, asked) => {
+      const model = newModel();
+      const cidrs = { cidr4: '10.20.0.0/26', cidr6: '2001:db8:20::/64' };
+      const subnet = run(model, 'CreateSubnet', '', { name: 'a', zone: 'z1', ...cidrs })?.body?.id ?? '';
+      const [one, other] = ['t1', 't2'].map((clientToken) => run(model, 'CreateNic', '', { clientToken, subnet })?.body?.id ?? '');
+      for (const block of before) run(model, 'AssignAddresses', other ?? '', { want: { these: [block] } });
+      for (const block of asked) {
+        const own = [...model.state.nic.values()].find(({ id }) => id === one)?.blocks ?? [];
+        const room = [cidrs.cidr4, cidrs.cidr6].map(parseCidr).find((cidr) => containsCidr(cidr, block));
+        const reserved = room && [0n, 1n, 2n, 3n, sizeOf(room) - 1n].some((offset) => contains(block, addressAt(room, offset)));
+        const held = [...model.state.nic.values()].flatMap(blocksOf).some((taken) => overlaps(taken, block));
+        const may = own.includes(block) || (room !== undefined && !reserved && !held);
+        const answer = run(model, 'AssignAddresses', one ?? '', { want: { these: [block] } });
+        assert.deepEqual(answer?.body?.blocks, may ? [block] : undefined, block);
+        const after = model.state.nic.get(one ?? '')?.blocks;
+        assert.deepEqual(after, may && !own.includes(block) ? [...own, block] : own);
+        checkInvariants(model);
+      }
+    }),
+    { numRuns: 200 },
   );
 });
 

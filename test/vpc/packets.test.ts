@@ -267,6 +267,29 @@ test('a secondary address and a prefix work while they are assigned, and not bef
   assert.ok(await silent(two, one.addresses[0] ?? '', '-I 10.20.1.31'));
 });
 
+test('an address or a prefix asked for by value works at once, and where it has moved to once it has moved', async () => {
+  await using net = await site();
+  const [one, two, three] = [await net.launch('n1', net.a), await net.launch('n2', net.b), await net.launch('n3', net.b)];
+  const these = ['10.20.1.77/32', '10.20.1.96/28', '2001:db8:20:1::77/128', '2001:db8:20:1:7::/80'];
+  const addresses = ['10.20.1.77', '10.20.1.99', '2001:db8:20:1::77', '2001:db8:20:1:7::9'];
+  for (const machine of [two, three])
+    for (const address of addresses) await inside(machine, `ip addr add ${address}/${address.includes(':') ? 128 : 32} dev lo`);
+  const ask = (machine: Machine, verb: string, body: object) => net.vpc.call('POST', `/v1/nics/${machine.nic.id}/${verb}`, body);
+  for (const address of addresses) assert.ok(await silent(one, address), address);
+  for (const [holder, other] of [
+    [two, three],
+    [three, two],
+  ] as const) {
+    assert.deepEqual((await ask(holder, 'assign', { want: { these } })).body, { blocks: these });
+    assert.equal((await ask(other, 'assign', { want: { these } })).body.error.holder, holder.nic.id);
+    for (const address of addresses) assert.ok(await reaches(one, address), address);
+    assert.ok(await reaches(holder, one.addresses[0] ?? '', '-I 10.20.1.77'), 'and may be sent from');
+    assert.ok(await silent(other, one.addresses[0] ?? '', '-I 10.20.1.77'), 'by its holder alone');
+    assert.equal((await ask(holder, 'unassign', { blocks: these })).status, 204);
+  }
+  for (const address of addresses) assert.ok(await silent(one, address), address);
+});
+
 test('a NIC is plugged into a running instance, down and unconfigured, and out again, and traffic on the others loses nothing', async () => {
   await using net = await site();
   const [one, two] = [await net.launch('n1', net.a), await net.launch('n2', net.a)];

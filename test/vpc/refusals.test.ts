@@ -91,6 +91,49 @@ test('a subnet, and a NIC, hold as much as they can and say what is missing', as
   assert.equal((await assign(first.id, { addresses4: 2, prefixes4: 1 })).status, 200, 'a prefix takes one slot');
 });
 
+test('a block asked for by value is refused with the cloud’s reason, the field, and who holds it', async () => {
+  await using vpc = await testVpc();
+  const subnet = await withSubnet(vpc);
+  const only6 = (await vpc.call('POST', '/v1/subnets', { name: 'six', zone: 'z1', cidr6: '2001:db8:20:9::/64' })).body.id;
+  const only4 = (await vpc.call('POST', '/v1/subnets', { name: 'four', zone: 'z1', cidr4: '10.20.9.0/24' })).body.id;
+  const [holder, nic, six, four] = [
+    await newNic(vpc, subnet),
+    await newNic(vpc, subnet),
+    await newNic(vpc, only6),
+    await newNic(vpc, only4),
+  ];
+  const assign = (id: string, ...these: string[]) => vpc.call('POST', `/v1/nics/${id}/assign`, { want: { these } });
+  assert.deepEqual((await assign(holder, '10.20.0.64/28', '10.20.0.9/32')).body, { blocks: ['10.20.0.64/28', '10.20.0.9/32'] });
+  const words = async (reply: Promise<Reply>, status: number, reason: string, message: string) => {
+    const got = await reply;
+    refused(got, status, reason, 'want.these');
+    assert.equal(got.body.error.message, message);
+    return got.body.error;
+  };
+  const taken = await words(assign(nic, '10.20.0.9/32'), 409, 'AddressTaken', `10.20.0.9 is taken: ${holder} holds it`);
+  assert.deepEqual([taken.address, taken.holder], ['10.20.0.9', holder]);
+  await words(assign(nic, '10.20.0.70/32'), 409, 'AddressTaken', `10.20.0.70 is taken: ${holder} holds 10.20.0.64/28`);
+  await words(assign(holder, '10.20.0.70/32'), 409, 'AddressTaken', `10.20.0.70 is taken: ${holder} holds 10.20.0.64/28`);
+  const invalid = (message: string, id: string, block: string) => words(assign(id, block), 400, 'InvalidParameter', message);
+  await invalid(`10.20.0.0 is the network address of subnet ${subnet}`, nic, '10.20.0.0/32');
+  await invalid(`10.20.0.1 is the gateway of subnet ${subnet}`, nic, '10.20.0.1/32');
+  await invalid(`10.20.0.255 is the broadcast address of subnet ${subnet}`, nic, '10.20.0.255/32');
+  await invalid(`10.20.0.240/28 holds 10.20.0.255, which is the broadcast address of subnet ${subnet}`, nic, '10.20.0.240/28');
+  await invalid(`2001:db8:20::/80 holds 2001:db8:20::, which is reserved in subnet ${subnet}`, nic, '2001:db8:20::/80');
+  await invalid(`10.20.0.4 is the primary address of ${holder}`, nic, '10.20.0.4/32');
+  await invalid(`10.20.0.4 is the primary address of ${holder}`, holder, '10.20.0.4/32');
+  await invalid(`10.20.9.9 is outside of subnet ${subnet} (10.20.0.0/24)`, nic, '10.20.9.9/32');
+  await invalid(`10.20.0.9 is outside of subnet ${only6} (which has no IPv4 block)`, six, '10.20.0.9/32');
+  await words(assign(four, '2001:db8:20::9/128'), 409, 'NoIpv6', `subnet ${only4} has no IPv6 block`);
+  refused(await assign(nic, '10.20.0.0/24'), 400, 'InvalidParameter', 'want.these.0');
+  refused(await assign(nic, '10.20.0.200/32', '10.20.0.9'), 400, 'InvalidParameter', 'want.these.1');
+  refused(await assign(nic, '10.20.0.200/32', '10.20.0.192/28'), 400, 'InvalidParameter', 'want.these');
+  refused(await assign(nic), 400, 'InvalidParameter', 'want');
+  assert.deepEqual((await vpc.call('GET', `/v1/nics?id=${nic}`)).body.items[0].blocks, []);
+  const many = Array.from({ length: 256 }, (_, i) => `2001:db8:20::1:${i.toString(16)}/128`);
+  refused(await assign(nic, ...many), 409, 'Ipv6SlotLimit');
+});
+
 test('attaching: zone, index, limit, once; and what is already so succeeds', async () => {
   await using vpc = await testVpc();
   const [a, far] = [await withSubnet(vpc), await withSubnet(vpc, '10.20.1.0/24', 'b', 'z2')];

@@ -50,12 +50,13 @@ export function freeBlocks(state: State, subnet: Subnet, cidr: Cidr, length: num
   return found;
 }
 
-/** The first address of the block that is reserved in the subnet's CIDR, and what it is there; undefined when all of the block may be given away. */
+/** The first address of the block that is reserved in the subnet's CIDR, and what it `is` (`the gateway of`); undefined when all of the block may be given. */
 export function reservedIn(cidr: Cidr, block: Cidr): { readonly ip: Ip; readonly is: string } | undefined {
-  const names = cidrFamily(cidr) === 4 ? ['the network address', 'the gateway', 'reserved', 'reserved', 'the broadcast address'] : [];
+  const names =
+    cidrFamily(cidr) === 4 ? ['the network address of', 'the gateway of', 'reserved in', 'reserved in', 'the broadcast address of'] : [];
   const offsets = [0n, 1n, 2n, 3n, sizeOf(cidr) - 1n];
   const found = offsets.findIndex((offset) => contains(block, addressAt(cidr, offset)));
-  return found < 0 ? undefined : { ip: addressAt(cidr, offsets[found] ?? 0n), is: names[found] ?? 'reserved' };
+  return found < 0 ? undefined : { ip: addressAt(cidr, offsets[found] ?? 0n), is: names[found] ?? 'reserved in' };
 }
 
 /** The gateway of an IPv4 subnet: the first address after the network address. */

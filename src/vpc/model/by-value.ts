@@ -1,5 +1,5 @@
 /** Blocks asked for by value: which of them may a NIC have? Pure. */
-import { bitsOf } from '../../net/address.ts';
+import { bitsOf, type Family } from '../../net/address.ts';
 import { type Cidr, cidrFamily, containsCidr, firstOf, hostCidr, lengthOf } from '../../net/cidr.ts';
 import { blocksOf, type Interval, intervalOf, reservedIn } from './addresses.ts';
 import type { Nic, State, Subnet } from './objects.ts';
@@ -24,13 +24,14 @@ export function notYetHeld(state: State, subnet: Subnet, nic: Nic, these: readon
 }
 
 interface Held extends Interval {
+  readonly family: Family;
   readonly block: Cidr;
   readonly nic: Nic;
 }
 
 function heldIn(state: State, subnet: Subnet): Held[] {
   const nics = [...state.nic.values()].filter((nic) => nic.subnet === subnet.id);
-  return nics.flatMap((nic) => blocksOf(nic).map((block) => ({ block, nic, ...intervalOf(block) })));
+  return nics.flatMap((nic) => blocksOf(nic).map((block) => ({ block, nic, family: cidrFamily(block), ...intervalOf(block) })));
 }
 
 /** Within the subnet, and nothing the VPC keeps for itself. */
@@ -46,7 +47,7 @@ function checkPlace(subnet: Subnet, block: Cidr): void {
   const reserved = reservedIn(cidr, block);
   if (reserved === undefined) return;
   throw invalid(
-    `${within(block, hostCidr(reserved.ip))} is ${reserved.is} of subnet ${subnet.id}`,
+    `${within(block, hostCidr(reserved.ip))} is ${reserved.is} subnet ${subnet.id}`,
     'the first four addresses of a subnet and its last are never given',
   );
 }
@@ -54,7 +55,8 @@ function checkPlace(subnet: Subnet, block: Cidr): void {
 /** No primary address, and no part of what any NIC holds. */
 function checkFree(block: Cidr, held: readonly Held[]): void {
   const { first, last } = intervalOf(block);
-  const touched = held.filter((one) => cidrFamily(one.block) === cidrFamily(block) && one.first <= last && one.last >= first);
+  const family = cidrFamily(block);
+  const touched = held.filter((one) => one.family === family && one.first <= last && one.last >= first);
   const primary = touched.find((one) => !one.nic.blocks.includes(one.block));
   if (primary !== undefined) {
     throw invalid(`${within(block, primary.block)} is the primary address of ${primary.nic.id}`, 'a primary address goes with its NIC');

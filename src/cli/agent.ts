@@ -34,7 +34,7 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
     const { config, subnets } = { config: read.config.spec, subnets: read.subnets };
     const name = config.node ?? process.env['NODE_NAME'] ?? hostname();
     const surroundings = await surroundingsOf({ name, config, subnets, copy: nodeNetworksIn(database), log });
-    running.defer(surroundings.stop);
+    running.defer(() => surroundings.stop());
     cloud = { name, config, subnets, ...surroundings };
   }
   const agent = await startAgent({ state, socket, attachments, log, ...(cloud !== undefined && { cloud }) });

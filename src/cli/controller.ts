@@ -2,7 +2,8 @@
 import { hostname } from 'node:os';
 import { fenced } from '../cloud/limits/fenced.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
-import { startController } from '../controller/controller.ts';
+import { clusterClaims } from '../controller/claims/claims.ts';
+import { type Controller, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { type KubeApi, openApi } from '../kube/api.ts';
 import { type Election, stand } from '../kube/election.ts';
@@ -71,20 +72,29 @@ async function lead(
     const networks = clusterNodeNetworks(api, term, log);
     begun.defer(() => networks.stop());
     let subnetsChanged = (): void => undefined;
+    let wake: Controller['wake'] = () => undefined;
+    const life = { isAlive: (node: string) => networks.node(node)?.isReady === true, wake: (node: string) => wake(node) };
+    const claims = clusterClaims(api, life, log);
+    begun.defer(() => claims.stop());
     const subnets = clusterSubnets(api, log, () => subnetsChanged());
     begun.defer(() => subnets.stop());
-    await Promise.all([networks.synced, subnets.synced]);
+    await Promise.all([networks.synced, subnets.synced, claims.synced]);
     const driver = begun.use(vpcCloud({ endpoint: where.endpoint, deadline_ms: CLOUD_CALL_ms }));
     const cloud = asIsAllowed(
       fenced(driver, () => (election.term === term ? election.holdsFor_ms() : 0), CLOUD_CALL_ms),
       where,
     );
     const controller = await startController({
-      ...{ cluster, networks, cloud, log },
+      cluster,
+      networks,
+      claims,
+      cloud,
+      log,
       subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
       tellSubnets: true,
     });
     begun.defer(() => controller.stop());
+    wake = (node) => controller.wake(node);
     subnetsChanged = () =>
       void controller
         .subnetsChanged()

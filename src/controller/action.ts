@@ -1,11 +1,19 @@
 /** One call to make, as data. */
 import type { NicId, Wanted } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
+import type { WantedAddress } from './claims/node-claims.ts';
 import type { NicIntent } from './notes.ts';
 
 /** A call, and all it needs. */
 export type Action =
-  | { readonly do: 'assign'; readonly subnet: string; readonly nic: NicId; readonly want: Wanted }
+  /** `claims`: whom the addresses are for; absent: for the pool. */
+  | {
+      readonly do: 'assign';
+      readonly subnet: string;
+      readonly nic: NicId;
+      readonly want: Wanted;
+      readonly claims?: readonly WantedAddress[];
+    }
   | { readonly do: 'attach'; readonly subnet: string; readonly nic: NicId; readonly deviceIndex: number }
   /** Creates the NIC of the intent; it is attached by the plan that finds it. */
   | { readonly do: 'create'; readonly subnet: string; readonly intent: NicIntent }

@@ -9,6 +9,7 @@ import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { type Claims, noClaims } from './claims/node-claims.ts';
 import { factsOf } from './facts.ts';
 import { blankMemory, type NodeMemory } from './memory.ts';
 import { turns } from './queue.ts';
@@ -25,6 +26,8 @@ export interface ControllerOptions {
   readonly subnets: (node: string) => readonly PodSubnet[];
   /** Whether agents are told of them; false when absent. */
   readonly tellSubnets?: boolean;
+  /** IPClaims; none when absent. */
+  readonly claims?: Claims;
   readonly cloud: Cloud;
   readonly log: Log;
   readonly clock?: Clock;
@@ -39,6 +42,8 @@ export interface ControllerOptions {
 export interface Controller {
   /** Reads the cloud anew and makes one pass over the node, now. Rejects never: what fails is in the log and in the node's status. */
   passOnce(node: string): Promise<void>;
+  /** Something about that node's claims is another now. */
+  wake(node: string): void;
   /** What `subnets` answers may be another now: every node gets a pass, spread over a second. */
   subnetsChanged(): Promise<void>;
   /** One sweep now; see sweeper.ts. @throws Failure cloud*, store* */
@@ -51,7 +56,15 @@ export interface Controller {
 export async function startController(options: ControllerOptions): Promise<Controller> {
   const { networks, cloud, clock = systemClock, random = Math.random, passesAtOnce = 16 } = options;
   const timings = { ...usualTimings, ...options.timings };
-  const world: World = { tellSubnets: false, ...options, clock, random, timings, facts: factsOf(cloud, clock, timings.fullRead_ms) };
+  const world: World = {
+    tellSubnets: false,
+    claims: noClaims,
+    ...options,
+    clock,
+    random,
+    timings,
+    facts: factsOf(cloud, clock, timings.fullRead_ms),
+  };
   const memories = new Map<string, NodeMemory>();
   const seen: Sightings = new Map();
 
@@ -81,6 +94,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       memoryOf(node).mustRead = true;
       await queue.now(node);
     },
+    wake: (node) => queue.wake(node, timings.debounce_ms),
     async subnetsChanged() {
       for (const { name } of await networks.list()) queue.wake(name, timings.debounce_ms + random() * 1000);
     },

@@ -6,11 +6,12 @@
  * - what is on its way already (a NIC being attached, an intent not yet answered) is not asked for again
  * - never more NICs than the instance takes, never more addresses than the ceiling
  */
-import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
+import type { CloudNic, SubnetId, Wanted } from '../cloud/cloud.ts';
 import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
-import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
+import type { WantedAddress } from './claims/node-claims.ts';
 import { atCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
@@ -45,6 +46,7 @@ export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom):
     left: Math.min(need.allowed, most),
     spares: spareNicsMissing(pool, config, situation),
   };
+  assignClaimed(asked);
   onTheWay(asked);
   assignToServing(asked);
   plugIn(asked);
@@ -88,6 +90,31 @@ function verdict({ pool, situation, left, noV6 }: Asked, need: Need): Stop | und
   if (left > 0) return instanceFull(pool, situation, left);
   if (need.allowed < need.blocks) return atCeiling(pool, need.heldInAll);
   return noV6 === true ? noRoomForV6(situation) : undefined;
+}
+
+/** Addresses of claims, for Pods that are on the node: on a NIC with room for them; where there is none, an empty NIC is asked for. */
+function assignClaimed(asked: Asked): void {
+  const { pool, situation } = asked;
+  const wanted = situation.claims.wanted.filter(({ subnet }) => subnet === pool.name);
+  if (wanted.length === 0) return;
+  const room = ({ nic }: ServingNic): number => freeSlots(nic, situation.instance.limits, 4);
+  const nic = pool.serving.toSorted((a, b) => room(b) - room(a))[0];
+  if (nic === undefined || room(nic) === 0) {
+    asked.spares = Math.max(asked.spares, 1);
+    return;
+  }
+  // One call for each kind: an address that is refused must not hold up the others.
+  const [byValue, any] = [wanted.find(({ address }) => address !== undefined), wanted.filter(({ address }) => address === undefined)];
+  const assign = (want: Wanted, claims: readonly WantedAddress[]): Action => ({
+    do: 'assign',
+    subnet: pool.name,
+    nic: nic.nic.id,
+    want,
+    claims,
+  });
+  if (byValue?.address !== undefined) asked.actions.push(assign({ these: [hostCidr(byValue.address)] }, [byValue]));
+  const some = any.slice(0, room(nic) - (byValue === undefined ? 0 : 1));
+  if (some.length > 0) asked.actions.push(assign({ addresses4: some.length }, some));
 }
 
 /** NICs being attached bring what they carry, and room for more. */

@@ -15,6 +15,8 @@ interface Target {
 export async function perform(world: World, memory: NodeMemory, node: Target, action: Action): Promise<void> {
   const write = await call(world, node, action);
   memory.writes = withWrite(memory.writes, write);
+  if (action.do === 'assign' && action.claims !== undefined && 'blocks' in write)
+    await world.claims.assigned(node.name, action.claims, write.blocks);
   if (write.did !== 'attach' && write.did !== 'detach') return;
   memory.polls = 0;
   memory.nextPoll_ms = 0;

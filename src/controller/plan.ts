@@ -26,6 +26,8 @@ export interface Plan {
   readonly actions: readonly Action[];
   /** Blocks whose return is not believed. */
   readonly doubted: readonly Cidr[];
+  /** Addresses of claims that the node does not have any more. */
+  readonly lost: readonly Cidr[];
 }
 
 const order: readonly Action['do'][] = ['assign', 'attach', 'create', 'unassign', 'detach', 'delete'];
@@ -40,17 +42,25 @@ export function planFor(situation: Situation): Plan {
   const shrinkings = pools.map((pool) => shrinkPool(pool, situation, growing));
   const release = new Set(shrinkings.flatMap((shrinking) => shrinking.release));
   const remnants = leftovers(situation, grants, growing);
-  const askBack = new Set(shrinkings.flatMap((shrinking) => shrinking.askBack));
+  const { here, away } = situation.claims;
+  const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...away]);
+  const held = new Set(grants.flatMap(({ blocks }) => blocks));
   const actions = [...growings, ...shrinkings].flatMap((part) => part.actions);
   const deletes = remnants.map(({ id }): Action => ({ do: 'delete', nic: id }));
   return {
     nics: grants
       .filter(({ id }) => !release.has(id))
-      .map((grant) => ({ ...grant, reclaiming: grant.blocks.filter((block) => grant.reclaiming.includes(block) || askBack.has(block)) })),
+      .map((grant) => {
+        const claimed = grant.blocks.filter((block) => here.has(block) || away.has(block));
+        // What was asked back as an ordinary address stays so; a claim's is asked back only while it is wanted elsewhere.
+        const reclaiming = grant.blocks.filter((block) => (grant.reclaiming.includes(block) && !here.has(block)) || askBack.has(block));
+        return { ...grant, reclaiming, ...(claimed.length > 0 && { claimed }) };
+      }),
     growth: pools.map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none', text: '' }) })),
     intents: [...growings.flatMap(({ intents }) => intents), ...arriving(situation, remnants)],
     actions: [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do)),
     doubted: shrinkings.flatMap((shrinking) => shrinking.doubted),
+    lost: [...here, ...away].filter((block) => !held.has(block)),
   };
 }
 

@@ -50,7 +50,7 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   const counted = families.includes(4) ? 4 : 6;
   const blocks = grants
     .filter(({ subnet }) => subnet === name)
-    .flatMap((grant) => grant.blocks.filter((block) => !grant.reclaiming.includes(block)));
+    .flatMap((grant) => grant.blocks.filter((block) => !grant.reclaiming.includes(block) && !isClaimed(block, situation)));
   const usedElsewhere = [...stuck].filter(
     (block) => cidrFamily(block) === counted && all.some(({ grant }) => grant.reclaiming.includes(block)),
   );
@@ -66,6 +66,11 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
   };
   return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding };
+}
+
+/** It belongs to a claim: no pool counts it. */
+export function isClaimed(block: Cidr, { claims: { here, away } }: Situation): boolean {
+  return here.has(block) || away.has(block);
 }
 
 /** A PodSubnet that is not configured: nothing is kept of it. */

@@ -7,8 +7,10 @@
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
 import { isDeepStrictEqual } from 'node:util';
-import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
+import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
+import type { Action } from './action.ts';
+import type { WantedAddress } from './claims/node-claims.ts';
 import { heed, relieved } from './heed.ts';
 import { impossibleBlocks } from './grants.ts';
 import { look } from './look.ts';
@@ -21,6 +23,7 @@ import { nextPass_ms } from './next-pass.ts';
 import type { World } from './world.ts';
 
 const mostSteps = 64;
+const claimRefusals: readonly string[] = ['cloudAddressTaken', 'cloudInvalid', 'cloudSubnetFull'];
 
 /**
  * Brings one node nearer to what it asks for. Answers with when to come again (milliseconds of the clock) at the latest; undefined: there is no such
@@ -31,6 +34,7 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     const node = await world.networks.get(name);
     if (node === undefined) return undefined;
     forgetOld(memory, world.clock.now_ms());
+    await world.claims.heed(node);
     const picture = await lookOrHeed(world, memory, node);
     if (picture === undefined) {
       await tellOfPause(world, memory, node);
@@ -38,6 +42,7 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     }
     const situation = situationOf(world, memory, node, picture);
     const plan = planFor(situation);
+    if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
     doubt(world, memory, situation, plan);
     await tell(world, memory, node, picture, situation, plan);
     const action = memory.pause === undefined ? plan.actions[0] : undefined;
@@ -54,10 +59,22 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
       relieved(memory, 'subnet' in action && !memory.mostAtOnce.has(action.subnet) ? [action] : []);
       world.log.info(`did ${wordsFor(action)}`, { node: name });
     } catch (error) {
-      heed(world, memory, name, cloudFailure(error), action);
+      const failed = cloudFailure(error);
+      if (isOfClaim(action, failed)) {
+        world.claims.refused(action.claims, sentence(failed));
+        memory.mustRead = true;
+      } else heed(world, memory, name, failed, action);
     }
   }
   return world.clock.now_ms();
+}
+
+/** A refusal that is about the address a claim wants, and about nothing else. */
+function isOfClaim(
+  action: Action,
+  failed: Failure,
+): action is Extract<Action, { do: 'assign' }> & { readonly claims: readonly WantedAddress[] } {
+  return action.do === 'assign' && action.claims !== undefined && claimRefusals.includes(failed.kind);
 }
 
 /** undefined: nothing is known of the cloud yet, and it does not answer. While calls are paused, what was known before has to do. */
@@ -106,6 +123,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     mostAtOnce: memory.mostAtOnce,
     shrinkStopped: memory.shrinkPause !== undefined,
     stopped: memory.pause?.stop,
+    claims: world.claims.on(node),
     now_ms,
     limits: { nicAge_ms: timings.nicAge_ms, settle_ms: timings.settle_ms },
   };
@@ -133,6 +151,7 @@ async function tell(
     nics: plan.nics,
     growth: plan.growth,
     ...(world.tellSubnets && { subnets: situation.subnets.map(({ metadata: { name }, spec: subnet }) => ({ name, spec: subnet })) }),
+    ...(situation.claims.answers.length > 0 && { claims: situation.claims.answers }),
     ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
     notes: { intents: plan.intents, foreign: [...situation.foreign] },
   };

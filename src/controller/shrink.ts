@@ -12,7 +12,7 @@ import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Action } from './action.ts';
 import { emptyNics } from './grow.ts';
-import type { ServingNic, SubnetPool } from './pools.ts';
+import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 import { isReturned } from './vanished.ts';
 
@@ -40,20 +40,28 @@ export function shrinkPool(pool: SubnetPool, situation: Situation, growing: Read
 }
 
 /** Blocks whose handshake is complete. */
-function returns(pool: SubnetPool, { spec, doubted }: Situation): { unassigns: Action[]; doubted: Cidr[] } {
+function returns(pool: SubnetPool, situation: Situation): { unassigns: Action[]; doubted: Cidr[] } {
+  const { spec, doubted, claims } = situation;
   const all = [...pool.serving, ...pool.leaving];
   const isDone = ({ nic, grant }: ServingNic, block: Cidr): boolean =>
-    isReturned(grant, block, spec) && nic.blocks.includes(block) && !doubted.has(block);
+    (isReturned(grant, block, spec) || claims.forced.has(block)) && nic.blocks.includes(block) && !doubted.has(block);
   const done = all.map((one) => ({ nic: one.nic.id, blocks: one.grant.reclaiming.filter((block) => isDone(one, block)) }));
-  const returned = done.flatMap(({ blocks }) => blocks);
-  if (contradicts(pool, all, returned)) return { unassigns: [], doubted: returned };
+  const returned = done.flatMap(({ blocks }) => blocks).filter((block) => !isClaimed(block, situation));
+  if (contradicts(pool, all, returned, situation)) return { unassigns: [], doubted: returned };
   const unassigns = done.filter(({ blocks }) => blocks.length > 0).map(({ nic, blocks }): Action => ({ do: 'unassign', nic, blocks }));
   return { unassigns, doubted: [] };
 }
 
 /** Without what was returned there would not be room for what is in use: the agent's word is not true, or not of now. */
-function contradicts({ demand, counted, config }: SubnetPool, all: readonly ServingNic[], returned: readonly Cidr[]): boolean {
-  const kept = all.flatMap(({ grant }) => grant.blocks).filter((block) => cidrFamily(block) === counted && !returned.includes(block));
+function contradicts(
+  { demand, counted, config }: SubnetPool,
+  all: readonly ServingNic[],
+  returned: readonly Cidr[],
+  situation: Situation,
+): boolean {
+  const kept = all
+    .flatMap(({ grant }) => grant.blocks)
+    .filter((block) => cidrFamily(block) === counted && !returned.includes(block) && !isClaimed(block, situation));
   const room = kept.reduce((sum, block) => sum + usableSize(block, config?.spec.exclude ?? []), 0);
   return returned.some((block) => cidrFamily(block) === counted) && room < demand.inUse + demand.cooling;
 }
@@ -81,9 +89,9 @@ function rank({ grant }: ServingNic): number {
   return grant.deviceIndex === 0 ? Number.MAX_SAFE_INTEGER : grant.blocks.length;
 }
 
-/** Those that may be asked for: not what the agent still lists as returned from an earlier grant. */
-function asked(blocks: readonly Cidr[], { spec }: Situation): Cidr[] {
-  return blocks.filter((block) => !spec.returned.includes(block));
+/** Those that may be asked for: not what the agent still lists as returned from an earlier grant, nor what belongs to claims. */
+function asked(blocks: readonly Cidr[], situation: Situation): Cidr[] {
+  return blocks.filter((block) => !situation.spec.returned.includes(block) && !isClaimed(block, situation));
 }
 
 /** Empty NICs nobody needs: all beyond the spare ones, the highest device index first. */

@@ -3,6 +3,7 @@ import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, SubnetId } fro
 import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, Growth, NodeNetworkSpec } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { NodeClaims } from './claims/node-claims.ts';
 import type { NicIntent } from './notes.ts';
 import type { Missing } from './vanished.ts';
 
@@ -39,6 +40,7 @@ export interface Situation {
   readonly shrinkStopped: boolean;
   /** Set: no call at all is made now. */
   readonly stopped: Stop | undefined;
+  readonly claims: NodeClaims;
   readonly now_ms: number;
   readonly limits: PlanLimits;
 }

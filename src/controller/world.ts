@@ -4,6 +4,7 @@ import type { Cloud } from '../cloud/cloud.ts';
 import type { Log } from '../log.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { Claims } from './claims/node-claims.ts';
 import type { ReadFacts } from './facts.ts';
 
 /** All in milliseconds. */
@@ -46,6 +47,8 @@ export interface World {
   readonly subnets: (node: string) => readonly PodSubnet[];
   /** Whether agents are told of them: in a cluster they know no others. */
   readonly tellSubnets: boolean;
+  /** IPClaims. */
+  readonly claims: Claims;
   readonly cloud: Cloud;
   readonly facts: ReadFacts;
   readonly log: Log;

@@ -17,4 +17,11 @@ export const clusterErrors = {
     details: '{problem}',
     hint: 'the runtime tries again; kubectl flatpod why shows what it waits for, kubectl describe ipclaim who has it',
   },
+  claimBusy: {
+    code: 242,
+    cni: 242,
+    message: 'IPClaim {claim} could not be written',
+    details: 'somebody else changed it {tries} times in a row',
+    hint: 'the controller tries again by itself; does another program write its status?',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -160,6 +160,9 @@ function everyOne(found: StoredNodeNetwork | undefined): NodeNetwork | undefined
 
 function sameNode(before: ClusterNode, after: ClusterNode): boolean {
   return (
-    before.uid === after.uid && before.providerId === after.providerId && JSON.stringify(before.labels) === JSON.stringify(after.labels)
+    before.uid === after.uid &&
+    before.isReady === after.isReady &&
+    before.providerId === after.providerId &&
+    JSON.stringify(before.labels) === JSON.stringify(after.labels)
   );
 }

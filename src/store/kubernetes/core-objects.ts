@@ -9,13 +9,19 @@ export interface ClusterNode {
   readonly name: string;
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Its kubelet was heard of lately. */
+  readonly isReady: boolean;
   /** spec.providerID, such as `vpc:///zone-a/i-1`. */
   readonly providerId: string | undefined;
 }
 
+const nodeStatus = z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]) });
 const node = z
-  .object({ metadata, spec: z.object({ providerID: z.string().optional() }).prefault({}) })
-  .transform(({ metadata: { name, uid, labels }, spec }): ClusterNode => ({ name, uid, labels, providerId: spec.providerID }));
+  .object({ metadata, spec: z.object({ providerID: z.string().optional() }).prefault({}), status: nodeStatus.prefault({}) })
+  .transform(({ metadata: { name, uid, labels }, spec, status }): ClusterNode => {
+    const isReady = status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+    return { name, uid, labels, isReady, providerId: spec.providerID };
+  });
 
 /** @throws ZodError */
 export const readNode = (value: unknown): ClusterNode => node.parse(value);
@@ -46,6 +52,16 @@ const pod = z
 
 /** @throws ZodError */
 export const readPod = (value: unknown): ClusterPod => pod.parse(value);
+
+/** A Pod and the node it is on. */
+export interface PlacedPod extends ClusterPod {
+  readonly node: string | undefined;
+}
+
+const placed = z.object({ spec: z.object({ nodeName: z.string().optional() }) });
+
+/** @throws ZodError */
+export const readPlacedPod = (value: unknown): PlacedPod => ({ ...pod.parse(value), node: placed.parse(value).spec.nodeName });
 
 /** A Namespace: what it says about its Pods' subnets. */
 export interface ClusterNamespace {

@@ -1,0 +1,91 @@
+/**
+ * All IPClaims of the cluster in memory, and the only way to change them.
+ *
+ * Invariants
+ * - an address is in one claim: whoever wants one that another claim has is told so
+ * - a change is written over the version it was made from; what was written is read from then on, however late the watch is
+ */
+import { failure, isFailure } from '../../errors/failure.ts';
+import type { KubeApi } from '../../kube/api.ts';
+import { watchObjects } from '../../kube/cache.ts';
+import type { Log } from '../../log.ts';
+import type { Ip } from '../../net/address.ts';
+import { resources } from '../../store/kubernetes/resources.ts';
+import { claimKey, type HeldAddress, readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+
+const TRIES = 5;
+
+/** See the head of this file. */
+export interface ClaimBook {
+  get(key: string): StoredClaim | undefined;
+  list(): StoredClaim[];
+  /** The claim that has the address. */
+  holderOf(address: Ip): StoredClaim | undefined;
+  create(namespace: string, name: string, spec: object): Promise<StoredClaim>;
+  /** Changes the addresses of a claim; `change` sees the newest ones, and may be called again. @throws Failure kube* */
+  update(key: string, change: (addresses: readonly HeldAddress[]) => readonly HeldAddress[]): Promise<void>;
+  remove(claim: StoredClaim): Promise<void>;
+  /** Resolves when all there are have been read. */
+  readonly synced: Promise<void>;
+  stop(): void;
+}
+
+/** Starts following. `changed`: a claim of that key is another, or gone; with the addresses it had before. */
+export function openBook(api: KubeApi, log: Log, changed: (key: string, before: readonly HeldAddress[]) => void): ClaimBook {
+  const written = new Map<string, StoredClaim>();
+  const cache = watchObjects(
+    api,
+    { at: resources.ipClaims, parse: readClaim },
+    { log, changed: ({ key, before }) => changed(key, before?.status.addresses ?? []) },
+  );
+
+  function get(key: string): StoredClaim | undefined {
+    const [ours, watched] = [written.get(key), cache.get(key)];
+    if (ours === undefined) return watched;
+    if (watched === undefined || (watched.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion))) return ours;
+    written.delete(key);
+    return watched;
+  }
+
+  const list = (): StoredClaim[] => {
+    const keys = new Set([...cache.list().map(claimKey), ...written.keys()]);
+    return [...keys].flatMap((key) => get(key) ?? []);
+  };
+  return {
+    get,
+    list,
+    holderOf: (address) => list().find(({ status }) => status.addresses.some((held) => held.address === address)),
+    async create(namespace, name, spec) {
+      const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata: { name, namespace }, spec };
+      const made = await api.create({ ...resources.ipClaims, namespace }, body, readClaim);
+      written.set(claimKey(made), made);
+      return made;
+    },
+    async update(key, change) {
+      for (let turn = 0; turn < TRIES; turn++) {
+        const claim = get(key);
+        if (claim === undefined) return;
+        const addresses = change(claim.status.addresses);
+        if (addresses === claim.status.addresses) return;
+        const { namespace, name, resourceVersion } = claim;
+        const at = { ...resources.ipClaims, namespace, name, subresource: 'status' };
+        const body = { metadata: { resourceVersion }, status: { ...claim.status, addresses } };
+        try {
+          written.set(key, await api.patch(at, { kind: 'merge', body }, readClaim));
+          return;
+        } catch (error) {
+          if (!isFailure(error, 'kubeConflict')) throw error;
+          written.set(key, await api.get({ ...resources.ipClaims, namespace, name }, readClaim));
+        }
+      }
+      throw failure('claimBusy', { claim: key, tries: TRIES });
+    },
+    async remove(claim) {
+      const { namespace, name, uid } = claim;
+      await api.delete({ ...resources.ipClaims, namespace, name }, { uid });
+      written.delete(claimKey(claim));
+    },
+    synced: cache.synced,
+    stop: () => cache.stop(),
+  };
+}

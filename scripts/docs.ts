@@ -83,6 +83,12 @@ spec:
 
 const middle = `\`\`\`
 
+## Which PodSubnet serves a Pod
+
+The one that the network configuration names with \`subnet\`; else those that list the Pod's namespace; else those with \`default: true\`. Of several the one
+with the highest \`priority\` comes first, then the one whose name comes first; when one is full the next is tried. In a cluster labels and an annotation
+of the namespace count too: [objects](objects.md).
+
 ## When a node asks for addresses, and when it gives them back
 
 free = held − in use − cooling. A node asks for more as soon as fewer than \`warm.spare\` are free (besides those that Pods wait for) or fewer than
@@ -113,6 +119,7 @@ function* rowsOf(shape: Shape, at: string): Generator<string> {
       const path = at === '' ? key : `${at}.${key}`;
       yield row(path, inner, alternative.required?.includes(key) === true);
       yield* rowsOf(inner, path);
+      if (inner.items !== undefined) yield* rowsOf(inner.items, `${path}[]`);
     }
   }
 }
@@ -131,6 +138,7 @@ function valueOf(shape: Shape): string {
   if (shape.anyOf !== undefined) return shape.anyOf.map(valueOf).join(' or ');
   switch (shape.type) {
     case 'array':
+      if (shape.items?.properties !== undefined) return 'list of mappings';
       return `list of ${shape.items === undefined ? 'anything' : valueOf(shape.items)}`;
     case 'integer':
       return `${shape.minimum} … ${shape.maximum}`;

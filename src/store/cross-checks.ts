@@ -57,9 +57,9 @@ export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
   return clashes;
 }
 
-/** Counts and families of one subnet. */
+/** Counts, families and users of one subnet. The rules of its CRD (pod-subnet.ts) say the same. */
 export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
-  const { warm, perNode, families, unit } = subnet.spec;
+  const { warm, perNode, perCluster, families, unit } = subnet.spec;
   const clashes: Clash<PodSubnet>[] = [];
   const say = (path: readonly Key[], what: string, remedy: string) =>
     clashes.push({ object: subnet, path: ['spec', ...path], what, remedy });
@@ -75,37 +75,70 @@ export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
       'raise it to 16 or more, or write unit: address',
     );
   }
-  return clashes;
+  if (perCluster.maximum !== undefined && perCluster.maximum < perNode.maximum) {
+    say(
+      ['perCluster', 'maximum'],
+      `${perCluster.maximum} is less than perNode.maximum, which is ${perNode.maximum}`,
+      'raise it, or lower perNode.maximum',
+    );
+  }
+  return [...clashes, ...checkAssignable(subnet)];
 }
 
-/** What only one subnet may have: its name, being the default, a namespace. The second one is at fault. */
+/** A subnet that is assigned serves nobody else. */
+function checkAssignable(subnet: PodSubnet): Clash<PodSubnet>[] {
+  const { assignable, default: isDefault, namespaces, namespaceSelector, podSelector } = subnet.spec;
+  if (!assignable) return [];
+  const others = { default: isDefault, namespaces: namespaces.length > 0, namespaceSelector, podSelector };
+  return Object.entries(others).flatMap(([key, given]) => {
+    if (given === false || given === undefined) return [];
+    const what = 'does not go with assignable: only namespaces that the subnet is assigned to use it';
+    return [{ object: subnet, path: ['spec', key], what, remedy: 'remove it, or assignable' }];
+  });
+}
+
+/** What PodSubnets of one file may not have: a name or a namespace twice, and fields that nobody outside of a cluster could heed. */
 export function checkTogether(subnets: readonly PodSubnet[]): Clash<PodSubnet>[] {
-  const clashes: Clash<PodSubnet>[] = [];
-  const owners = new Map<string, string>();
-  const claim = (object: PodSubnet, path: readonly Key[], thing: string, remedy: string) => {
-    const [owner, name] = [owners.get(thing), object.metadata.name];
-    if (owner === undefined) owners.set(thing, name);
-    else
-      clashes.push({
-        object,
-        path,
-        what: owner === name ? `${thing} is given twice` : `${thing} is taken by PodSubnet ${owner}`,
-        remedy,
-      });
+  const names = new Set<string>();
+  return subnets.flatMap((subnet) => {
+    const { name } = subnet.metadata;
+    const twice = names.has(name);
+    names.add(name);
+    const clash = { path: ['metadata', 'name'], what: `the name ${name} is given twice`, remedy: 'give each PodSubnet a name of its own' };
+    return [...(twice ? [{ object: subnet, ...clash }] : []), ...namespacesTwice(subnet), ...forClusters(subnet)];
+  });
+}
+
+function namespacesTwice(subnet: PodSubnet): Clash<PodSubnet>[] {
+  const { namespaces } = subnet.spec;
+  return namespaces.flatMap((namespace, i) => {
+    if (namespaces.indexOf(namespace) === i) return [];
+    return [
+      {
+        object: subnet,
+        path: ['spec', 'namespaces', i],
+        what: `the namespace ${namespace} stands here twice`,
+        remedy: 'remove one of them',
+      },
+    ];
+  });
+}
+
+/** Labels, annotations and other nodes: a standalone agent knows none of them. */
+function forClusters(subnet: PodSubnet): Clash<PodSubnet>[] {
+  const { assignable, perCluster, namespaceSelector, podSelector, nodeSelector } = subnet.spec;
+  const labels = 'remove it: a standalone agent knows no labels; namespaces can be named';
+  const remedies = {
+    ...(namespaceSelector && { namespaceSelector: labels }),
+    ...(podSelector && { podSelector: labels }),
+    ...(nodeSelector && { nodeSelector: 'remove it: a standalone agent serves its own node' }),
+    ...(assignable && { assignable: 'remove it: a standalone agent sees no annotations; namespaces can be named' }),
+    ...(perCluster.maximum !== undefined && { perCluster: 'write perNode: a standalone agent knows no other nodes' }),
   };
-  for (const subnet of subnets) {
-    const { metadata, spec } = subnet;
-    claim(subnet, ['metadata', 'name'], `the name ${metadata.name}`, 'give each PodSubnet a name of its own');
-    if (spec.default)
-      claim(subnet, ['spec', 'default'], 'being the default', 'only one PodSubnet may serve the Pods that no other one names');
-    for (const [i, namespace] of spec.namespaces.entries()) {
-      claim(
-        subnet,
-        ['spec', 'namespaces', i],
-        `the namespace ${namespace}`,
-        'a namespace belongs to one PodSubnet: remove it here or there',
-      );
-    }
-  }
-  return clashes;
+  return Object.entries(remedies).map(([key, remedy]) => ({
+    object: subnet,
+    path: ['spec', key],
+    what: 'works in a cluster only',
+    remedy,
+  }));
 }

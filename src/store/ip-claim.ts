@@ -3,6 +3,7 @@
  * with the annotation flatpod.dev/ip.
  */
 import * as z from 'zod';
+import { familyOf, type Ip } from '../net/address.ts';
 import { listMap, listSet, rules } from './crd/rules.ts';
 import { labelSelector } from './label-selector.ts';
 import { conditions, ip, name, time } from './schema-parts.ts';
@@ -83,8 +84,36 @@ export const ipClaimSpec = z
       ),
     ttl_s: z.int().min(1).max(31_536_000).exactOptional().describe('with reclaim: TTL: seconds an address is kept after its last Pod'),
   })
+  .superRefine((spec, context) => {
+    for (const [path, message] of wrongOf(spec)) context.addIssue({ code: 'custom', path: [path], message });
+  })
   .meta(together)
   .describe('which addresses, and for whom');
+
+/** The rules above again, for whoever reads an object; those about changes apart. */
+function wrongOf(spec: {
+  pod?: unknown;
+  podSelector?: unknown;
+  count: number;
+  addresses: readonly Ip[];
+  reclaim: 'Retain' | 'Delete' | 'TTL';
+  ttl_s?: number;
+}): (readonly [field: string, message: string])[] {
+  const { pod, podSelector, count, addresses, reclaim, ttl_s } = spec;
+  const tooMany = ([4, 6] as const).some((family) => addresses.filter((one) => familyOf(one) === family).length > count);
+  const checks = [
+    [
+      'pod',
+      (pod === undefined) !== (podSelector === undefined),
+      'give either pod, the name of one Pod, or podSelector, for the Pods of a workload',
+    ],
+    ['count', pod === undefined || count === 1, 'must be 1 with pod: a range is for Pods that podSelector selects'],
+    ['addresses', !tooMany, 'names more of a family than count, the number of Pods they are for: raise count, or remove some'],
+    ['addresses', new Set(addresses).size === addresses.length, 'names an address twice: remove one of them'],
+    ['ttl_s', (reclaim === 'TTL') === (ttl_s !== undefined), 'goes with reclaim: TTL, and only with it: add it, or remove it'],
+  ] as const;
+  return checks.flatMap(([field, right, message]) => (right ? [] : [[field, message] as const]));
+}
 
 const held = z.object({
   address: ip.describe('the address'),

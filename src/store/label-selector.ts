@@ -12,6 +12,9 @@ export type Labels = Readonly<Record<string, string>>;
 const KEY = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 const noKey = 'is no label key: write it like app or example.com/app';
+const noKeys = 'matchLabels has a key that is no label key: write keys like app or example.com/app';
+/** The same in CEL, which needs no backslashes. */
+const KEY_IN_CEL = `matches('${KEY.source.replace('\\/', '/')}')`;
 const noValue = 'a label value has letters, digits, "-", "_" and ".", at most 63';
 
 const key = z.string().max(317).regex(KEY, noKey);
@@ -23,7 +26,7 @@ const value = z
 
 const requirement = z
   .strictObject({
-    key: key.meta(rules({ rule: `self.matches('${KEY.source.replace('\\/', '/')}')`, message: noKey })).describe('the label this is about'),
+    key: key.meta(rules({ rule: `self.${KEY_IN_CEL}`, message: noKey })).describe('the label this is about'),
     operator: z
       .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
       .describe(
@@ -60,7 +63,11 @@ export const labelSelector = z
     matchLabels: z
       .record(key, value)
       .default({})
-      .meta({ maxProperties: 64, 'x-kubernetes-map-type': 'granular' })
+      .meta({
+        maxProperties: 64,
+        'x-kubernetes-map-type': 'granular',
+        ...rules({ rule: `self.all(key, key.${KEY_IN_CEL})`, message: noKeys }),
+      })
       .describe('labels that must have exactly these values'),
     matchExpressions: z.array(requirement).max(64).default([]).meta(listAtomic).describe('further requirements, all of which must hold'),
   })

@@ -23,8 +23,9 @@ export function sayIssue(
       if (issue.format === 'url')
         return { what: `${show(found)} is no URL`, remedy: 'write it like http://127.0.0.1:9460 or unix:/run/vpc.sock' };
       return { what: `${show(found)}: ${issue.message}`, remedy: '' };
-    case 'not_multiple_of':
     case 'invalid_key':
+      return { what: issue.issues[0]?.message ?? issue.message, remedy: '' };
+    case 'not_multiple_of':
     case 'invalid_element':
     case 'custom':
       return { what: issue.message, remedy: '' };

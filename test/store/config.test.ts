@@ -67,7 +67,12 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   [
     'a missing field is reported at the mapping that lacks it',
     node().replace('  instance: i-1\n', ''),
-    [/^5:3 NodeConfig n1: spec\.instance: is missing; add it: a text$/],
+    [/^5:3 NodeConfig n1: spec\.instance: is missing; a standalone node needs it/],
+  ],
+  [
+    'a missing field of a PodSubnet',
+    node() + subnet('a').replace('  cloudSubnet: s-1\n', '  priority: 1\n'),
+    [/^12:3 PodSubnet a: spec\.cloudSubnet: is missing; add it: a text$/],
   ],
   ['a number in quotes', node('  cooldown_s: "3"\n'), [/^7:15 .*must be a number, not "3"; leave the quotes out: 3$/]],
   ['a name without quotes that YAML reads as a number', node().replace('i-1', '17'), [/must be a text, not 17; put it in quotes: "17"$/]],
@@ -104,14 +109,42 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   ['an object of another kind', `${node()}---\nkind: Pod\n`, [/^8:7 Pod: kind: is "Pod"/]],
   ['two subnets of one name', node() + subnet('a') + subnet('a'), [/^16:18 PodSubnet a: metadata\.name: the name a is given twice/]],
   [
-    'two default subnets',
-    node() + subnet('a', '  default: true\n') + subnet('b', '  default: true\n'),
-    [/^20:12 PodSubnet b: spec\.default: being the default is taken by PodSubnet a/],
+    'a namespace that stands twice',
+    node() + subnet('a', '  namespaces: [x, y, x]\n'),
+    [/^13:22 PodSubnet a: spec\.namespaces\[2\]: the namespace x stands here twice; remove one of them$/],
   ],
   [
-    'a namespace of two subnets',
-    node() + subnet('a', '  namespaces: [x, y]\n') + subnet('b', '  namespaces: [y]\n'),
-    [/^20:16 PodSubnet b: spec\.namespaces\[0\]: the namespace y is taken by PodSubnet a/],
+    'fields that work in a cluster only',
+    node() + subnet('a', '  podSelector: {}\n  nodeSelector: {matchLabels: {a: b}}\n  assignable: true\n  perCluster: {maximum: 900}\n'),
+    [
+      /^13:16 .*spec\.podSelector: does not go with assignable.*; remove it, or assignable$/,
+      /^13:16 .*spec\.podSelector: works in a cluster only; remove it: a standalone agent knows no labels; namespaces can be named$/,
+      /^14:17 .*spec\.nodeSelector: works in a cluster only; remove it: a standalone agent serves its own node$/,
+      /^15:15 .*spec\.assignable: works in a cluster only; remove it: a standalone agent sees no annotations/,
+      /^16:15 .*spec\.perCluster: works in a cluster only; write perNode: a standalone agent knows no other nodes$/,
+    ],
+  ],
+  [
+    'a label selector with a wrong operator, wrong values, a wrong key',
+    node() +
+      subnet(
+        'a',
+        '  podSelector:\n    matchLabels: {"a b": c}\n    matchExpressions: [{key: a, operator: in}, {key: a, operator: Exists, values: [x]}, {key: a, operator: In}]\n',
+      ),
+    [
+      /spec\.podSelector\.matchLabels.*: is no label key: write it like app or example\.com\/app$/,
+      /matchExpressions\[0\]\.operator: must be In or NotIn or Exists or DoesNotExist, not "in"; did you mean In\?$/,
+      /matchExpressions\[1\]\.values: must be empty with operator Exists: leave it out$/,
+      /matchExpressions\[2\]\.values: must have at least one entry with operator In$/,
+    ],
+  ],
+  [
+    'less for the cluster than for a node',
+    node() + subnet('a', '  perCluster: {maximum: 20}\n'),
+    [
+      /spec\.perCluster: works in a cluster only/,
+      /spec\.perCluster\.maximum: 20 is less than perNode\.maximum, which is 250; raise it, or lower/,
+    ],
   ],
   ['marks that share bits', node('  numbers: {snatMark: 0x4}\n'), [/spec\.numbers\.snatMark: 0x4 shares the bits 0x4 with markMask 0x6e/]],
   ['a mask of all bits', node('  numbers: {markMask: 0xffffffff, snatMark: 0x80000000}\n'), [/shares the bits 0x80000000/]],
@@ -152,6 +185,11 @@ for (const [promise, text, expected] of mistakes) {
     for (const [i, pattern] of expected.entries()) assert.match(problems[i] ?? '', pattern);
   });
 }
+
+test('a namespace and being the default may be of several subnets: they have an order', () => {
+  const both = '  default: true\n  namespaces: [x]\n';
+  assert.deepEqual(said(node() + subnet('a', both) + subnet('b', both)), []);
+});
 
 test('all mistakes are reported together, in the order of the file', (t) => {
   const failed = failureOf(() => readConfigFile(withFile(t, node('  logg: info\n  cooldown_s: x\n') + subnet('A!', '  unit: pfx\n'))));

@@ -12,6 +12,7 @@ import { now_ms } from './pools.ts';
  * How things stand with an address on a node.
  * - `leased`: a Pod has it; `orphan`: a Pod that the agent has no record of has it
  * - `cooling`: its last Pod has gone a moment ago; `free`: the next Pod may get it; `excluded`: no Pod gets it
+ * - `claimed`: belongs to an IPClaim, whose Pod is not there
  * - `reclaiming`: free, but the controller wants it back; `returned`: given back, the controller is about to take it
  * - `interface`: a NIC's own; `gateway`: the subnet's
  * - `notHeld`: none of this node's
@@ -22,6 +23,7 @@ export type AddressState =
   | 'cooling'
   | 'free'
   | 'excluded'
+  | 'claimed'
   | 'reclaiming'
   | 'returned'
   | 'interface'
@@ -68,6 +70,7 @@ function standing(node: NodeAgent, address: Ip, nic: GrantedNic | undefined, blo
   if (nic === undefined) return { state: 'notHeld' };
   if (nic.primary4 === address || nic.primary6 === address) return { state: 'interface' };
   if (block === undefined) return { state: nic.gateway4 === address || nic.gateway6 === address ? 'gateway' : 'notHeld' };
+  if (nic.claimed?.includes(block) === true) return { state: 'claimed' };
   if (node.cloud?.pools.giveBack().includes(block) === true) return { state: 'returned' };
   if (isExcluded(node, nic, block, address)) return { state: 'excluded' };
   return { state: nic.reclaiming.includes(block) ? 'reclaiming' : 'free' };

@@ -127,7 +127,16 @@ async function startCloud(
   const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
   const inUse = (): string[] => attachments.list().map(({ subnet }) => subnet);
   grants = new Grants({
-    ...{ name, config, subnets, inUse, leased, store, kernel, pools, log, podTables },
+    name,
+    config,
+    subnets,
+    inUse,
+    leased,
+    store,
+    kernel,
+    pools,
+    log,
+    podTables,
     ...(pods !== undefined && {
       pods: {
         expected: (usable: readonly PodSubnet[]) => expectedPods(pods, attachments, usable, pools),

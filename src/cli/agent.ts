@@ -17,10 +17,18 @@ export interface AgentArguments {
   readonly socket: string;
   readonly state: string;
   readonly rebuild: boolean;
+  /** Whether the agent installs itself on the node, and where. */
+  readonly install: boolean;
+  readonly binDir: string;
+  readonly confDir: string;
+  readonly network: string;
+  readonly chain: string;
+  readonly cniVersion?: string;
 }
 
 /** Runs until a signal, or until a drain is done. @throws Failure when it cannot start. */
-export async function runAgent({ config: file, socket, state, rebuild }: AgentArguments): Promise<number> {
+export async function runAgent(options: AgentArguments): Promise<number> {
+  const { config: file, socket, state, rebuild } = options;
   await using running = new AsyncDisposableStack();
   const read = file === undefined ? undefined : readConfigFile(file);
   const log = createLog('agent', read?.config.spec.log);
@@ -39,6 +47,11 @@ export async function runAgent({ config: file, socket, state, rebuild }: AgentAr
   }
   const agent = await startAgent({ state, socket, attachments, log, ...(cloud !== undefined && { cloud }) });
   running.defer(() => agent.stop());
+  if (options.install) {
+    const { runtimeSocket } = read?.config.spec ?? {};
+    const where = { socket, state, config: file ?? '/etc/flatpod/node.yaml', ...(runtimeSocket !== undefined && { runtimeSocket }) };
+    running.defer((await import('./agent-install.ts')).installWhenReady(options, where, log));
+  }
   // By default it would end us, and no service manager takes that for a failure.
   const stay = (): void => log.warn('SIGHUP changes nothing: the configuration is read at the start; restart the agent for another one');
   process.on('SIGHUP', stay);

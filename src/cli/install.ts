@@ -76,7 +76,8 @@ interface Report {
   readonly notes: string[];
 }
 
-function installation(options: InstallArguments): Installation {
+/** What the options say, checked. @throws Failure badOption */
+export function installation(options: InstallArguments): Installation {
   const { binDir, confDir, systemd, runtimeSocket, network, chain, cniVersion, wait, config, socket, state } = options;
   const paths = {
     '--bin-dir': binDir,

@@ -29,6 +29,8 @@ export function sayAddress(report: AddressReport): string {
       return `${address} is free: ${place}`;
     case 'excluded':
       return `${address} is for no Pod: spec.exclude of PodSubnet ${subnet} names it, or it is the first of an IPv6 prefix: ${place}`;
+    case 'claimed':
+      return `${address} belongs to an IPClaim, and its Pod is not on node ${node}; no other Pod gets it: ${place}`;
     case 'reclaiming':
       return `${address} is free, and the controller wants it back: ${place}`;
     case 'returned':

@@ -1,5 +1,6 @@
 /** The subcommands and their options. Each loads its own code when it is called: `flatpod status` needs neither the controller nor the VPC. */
 import { Command, CommanderError } from 'commander';
+import type { AgentArguments } from './agent.ts';
 import { run } from './exit.ts';
 import type { InstallArguments, PlaceArguments } from './install.ts';
 import { sub } from './subcommand.ts';
@@ -51,7 +52,13 @@ function addAgent(root: Command): void {
     .option('--socket <path>', 'socket for the CNI executable', places.socket)
     .option('--state <dir>', 'directory of the state', places.state)
     .option('--rebuild', 'start with empty state when the database cannot be read', false)
-    .action(async (options: { config?: string; socket: string; state: string; rebuild: boolean }) => {
+    .option('--install', 'also install executables and network configuration, as flatpod install does: for an agent in a Pod', false)
+    .option('--bin-dir <dir>', "with --install: the runtime's folder for plugins", '/opt/cni/bin')
+    .option('--conf-dir <dir>', "with --install: the runtime's folder for network configurations", '/etc/cni/net.d')
+    .option('--network <name>', 'with --install: name of the network', 'flatpod')
+    .option('--chain <plugins>', 'with --install: plugins that follow ours, with commas between', 'none')
+    .option('--cni-version <version>', 'with --install: of the configuration')
+    .action(async (options: AgentArguments) => {
       await run(false, async () => (await import('./agent.ts')).runAgent(options));
     });
 }

@@ -1,7 +1,7 @@
 /** Label selectors mean what they mean in Kubernetes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { labelSelector, matches, saySelector } from '../../src/store/label-selector.ts';
 
 const expression = (operator: string, ...values: string[]) =>

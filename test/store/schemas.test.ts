@@ -10,7 +10,7 @@ import { tolerant } from '../../src/store/tolerant.ts';
 import { ourWords, wrongObjects } from './wrong-objects.ts';
 
 for (const wrong of wrongObjects) {
-  test(`a ${wrong.kind} with ${wrong.what} is refused by the schema, or by a cross check, at its field`, () => {
+  test(`${wrong.kind}, ${wrong.what}, is refused by the schema, or by a cross check, at its field`, () => {
     assert.match(ourWords(wrong), wrong.field);
   });
 }

@@ -1,0 +1,165 @@
+/** The objects in a real API server: their CRDs are accepted, wrong objects are refused in plain words, kubectl has something to show. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crdFolder } from '../../scripts/crds.ts';
+import { eventually } from '../life/lab.ts';
+import { wrongObjects } from '../store/wrong-objects.ts';
+import type { KubeObject } from './admin.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+
+const GROUP = '/apis/flatpod.dev/v1alpha1';
+
+interface Definition extends KubeObject {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[] };
+}
+
+/** Posts an object; what the server says against it. */
+async function refusal(cluster: Cluster, path: string, object: object): Promise<string> {
+  try {
+    await cluster.admin.ask('POST', path, object);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return assert.fail(`the API server takes ${JSON.stringify(object)}`);
+}
+
+const podSubnet = (name: string, spec: object) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec });
+const ipClaim = (name: string, spec: object) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata: { name }, spec });
+const claims = `${GROUP}/namespaces/default/ipclaims`;
+const ready = (status: string) => [
+  { type: 'Ready', status, reason: 'Because', message: 'said why', lastTransitionTime: '2026-11-21T13:00:00Z' },
+];
+
+test('the objects in a real API server', async (t) => {
+  // No node and no VPC: only the API server matters.
+  const cluster = await startCluster({ nodes: 0, cni: 'ptp' });
+  t.after(() => cluster[Symbol.asyncDispose]());
+  await cluster.apply(crdFolder);
+
+  await t.test('their CRDs are established, and structural', async () => {
+    await eventually('all are established', async () => {
+      const crds = await cluster.admin.list<Definition>('/apis/apiextensions.k8s.io/v1/customresourcedefinitions');
+      const said = crds.map(({ status }) => Object.fromEntries((status?.conditions ?? []).map(({ type, status: is }) => [type, is])));
+      return said.length === 3 && said.every((is) => is['Established'] === 'True' && is['NonStructuralSchema'] === undefined);
+    });
+    await eventually('the API serves them', () => cluster.admin.list(`${GROUP}/podsubnets`));
+  });
+
+  for (const { what, kind, spec, field, remedy } of wrongObjects) {
+    await t.test(`refused, with field and remedy: ${kind}, ${what}`, async () => {
+      const [path, object] = kind === 'PodSubnet' ? [`${GROUP}/podsubnets`, podSubnet('wrong', spec)] : [claims, ipClaim('wrong', spec)];
+      const said = await refusal(cluster, path, object);
+      assert.match(said, field);
+      assert.match(said, remedy);
+    });
+  }
+
+  await t.test('a name that is too long for a PodSubnet is refused', async () => {
+    const said = await refusal(cluster, `${GROUP}/podsubnets`, podSubnet('a'.repeat(64), { cloudSubnet: 's-1' }));
+    assert.match(said, /metadata\.name has more than 63 characters: choose a shorter one/);
+  });
+
+  await t.test('a key that is not known is told by kubectl', async () => {
+    const stdin = JSON.stringify(podSubnet('wrong', { cloudSubnet: 's-1', spare: 3 }));
+    const { status, stderr } = await cluster.tryKubectl(['create', '-f', '-'], { stdin });
+    assert.notEqual(status, 0);
+    assert.match(stderr, /unknown field "spec\.spare"/);
+  });
+
+  await t.test('what is left out is filled in as the code does it', async () => {
+    const made = await cluster.admin.ask<{ spec: unknown }>(
+      'POST',
+      `${GROUP}/podsubnets`,
+      podSubnet('general', { cloudSubnet: 's-1', podSelector: {} }),
+    );
+    assert.deepEqual(made.spec, {
+      cloudSubnet: 's-1',
+      default: false,
+      namespaces: [],
+      podSelector: { matchLabels: {}, matchExpressions: [] },
+      priority: 0,
+      assignable: false,
+      families: [4],
+      unit: 'address',
+      datapath: 'routed-veth',
+      securityGroups: [],
+      exclude: [],
+      useFirstNic: true,
+      warm: { minimum: 0, spare: 4, spareNics: 0 },
+      perNode: { maximum: 250 },
+      perCluster: {},
+    });
+  });
+
+  await t.test('an IPClaim keeps its Pods, subnet and addresses; it can only get more', async () => {
+    const spec = { podSelector: { matchLabels: { app: 'web' } }, subnet: 'general', count: 2, addresses: ['10.0.0.9'] };
+    await cluster.admin.ask('POST', claims, ipClaim('web', spec));
+    const change = async (changed: object): Promise<string> => {
+      const { status, stderr } = await cluster.tryKubectl(['patch', 'ipc', 'web', '--type=merge', '-p', JSON.stringify({ spec: changed })]);
+      return status === 0 ? 'taken' : stderr;
+    };
+    assert.match(await change({ subnet: 'other' }), /spec\.subnet: .*subnet cannot be changed: .*delete this IPClaim and make another/);
+    assert.match(await change({ subnet: null }), /spec\.subnet: .*subnet cannot be changed/);
+    assert.match(await change({ podSelector: { matchLabels: { app: 'db' } } }), /spec\.podSelector: .*podSelector cannot be changed/);
+    assert.match(await change({ podSelector: null, pod: 'web-0', count: 1 }), /spec\.pod: .*pod cannot be changed/);
+    assert.match(await change({ addresses: ['10.0.0.8'] }), /spec\.addresses: .*cannot be taken out/);
+    assert.match(await change({ count: 1 }), /spec\.count: .*count cannot be lowered/);
+    assert.equal(await change({ count: 3, addresses: ['10.0.0.8', '10.0.0.9'], reclaim: 'TTL', ttl_s: 60 }), 'taken');
+  });
+
+  await t.test(
+    'a NodeNetwork may be without spec; each half is written without the other, and spec cannot be written as status',
+    async () => {
+      const empty = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata: { name: 'n1.example.com' } };
+      await cluster.admin.ask('POST', `${GROUP}/nodenetworks`, empty);
+      const at = `${GROUP}/nodenetworks/n1.example.com`;
+      const demand = [{ subnet: 'general', inUse: 1, cooling: 0, waiting: 2 }];
+      await cluster.admin.ask('PATCH', at, { spec: { demand }, status: { instance: 'i-lie' } });
+      const status = { instance: 'i-1', term: 1, held: 5, notes: { free: { form: [1] } }, conditions: ready('True') };
+      await cluster.admin.ask('PATCH', `${at}/status`, { spec: { demand: [] }, status });
+      const read = await cluster.admin.ask<{ spec: object; status: object }>('GET', at);
+      assert.deepEqual(read.spec, { demand, returned: [] });
+      assert.deepEqual(read.status, { ...status, vpcCidrs: [], nics: [], growth: [] });
+      await assert.rejects(
+        cluster.admin.ask('PATCH', at, { spec: { returned: ['10.0.0.1'] } }),
+        /spec\.returned\[0\].*is no CIDR block such as/,
+      );
+    },
+  );
+
+  await t.test('kubectl get shows in columns what one looks for', async () => {
+    const held = { address: '10.0.0.9', subnet: 'general', node: 'n1', pod: 'web-abc', phase: 'Bound', since: '2026-11-21T13:00:00Z' };
+    await cluster.admin.ask('PATCH', `${claims}/web/status`, { status: { addresses: [held], conditions: ready('False') } });
+    const use = { zone: 'zone-a', held: 12, free: 230, nodes: 2, assignedTo: ['x', 'y'], conditions: ready('True') };
+    await cluster.admin.ask('PATCH', `${GROUP}/podsubnets/general/status`, { status: use });
+    const shown = async (...what: string[]): Promise<string> => (await cluster.kubectl('get', ...what)).replaceAll(/ {2,}/g, ' | ');
+    assert.match(
+      await shown('psn'),
+      /NAME \| CLOUD-SUBNET \| ZONE \| DEFAULT \| HELD \| FREE \| NODES \| READY \| AGE\ngeneral \| s-1 \| zone-a \| false \| 12 \| 230 \| 2 \| True \| /,
+    );
+    assert.match(
+      await shown('psn', '-o', 'wide'),
+      /PRIORITY \| UNIT \| PER-NODE \| ASSIGNED-TO \| MESSAGE.*\n.*True \| 0 \| address \| 250 \| \["x","y"\] \| said why/,
+    );
+    assert.match(await shown('nn'), /NAME \| INSTANCE \| HELD \| READY \| AGE\nn1\.example\.com \| i-1 \| 5 \| True \| /);
+    assert.match(
+      await shown('ipc'),
+      /NAME \| ADDRESS \| COUNT \| PHASE \| POD \| NODE \| RECLAIM \| READY \| AGE\nweb \| 10\.0\.0\.9 \| 3 \| Bound \| web-abc \| n1 \| TTL \| False \| /,
+    );
+    assert.match(
+      await shown('flatpod'),
+      /podsubnet\.flatpod\.dev\/general[\s\S]*nodenetwork\.flatpod\.dev\/n1|nodenetwork\.flatpod\.dev\/n1[\s\S]*podsubnet/,
+    );
+  });
+
+  await t.test('kubectl explain tells what each field is for', async () => {
+    // kubectl asks for a schema that the server makes some time after the CRD.
+    await eventually('there is something to explain', async () => (await cluster.tryKubectl(['explain', 'psn'])).status === 0, 30);
+    const explained = async (path: string): Promise<string> => (await cluster.kubectl('explain', path)).replaceAll(/\s+/g, ' ');
+    assert.match(await explained('psn'), /A PodSubnet lets Pods use a subnet of the cloud/);
+    assert.match(await explained('psn.spec.warm.spare'), /free addresses to keep beyond those in use/);
+    assert.match(await explained('psn.spec.podSelector.matchExpressions.operator'), /NotIn: it has none of them, or is not there/);
+    assert.match(await explained('nn.status.nics.reclaiming'), /the controller wants back/);
+    assert.match(await explained('ipc.spec.reclaim'), /Retain: it is kept until this IPClaim is deleted/);
+  });
+});

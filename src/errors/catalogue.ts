@@ -9,6 +9,7 @@ import { configErrors } from './areas/config.ts';
 import { installErrors } from './areas/install.ts';
 import { kernelErrors } from './areas/kernel.ts';
 import { kubeErrors } from './areas/kube.ts';
+import { kubectlErrors } from './areas/kubectl.ts';
 import { poolErrors } from './areas/pool.ts';
 import { requestErrors } from './areas/request.ts';
 import { storeErrors } from './areas/store.ts';
@@ -38,6 +39,7 @@ export const catalogue = {
   ...installErrors,
   ...kubeErrors,
   ...clusterErrors,
+  ...kubectlErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -72,5 +74,6 @@ export const areas: readonly ErrorArea[] = [
   { title: 'The installer', ranges: [[210, 219]], entries: installErrors },
   { title: 'The Kubernetes API', ranges: [[220, 239]], entries: kubeErrors },
   { title: 'A Kubernetes cluster', ranges: [[240, 259]], entries: clusterErrors },
+  { title: 'kubectl flatpod', ranges: [[260, 269]], entries: kubectlErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

@@ -80,7 +80,9 @@ export function exchange(connection: Connection, request: Request, reading: Read
     silence.over();
     reading.signal?.removeEventListener('abort', abort);
     if (ours !== undefined) reject(ours);
-    else if (theirs !== undefined || !got.whole || stream.aborted) reject(brokenBy(theirs, isUnsent(stream)));
+    // A connection that is cut ends its streams as if all had come, but with a code.
+    else if (theirs !== undefined || !got.whole || stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+      reject(brokenBy(theirs, isUnsent(stream)));
     else resolve({ status: got.status, retryAfter_s: got.retryAfter_s, text: Buffer.concat(got.chunks).toString('utf8') });
   });
   if (reading.signal?.aborted === true) abort();

@@ -287,6 +287,7 @@ test('a server that is not there is said so, and found again when it is back', a
   server.put('a');
   await api.get(thing('a'), as);
   await server.stop();
+  await assert.rejects(api.get(thing('a'), as, { deadline_ms: 600 }), { kind: 'kubeUnreachable', details: /ECONNREFUSED/ });
   await assert.rejects(api.create(things, {}, as, { deadline_ms: 600 }), { kind: 'kubeUnreachable', details: /ECONNREFUSED/ });
   await server.start();
   await api.get(thing('a'), as);

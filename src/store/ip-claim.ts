@@ -11,6 +11,13 @@ import { conditions, ip, name, time } from './schema-parts.ts';
 /** Addresses of one claim. */
 const ADDRESSES = 256;
 
+const onlyV4 = 'is IPv6: only IPv4 addresses can be kept, since interfaces get IPv6 by whole /80 prefixes';
+const noV4 = 'is no IPv4 address such as 10.20.0.17';
+/** Rules about one place are all read, so each of them has to hold its own for texts that are no address at all. */
+const ipv4 = ip
+  .refine((address) => familyOf(address) === 4, onlyV4)
+  .meta(rules({ rule: 'isIP(self)', message: noV4 }, { rule: '!isIP(self) || ip(self).family() == 4', message: onlyV4 }));
+
 const podName = z.string().min(1).max(253);
 
 /** A field that keeps the value it was made with, present or not. */
@@ -33,8 +40,8 @@ const together = rules(
     field: '.count',
   },
   {
-    rule: "self.addresses.filter(a, !a.contains(':')).size() <= self.count && self.addresses.filter(a, a.contains(':')).size() <= self.count",
-    message: 'addresses names more of a family than count, the number of Pods they are for: raise count, or remove some',
+    rule: 'size(self.addresses) <= self.count',
+    message: 'addresses names more than count, the number of Pods they are for: raise count, or remove some',
     field: '.addresses',
   },
   {
@@ -68,19 +75,21 @@ export const ipClaimSpec = z
       ),
     podSelector: labelSelector
       .exactOptional()
-      .describe('the Pods they are for, by their labels: each has one of them, of each family, while it runs'),
+      .describe(
+        'the Pods they are for, by their labels: each that names this IPClaim in its annotation flatpod.dev/ip-claim has one of them while it runs',
+      ),
     count: z.int().min(1).max(ADDRESSES).default(1).describe('how many Pods can have an address at a time; can be raised'),
     addresses: z
-      .array(ip)
-      .max(2 * ADDRESSES)
+      .array(ipv4)
+      .max(ADDRESSES)
       .prefault([])
       .meta(listSet)
-      .describe('addresses asked for by value, at most count of each family; those that are missing are chosen from the subnet'),
+      .describe('IPv4 addresses asked for by value, at most count; those that are missing are chosen from the subnet'),
     reclaim: z
       .enum(['Retain', 'Delete', 'TTL'])
       .default('Retain')
       .describe(
-        'what happens to an address that no Pod has any more. Retain: it is kept until this IPClaim is deleted; TTL: it is kept for ttl_s; Delete: it goes back at once',
+        'what happens to an address that no Pod has any more. Retain: it is kept until this IPClaim is deleted; Delete: it goes back at once, and the IPClaim with it if that is for one Pod; TTL: the same after ttl_s',
       ),
     ttl_s: z.int().min(1).max(31_536_000).exactOptional().describe('with reclaim: TTL: seconds an address is kept after its last Pod'),
   })
@@ -100,7 +109,6 @@ function wrongOf(spec: {
   ttl_s?: number;
 }): (readonly [field: string, message: string])[] {
   const { pod, podSelector, count, addresses, reclaim, ttl_s } = spec;
-  const tooMany = ([4, 6] as const).some((family) => addresses.filter((one) => familyOf(one) === family).length > count);
   const checks = [
     [
       'pod',
@@ -108,7 +116,7 @@ function wrongOf(spec: {
       'give either pod, the name of one Pod, or podSelector, for the Pods of a workload',
     ],
     ['count', pod === undefined || count === 1, 'must be 1 with pod: a range is for Pods that podSelector selects'],
-    ['addresses', !tooMany, 'names more of a family than count, the number of Pods they are for: raise count, or remove some'],
+    ['addresses', addresses.length <= count, 'names more than count, the number of Pods they are for: raise count, or remove some'],
     ['addresses', new Set(addresses).size === addresses.length, 'names an address twice: remove one of them'],
     ['ttl_s', (reclaim === 'TTL') === (ttl_s !== undefined), 'goes with reclaim: TTL, and only with it: add it, or remove it'],
   ] as const;
@@ -132,12 +140,7 @@ const held = z.object({
 /** status of an IPClaim, written by the controller. */
 export const ipClaimStatus = z
   .object({
-    addresses: z
-      .array(held)
-      .max(2 * ADDRESSES)
-      .prefault([])
-      .meta(listMap('address'))
-      .describe('the addresses, and who has each'),
+    addresses: z.array(held).max(ADDRESSES).prefault([]).meta(listMap('address')).describe('the addresses, and who has each'),
     conditions: conditions.default([]).describe('Ready: all addresses are reserved'),
   })
   .describe('what became of it');

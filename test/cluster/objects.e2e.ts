@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crdFolder } from '../../scripts/crds.ts';
 import { eventually } from '../life/lab.ts';
+import { objectsShown } from '../store/objects-page.ts';
 import { wrongObjects } from '../store/wrong-objects.ts';
 import type { KubeObject } from './admin.ts';
 import { type Cluster, startCluster } from './cluster.ts';
@@ -64,6 +65,15 @@ test('the objects in a real API server', async (t) => {
     const { status, stderr } = await cluster.tryKubectl(['create', '-f', '-'], { stdin });
     assert.notEqual(status, 0);
     assert.match(stderr, /unknown field "spec\.spare"/);
+  });
+
+  await t.test('the objects of the documentation are taken', async () => {
+    await cluster.kubectl('create', 'namespace', 'shop');
+    const stdin = objectsShown()
+      .map((object) => JSON.stringify(object))
+      .join('\n---\n');
+    const { status, stderr } = await cluster.tryKubectl(['apply', '--dry-run=server', '-f', '-'], { stdin });
+    assert.equal(status, 0, stderr);
   });
 
   await t.test('what is left out is filled in as the code does it', async () => {

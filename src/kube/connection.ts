@@ -9,10 +9,18 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
 import type { Access, Credentials } from './access.ts';
 
-/** Between two pings, and how long the answer to one may take. */
-const PING_ms = 10_000;
-/** The same after a call was not answered: then there is reason for doubt. */
-const DOUBT_ms = 3_000;
+/** How soon a peer that is gone is found out. */
+export interface Pings {
+  /** Between two pings, and how long the answer to one may take. */
+  readonly every_ms: number;
+  /** How long after a call was not answered: then there is reason for doubt. */
+  readonly doubt_ms: number;
+}
+
+const usual: Pings = { every_ms: 10_000, doubt_ms: 3_000 };
+
+/** How far a server may be ahead of us in one answer: with the usual 64 KiB, a long list from far away would be sent a piece a round trip. */
+const STREAM_WINDOW_bytes = 1 << 20;
 
 /** A connection that lasts as long as somebody needs it. */
 export interface Connection {
@@ -27,7 +35,7 @@ export interface Connection {
 }
 
 /** Connects nowhere yet. The access is asked for credentials each time before connecting. */
-export function openConnection(access: Access): Connection {
+export function openConnection(access: Access, { every_ms, doubt_ms }: Pings = usual): Connection {
   let current: ClientHttp2Session | undefined;
   const all = new Set<ClientHttp2Session>();
   const retire = (session: ClientHttp2Session): void => {
@@ -41,7 +49,7 @@ export function openConnection(access: Access): Connection {
       retire(session);
       all.delete(session);
     });
-    keepAsking(session);
+    keepAsking(session, every_ms);
     return session;
   };
   return {
@@ -50,7 +58,7 @@ export function openConnection(access: Access): Connection {
       return current.request(headers, { endStream: ends });
     },
     doubt() {
-      if (current !== undefined) ask(current, DOUBT_ms);
+      if (current !== undefined) ask(current, doubt_ms);
     },
     leave() {
       // Gentle: it ends with its last stream.
@@ -70,15 +78,17 @@ function connectTo({ server, serverName, unverified }: Access, { client, authori
     ...(client === undefined ? {} : { cert: client.certificate, key: client.key }),
     rejectUnauthorized: !unverified,
     minVersion: 'TLSv1.2',
+    settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_bytes },
   });
+  session.once('connect', () => session.setLocalWindowSize(4 * STREAM_WINDOW_bytes));
   // Each stream gets the error too; but without a listener here it would end the process.
   session.on('error', () => {});
   return session;
 }
 
 /** Pings for as long as the session lives. Does not keep the process alive. */
-function keepAsking(session: ClientHttp2Session): void {
-  const timer = setInterval(() => ask(session, PING_ms), PING_ms);
+function keepAsking(session: ClientHttp2Session, every_ms: number): void {
+  const timer = setInterval(() => ask(session, every_ms), every_ms);
   timer.unref();
   session.once('close', () => clearInterval(timer));
 }

@@ -66,7 +66,7 @@ function readKubeconfig(path: string): Kubeconfig {
     throw isFailure(cause) ? invalid(path, cause.details, cause) : cause;
   }
   try {
-    return kubeconfigSchema.parse(parseYaml(text, { maxAliasCount: 100, logLevel: 'silent' }));
+    return kubeconfigSchema.parse(parseYaml(text, { maxAliasCount: 100, logLevel: 'error' }));
   } catch (cause) {
     // Of the library's picture of the line, which may hold a secret, only the first line is shown.
     throw invalid(path, complaintOf(cause).split('\n')[0] ?? '', cause);

@@ -83,8 +83,20 @@ function reportOne(node: NodeAgent, attachment: Attachment): AttachmentReport {
   const granted = node.cloud?.grants.status?.nics.find(({ id }) => id === attachment.nic);
   const named = node.cloud?.grants.nics.find(({ nic }) => nic.id === attachment.nic);
   return {
-    ...{ pod: podName(attachment), uid: attachment.pod.uid ?? '', container, ifname, network, netns, alive: isNetns(netns), state, subnet },
-    ...{ since_ms: created_ms, datapath: own.datapath, mac: own.mac, mtu: own.mtu, link: own.hostEnd },
+    pod: podName(attachment),
+    uid: attachment.pod.uid ?? '',
+    container,
+    ifname,
+    network,
+    netns,
+    alive: isNetns(netns),
+    state,
+    subnet,
+    since_ms: created_ms,
+    datapath: own.datapath,
+    mac: own.mac,
+    mtu: own.mtu,
+    link: own.hostEnd,
     addresses: own.addresses.map((address) => ({ address, block: granted?.blocks.find((block) => contains(block, address)) ?? '' })),
     nic: { id: attachment.nic, deviceIndex: granted?.deviceIndex ?? -1, mac: granted?.mac ?? '', link: named?.link ?? '' },
     objects: [

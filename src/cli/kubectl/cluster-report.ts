@@ -76,7 +76,10 @@ export function clusterReport(objects: ClusterObjects): ClusterReport {
     nodes: networks.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((network) => nodeRow(network, usage)),
     claims: {
       claims: claims.length,
-      ...{ Reserved: inPhase('Reserved'), Bound: inPhase('Bound'), Moving: inPhase('Moving'), Releasing: inPhase('Releasing') },
+      Reserved: inPhase('Reserved'),
+      Bound: inPhase('Bound'),
+      Moving: inPhase('Moving'),
+      Releasing: inPhase('Releasing'),
     },
     pressure: pressureOf(usage, subnets),
     unreadable,
@@ -97,8 +100,12 @@ function controllerOf({ lease, now_ms }: ClusterObjects): ClusterReport['control
 function sum(usage: readonly Usage[]): Numbers {
   const of = (key: keyof Numbers): number => usage.reduce((total, one) => total + one[key], 0);
   return {
-    ...{ held: of('held'), claimed: of('claimed'), inUse: of('inUse') },
-    ...{ cooling: of('cooling'), free: of('free'), waiting: of('waiting') },
+    held: of('held'),
+    claimed: of('claimed'),
+    inUse: of('inUse'),
+    cooling: of('cooling'),
+    free: of('free'),
+    waiting: of('waiting'),
   };
 }
 
@@ -106,8 +113,14 @@ function subnetRow({ metadata: { name }, spec, status }: SubnetView, usage: read
   const own = usage.filter(({ subnet }) => subnet === name);
   const ready = status?.conditions.find(({ type }) => type === 'Ready');
   return {
-    ...{ name, cloudSubnet: spec.cloudSubnet, zone: status?.zone ?? '', cidrs: status?.cidrs ?? [], ...sum(own) },
-    ...{ cloudFree: status?.free ?? null, perNode: spec.perNode.maximum, perCluster: spec.perCluster.maximum ?? null },
+    name,
+    cloudSubnet: spec.cloudSubnet,
+    zone: status?.zone ?? '',
+    cidrs: status?.cidrs ?? [],
+    ...sum(own),
+    cloudFree: status?.free ?? null,
+    perNode: spec.perNode.maximum,
+    perCluster: spec.perCluster.maximum ?? null,
     nodes: own.filter(({ held, claimed }) => held + claimed > 0).length,
     default: spec.default,
     assignedTo: status?.assignedTo ?? [],
@@ -119,7 +132,10 @@ function subnetRow({ metadata: { name }, spec, status }: SubnetView, usage: read
 function nodeRow(network: NetworkView, usage: readonly Usage[]): ClusterReport['nodes'][number] {
   const own = usage.filter(({ node }) => node === network.name);
   return {
-    ...{ name: network.name, instance: network.instance ?? '', nics: network.status?.nics.length ?? 0, ...sum(own) },
+    name: network.name,
+    instance: network.instance ?? '',
+    nics: network.status?.nics.length ?? 0,
+    ...sum(own),
     agentWrote_ms: network.agentWrote_ms ?? null,
     draining: network.spec?.draining !== undefined,
     stopped: own.flatMap(({ subnet, stoppedBy: by, text }) => (by === 'none' ? [] : [{ subnet, by, text }])),

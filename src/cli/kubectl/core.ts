@@ -10,7 +10,7 @@ const texts = z
 const time = z
   .string()
   .nullish()
-  .transform((text) => (text == null || Number.isNaN(Date.parse(text)) ? undefined : Date.parse(text)));
+  .transform((text) => (text === null || text === undefined || Number.isNaN(Date.parse(text)) ? undefined : Date.parse(text)));
 const ips = z
   .array(z.object({ ip: z.string() }))
   .nullish()
@@ -86,8 +86,16 @@ const pod = z
     const own = status.podIP === undefined ? undefined : tryParseIp(status.podIP);
     const states = status.containerStatuses;
     return {
-      ...{ namespace, name, uid, labels, annotations, leaving: deletionTimestamp !== undefined },
-      ...{ hostNetwork: spec.hostNetwork, node: spec.nodeName || undefined, phase: status.phase, conditions: status.conditions },
+      namespace,
+      name,
+      uid,
+      labels,
+      annotations,
+      leaving: deletionTimestamp !== undefined,
+      hostNetwork: spec.hostNetwork,
+      node: spec.nodeName || undefined,
+      phase: status.phase,
+      conditions: status.conditions,
       ips: status.podIPs.length > 0 ? status.podIPs : own === undefined ? [] : [own],
       ready: states.length > 0 && states.every(({ ready }) => ready),
       waiting: states.find(({ state }) => state.waiting !== undefined)?.state.waiting,
@@ -124,7 +132,12 @@ const node = z
   })
   .transform(
     ({ metadata: { name, uid, labels }, spec, status }): NodeView => ({
-      ...{ name, uid, labels, providerId: spec.providerID, unschedulable: spec.unschedulable, conditions: status.conditions },
+      name,
+      uid,
+      labels,
+      providerId: spec.providerID,
+      unschedulable: spec.unschedulable,
+      conditions: status.conditions,
       taints: (spec.taints ?? []).map(({ key, effect }) => `${key}:${effect}`),
       addresses: (status.addresses ?? []).flatMap(({ address }) => tryParseIp(address) ?? []),
     }),
@@ -154,7 +167,9 @@ const event = z
   })
   .transform(
     ({ reason, message, count, lastTimestamp, eventTime, series, metadata }): EventView => ({
-      ...{ reason: reason ?? '', message: message ?? '', count: series?.count ?? count ?? 1 },
+      reason: reason ?? '',
+      message: message ?? '',
+      count: series?.count ?? count ?? 1,
       last_ms: series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0,
     }),
   );
@@ -186,7 +201,10 @@ const lease = z
   })
   .transform(
     ({ metadata: { namespace }, spec }): LeaseView => ({
-      ...{ namespace, holder: spec.holderIdentity || undefined, term: spec.leaseTransitions ?? 0, renewed_ms: spec.renewTime },
+      namespace,
+      holder: spec.holderIdentity || undefined,
+      term: spec.leaseTransitions ?? 0,
+      renewed_ms: spec.renewTime,
       lasts_ms: (spec.leaseDurationSeconds ?? 0) * 1000,
     }),
   );

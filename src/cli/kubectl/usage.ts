@@ -51,7 +51,14 @@ export function usageOf(network: NetworkView, subnets: readonly PodSubnet[]): Us
     const { inUse, cooling, waiting } = spec?.demand.find((one) => one.subnet === subnet) ?? { inUse: 0, cooling: 0, waiting: 0 };
     const growth = status?.growth.find((one) => one.subnet === subnet);
     return {
-      ...{ node, subnet, held, claimed: claims.size, inUse, cooling, waiting, maximum },
+      node,
+      subnet,
+      held,
+      claimed: claims.size,
+      inUse,
+      cooling,
+      waiting,
+      maximum,
       free: Math.max(0, held - inUse - cooling),
       stoppedBy: growth?.stoppedBy ?? 'none',
       text: growth?.text ?? '',

@@ -13,11 +13,12 @@ import { podSubnetSpec } from './pod-subnet.ts';
 import { block, conditions, ip, name } from './schema-parts.ts';
 import { tolerant } from './tolerant.ts';
 
-/** Lists that grow with the node: an instance has tens of NICs, each with tens of blocks. */
-const BLOCKS = 4096;
+// Limits are far beyond what nodes have: an object that is refused would stop its node. An instance has tens of NICs, each with tens of blocks.
+const BLOCKS = 16_384;
 const NICS = 64;
-const SUBNETS = 256;
+const SUBNETS = 1024;
 const CLAIMS = 1024;
+const TEXT = 32_768;
 
 // The cloud's ids enter the program here; they are its own words, of whatever form.
 const nicId = z
@@ -56,7 +57,12 @@ const claimAsked = z.object({
   namespace: name.describe("the Pod's namespace"),
   pod: objectName.describe("the Pod's name"),
   uid: uid.describe("the Pod's uid"),
-  subnets: z.array(name).max(16).default([]).meta(listAtomic).describe('PodSubnets that may serve it, the first that can'),
+  subnets: z
+    .array(z.string().min(1).max(63))
+    .max(SUBNETS)
+    .default([])
+    .meta(listAtomic)
+    .describe('PodSubnets that may serve it, the first that can'),
   claim: objectName.exactOptional().describe('the IPClaim it names; absent: one of its own'),
   addresses: z
     .array(ip)
@@ -72,7 +78,7 @@ const claimGranted = z.object({
   uid: uid.describe("the Pod's uid"),
   subnet: name.exactOptional().describe('the PodSubnet they are of'),
   addresses: z.array(ip).max(2).prefault([]).meta(listAtomic).describe('its addresses, which are on this node now; no other Pod gets them'),
-  problem: z.string().max(4096).exactOptional().describe('why it has none yet, in a sentence'),
+  problem: z.string().max(TEXT).exactOptional().describe('why it has none yet, in a sentence'),
 });
 
 /** The agent's half. */
@@ -115,7 +121,7 @@ const growth = z.object({
     .describe(
       'what stops this node from holding more of it: the instance type, the cloud subnet, a maximum, a failing cloud, changes switched off',
     ),
-  text: z.string().max(4096).describe('the same as a sentence with numbers'),
+  text: z.string().max(TEXT).describe('the same as a sentence with numbers'),
 });
 
 const usable = z.object({

@@ -26,6 +26,7 @@ async function refusal(cluster: Cluster, path: string, object: object): Promise<
 
 const podSubnet = (name: string, spec: object) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec });
 const ipClaim = (name: string, spec: object) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata: { name }, spec });
+const nodeNetwork = (name: string) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata: { name } });
 const claims = `${GROUP}/namespaces/default/ipclaims`;
 const ready = (status: string) => [
   { type: 'Ready', status, reason: 'Because', message: 'said why', lastTransitionTime: '2026-11-21T13:00:00Z' },
@@ -136,6 +137,36 @@ test('the objects in a real API server', async (t) => {
       );
     },
   );
+
+  await t.test('objects as large as they may be are within the budget of the rules', async () => {
+    const many = <T>(length: number, one: (i: number) => T): T[] => Array.from({ length }, (_, i) => one(i));
+    const block = (i: number): string => `10.${i >> 8}.${i & 255}.1/32`;
+    const selector = {
+      matchLabels: Object.fromEntries(many(64, (i) => [`example.com/${'k'.repeat(50)}${i}`, 'v'.repeat(63)])),
+      matchExpressions: many(64, (i) => ({ key: `k${i}`, operator: 'In', values: many(64, (j) => `${'v'.repeat(50)}${j}`) })),
+    };
+    const spec = {
+      ...{ cloudSubnet: 's-1', namespaces: many(256, (i) => `${'n'.repeat(50)}${i}`), exclude: many(1024, block) },
+      ...{ podSelector: selector, namespaceSelector: selector, nodeSelector: selector },
+    };
+    await cluster.admin.ask('POST', `${GROUP}/podsubnets`, podSubnet('largest', spec));
+    const addresses = many(256, (i) => `10.0.0.${i}`);
+    await cluster.admin.ask('POST', claims, ipClaim('largest', { podSelector: selector, count: 256, addresses }));
+    await cluster.admin.ask('PATCH', `${claims}/largest`, { spec: { ttl_s: 60, reclaim: 'TTL' } });
+    const asked = (i: number) => ({
+      namespace: 'shop',
+      pod: `${'p'.repeat(200)}${i}`,
+      uid: `${i}`,
+      subnets: ['general'],
+      addresses: ['10.0.0.1'],
+    });
+    const node = {
+      demand: many(1024, (i) => ({ subnet: `s${i}`, inUse: 1, cooling: 1, waiting: 1 })),
+      ...{ returned: many(16_384, block), remembered: many(16_384, block), claims: many(1024, asked) },
+    };
+    await cluster.admin.ask('POST', `${GROUP}/nodenetworks`, { ...nodeNetwork('largest'), spec: node });
+    for (const at of [`${GROUP}/podsubnets`, claims, `${GROUP}/nodenetworks`]) await cluster.admin.ask('DELETE', `${at}/largest`);
+  });
 
   await t.test('kubectl get shows in columns what one looks for', async () => {
     const held = { address: '10.0.0.9', subnet: 'general', node: 'n1', pod: 'web-abc', phase: 'Bound', since: '2026-11-21T13:00:00Z' };

@@ -146,8 +146,12 @@ test('the objects in a real API server', async (t) => {
       matchExpressions: many(64, (i) => ({ key: `k${i}`, operator: 'In', values: many(64, (j) => `${'v'.repeat(50)}${j}`) })),
     };
     const spec = {
-      ...{ cloudSubnet: 's-1', namespaces: many(256, (i) => `${'n'.repeat(50)}${i}`), exclude: many(1024, block) },
-      ...{ podSelector: selector, namespaceSelector: selector, nodeSelector: selector },
+      cloudSubnet: 's-1',
+      namespaces: many(256, (i) => `${'n'.repeat(50)}${i}`),
+      exclude: many(1024, block),
+      podSelector: selector,
+      namespaceSelector: selector,
+      nodeSelector: selector,
     };
     await cluster.admin.ask('POST', `${GROUP}/podsubnets`, podSubnet('largest', spec));
     const addresses = many(256, (i) => `10.0.0.${i}`);
@@ -162,7 +166,9 @@ test('the objects in a real API server', async (t) => {
     });
     const node = {
       demand: many(1024, (i) => ({ subnet: `s${i}`, inUse: 1, cooling: 1, waiting: 1 })),
-      ...{ returned: many(16_384, block), remembered: many(16_384, block), claims: many(1024, asked) },
+      returned: many(16_384, block),
+      remembered: many(16_384, block),
+      claims: many(1024, asked),
     };
     await cluster.admin.ask('POST', `${GROUP}/nodenetworks`, { ...nodeNetwork('largest'), spec: node });
     for (const at of [`${GROUP}/podsubnets`, claims, `${GROUP}/nodenetworks`]) await cluster.admin.ask('DELETE', `${at}/largest`);

@@ -1,18 +1,18 @@
 /** containerd 2 of a node, and the disk it starts with: the images are unpacked once on this machine, and each node gets the files by hard links. */
-import { spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { runtimeVersion } from '../../src/cri/runtime.ts';
 import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import { images, writeImages } from './images.ts';
 
 const cache = resolve(import.meta.dirname, '../../.cache/cluster');
-const disk = (root: string): string => join(root, 'containerd');
+const IMPORT_DEADLINE_ms = 120_000;
 
 /** Where it listens on a node. */
 export const SOCKET = '/run/containerd/containerd.sock';
@@ -48,16 +48,23 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 `;
 }
 
-/** Fills a node's folder for /var/lib/containerd. The first call of a machine makes and unpacks the images: ten seconds. */
+let unpacked: Promise<string> | undefined;
+
+/** Makes and unpacks the images unless this machine has them: ten seconds, once. Fills a node's folder for /var/lib/containerd with them. */
 export async function fillDisk(folder: string): Promise<void> {
-  const ready = join(cache, `images-${contentHash()}`);
-  if (!existsSync(ready)) await unpackImages(ready);
-  const from = disk(ready);
+  unpacked ??= unpackedImages();
+  const from = await unpacked;
   // Layers and blobs are never written again, so nodes may share them; databases are.
   execFileSync('cp', ['-al', `${from}/.`, folder]);
   for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.db'))) {
     execFileSync('cp', ['--remove-destination', join(from, name), join(folder, name)]);
   }
+}
+
+async function unpackedImages(): Promise<string> {
+  const ready = join(cache, `images-${contentHash()}`);
+  if (!existsSync(ready)) await unpackImages(ready);
+  return join(ready, 'containerd');
 }
 
 /** What the images are made of, and how. */
@@ -68,37 +75,36 @@ function contentHash(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** Another process may do the same at the same time: the first one's work stays. */
 async function unpackImages(ready: string): Promise<void> {
   mkdirSync(cache, { recursive: true });
-  for (const old of readdirSync(cache)) rmSync(join(cache, old), { recursive: true, force: true });
   const fresh = mkdtempSync(join(cache, 'part-'));
   const state = mkdtempSync(join(tmpdir(), `fpe-${process.pid}-unpack-`));
   try {
-    const tar = join(fresh, 'images.tar');
+    const tar = join(state, 'images.tar');
     await writeImages(tar);
-    await withContainerd(disk(fresh), state, async (ctr) => {
-      execFileSync(ctr[0] ?? '', [...ctr.slice(1), 'images', 'import', tar], { stdio: ['ignore', 'ignore', 'inherit'] });
-    });
-    rmSync(tar);
-    renameSync(fresh, ready);
+    await importHere(join(fresh, 'containerd'), state, tar);
+    if (!existsSync(ready)) renameSync(fresh, ready);
+    for (const old of readdirSync(cache)) if (/^images-/.test(old) && old !== basename(ready)) rmSync(join(cache, old), { recursive: true });
   } finally {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(state, { recursive: true, force: true });
   }
 }
 
-/** Runs one here, in a mount namespace and a process namespace of its own, for as long as `work` takes. */
-async function withContainerd(root: string, state: string, work: (ctr: readonly string[]) => Promise<void>): Promise<void> {
+/** By a containerd in a mount namespace and a process namespace of its own, which runs for as long as it takes. */
+async function importHere(root: string, state: string, tar: string): Promise<void> {
   const { daemon, ctr } = programs.containerd2();
   const [config, socket] = [join(state, 'config.toml'), join(state, 'containerd.sock')];
   writeFileSync(config, containerdConfig(root, state));
   const apart = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  const child = spawn('unshare', [...apart, daemon, '-c', config, '-l', 'warn'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn('unshare', [...apart, daemon, '-c', config, '-l', 'error'], { stdio: ['ignore', 'ignore', 'inherit'] });
   try {
     await eventually('containerd answers', () => runtimeVersion(socket), 30);
-    await work([ctr, '-a', socket, '-n', 'k8s.io']);
+    const args = ['-a', socket, '-n', 'k8s.io', 'images', 'import', tar];
+    await promisify(execFile)(ctr, args, { timeout: IMPORT_DEADLINE_ms, killSignal: 'SIGKILL' });
   } finally {
-    child.kill();
+    child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { AgentArguments } from './agent.ts';
 import { run } from './exit.ts';
 import type { InstallArguments, PlaceArguments } from './install.ts';
+import { addKubectl } from './kubectl/commands.ts';
 import { sub } from './subcommand.ts';
 
 /** Where the agent's socket and state are, unless options or the environment say otherwise. */
@@ -43,6 +44,7 @@ function program(): Command {
   addConfig(root);
   addInstall(root);
   addUninstall(root);
+  addKubectl(root);
   return root;
 }
 

@@ -1,0 +1,146 @@
+/** Whose an address is, by the cluster's objects. Pure. */
+import type { Ip } from '../../net/address.ts';
+import { contains } from '../../net/cidr.ts';
+import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+import type { GrantedNic } from '../../store/node-network.ts';
+import type { NodeView, PodView } from './core.ts';
+import type { NetworkView, SubnetView } from './objects.ts';
+import { nameOfPod } from './why-facts.ts';
+
+/** What was read. */
+export interface OwnerFacts {
+  readonly address: Ip;
+  readonly networks: readonly NetworkView[];
+  readonly subnets: readonly SubnetView[];
+  readonly nodes: readonly NodeView[];
+  /** Pods that have the address, or had it: others may be among them. */
+  readonly pods: readonly PodView[];
+  readonly claims: readonly StoredClaim[];
+}
+
+/**
+ * - `pod`: a Pod has it; `claim`: it is kept for a Pod of an IPClaim; `held`: a node has it, and no Pod that the API server knows of
+ * - `interface`: a NIC's own; `node`: a Node's; `gateway`: a subnet's; `excluded`: no Pod may get it
+ * - `subnet`: of a PodSubnet, but no node's; `nobody`: of none
+ */
+export type OwnerKind = 'pod' | 'claim' | 'held' | 'interface' | 'node' | 'gateway' | 'excluded' | 'subnet' | 'nobody';
+
+/** The answer; texts are empty where there is nothing to tell. */
+export interface Owner {
+  readonly kind: OwnerKind;
+  readonly sentence: string;
+  readonly pod: string;
+  /** The node whose NIC has it. */
+  readonly node: string;
+  readonly nic: string;
+  readonly subnet: string;
+  readonly block: string;
+  readonly claim: string;
+}
+
+interface Place {
+  readonly node: string;
+  readonly nic: GrantedNic;
+  readonly block: string;
+}
+
+/** Answers. */
+export function ownerOf(facts: OwnerFacts): Owner {
+  const { address } = facts;
+  const place = placeOf(facts);
+  const claim = facts.claims.find(({ status }) => status.addresses.some((held) => held.address === address));
+  const subnet = place?.nic.subnet ?? subnetOf(facts)?.metadata.name ?? '';
+  const common = {
+    node: place?.node ?? '',
+    nic: place?.nic.id ?? '',
+    subnet,
+    block: place?.block ?? '',
+    claim: claim === undefined ? '' : `${claim.namespace}/${claim.name}`,
+    pod: '',
+  };
+  const where =
+    place === undefined
+      ? 'no node was granted it'
+      : `NIC ${place.nic.id} of node ${place.node}, block ${place.block}, PodSubnet ${subnet || '-'}`;
+  const pod = facts.pods.find((one) => has(one, address));
+  if (pod !== undefined) {
+    const name = nameOfPod(pod);
+    const of = claim === undefined ? '' : ` by IPClaim ${common.claim}`;
+    return { ...common, kind: 'pod', pod: name, sentence: `${address} is ${name}'s${of}, on node ${pod.node ?? '?'}: ${where}` };
+  }
+  const held = claim?.status.addresses.find((one) => one.address === address);
+  if (held !== undefined) {
+    const whom = held.pod === undefined ? '' : ` for Pod ${held.pod}`;
+    return {
+      ...common,
+      kind: 'claim',
+      sentence: `${address} is kept by IPClaim ${common.claim}${whom}: ${held.phase} since ${held.since}; ${where}`,
+    };
+  }
+  return withoutPod(facts, common, place, where);
+}
+
+function withoutPod(facts: OwnerFacts, common: Omit<Owner, 'kind' | 'sentence'>, place: Place | undefined, where: string): Owner {
+  const { address, networks, nodes } = facts;
+  const own = nicsOf(networks).find(({ nic }) => nic.primary4 === address || nic.primary6 === address);
+  const node = nodes.find(({ addresses }) => addresses.includes(address));
+  if (own !== undefined) {
+    const also = node === undefined ? '' : `; it is the address of node ${node.name} too`;
+    const sentence = `${address} is the own address of NIC ${own.nic.id} of node ${own.node}, and no Pod's${also}`;
+    return { ...common, kind: 'interface', node: own.node, nic: own.nic.id, subnet: own.nic.subnet ?? common.subnet, sentence };
+  }
+  if (node !== undefined)
+    return { ...common, kind: 'node', node: node.name, sentence: `${address} is the address of node ${node.name}, and no Pod's` };
+  const gateway = nicsOf(networks).find(({ nic }) => nic.gateway4 === address || nic.gateway6 === address);
+  if (gateway !== undefined) {
+    const sentence = `${address} is the gateway of the subnet of NIC ${gateway.nic.id} (PodSubnet ${gateway.nic.subnet ?? '-'}), and no Pod's`;
+    return { ...common, kind: 'gateway', subnet: gateway.nic.subnet ?? '', sentence };
+  }
+  const subnet = facts.subnets.find(({ metadata }) => metadata.name === common.subnet);
+  if (subnet?.spec.exclude.some((block) => contains(block, address)) === true) {
+    return {
+      ...common,
+      kind: 'excluded',
+      sentence: `${address} is for no Pod: spec.exclude of PodSubnet ${common.subnet} names it; ${where}`,
+    };
+  }
+  if (place !== undefined) return { ...common, kind: 'held', sentence: `${address} is no Pod's: ${where}` };
+  if (subnet !== undefined) {
+    const sentence = `${address} is of PodSubnet ${common.subnet} (cloud subnet ${subnet.spec.cloudSubnet}), and no node holds it: the cloud may give it to any, or to somebody else`;
+    return { ...common, kind: 'subnet', sentence };
+  }
+  return { ...common, kind: 'nobody', sentence: `${address} is of no PodSubnet that is known, and no node's` };
+}
+
+/** A Pod on its node's network has the node's address; one that has ended has given its own back. */
+function has({ hostNetwork, phase, ips }: PodView, address: Ip): boolean {
+  return !hostNetwork && phase !== 'Succeeded' && phase !== 'Failed' && ips.includes(address);
+}
+
+/** The node and NIC whose grants have it. */
+function placeOf({ address, networks }: Pick<OwnerFacts, 'address' | 'networks'>): Place | undefined {
+  for (const { node, nic } of nicsOf(networks)) {
+    const block = nic.blocks.find((one) => contains(one, address));
+    if (block !== undefined) return { node, nic, block };
+  }
+  return undefined;
+}
+
+/** Names of the nodes whose grants, or interfaces, have it. */
+export function nodesWith(address: Ip, networks: readonly NetworkView[]): string[] {
+  const found = nicsOf(networks).filter(
+    ({ nic }) => nic.primary4 === address || nic.primary6 === address || nic.blocks.some((block) => contains(block, address)),
+  );
+  return [...new Set(found.map(({ node }) => node))];
+}
+
+function subnetOf({ address, subnets, networks }: OwnerFacts): SubnetView | undefined {
+  const known = subnets.find(({ status }) => status?.cidrs.some((cidr) => contains(cidr, address)) === true);
+  if (known !== undefined) return known;
+  const near = nicsOf(networks).find(({ nic }) => [nic.cidr4, nic.cidr6].some((cidr) => cidr !== undefined && contains(cidr, address)));
+  return subnets.find(({ metadata }) => metadata.name === near?.nic.subnet);
+}
+
+function nicsOf(networks: readonly NetworkView[]): { readonly node: string; readonly nic: GrantedNic }[] {
+  return networks.flatMap(({ name, status }) => (status?.nics ?? []).map((nic) => ({ node: name, nic })));
+}

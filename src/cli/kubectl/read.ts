@@ -1,0 +1,48 @@
+/** The reads that the commands have in common. What a user may not see, or what is not there, is left out where the rest makes sense without it. */
+import { isFailure } from '../../errors/failure.ts';
+import { leases } from '../../kube/lease.ts';
+import { resources } from '../../store/kubernetes/resources.ts';
+import { readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+import { type LeaseView, type PodView, readLeaseView, readPodView } from './core.ts';
+import type { Found, Kubectl } from './kubectl.ts';
+import { type NetworkView, readNetworkView, readSubnetView, type SubnetView } from './objects.ts';
+
+/** As the chart labels it (deploy/chart/flatpod/templates/agent.yaml). */
+const AGENT = 'app.kubernetes.io/name=flatpod,app.kubernetes.io/component=agent';
+const LEASE = 'flatpod-controller';
+
+/** All PodSubnets. @throws Failure as Kubectl.list() */
+export function readSubnets(kubectl: Kubectl): Promise<Found<SubnetView>> {
+  return kubectl.list(resources.podSubnets, readSubnetView);
+}
+
+/** All NodeNetworks. @throws Failure as Kubectl.list() */
+export function readNetworks(kubectl: Kubectl): Promise<Found<NetworkView>> {
+  return kubectl.list(resources.nodeNetworks, readNetworkView);
+}
+
+/** IPClaims, of one namespace or all; none for who may not see them. @throws Failure kubectlMissing */
+export async function readClaims(kubectl: Kubectl, namespace?: string): Promise<Found<StoredClaim>> {
+  return await unlessForbidden(kubectl.list({ ...resources.ipClaims, ...(namespace !== undefined && { namespace }) }, readClaim));
+}
+
+/** The Lease of the controllers, in whatever namespace; undefined: nobody ever led, or the user may not see it. @throws Failure kubectlMissing */
+export async function readLease(kubectl: Kubectl): Promise<LeaseView | undefined> {
+  const { items } = await unlessForbidden(kubectl.list(leases, readLeaseView, { fieldSelector: `metadata.name=${LEASE}` }));
+  return items.toSorted((a, b) => (b.renewed_ms ?? 0) - (a.renewed_ms ?? 0))[0];
+}
+
+/** The Pods of the agents, of one node or all. @throws Failure kubectlMissing */
+export async function readAgents(kubectl: Kubectl, node?: string): Promise<readonly PodView[]> {
+  const selection = { labelSelector: AGENT, ...(node !== undefined && { fieldSelector: `spec.nodeName=${node}` }) };
+  return (await unlessForbidden(kubectl.list(resources.pods, readPodView, selection))).items;
+}
+
+async function unlessForbidden<T>(found: Promise<Found<T>>): Promise<Found<T>> {
+  try {
+    return await found;
+  } catch (error) {
+    if (!isFailure(error) || error.kind === 'kubectlMissing') throw error;
+    return { items: [], unreadable: [`${error.message}: ${error.details}`] };
+  }
+}

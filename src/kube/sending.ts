@@ -76,7 +76,8 @@ function pauseBefore({ method }: Request, got: Outcome, tried: number): number |
   const usual_ms = FIRST_PAUSE_ms * 2 ** (tried - 1) * (0.5 + Math.random());
   if (got instanceof Broken) return isUntrusted(got) || !(got.unsent || method === 'GET') ? undefined : usual_ms;
   const notTakenUp = got.status === 429 || (got.status === 503 && got.retryAfter_s !== undefined);
-  if (!notTakenUp && !(method === 'GET' && got.status >= 500)) return undefined;
+  // 504: it has waited already, for a version that it does not have, say.
+  if (!notTakenUp && !(method === 'GET' && got.status >= 500 && got.status !== 504)) return undefined;
   return got.retryAfter_s === undefined ? usual_ms : got.retryAfter_s * 1000 + usual_ms;
 }
 

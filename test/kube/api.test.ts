@@ -229,7 +229,7 @@ test('a version that the server does not have is given up for the newest', async
   await using at = await room();
   const { server, api } = at;
   server.put('a');
-  for (let i = 0; i < 5; i++) server.instead.push((_, response) => refuse(response, 504, 'Timeout', 'Too large resource version'));
+  server.instead.push((_, response) => refuse(response, 504, 'Timeout', 'Too large resource version', {}, { 'retry-after': '1' }));
   assert.equal((await api.list(things, as, { notOlderThan: '999' })).resourceVersion, '101');
 });
 

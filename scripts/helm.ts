@@ -20,7 +20,7 @@ export function helm(values: Values, ...args: readonly string[]): string {
   // No configuration of whoever runs this has a say.
   const env = { PATH: process.env['PATH'], HOME: '/nonexistent' };
   const input = JSON.stringify(values);
-  return execFileSync(program(), [...args, '--values', '-'], { encoding: 'utf8', env, input, stdio: 'pipe', maxBuffer: 1 << 26 });
+  return execFileSync(helmProgram(), [...args, '--values', '-'], { encoding: 'utf8', env, input, stdio: 'pipe', maxBuffer: 1 << 26 });
 }
 
 /** What helm makes of the chart in the namespace kube-system. */
@@ -28,8 +28,8 @@ export function rendered(values: Values, ...args: readonly string[]): string {
   return helm(values, 'template', 'flatpod', chart, '--namespace', 'kube-system', ...args);
 }
 
-/** Named after its pins as the script does. */
-function program(): string {
+/** Path of the program, named after its pins as the script does. @throws Error when it was not built. */
+export function helmProgram(): string {
   const pins = createHash('sha256');
   for (const file of ['go.mod', 'go.sum']) pins.update(readFileSync(join(root, 'test/go/helm', file)));
   const path = join(root, '.cache/bin', `helm-${pins.digest('hex').slice(0, 16)}`, 'helm');

@@ -32,14 +32,14 @@ export function installWhenReady(
     wait: '3600',
     json: false,
   });
-  let stopped = false;
+  const ended = new AbortController();
   const told = {
     step: ({ done, path, note }: { done: string; path: string; note: string }) => log.info(`${path}: ${done}`, { note }),
     waiting: (reason: string) => log.info(`the network configuration is written when the agent can serve: ${reason}`),
     note: (text: string) => log.info(text),
   };
   const run = async (): Promise<void> => {
-    while (!stopped) {
+    while (!ended.signal.aborted) {
       try {
         await install(what, told);
         return;
@@ -50,5 +50,5 @@ export function installWhenReady(
     }
   };
   void run();
-  return () => void (stopped = true);
+  return () => ended.abort();
 }

@@ -52,6 +52,8 @@ export interface Cluster extends AsyncDisposable {
   readonly vpc: VpcUnderlay;
   /** The administrator's requests and watches. */
   readonly admin: Admin;
+  /** Where the API server listens, at port 6443. */
+  readonly apiAddress: string;
   /** The administrator's kubeconfig, good in the network of every machine. */
   readonly kubeconfig: string;
   /** kubectl as administrator; its output. @throws Error with what it said when it fails. */
@@ -140,6 +142,7 @@ function clusterOf({ name, dir, control, nodes, pki, plan, api, vpc }: Parts): O
     control,
     nodes,
     kubeconfig,
+    apiAddress: plan.address,
     admin: api,
     node(index) {
       const node = nodes[index];

@@ -2,7 +2,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -55,7 +55,7 @@ export async function fillDisk(folder: string): Promise<void> {
   unpacked ??= unpackedImages();
   const from = await unpacked;
   // Layers and blobs are never written again, so nodes may share them; databases are.
-  execFileSync('cp', ['-al', `${from}/.`, folder]);
+  execFileSync('cp', [sameFileSystem(from, folder) ? '-al' : '-a', `${from}/.`, folder]);
   for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.db'))) {
     execFileSync('cp', ['--remove-destination', join(from, name), join(folder, name)]);
   }
@@ -65,6 +65,10 @@ async function unpackedImages(): Promise<string> {
   const ready = join(cache, `images-${contentHash()}`);
   if (!existsSync(ready)) await unpackImages(ready);
   return join(ready, 'containerd');
+}
+
+function sameFileSystem(one: string, other: string): boolean {
+  return statSync(one).dev === statSync(other).dev;
 }
 
 /** What the images are made of, and how. */

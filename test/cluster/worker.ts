@@ -31,7 +31,7 @@ export interface WorkerPlan {
 /** Puts configuration, plugins and images on its disk, which is mounted when the machine is on. */
 export async function prepareDisk(plan: WorkerPlan): Promise<void> {
   const { machine, cniConfig } = plan;
-  await fillDisk(machine.path('/var/lib/containerd'));
+  await fillDisk(join(machine.dir, 'disk/whole/var/lib/containerd'));
   const bin = machine.path('/opt/cni/bin');
   for (const name of readdirSync(programs.plugins('1.9.1'))) place(join(programs.plugins('1.9.1'), name), join(bin, name));
   if (cniConfig !== undefined) writeFileSync(machine.path('/etc/cni/net.d/10-test.conflist'), cniConfig);

@@ -1,0 +1,74 @@
+/** Flatpod on a cluster, as its users install it: the image on every node, the Helm chart by helm. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { chart, helmProgram, type Values } from '../../scripts/helm.ts';
+import { eventually } from '../life/lab.ts';
+import type { KubeObject } from './admin.ts';
+import type { Cluster } from './cluster.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const NAMESPACE = 'kube-system';
+
+/** How it is installed. */
+export interface FlatpodOptions {
+  /** Specs of PodSubnets by name; the default one is `pods`, in the VPC's subnet of that name. */
+  readonly subnets?: Readonly<Record<string, object>>;
+  /** Over the test's own values, one level deep. */
+  readonly values?: Values;
+}
+
+interface Rollout extends KubeObject {
+  readonly status: { readonly desiredNumberScheduled?: number; readonly numberReady?: number; readonly readyReplicas?: number };
+}
+
+/** Builds the image and installs the chart; every node is ready when this returns. */
+export async function installFlatpod(cluster: Cluster, options: FlatpodOptions = {}): Promise<void> {
+  const tar = join(cluster.dir, 'flatpod-image.tar');
+  if (!existsSync(tar)) {
+    execFileSync(process.execPath, [join(root, 'scripts/image.ts'), tar], { stdio: ['ignore', 'ignore', 'inherit'] });
+    await cluster.importImage(tar);
+  }
+  const { subnets = {}, values = {} } = options;
+  await upgradeFlatpod(cluster, values);
+  // The chart leaves PodSubnets out while the API server does not know the kind.
+  await applySubnets(cluster, { pods: { cloudSubnet: cluster.vpc.lab.subnets.get('pods')?.id, default: true }, ...subnets });
+  for (const node of cluster.nodes) await node.untilReady(cluster.admin, 90);
+  await untilRolledOut(cluster);
+}
+
+/** helm upgrade --install with those values over the test's own. */
+export async function upgradeFlatpod(cluster: Cluster, values: Values = {}): Promise<void> {
+  const own: Values = {
+    cluster: cluster.name,
+    cloud: { type: 'vpc', endpoint: cluster.vpc.endpoint },
+    agent: { serviceCidrs: ['10.96.0.0/16'], chain: ['portmap'], config: { cooldown_s: 5 }, maxUnavailable: '100%' },
+    apiServer: { host: cluster.apiAddress, port: 6443 },
+  };
+  const file = join(cluster.dir, 'values.json');
+  writeFileSync(file, JSON.stringify({ ...own, ...values }));
+  const command = [helmProgram(), 'upgrade', '--install', 'flatpod', chart, '--namespace', NAMESPACE, '--values', file];
+  const env = { HOME: cluster.dir, KUBECONFIG: cluster.kubeconfig };
+  const { status, stdout, stderr } = await cluster.control.run(command, { env, limit_s: 120 });
+  if (status !== 0) throw new Error(`helm: ${stderr}${stdout}`);
+}
+
+/** Makes PodSubnets those of the specs, by name. */
+export async function applySubnets(cluster: Cluster, specs: Readonly<Record<string, object>>): Promise<void> {
+  const objects = Object.entries(specs).map(([name, spec]) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec }));
+  await cluster.apply(objects.map((one) => `---\n${JSON.stringify(one)}\n`).join(''));
+}
+
+/** Waits until all agents and controllers are ready. */
+export async function untilRolledOut(cluster: Cluster, limit_s = 60): Promise<void> {
+  await eventually(
+    'agents and controllers are ready',
+    async () => {
+      const apps = `/apis/apps/v1/namespaces/${NAMESPACE}`;
+      const agents = await cluster.admin.ask<Rollout>('GET', `${apps}/daemonsets/flatpod-agent`);
+      const controllers = await cluster.admin.ask<Rollout>('GET', `${apps}/deployments/flatpod-controller`);
+      return agents.status.numberReady === cluster.nodes.length && controllers.status.readyReplicas === 2;
+    },
+    limit_s,
+  );
+}

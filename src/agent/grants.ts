@@ -84,6 +84,8 @@ export class Grants {
   draining: string | undefined;
   readonly #options: GrantsOptions;
   readonly #ends: (() => void)[] = [];
+  /** Why the last write failed, as it was logged. */
+  #saidUnwritten = '';
   /** The spec as it was last written, and when. */
   #written: NodeNetworkSpec | undefined;
   #written_ms = 0;
@@ -120,7 +122,10 @@ export class Grants {
     this.#due_ms = due;
     this.#timer = setTimeout(() => {
       this.#due_ms = Number.POSITIVE_INFINITY;
-      this.#write().catch((error: unknown) => this.#options.log.warn(`demand was not written: ${sentence(asFailure(error))}`));
+      this.#write().then(
+        () => (this.#saidUnwritten = ''),
+        (error: unknown) => this.#sayUnwritten(sentence(asFailure(error))),
+      );
     }, wait);
   }
 
@@ -209,6 +214,12 @@ export class Grants {
     const spare = this.subnets.find(({ metadata }) => metadata.name === subnet)?.spec.warm.spare ?? 0;
     const free = this.#options.pools.pool(subnet)?.counts(now_ms()).free ?? 0;
     return waiting > free || free * 2 < spare;
+  }
+
+  /** It is tried again every few seconds; the log has each reason once. */
+  #sayUnwritten(why: string): void {
+    if (why !== this.#saidUnwritten) this.#options.log.warn(`demand was not written: ${why}`);
+    this.#saidUnwritten = why;
   }
 
   #guarded(body: () => void): void {

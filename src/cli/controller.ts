@@ -52,6 +52,9 @@ export async function runController({ config: file }: ControllerArguments): Prom
   });
   running.defer(() => election.stop());
   running.defer(endTerm);
+  // Neither signals nor the election keep a process alive.
+  const alive = setInterval(() => undefined, 2 ** 30);
+  running.defer(() => clearInterval(alive));
   log.info('ready; waiting to lead');
   await untilSignal();
   log.info('stopping');

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crdFolder } from '../../scripts/crds.ts';
+import { podSubnetSpec } from '../../src/store/pod-subnet.ts';
 import { eventually } from '../life/lab.ts';
 import { objectsShown } from '../store/objects-page.ts';
 import { wrongObjects } from '../store/wrong-objects.ts';
@@ -55,6 +56,74 @@ test('the objects in a real API server', async (t) => {
       assert.match(said, remedy);
     });
   }
+
+  await t.test('what the API server takes, the code can read', async () => {
+    const blocks = [
+      '10.0.0.1',
+      '10.0.0.0/24',
+      '10.0.0.1/24',
+      '0.0.0.0/0',
+      '010.0.0.1',
+      '10.0.0.1/032',
+      '10.0.0.1/',
+      '10.1',
+      ' 10.0.0.1',
+      '::',
+      '::/0',
+      '2001:DB8::/32',
+    ];
+    const odd = [
+      'fd00::1/128',
+      '::ffff:10.0.0.1',
+      '::ffff:10.0.0.0/120',
+      'fe80::1%eth0',
+      'fd00::00001',
+      '1:2:3:4:5:6:7:8',
+      '1:2:3:4:5:6:7::',
+      'fd00::10.0.0.1',
+      '',
+    ];
+    const namespaces = ['a', 'a.b', 'a..b', 'a-', '-a', 'A', 'a_b', '0', 'a'.repeat(63), 'a'.repeat(64), 'ä', 'a\n'];
+    const keys = [
+      'a',
+      'A.b_c-d',
+      'example.com/a',
+      'Example.com/a',
+      'example.com/',
+      '/a',
+      'a/b/c',
+      '',
+      'a b',
+      `${'a'.repeat(63)}`,
+      'a'.repeat(64),
+      `${'a'.repeat(253)}/a`,
+      'a\n',
+    ];
+    const values = ['', 'a', 'A.b_c-d', '-a', 'a'.repeat(63), 'a'.repeat(64), 'a\n'];
+    const specs: object[] = [
+      ...[...blocks, ...odd].map((one) => ({ exclude: [one] })),
+      ...namespaces.map((one) => ({ namespaces: [one] })),
+      ...keys.flatMap((key) => [
+        { podSelector: { matchLabels: { [key]: 'x' } } },
+        { podSelector: { matchExpressions: [{ key, operator: 'Exists' }] } },
+      ]),
+      ...values.flatMap((value) => [
+        { podSelector: { matchLabels: { x: value } } },
+        { podSelector: { matchExpressions: [{ key: 'x', operator: 'In', values: [value] }] } },
+      ]),
+    ];
+    const taken: object[] = [];
+    for (const spec of specs) {
+      const object = podSubnet('maybe', { cloudSubnet: 's-1', ...spec });
+      const answer = cluster.admin.ask<{ spec: unknown }>('POST', `${GROUP}/podsubnets?dryRun=All`, object);
+      const made = await answer.catch(() => undefined);
+      if (made === undefined) continue;
+      taken.push(spec);
+      assert.equal(podSubnetSpec.safeParse(made.spec).success, true, `the API server takes ${JSON.stringify(spec)}, the code does not`);
+    }
+    const onlyOurs = specs.filter((spec) => !taken.includes(spec) && podSubnetSpec.safeParse({ cloudSubnet: 's-1', ...spec }).success);
+    assert.deepEqual(onlyOurs, [{ exclude: ['::ffff:10.0.0.1'] }, { exclude: ['::ffff:10.0.0.0/120'] }]);
+  });
 
   await t.test('a name that is too long for a PodSubnet is refused', async () => {
     const said = await refusal(cluster, `${GROUP}/podsubnets`, podSubnet('a'.repeat(64), { cloudSubnet: 's-1' }));

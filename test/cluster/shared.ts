@@ -1,6 +1,7 @@
-/** The cluster that the files of a run share: two nodes on the emulated VPC, with CoreDNS. It starts when it is first asked for, and ends after the last test. */
+/** The cluster that the files of a run share: two nodes on the emulated VPC, with Flatpod and CoreDNS. It starts when it is first asked for, and ends after the last test. */
 import { after } from 'node:test';
 import { type Cluster, startCluster } from './cluster.ts';
+import { installFlatpod } from './flatpod.ts';
 
 let started: Promise<Cluster> | undefined;
 
@@ -12,6 +13,17 @@ after(async () => {
 
 /** The cluster; tests leave it as they found it, in namespaces of their own. */
 export function sharedCluster(): Promise<Cluster> {
-  started ??= startCluster({ dns: true });
+  started ??= withFlatpod();
   return started;
+}
+
+async function withFlatpod(): Promise<Cluster> {
+  const cluster = await startCluster({ dns: true });
+  try {
+    await installFlatpod(cluster);
+    return cluster;
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]();
+    throw error;
+  }
 }

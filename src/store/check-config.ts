@@ -6,9 +6,9 @@
  * - objects come out only when there is no mistake at all: nothing is repaired or left out silently
  */
 import type { Problem } from './config-problem.ts';
-import { ConfigText, kindOf, LIMIT } from './config-text.ts';
+import { ConfigText, LIMIT } from './config-text.ts';
 import { type ControllerConfig, controllerConfig } from './controller-config.ts';
-import { checkNumbers, checkSubnet, checkTogether } from './cross-checks.ts';
+import { checkNumbers, checkSubnet, checkTogether, inFileOfCluster } from './cross-checks.ts';
 import { type NodeConfig, nodeConfig } from './node-config.ts';
 import { checkMode } from './node-mode.ts';
 import { type PodSubnet, podSubnet } from './pod-subnet.ts';
@@ -23,7 +23,7 @@ export interface Config {
 /** The mistakes of a configuration, of whichever program, in the order of the file, at most 50. Empty: it is right. */
 export function checkConfig(text: string): Problem[] {
   const file = new ConfigText(text);
-  const parsed = kindOf(file.first()) === 'ControllerConfig' ? parseControllerConfig(text) : parseConfig(text);
+  const parsed = file.firstKind() === 'ControllerConfig' ? parseControllerConfig(text) : parseConfig(text);
   return 'problems' in parsed ? parsed.problems : [];
 }
 
@@ -41,8 +41,9 @@ export function parseConfig(text: string): Config | { problems: Problem[] } {
     if (kind === 'PodSubnet') file.read(document, value, podSubnet, subnets);
   }
   file.reportClashes(configs.flatMap((config) => [...checkMode(config), ...checkNumbers(config)]));
-  file.reportClashes([...subnets.flatMap(checkSubnet), ...checkTogether(subnets)]);
   const [config] = configs;
+  const together = config?.spec.cluster === undefined ? checkTogether : inFileOfCluster;
+  file.reportClashes([...subnets.flatMap(checkSubnet), ...together(subnets)]);
   return file.problems.length > 0 || config === undefined ? mistakes(file) : { config, subnets };
 }
 

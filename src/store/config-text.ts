@@ -42,10 +42,9 @@ export class ConfigText {
     }
   }
 
-  /** The first document as plain values, to tell what the file is. Reports nothing. */
-  first(): unknown {
-    const [document] = this.documents;
-    return document === undefined || document.errors.length > 0 ? undefined : (document.contents?.toJS(document) as unknown);
+  /** The kind of the first document, to tell what the file is. Reports nothing, and follows no alias. */
+  firstKind(): unknown {
+    return this.documents[0]?.getIn(['kind']);
   }
 
   /** The document as plain values; undefined when it cannot be had, which is reported. */
@@ -144,7 +143,7 @@ function isStack(message: string): boolean {
 }
 
 /** What the object says it is. */
-export function kindOf(value: unknown): unknown {
+function kindOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
 }
 

@@ -142,3 +142,14 @@ function forClusters(subnet: PodSubnet): Clash<PodSubnet>[] {
     remedy,
   }));
 }
+
+/** PodSubnets in the file of a node of a cluster: nobody would read them. */
+export function inFileOfCluster(subnets: readonly PodSubnet[]): Clash<PodSubnet>[] {
+  const what = 'is not read from the file of a node of a cluster';
+  return subnets.map((object) => ({
+    object,
+    path: ['kind'],
+    what,
+    remedy: 'kubectl apply it: PodSubnets are objects of the API server there',
+  }));
+}

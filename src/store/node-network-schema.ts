@@ -153,8 +153,3 @@ export const nodeNetworkStatus = z
     conditions: conditions.exactOptional().describe('Ready: the node has addresses for the Pods that are on it'),
   })
   .describe('what the node has; written by the controller');
-
-/** A Pod's wish for an address of its own. */
-export type ClaimAsked = z.infer<typeof claimAsked>;
-/** What became of it. */
-export type ClaimGranted = z.infer<typeof claimGranted>;

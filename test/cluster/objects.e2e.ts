@@ -94,7 +94,7 @@ test('the objects in a real API server', async (t) => {
       'a/b/c',
       '',
       'a b',
-      `${'a'.repeat(63)}`,
+      'a'.repeat(63),
       'a'.repeat(64),
       `${'a'.repeat(253)}/a`,
       'a\n',

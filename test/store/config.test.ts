@@ -146,6 +146,11 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
       /spec\.perCluster\.maximum: 20 is less than perNode\.maximum, which is 250; raise it, or lower/,
     ],
   ],
+  [
+    'a PodSubnet in the file of a node of a cluster',
+    'apiVersion: flatpod.dev/v1alpha1\nkind: NodeConfig\nmetadata: {name: n1}\nspec: {cluster: {}}\n' + subnet('a', '  podSelector: {}\n'),
+    [/^7:7 PodSubnet a: kind: is not read from the file of a node of a cluster; kubectl apply it/],
+  ],
   ['marks that share bits', node('  numbers: {snatMark: 0x4}\n'), [/spec\.numbers\.snatMark: 0x4 shares the bits 0x4 with markMask 0x6e/]],
   ['a mask of all bits', node('  numbers: {markMask: 0xffffffff, snatMark: 0x80000000}\n'), [/shares the bits 0x80000000/]],
   ['a mask with too few bits', node('  numbers: {markMask: 0x6}\n'), [/spec\.numbers\.markMask: 0x6 has 2 bits, 4 are the least/]],

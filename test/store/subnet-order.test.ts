@@ -1,6 +1,7 @@
 /** Which PodSubnets serve a Pod, in which order, and what is said when none does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as fc from 'fast-check';
 import { podSubnet } from '../../src/store/pod-subnet.ts';
 import { candidatesFor, type PodAsking, subnetsNamed, whyNone } from '../../src/store/subnet-order.ts';
 
@@ -81,6 +82,43 @@ test('an annotation is read as names, each once, in order', () => {
   assert.deepEqual(subnetsNamed({ 'flatpod.dev/pod-subnet': ' b,a ,, b' }), ['b', 'a']);
   assert.equal(subnetsNamed({ 'flatpod.dev/pod-subnet': '' }), undefined);
   assert.equal(subnetsNamed(undefined), undefined);
+});
+
+test('whatever is asked: candidates are in order, of one step, never assigned to others; when there are none, all are named', () => {
+  const word = fc.constantFrom('a', 'b', 'c');
+  const some = fc.record({
+    namespaces: fc.uniqueArray(word),
+    priority: fc.integer({ min: -2, max: 2 }),
+    default: fc.boolean(),
+    assignable: fc.boolean(),
+  });
+  const selector = fc.option(fc.dictionary(word, word, { maxKeys: 1 }), { nil: undefined });
+  const one = fc.record({ some, pods: selector, spaces: selector }).map(({ some: spec, pods, spaces }) => ({
+    ...spec,
+    ...(pods && { podSelector: labels(pods) }),
+    ...(spaces && { namespaceSelector: labels(spaces) }),
+  }));
+  const pod = fc.record({ namespace: word, podLabels: fc.dictionary(word, word), namespaceLabels: fc.dictionary(word, word) });
+  fc.assert(
+    fc.property(fc.array(one, { maxLength: 6 }), pod, (specs, facts) => {
+      const subnets = specs.map((spec, i) => subnet(`s${i}`, spec));
+      const found = candidatesFor(subnets, { ...facts, subnet: undefined });
+      const places = found.map(({ metadata, spec }) => [-spec.priority, metadata.name] as const);
+      assert.deepEqual(
+        places,
+        places.toSorted(([a, x], [b, y]) => a - b || (x < y ? -1 : 1)),
+      );
+      assert.ok(found.every(({ spec }) => !spec.assignable));
+      // A default does not stand beside one that was named, unless it is named itself.
+      const listed = found.filter(({ spec }) => spec.namespaces.includes(facts.namespace) || spec.podSelector || spec.namespaceSelector);
+      assert.ok(
+        listed.length === 0 || found.every((candidate) => listed.includes(candidate) || !listed.some((other) => !other.spec.default)),
+      );
+      if (found.length === 0)
+        for (const { metadata } of subnets)
+          assert.match(whyNone(subnets, { ...facts, subnet: undefined }), new RegExp(`${metadata.name}: `));
+    }),
+  );
 });
 
 const sentences: [what: string, subnets: ReturnType<typeof subnet>[], pod: PodAsking, sentence: string][] = [

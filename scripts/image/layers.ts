@@ -53,7 +53,8 @@ function flatpod(): Entry[] {
     (entry) => entry.isFile() && /\.(cjs|nft|yaml|service|socket)$/.test(entry.name),
   );
   return [
-    { kind: 'file', path: 'opt/flatpod/bin/flatpod', mode: 0o755, contents: launcher() },
+    { kind: 'file', path: 'opt/flatpod/bin/flatpod', mode: 0o755, contents: compiled('launcher') },
+    { kind: 'file', path: 'usr/bin/flatpod-alive', mode: 0o755, contents: compiled('alive') },
     { kind: 'link', path: 'usr/bin/flatpod', to: '../../opt/flatpod/bin/flatpod' },
     ...texts.map(({ name }) => file(`opt/flatpod/dist/${name}`, join(dist, name), 0o644)),
     ...['flatpod', 'flatpod-ipam', 'veth-to-host'].map((name) => file(`opt/flatpod/dist/cni/${name}`, join(dist, 'cni', name), 0o755)),
@@ -66,11 +67,12 @@ function stripped(program: string): Buffer {
   return made('node', 'strip', (out) => ['-o', out, program]);
 }
 
-function launcher(): Buffer {
+/** One of the programs that only the image has. */
+function compiled(name: 'launcher' | 'alive'): Buffer {
   const compiler = ['musl-gcc', 'gcc'].find((name) => isThere(name));
   if (compiler === undefined) throw new Error('no compiler: install musl-gcc or gcc');
   const flags = ['-static', '-Os', '-Wall', '-Wextra', '-Werror', '-s', '-Wl,--build-id=none'];
-  return made('launcher', compiler, (out) => [...flags, '-o', out, join(root, 'deploy/image/launcher.c')]);
+  return made(name, compiler, (out) => [...flags, '-o', out, join(root, 'deploy/image', `${name}.c`)]);
 }
 
 function isThere(command: string): boolean {

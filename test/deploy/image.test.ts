@@ -101,7 +101,7 @@ describe('the image', () => {
         .split('\n'),
     );
     const executables = files.filter((path) => /(^|\/)s?bin\/[^/]+$/.test(path));
-    assert.deepEqual(executables.toSorted(), ['opt/flatpod/bin/flatpod', 'usr/bin/flatpod', 'usr/bin/node']);
+    assert.deepEqual(executables.toSorted(), ['opt/flatpod/bin/flatpod', 'usr/bin/flatpod', 'usr/bin/flatpod-alive', 'usr/bin/node']);
   });
 
   for (const release of releases) {
@@ -151,6 +151,11 @@ describe('the image', () => {
     await eventually('the route is put back', () => on.node.ip(`route show ${address} table all proto 114`) !== '');
     const status = await agent.exec('flatpod', 'status', '--socket', on.node.socket);
     assert.match(status.stdout, /default\/web/, status.stderr);
+
+    assert.deepEqual(await agent.exec('flatpod-alive', on.node.socket), { status: 0, stdout: '', stderr: '' });
+    const nobody = await agent.exec('flatpod-alive', `${on.node.socket}.none`);
+    assert.equal(nobody.status, 1);
+    assert.match(nobody.stderr, /no answer from the agent on .*No such file/);
 
     const inside = processOf(on.node.socket);
     const held = /^CapEff:\s+(\w+)$/m.exec(readFileSync(`/proc/${inside}/status`, 'utf8'))?.[1];

@@ -16,7 +16,7 @@ function lines(wanted: RegExp, from: readonly (readonly [string, string])[], whe
     );
 }
 
-test('no process is started by src but by the demo, which plays the runtime, and by the installer, which asks plugins for their versions', () => {
+test('no process is started by src but by the demo, which plays the runtime, the installer, which asks plugins for their versions, and the plugin of kubectl, which calls kubectl', () => {
   assert.deepEqual(
     lines(
       /'(node:)?child_process'/,

@@ -48,7 +48,7 @@ export async function showOwner(text: string, options: IpOptions): Promise<numbe
 }
 
 /** The answer as text. What an agent says of its own addresses is newer and more exact than the objects. */
-export function answerText(out: Output, { sentence, nodes, problems }: AddressAnswer): string {
+function answerText(out: Output, { sentence, nodes, problems }: AddressAnswer): string {
   const told = nodes.filter(({ state }) => state !== 'notHeld').map((report) => `- its agent: ${sayAddress(report)}\n`);
   return [
     `${styled(out, 'bold', sentence)}\n${told.join('')}`,

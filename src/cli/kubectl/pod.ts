@@ -41,7 +41,7 @@ async function askAgentOf(kubectl: Kubectl, node: string, pod: string): Promise<
 }
 
 /** The stack as text, from the top to the bottom. */
-export function stackText(out: Output, { pod, subnet, cloud, claims, attachments, agentProblem }: PodStack): string {
+function stackText(out: Output, { pod, subnet, cloud, claims, attachments, agentProblem }: PodStack): string {
   const title = (text: string): string => styled(out, 'bold', text);
   const own = pod.hostNetwork ? `${pod.ips.join(', ')} (its node's: hostNetwork)` : pod.ips.join(', ') || styled(out, 'yellow', 'none');
   const rows = cloud.map((one) => [

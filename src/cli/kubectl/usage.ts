@@ -67,7 +67,7 @@ export function usageOf(network: NetworkView, subnets: readonly PodSubnet[]): Us
 }
 
 /** The spec of the PodSubnet as the node was told of it, else as it is now. */
-export function specOf(network: NetworkView, subnets: readonly PodSubnet[], name: string): PodSubnet['spec'] | undefined {
+function specOf(network: NetworkView, subnets: readonly PodSubnet[], name: string): PodSubnet['spec'] | undefined {
   const told = network.status?.subnets?.find((one) => one.name === name)?.spec;
   return told ?? subnets.find(({ metadata }) => metadata.name === name)?.spec;
 }

@@ -21,7 +21,7 @@ export async function showWhy(asked: string, options: PodOptions): Promise<numbe
 }
 
 /** The answer as text. */
-export function whyText(out: Output, { sentence, remedy, evidence, well }: Why): string {
+function whyText(out: Output, { sentence, remedy, evidence, well }: Why): string {
   return [
     `${styled(out, well ? 'green' : 'red', sentence)}\n`,
     ...(remedy === '' ? [] : [`${styled(out, 'bold', 'What to do')}: ${remedy}\n`]),

@@ -109,11 +109,9 @@ test('whatever is asked: candidates are in order, of one step, never assigned to
         places.toSorted(([a, x], [b, y]) => a - b || (x < y ? -1 : 1)),
       );
       assert.ok(found.every(({ spec }) => !spec.assignable));
-      // A default does not stand beside one that was named, unless it is named itself.
-      const listed = found.filter(({ spec }) => spec.namespaces.includes(facts.namespace) || spec.podSelector || spec.namespaceSelector);
-      assert.ok(
-        listed.length === 0 || found.every((candidate) => listed.includes(candidate) || !listed.some((other) => !other.spec.default)),
-      );
+      const chooses = ({ spec }: (typeof found)[number]): boolean =>
+        spec.namespaces.length > 0 || spec.podSelector !== undefined || spec.namespaceSelector !== undefined;
+      assert.ok(found.every(chooses) || found.every(({ spec }) => spec.default));
       if (found.length === 0)
         for (const { metadata } of subnets)
           assert.match(whyNone(subnets, { ...facts, subnet: undefined }), new RegExp(`${metadata.name}: `));

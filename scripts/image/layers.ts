@@ -69,7 +69,7 @@ function stripped(program: string): Buffer {
 
 /** One of the programs that only the image has. */
 function compiled(name: 'launcher' | 'alive'): Buffer {
-  const compiler = ['musl-gcc', 'gcc'].find((name) => isThere(name));
+  const compiler = ['musl-gcc', 'gcc'].find((one) => isThere(one));
   if (compiler === undefined) throw new Error('no compiler: install musl-gcc or gcc');
   const flags = ['-static', '-Os', '-Wall', '-Wextra', '-Werror', '-s', '-Wl,--build-id=none'];
   return made(name, compiler, (out) => [...flags, '-o', out, join(root, 'deploy/image', `${name}.c`)]);

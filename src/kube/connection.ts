@@ -55,7 +55,13 @@ export function openConnection(access: Access, { every_ms, doubt_ms }: Pings = u
   return {
     request(headers, ends) {
       if (current === undefined || current.closed || current.destroyed) current = make();
-      return current.request(headers, { endStream: ends });
+      try {
+        return current.request(headers, { endStream: ends });
+      } catch {
+        // It has no numbers for streams left, after a billion of them.
+        current = make();
+        return current.request(headers, { endStream: ends });
+      }
     },
     doubt() {
       if (current !== undefined) ask(current, doubt_ms);

@@ -49,6 +49,9 @@ export class Broken extends Error {
   }
 }
 
+/** There was none in time. */
+export class Late extends Broken {}
+
 /** The answer is longer than its limit. */
 export class TooLong extends Error {}
 
@@ -64,7 +67,7 @@ export function exchange(connection: Connection, request: Request, reading: Read
     ours ??= reason;
     stream.destroy();
   };
-  const silence = patience(connection, reading.deadline_ms, (text) => end(new Broken(text, isUnsent(stream))));
+  const silence = patience(connection, reading.deadline_ms, (text) => end(new Late(text, isUnsent(stream))));
   const abort = (): void => end(new Broken('it was given up', false));
   reading.signal?.addEventListener('abort', abort);
   stream.on('response', (head) => {
@@ -139,7 +142,10 @@ function passOn(stream: ClientHttp2Stream, pieces: Pieces, heard: () => void, en
 /** A stream that dies with its connection says so itself; the connection's own error is its cause. */
 function brokenBy(error: Error | undefined, unsent: boolean): Broken {
   const cause = error?.cause instanceof Error ? error.cause : error;
-  return new Broken(cause?.message ?? 'the connection ended in the middle', unsent, cause);
+  const text = cause?.message.trim() ?? 'the connection ended in the middle';
+  const code = cause !== undefined && 'code' in cause ? String(cause.code) : '';
+  const foreign = code === 'ERR_HTTP2_ERROR' || code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+  return new Broken(foreign ? 'it does not speak HTTP/2, which every API server does: is a proxy in between?' : text, unsent, cause);
 }
 
 /** Retry-After in seconds (RFC 9110, section 10.2.3); API servers send no dates. */

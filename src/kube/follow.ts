@@ -71,7 +71,8 @@ export async function follow(api: Pick<KubeApi, 'list' | 'watch'>, what: Followe
       if (signal.aborted) return;
       if (clock.elapsed_ms() - began_ms >= LONGEST_PAUSE_ms) failures = 0;
       failures++;
-      if (isFailure(error, 'kubeExpired')) place.version = undefined;
+      if (isPlaceLost(error, failures)) place.version = undefined;
+      if (isFailure(error, 'kubeExpired')) log.debug(`${name} are listed again: ${error.details}`);
       else if (saidAt_ms === undefined) {
         // Once per outage, not once per try.
         saidAt_ms = began_ms;
@@ -80,6 +81,12 @@ export async function follow(api: Pick<KubeApi, 'list' | 'watch'>, what: Followe
     }
     await pause(clock, failures === 0 ? 0 : pauseAfter(failures, random), signal);
   }
+}
+
+/** Whether to list again instead of going on from where we were: a server that answers, but cannot go on from there, need not have said why. */
+function isPlaceLost(error: unknown, failures: number): boolean {
+  if (isFailure(error, 'kubeExpired') || isFailure(error, 'kubeInvalid')) return true;
+  return failures % 5 === 0 && (isFailure(error, 'kubeFailing') || isFailure(error, 'kubeGarbled') || isFailure(error, 'kubeTooLarge'));
 }
 
 /** Where we are: the version to watch from, and the newest ever seen. */

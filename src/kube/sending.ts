@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Failure, failure, isFailure } from '../errors/failure.ts';
 import type { Access, Credentials } from './access.ts';
 import { type Connection, openConnection } from './connection.ts';
-import { type Answer, Broken, exchange, type Reading, type Request, TooLong } from './exchange.ts';
+import { type Answer, Broken, exchange, Late, type Reading, type Request, TooLong } from './exchange.ts';
 import { type Asked, callOf, refusalOf } from './refusals.ts';
 
 /** Tries of one call; its deadline usually ends it before. */
@@ -29,13 +29,19 @@ export interface Sender {
 export function openSender(access: Access, userAgent: string): Sender {
   const connection = openConnection(access);
   const proof = proofOf(access);
+  let open = true;
   const path = new URL(access.server).pathname.replace(/\/$/, '');
   return {
-    close: () => connection.close(),
+    close() {
+      open = false;
+      connection.close();
+    },
     async send(request, reading, asked) {
       const end_ms = performance.now() + reading.deadline_ms;
       let mayAskAgain = true;
+      let before: Outcome | undefined;
       for (let tried = 1; ; tried++) {
+        if (!open) throw failureOf(before ?? new Broken('the connection was closed from here', true), asked);
         const { token } = proof.current();
         const headers = {
           'user-agent': userAgent,
@@ -51,8 +57,10 @@ export function openSender(access: Access, userAgent: string): Sender {
           continue;
         }
         const pause_ms = reading.repeats && tried < MOST_TRIES ? pauseBefore(request, got, tried) : undefined;
-        if (pause_ms === undefined || performance.now() + pause_ms >= end_ms || reading.signal?.aborted === true)
-          throw failureOf(got, asked);
+        // A last try that had hardly any time left says less than the one before.
+        const telling = got instanceof Late && before instanceof Broken ? before : got;
+        if (pause_ms === undefined || performance.now() + pause_ms >= end_ms || !open) throw failureOf(telling, asked);
+        before = got;
         await sleep(pause_ms);
       }
     },

@@ -309,6 +309,15 @@ test('a server that asks us to leave gets no new calls on that connection; those
   assert.equal(server.sessions, 2);
 });
 
+test('what is closed stays closed: calls under way fail, and none connects again', async () => {
+  await using at = await room();
+  const { server, api } = at;
+  server.instead.push(() => api.close());
+  await assert.rejects(api.get(thing('a'), as), { kind: 'kubeUnreachable' });
+  await assert.rejects(api.get(thing('a'), as), { kind: 'kubeUnreachable', details: /closed from here/ });
+  assert.deepEqual([server.sessions, server.asked.length], [1, 1]);
+});
+
 test('an API that lies behind a path is asked there', async () => {
   await using at = await room();
   const { server } = at;

@@ -157,6 +157,21 @@ test('when the server forgot where we were, all is listed again, and what went m
   assert.equal(again.at(-1)?.query.get('resourceVersion'), '103', 'not older than what was seen');
 });
 
+test('a server that cannot go on from where we were is asked for all again, whatever reason it gives', async () => {
+  for (const [code, reason, times] of [
+    [400, 'BadRequest', 1],
+    [500, 'InternalError', 5],
+  ] as const) {
+    await using at = await room((server) => void server.put('a'));
+    await up(at);
+    for (let i = 0; i < times; i++) at.server.instead.push((_, response) => refuse(response, code, reason, 'not from there'));
+    at.server.cut();
+    await eventually('listed again', () => at.server.calls.filter((call) => call === 'GET ').length >= 2);
+    await up(at);
+    assert.deepEqual(at.told, ['a ->none']);
+  }
+});
+
 test('a first look that may be old is asked for as such', async () => {
   await using at = await room((server) => void server.put('a'), { oldIsFine: true });
   await at.cache.synced;

@@ -6,17 +6,19 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Access } from '../../src/kube/access.ts';
+import { openApi } from '../../src/kube/api.ts';
 import { elapsedClock } from '../../src/kube/clock.ts';
 import { openConnection, type Pings } from '../../src/kube/connection.ts';
 import { authority } from './certificates.ts';
 
-/** Whatever speaks TLS and says that it speaks HTTP/2, and then nothing: a host without power behind a switch looks like that. */
-async function silentServer(): Promise<{ access: Access; sockets: Set<TLSSocket> } & AsyncDisposable> {
+/** Whatever speaks TLS and says that it speaks HTTP/2, and then nothing, or something else: a host without power behind a switch looks like that. */
+async function silentServer(speaks = 'h2', says = ''): Promise<{ access: Access; sockets: Set<TLSSocket> } & AsyncDisposable> {
   const signer = authority();
   const { certificate, key } = signer.issue('server', '127.0.0.1');
   const sockets = new Set<TLSSocket>();
-  const server = createServer({ cert: certificate, key, ALPNProtocols: ['h2'] }, (socket) => {
+  const server = createServer({ cert: certificate, key, ALPNProtocols: [speaks] }, (socket) => {
     sockets.add(socket.resume());
+    socket.write(says);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
   });
@@ -58,6 +60,17 @@ test('a peer that is gone without a word is found out by pings', async () => {
 test('a call without an answer makes the connection prove itself at once', async () => {
   await using peer = await silentServer();
   assert.match(await callOn(peer.access, { every_ms: 60_000, doubt_ms: 30 }, true), /no sign of life within 30 ms/);
+});
+
+test('a server without HTTP/2 is told from an API server', async () => {
+  await using peer = await silentServer('http/1.1');
+  await using mute = await silentServer('h2', 'HTTP/1.1 200 OK\r\n\r\n');
+  for (const { access } of [peer, mute]) {
+    const api = openApi(access, { userAgent: 'x/1' });
+    const asked = api.get({ group: '', version: 'v1', resource: 'nodes', name: 'a' }, (value) => value, { deadline_ms: 500 });
+    await assert.rejects(asked, { kind: 'kubeUnreachable', details: /does not speak HTTP\/2.* is a proxy in between\?$/ });
+    api.close();
+  }
 });
 
 test('elapsed time is CLOCK_BOOTTIME, which counts while a process is stopped or the machine sleeps', () => {

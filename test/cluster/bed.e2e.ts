@@ -47,7 +47,7 @@ test('a cluster without a CNI plugin', async (t) => {
 
   await t.test('a NIC that is attached through the VPC appears in the node', async () => {
     const subnet = cluster.vpc.lab.subnets.get('pods')?.id;
-    const nic = await cluster.vpc.api.call<{ id: string }>('POST', '/v1/nics', { subnet });
+    const nic = await cluster.vpc.api.call<{ id: string }>('POST', '/v1/nics', { clientToken: 'bed', subnet });
     const instance = cluster.vpc.lab.machines.get('n1')?.id;
     await cluster.vpc.api.call('POST', `/v1/nics/${nic.id}/attach`, { instance, deviceIndex: 1 });
     await cluster.node(0).output('ip', 'link', 'show', 'eth1');
@@ -87,7 +87,7 @@ test('a cluster without a CNI plugin', async (t) => {
 
   await t.test('a node loses power: nobody answers there; it comes back with its disk and its NICs, and nothing else', async () => {
     const node = cluster.node(1);
-    await node.output('sh', '-c', 'echo kept >/var/lib/kept; echo gone >/run/gone; ip link add junk type dummy');
+    await node.output('sh', '-c', 'echo kept >/var/lib/kept; echo gone >/run/gone; ip link add junk type veth peer name junk2');
     await node.powerOff();
     const other = await cluster.node(0).run(['ping', '-c', '1', '-W', '1', node.address]);
     assert.notEqual(other.status, 0);

@@ -111,13 +111,14 @@ function workerPlan(host: Host, on: Machine, index: number, pki: Pki, { proxy = 
 async function startControlPlane(plan: ControlPlanePlan, api: Admin): Promise<void> {
   await startPart(plan, 'etcd');
   await startPart(plan, 'kube-apiserver');
-  await untilAnswers(api);
+  await untilAnswers(plan.machine, api);
   await startPart(plan, 'kube-controller-manager');
   await startPart(plan, 'kube-scheduler');
 }
 
-async function untilAnswers(api: Admin): Promise<void> {
-  await eventually('the API server is ready', () => api.text('/readyz'), 90);
+/** Whatever else failed meanwhile has switched the machine off. */
+async function untilAnswers(control: Machine, api: Admin): Promise<void> {
+  await eventually('the API server is ready', async () => !control.isOn || (await api.text('/readyz')) !== '', 90);
 }
 
 /** Pods are refused before their namespace has its ServiceAccount. */
@@ -171,7 +172,7 @@ function clusterOf({ name, dir, control, nodes, pki, plan, api, vpc }: Parts): O
     kill: (part, signal) => control.daemon(part).kill(signal),
     async start(part) {
       await startPart(plan, part);
-      if (part === 'kube-apiserver') await untilAnswers(api);
+      if (part === 'kube-apiserver') await untilAnswers(control, api);
     },
   };
   return cluster;

@@ -29,6 +29,8 @@ export interface Machine extends MachinePlan {
   readonly cgroup: string;
   /** A path of the machine's, as this process reaches it while the machine is on; sockets too. */
   path(inside: string): string;
+  /** The machine's folder for /var/lib/containerd or /var/lib/kubelet, as this process has it on its own disk. */
+  store(folder: (typeof whole)[number]): string;
   /** Runs a program to its end. */
   run(command: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Starts one that goes on, with the folder `path` before the others; its log is `DIR/log/NAME`. A daemon of that name that ended is replaced. */
@@ -42,7 +44,7 @@ export interface Machine extends MachinePlan {
 
 const layered = ['/etc', '/opt', '/var/lib', '/var/log'];
 /** Runtimes lay layers of their own in them, which cannot lie on ours. */
-const whole = ['/var/lib/containerd', '/var/lib/kubelet'];
+const whole = ['/var/lib/containerd', '/var/lib/kubelet'] as const;
 const foreign = ['/etc/cni', '/opt/cni', '/etc/kubernetes', '/var/lib/cni', '/var/lib/flatpod', '/var/log/pods', '/var/log/containers'];
 /** What the kubelet sets for the whole kernel. Here it finds it set, in files of the machine's own, and leaves the kernel alone. */
 const settings = {
@@ -71,6 +73,7 @@ export function machine(plan: MachinePlan): Machine {
       return holder !== undefined;
     },
     path: (path) => `/proc/${inside()}/root${path}`,
+    store: (folder) => join(plan.dir, 'disk/whole', folder),
     run: (command, options) => runIn(inside(), command, options),
     async start(name, command, path) {
       if (daemons.get(name)?.running === true) throw new Error(`${name} runs on ${plan.name} already`);

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { sweepDeadRuns } from './traces.ts';
 
 const wanted = process.argv.slice(2);
 const all = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.e2e.ts'));
@@ -14,6 +15,7 @@ if (chosen.every((name) => name.startsWith('zz-'))) {
   console.error(`no file of tests on a cluster matches ${wanted.join(' ')}`);
   process.exit(2);
 }
+await sweepDeadRuns();
 const options = [
   '--disable-warning=ExperimentalWarning',
   '--test',
@@ -25,6 +27,7 @@ const options = [
 const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
 const files = chosen.toSorted().map((name) => join(import.meta.dirname, name));
 const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => run.kill('SIGKILL'));
 const counts = new Map<string, number>();
 let line = '';
 run.stdout.on('data', (part: Buffer) => {

@@ -1,7 +1,9 @@
 /** What clusters of one process leave on the machine when they forget to clean up. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deleteNetns } from '../../src/kernel/netns.ts';
+import { removeCgroup } from './cgroups.ts';
 
 /** Settings of the whole kernel that kubelets would like to change. */
 const settings = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops', 'kernel/keys/root_maxkeys'];
@@ -20,6 +22,33 @@ export function clusterTraces(pid = process.pid): string[] {
       return ours.test(command) ? [`${name} ${command}`] : [];
     }),
   ];
+}
+
+/** Takes away what runs left that were killed: all machines of theirs died with them, but not their VPC, namespaces, cgroups and folders. */
+export async function sweepDeadRuns(): Promise<void> {
+  const namespaces = members('/run/netns').flatMap((name) => namesOf(/^(fpe(\d+)x\d+)-/.exec(name)));
+  const folders = members(tmpdir()).flatMap((name) => namesOf(/^(fpe-(\d+)-.*)$/.exec(name)));
+  for (const pid of members('/proc').filter((name) => /^\d+$/.test(name))) {
+    const [, , owner] = /\bvpc --name (fpe(\d+)x\d+) /.exec(commandOf(pid)) ?? [];
+    if (owner !== undefined && isDead(owner)) process.kill(Number(pid), 'SIGKILL');
+  }
+  for (const { name } of namespaces) {
+    for (const member of members('/run/netns').filter((one) => one.startsWith(`${name}-`))) {
+      deleteNetns(member);
+      await removeCgroup(`/${member}`);
+    }
+  }
+  for (const { name } of folders) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+}
+
+/** The first group of a match if the process named in the second one is dead. */
+function namesOf(match: RegExpExecArray | null): { readonly name: string }[] {
+  const [, name = '', pid = ''] = match ?? [];
+  return match !== null && isDead(pid) ? [{ name }] : [];
+}
+
+function isDead(pid: string): boolean {
+  return commandOf(pid) === '';
 }
 
 /** The kernel's settings now, to compare with. */

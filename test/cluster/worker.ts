@@ -1,5 +1,5 @@
 /** What makes a machine a Kubernetes node: containerd, kubelet and kube-proxy. */
-import { copyFileSync, linkSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runtimeVersion } from '../../src/cri/runtime.ts';
 import { eventually } from '../life/lab.ts';
@@ -28,25 +28,19 @@ export interface WorkerPlan {
   readonly cniConfig?: string;
 }
 
+/** What a distribution's package brings, as far as it is used. */
+const plugins = ['loopback', 'host-local', 'portmap', 'bandwidth', 'ptp', 'bridge', 'firewall', 'tuning'];
+
 /** Puts configuration, plugins and images on its disk, which is mounted when the machine is on. */
 export async function prepareDisk(plan: WorkerPlan): Promise<void> {
   const { machine, cniConfig } = plan;
   await fillDisk(join(machine.dir, 'disk/whole/var/lib/containerd'));
-  const bin = machine.path('/opt/cni/bin');
-  for (const name of readdirSync(programs.plugins('1.9.1'))) place(join(programs.plugins('1.9.1'), name), join(bin, name));
+  for (const name of plugins) copyFileSync(join(programs.plugins('1.9.1'), name), machine.path(`/opt/cni/bin/${name}`));
   if (cniConfig !== undefined) writeFileSync(machine.path('/etc/cni/net.d/10-test.conflist'), cniConfig);
   mkdirSync(machine.path('/etc/test-node'), { recursive: true });
   writeFileSync(machine.path('/etc/test-node/containerd.toml'), containerdConfig('/var/lib/containerd', '/run/containerd'));
   writeFileSync(machine.path('/etc/test-node/kubelet.yaml'), kubeletConfig(plan));
   writeFileSync(machine.path('/etc/test-node/kube-proxy.yaml'), proxyConfig(plan));
-}
-
-function place(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    copyFileSync(from, to);
-  }
 }
 
 /** Starts one of them. containerd answers when this returns; the others need not. */

@@ -87,7 +87,8 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
       .map((row) => attachmentOf(row, read, pathOf(database)))
       .map((one) => [keyOf(one), one]),
   );
-  const { insert, insertLease, remove, cool, warm, forget, shorten, cooling, rest, holder, ...statements } = statementsOf(database);
+  const { remove, cool, forget, shorten, cooling, rest, ...statements } = statementsOf(database);
+  const write = writerOf<I>(statements);
   const history = addressHistory(database);
   const { unwritten, commit } = commitsOf(database, statements.ready);
 
@@ -96,28 +97,7 @@ export function openAttachments<I extends { readonly addresses: readonly Ip[] }>
     list: () => [...known.values()],
     open(one) {
       commit(() => {
-        for (const address of one.interface.addresses) {
-          const other = holder.get(address);
-          if (other !== undefined)
-            throw failure('leaseTaken', { address, holder: `${String(other['container'])}/${String(other['ifname'])}` });
-        }
-        const { container, ifname, network, netns, subnet, nic, state, created_ms } = one;
-        insert.run(
-          container,
-          ifname,
-          network,
-          JSON.stringify(one.pod),
-          netns,
-          subnet,
-          nic,
-          state,
-          created_ms,
-          JSON.stringify(one.interface),
-        );
-        for (const address of one.interface.addresses) {
-          insertLease.run(address, container, ifname);
-          warm.run(address);
-        }
+        write(one);
       });
       known.set(keyOf(one), one);
     },
@@ -175,6 +155,27 @@ function commitsOf(database: DatabaseSync, ready: StatementSync) {
     unwritten.clear();
   };
   return { unwritten, commit };
+}
+
+/** Writes an attachment and its leases, within a transaction. @throws Failure FP150 leaseTaken. */
+function writerOf<I extends { readonly addresses: readonly Ip[] }>({
+  insert,
+  insertLease,
+  warm,
+  holder,
+}: Pick<ReturnType<typeof statementsOf>, 'insert' | 'insertLease' | 'warm' | 'holder'>) {
+  return (one: Attachment<I>): void => {
+    for (const address of one.interface.addresses) {
+      const other = holder.get(address);
+      if (other !== undefined) throw failure('leaseTaken', { address, holder: `${String(other['container'])}/${String(other['ifname'])}` });
+    }
+    const { container, ifname, network, netns, subnet, nic, state, created_ms } = one;
+    insert.run(container, ifname, network, JSON.stringify(one.pod), netns, subnet, nic, state, created_ms, JSON.stringify(one.interface));
+    for (const address of one.interface.addresses) {
+      insertLease.run(address, container, ifname);
+      warm.run(address);
+    }
+  };
 }
 
 /** Every statement, prepared once. */

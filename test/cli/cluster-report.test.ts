@@ -36,7 +36,15 @@ test('numbers of a subnet are the sums of its nodes; each node says when its age
   assert.deepEqual(
     { held, inUse, cooling, free, waiting, nodes, cloudFree, perNode, perCluster },
     {
-      ...{ held: 8, inUse: 3, cooling: 1, free: 4, waiting: 0, nodes: 2, cloudFree: 200, perNode: 8, perCluster: null },
+      held: 8,
+      inUse: 3,
+      cooling: 1,
+      free: 4,
+      waiting: 0,
+      nodes: 2,
+      cloudFree: 200,
+      perNode: 8,
+      perCluster: null,
     },
   );
   assert.deepEqual(
@@ -108,10 +116,8 @@ test('status is aligned tables, without colour where nobody looks', () => {
   assert.match(text, /^PRESSURE\nfine {3}nothing is short/m);
   assert.match(text, /^LEFT OUT\nPodSubnet odd/m);
   assert.ok(!text.includes('\u001b'));
-  assert.match(
-    clusterText({ ...plain, isTTY: true }, clusterReport(objects()), now_ms),
-    process.env['NO_COLOR'] === undefined ? /\u001b\[/ : /^C/,
-  );
+  const coloured = clusterText({ ...plain, isTTY: true }, clusterReport(objects()), now_ms).includes('\u001b[');
+  assert.equal(coloured, process.env['NO_COLOR'] === undefined);
 });
 
 const running = pod({}, { phase: 'Running', podIP: '10.20.0.17' });

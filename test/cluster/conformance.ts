@@ -56,10 +56,13 @@ function verdictOf(reports: string): Omit<Verdict, 'output'> {
   const failed: { name: string; text: string }[] = [];
   for (const file of filesIn(reports).filter((name) => /^junit.*\.xml$/.test(name))) {
     const text = readFileSync(join(reports, file), 'utf8');
-    for (const [, name = '', status = '', rest = ''] of text.matchAll(/<testcase name="([^"]*)"[^>]* status="(\w+)"[^>]*>([\s\S]*?)<\/testcase>/g)) {
+    for (const [, name = '', status = '', rest = ''] of text.matchAll(
+      /<testcase name="([^"]*)"[^>]* status="(\w+)"[^>]*>([\s\S]*?)<\/testcase>/g,
+    )) {
       if (!name.startsWith('[It]')) continue;
       if (status === 'passed') passed.push(plain(name));
-      else if (status !== 'skipped') failed.push({ name: plain(name), text: plain(/<failure[^>]* message="([^"]*)"/.exec(rest)?.[1] ?? status) });
+      else if (status !== 'skipped')
+        failed.push({ name: plain(name), text: plain(/<failure[^>]* message="([^"]*)"/.exec(rest)?.[1] ?? status) });
     }
   }
   return { passed, failed };

@@ -89,7 +89,8 @@ async function unpackImages(ready: string): Promise<void> {
     await writeImages(tar);
     await importHere(join(fresh, 'containerd'), state, tar);
     if (!existsSync(ready)) renameSync(fresh, ready);
-    for (const old of readdirSync(cache)) if (/^images-/.test(old) && old !== basename(ready)) rmSync(join(cache, old), { recursive: true });
+    for (const old of readdirSync(cache))
+      if (old.startsWith('images-') && old !== basename(ready)) rmSync(join(cache, old), { recursive: true });
   } finally {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(state, { recursive: true, force: true });

@@ -64,7 +64,11 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
 /** What the API server says of the Pod; nothing outside of a cluster. */
 async function factsOf({ pods }: CloudPart, { pod }: AddRequest): Promise<PodFacts | undefined> {
   if (pods === undefined || pod.namespace === undefined || pod.name === undefined) return undefined;
-  return await pods.find(pod.namespace, pod.name, pod.uid, KNOWN_WITHIN_ms);
+  const facts = await pods.find(pod.namespace, pod.name, pod.uid, KNOWN_WITHIN_ms);
+  // Without its labels and annotations the Pod could get an address of a subnet that is not its own.
+  if (facts !== undefined && facts.namespace === undefined)
+    throw failure('namespaceUnknown', { pod: `${pod.namespace}/${pod.name}`, namespace: pod.namespace });
+  return facts;
 }
 
 /** Asks one subnet after the other; those that are full and do not grow are passed over, the last one is asked in any case. */

@@ -17,6 +17,7 @@ import { makePki, type Pki } from './pki.ts';
 import type { Ended, RunOptions } from './programs-in.ts';
 import { type Host, machineNames, type Underlay } from './underlay.ts';
 import { POD_CIDR, type VpcPlan, vpcUnderlay, type VpcUnderlay } from './vpc-underlay.ts';
+import { takeTurn } from './turn.ts';
 import type { ProxyMode, WorkerPlan } from './worker.ts';
 
 const SERVICE_CIDR = '10.96.0.0/16';
@@ -77,6 +78,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const name = `fpe${process.pid}x${++clusters}`;
   const dir = mkdtempSync(join(tmpdir(), `fpe-${process.pid}-`));
   await using undo = new AsyncDisposableStack();
+  undo.use(await takeTurn());
   undo.defer(() => rmSync(dir, { recursive: true, force: true }));
   const names = machineNames(options.nodes ?? 2);
   const vpc = options.cni === 'ptp' ? undefined : await vpcUnderlay(name, dir, names.nodes.length, options.vpc);

@@ -55,6 +55,7 @@ export interface ClusterClaims extends Claims {
 /** Starts following. */
 export function clusterClaims(api: KubeApi, life: NodeLife, log: Log): ClusterClaims {
   const wishes = new Map<string, Wish>();
+  let last: Promise<void> = Promise.resolve();
   const book = openBook(api, log, (key, before) => {
     for (const { node } of before) if (node !== undefined) life.wake(node);
     for (const { node } of book.get(key)?.status.addresses ?? []) if (node !== undefined) life.wake(node);
@@ -73,6 +74,13 @@ export function clusterClaims(api: KubeApi, life: NodeLife, log: Log): ClusterCl
     async ({ pod, podUid }: HeldAddress): Promise<boolean> =>
       pod === undefined || (await podOf(namespace, pod))?.uid !== podUid;
 
+  /** One after the other: two Pods must not choose the same address of a claim, nor two claims the same address. */
+  function followInTurn(wish: Wish): Promise<void> {
+    const turn = last.then(() => follow(wish));
+    last = turn.catch(() => undefined);
+    return turn;
+  }
+
   async function follow(wish: Wish): Promise<void> {
     const { asked, node } = wish;
     const pod = await podOf(asked.namespace, asked.pod);
@@ -81,7 +89,14 @@ export function clusterClaims(api: KubeApi, life: NodeLife, log: Log): ClusterCl
     const claim = await claimFor(book, asked, pod);
     wish.claim = claimKey(claim);
     if (claim.status.addresses.some(({ podUid }) => podUid === asked.uid)) return;
-    const choice = await choose(book, claim, isGone(asked.namespace));
+    const others = [...wishes.values()].filter((other) => other.wanted !== undefined);
+    const coming = others.filter((other) => other.claim === wish.claim).map((other) => other.wanted?.address);
+    const choice = await choose(book, claim, coming, isGone(asked.namespace));
+    const rival = others.find((other) => choice.kind === 'new' && choice.address !== undefined && other.wanted?.address === choice.address);
+    if (rival !== undefined)
+      throw new Unservable(
+        `${rival.wanted?.address} is being given to Pod ${rival.asked.namespace}/${rival.asked.pod}, of IPClaim ${rival.claim}`,
+      );
     if (choice.kind === 'held') {
       await bind(claim, choice.address, wish);
       return;
@@ -115,7 +130,7 @@ export function clusterClaims(api: KubeApi, life: NodeLife, log: Log): ClusterCl
         const isServed = wish.claim !== undefined && heldBy(book.get(wish.claim), one.uid) !== undefined;
         if (isServed || wish.wanted !== undefined || performance.now() < wish.again_ms) continue;
         try {
-          await follow(wish);
+          await followInTurn(wish);
           wish.problem = undefined;
         } catch (error) {
           wish.problem = error instanceof Unservable ? error.message : sentence(asFailure(error));

@@ -38,18 +38,27 @@ export async function claimFor(book: ClaimBook, asked: ClaimAsked, pod: ClusterP
   }
 }
 
-/** @throws Unservable: all of them have Pods, or another claim has the one asked for. */
-export async function choose(book: ClaimBook, claim: StoredClaim, gone: (held: HeldAddress) => Promise<boolean>): Promise<Choice> {
+/**
+ * Which address the Pod gets. `coming`: addresses that are being assigned for other Pods of the claim; undefined among them for any.
+ * @throws Unservable: all of them have Pods, or another claim has the one asked for.
+ */
+export async function choose(
+  book: ClaimBook,
+  claim: StoredClaim,
+  coming: readonly (Ip | undefined)[],
+  gone: (held: HeldAddress) => Promise<boolean>,
+): Promise<Choice> {
   const { spec, status } = claim;
   for (const held of status.addresses) {
     // Of a claim for one Pod by name, whoever had it before is gone: no two Pods have one name.
     if (held.podUid === undefined || spec.pod !== undefined || (await gone(held))) return { kind: 'held', address: held.address };
   }
-  if (status.addresses.length >= spec.count) {
+  if (status.addresses.length + coming.length >= spec.count) {
     const holders = status.addresses.map(({ address, pod }) => `${address}: ${pod ?? 'nobody'}`).join(', ');
     throw new Unservable(`all ${spec.count} addresses of IPClaim ${claimKey(claim)} have Pods (${holders}); raise its spec.count`);
   }
-  const address = spec.addresses.find((ip) => !status.addresses.some((held) => held.address === ip));
+  const known = new Set([...status.addresses.map(({ address }) => address), ...coming]);
+  const address = spec.addresses.find((ip) => !known.has(ip));
   if (address !== undefined) refuseHeld(book, address);
   return { kind: 'new', address };
 }

@@ -24,4 +24,11 @@ export const clusterErrors = {
     details: 'somebody else changed it {tries} times in a row',
     hint: 'the controller tries again by itself; does another program write its status?',
   },
+  namespaceUnknown: {
+    code: 243,
+    cni: 11,
+    message: 'nobody knows which PodSubnet is for {pod}: its namespace {namespace} could not be read',
+    details: '',
+    hint: 'the runtime tries again; does the API server answer, and may the agent read namespaces? Its log says more',
+  },
 } as const satisfies Record<string, ErrorEntry>;

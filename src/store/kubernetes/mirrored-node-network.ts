@@ -46,10 +46,10 @@ export function mirroredNodeNetwork(api: KubeApi, copy: NodeNetworks, name: stri
   }
 
   async function patch(spec: NodeNetworkSpec): Promise<void> {
-    const { instance: _, unplugged, draining, ...rest } = spec;
+    const { instance: _, unplugged, draining, claims, ...rest } = spec;
     const remembered = await blocksToRemember();
     // In a merge patch, null takes away what an earlier one gave.
-    const body = { spec: { ...rest, unplugged: unplugged ?? null, draining: draining ?? null, remembered } };
+    const body = { spec: { ...rest, unplugged: unplugged ?? null, draining: draining ?? null, claims: claims ?? null, remembered } };
     await api.patch({ ...resources.nodeNetworks, name }, { kind: 'merge', body }, readNodeNetwork);
   }
 

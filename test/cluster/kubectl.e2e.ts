@@ -96,8 +96,9 @@ test('kubectl flatpod', async (t) => {
       [first?.address, first?.instance, first?.block],
       [address, cluster.vpc.lab.machines.get(n1.name)?.id, `${address}/32`],
     );
-    const nic = await cluster.vpc.api.call<{ mac: string }>('GET', `/v1/nics/${first?.nic ?? ''}`);
-    assert.equal(nic.mac, first?.mac);
+    const { items } = await cluster.vpc.api.call<{ items: { mac: string; blocks: string[] }[] }>('GET', `/v1/nics?id=${first?.nic ?? ''}`);
+    assert.equal(items[0]?.mac, first?.mac);
+    assert.ok(items[0]?.blocks.includes(`${address}/32`));
     assert.match(stack.subnet.why, /default/);
     const [attachment] = stack.attachments;
     assert.ok(attachment?.alive);

@@ -31,7 +31,7 @@ export function addKubectl(root: Command): void {
   );
   common(sub(plugin, 'ip', 'tells who has an address, and who had it before', 'kubectl flatpod ip 10.20.0.17'))
     .argument('<address>', 'IPv4 or IPv6')
-    .option('--everywhere', 'ask every agent who had it before, not only where it is now', false)
+    .option('--everywhere', 'ask every agent who had it before, also of more than 16 nodes', false)
     .action(async (address: string, options: IpOptions) => {
       await run(options.json, async () => (await import('./ip.ts')).showOwner(address, options));
     });

@@ -14,14 +14,14 @@ import { readAgents, readClaims, readNetworks, readSubnets } from './read.ts';
 import type { CommonOptions } from './target.ts';
 import { some } from './words.ts';
 
-/** Agents that are asked without being told to, when no node has the address now. */
+/** Of so many nodes every agent is asked, without being told to. */
 const MOST_ASKED = 16;
 /** Agents that are asked at a time. */
 const AT_ONCE = 4;
 
 /** Options as typed. */
 export interface IpOptions extends CommonOptions {
-  /** Asks every agent who had it before, not only the one that has it now. */
+  /** Asks every agent who had it before, however many there are, not only the one that has it now. */
   readonly everywhere: boolean;
 }
 
@@ -82,7 +82,7 @@ async function askAgents(
 ): Promise<{ reports: AddressReport[]; problems: string[] }> {
   const having = nodesWith(address, networks);
   const all = networks.map(({ name }) => name);
-  const asked = everywhere || (having.length === 0 && all.length <= MOST_ASKED) ? all : having;
+  const asked = everywhere || all.length <= MOST_ASKED ? all : having;
   const left = all.length - asked.length;
   const problems =
     left > 0

@@ -63,7 +63,7 @@ function limitsOf({ metadata: { name }, spec, status }: SubnetView, usage: reado
 
 /** What a node may still give to Pods: all it can hold, or, when it cannot grow, what it has. */
 function limitsOfNode({ node, subnet, held, inUse, cooling, free, maximum, stoppedBy }: Usage): Limit[] {
-  if (inUse === 0 || maximum === 0) return [];
+  if (held + inUse === 0 || maximum === 0) return [];
   const what = `addresses of PodSubnet ${subnet} on node ${node}`;
   if (stoppedBy === 'none')
     return [{ what, left: Math.max(0, maximum - inUse - cooling), of: maximum, remedy: remedyFor('ceiling', subnet) }];

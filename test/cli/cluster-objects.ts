@@ -9,7 +9,8 @@ import {
   readNodeView,
   readPodView,
 } from '../../src/cli/kubectl/core.ts';
-import { type NetworkView, readNetworkView, readSubnetView, type SubnetView } from '../../src/cli/kubectl/objects.ts';
+import { readSubnetView, type SubnetView } from '../../src/cli/kubectl/objects.ts';
+import { type StoredNodeNetwork, readNodeNetwork } from '../../src/store/kubernetes/stored-node-network.ts';
 import type { WhyFacts } from '../../src/cli/kubectl/why-facts.ts';
 import { readClaim, type StoredClaim } from '../../src/store/kubernetes/stored-claim.ts';
 
@@ -73,17 +74,13 @@ export function nic(blocks: readonly string[], more: object = {}): object {
   };
 }
 
-/** NodeNetwork n1: four addresses of `pods`, one in use, and it can grow. Written by the agent 10 s and by the controller 5 s before. */
-export function network(spec: object | undefined = {}, status: object | undefined = {}, name = 'n1'): NetworkView {
-  return readNetworkView({
+/** NodeNetwork n1: four addresses of `pods`, one in use, and it can grow. */
+export function network(spec: object | undefined = {}, status: object | undefined = {}, name = 'n1'): StoredNodeNetwork {
+  return readNodeNetwork({
     metadata: {
       name,
       uid: `u-${name}`,
       resourceVersion: '7',
-      managedFields: [
-        { manager: 'flatpod-agent', operation: 'Update', time: before(10) },
-        { manager: 'flatpod-controller', operation: 'Update', time: before(5), subresource: 'status' },
-      ],
     },
     ...(spec !== undefined && { spec: { demand: [{ subnet: 'pods', inUse: 1, cooling: 0, waiting: 0 }], ...spec } }),
     ...(status !== undefined && { status: { ...grants, ...status } }),

@@ -8,7 +8,7 @@ import { clusterText } from '../../src/cli/kubectl/status.ts';
 import { sayChoice } from '../../src/cli/kubectl/subnet-reason.ts';
 import { ago } from '../../src/cli/kubectl/words.ts';
 import { parseIp } from '../../src/net/address.ts';
-import { before, claim, facts, lease, network, nic, node, now_ms, pod, subnet } from './cluster-objects.ts';
+import { agentPod, before, claim, facts, lease, network, nic, node, now_ms, pod, subnet } from './cluster-objects.ts';
 
 const plain = { write: () => true };
 const told = { subnets: [{ name: 'pods', spec: { cloudSubnet: 'cloud-pods', default: true, perNode: { maximum: 8 } } }] };
@@ -22,13 +22,14 @@ function objects(more: Partial<ClusterObjects> = {}): ClusterObjects {
     ],
     claims: [claim({}), claim({ phase: 'Reserved' }, 'web-1')],
     lease: lease(),
+    agents: [agentPod()],
     unreadable: [],
     now_ms,
     ...more,
   };
 }
 
-test('numbers of a subnet are the sums of its nodes; each node says when its agent wrote', () => {
+test('numbers of a subnet are the sums of its nodes; each node says how its agent is', () => {
   const report = clusterReport(objects());
   const [pods] = report.subnets;
   assert.ok(pods);
@@ -48,10 +49,10 @@ test('numbers of a subnet are the sums of its nodes; each node says when its age
     },
   );
   assert.deepEqual(
-    report.nodes.map(({ name, instance, nics, held: own, agentWrote_ms }) => [name, instance, nics, own, agentWrote_ms]),
+    report.nodes.map(({ name, instance, nics, held: own, agent }) => [name, instance, nics, own, agent]),
     [
-      ['n1', 'i-1', 1, 4, now_ms - 10_000],
-      ['n2', 'i-2', 1, 4, now_ms - 10_000],
+      ['n1', 'i-1', 1, 4, 'ready'],
+      ['n2', 'i-2', 1, 4, 'none'],
     ],
   );
   assert.deepEqual(report.claims, { claims: 2, Reserved: 1, Bound: 1, Moving: 0, Releasing: 0 });
@@ -111,7 +112,7 @@ test('status is aligned tables, without colour where nobody looks', () => {
   assert.match(text, /^CONTROLLER {2}c-1 leads, term 3, seen 2s ago$/m);
   assert.match(text, /^PODSUBNET +CLOUD SUBNET +CIDR +HELD +CLAIMED +IN USE +COOLING +FREE/m);
   assert.match(text, /^pods \(default\) +cloud-pods +10\.20\.0\.0\/24 +8 +0 +3 +1 +4 +0 +200 +8 +- +2 +-$/m);
-  assert.match(text, /^n2 +i-2 +1 +4 +0 +2 +1 +1 +0 +10s ago +-$/m);
+  assert.match(text, /^n2 +i-2 +1 +4 +0 +2 +1 +1 +0 +none +-$/m);
   assert.match(text, /^IPCLAIMS {2}2, with 2 addresses: 1 bound, 1 reserved, 0 moving, 0 releasing$/m);
   assert.match(text, /^PRESSURE\nfine {3}nothing is short/m);
   assert.match(text, /^LEFT OUT\nPodSubnet odd/m);

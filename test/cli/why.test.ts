@@ -276,7 +276,7 @@ test('the evidence names Pod, Node, NodeNetwork, agent, controller, each choice 
   assert.deepEqual(evidence, [
     'Pod: uid u-web-0, Pending, node n1, addresses none',
     'Node n1: ready, providerID vpc:///zone-a/i-1',
-    'NodeNetwork n1: agent wrote 10s ago, controller 5s ago, instance i-1',
+    'NodeNetwork n1: agent has spoken, controller has answered, instance i-1',
     'agent: its Pod kube-system/flatpod-agent-x runs and is ready',
     'controller: controller c-1 leads (term 3), seen 2s ago',
     'PodSubnet pods (choice 1): 4 held, 0 in use, 0 cooling, 4 free, 0 waiting',

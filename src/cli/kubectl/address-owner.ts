@@ -4,13 +4,14 @@ import { contains } from '../../net/cidr.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { GrantedNic } from '../../store/node-network.ts';
 import type { NodeView, PodView } from './core.ts';
-import type { NetworkView, SubnetView } from './objects.ts';
+import type { SubnetView } from './objects.ts';
+import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { nameOfPod } from './why-facts.ts';
 
 /** What was read. */
 export interface OwnerFacts {
   readonly address: Ip;
-  readonly networks: readonly NetworkView[];
+  readonly networks: readonly StoredNodeNetwork[];
   readonly subnets: readonly SubnetView[];
   readonly nodes: readonly NodeView[];
   /** Pods that have the address, or had it: others may be among them. */
@@ -127,7 +128,7 @@ function placeOf({ address, networks }: Pick<OwnerFacts, 'address' | 'networks'>
 }
 
 /** Names of the nodes whose grants, or interfaces, have it. */
-export function nodesWith(address: Ip, networks: readonly NetworkView[]): string[] {
+export function nodesWith(address: Ip, networks: readonly StoredNodeNetwork[]): string[] {
   const found = nicsOf(networks).filter(
     ({ nic }) => nic.primary4 === address || nic.primary6 === address || nic.blocks.some((block) => contains(block, address)),
   );
@@ -141,6 +142,6 @@ function subnetOf({ address, subnets, networks }: OwnerFacts): SubnetView | unde
   return subnets.find(({ metadata }) => metadata.name === near?.nic.subnet);
 }
 
-function nicsOf(networks: readonly NetworkView[]): { readonly node: string; readonly nic: GrantedNic }[] {
+function nicsOf(networks: readonly StoredNodeNetwork[]): { readonly node: string; readonly nic: GrantedNic }[] {
   return networks.flatMap(({ name, status }) => (status?.nics ?? []).map((nic) => ({ node: name, nic })));
 }

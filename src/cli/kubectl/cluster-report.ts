@@ -1,7 +1,8 @@
 /** The cluster in numbers, from Flatpod's objects and the controllers' Lease alone. Pure. */
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
-import type { LeaseView } from './core.ts';
-import type { NetworkView, SubnetView } from './objects.ts';
+import type { LeaseView, PodView } from './core.ts';
+import type { SubnetView } from './objects.ts';
+import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { type Pressure, pressureOf } from './pressure.ts';
 import { type Usage, usageOf } from './usage.ts';
 
@@ -11,9 +12,11 @@ const CLOCKS_DIFFER_ms = 30_000;
 /** What was read. */
 export interface ClusterObjects {
   readonly subnets: readonly SubnetView[];
-  readonly networks: readonly NetworkView[];
+  readonly networks: readonly StoredNodeNetwork[];
   readonly claims: readonly StoredClaim[];
   readonly lease: LeaseView | undefined;
+  /** The Pods of the agents; undefined: they may not be seen. */
+  readonly agents: readonly PodView[] | undefined;
   /** Objects that were left out. */
   readonly unreadable: readonly string[];
   readonly now_ms: number;
@@ -53,7 +56,8 @@ export interface ClusterReport {
     readonly name: string;
     readonly instance: string;
     readonly nics: number;
-    readonly agentWrote_ms: number | null;
+    /** `ready`, what its Pod waits for, `none`; empty when Pods may not be seen. */
+    readonly agent: string;
     readonly draining: boolean;
     readonly stopped: readonly (Stopped & { readonly subnet: string })[];
     /** What keeps it from having addresses at all; empty when nothing. */
@@ -73,7 +77,7 @@ export function clusterReport(objects: ClusterObjects): ClusterReport {
   return {
     controller: controllerOf(objects),
     subnets: subnets.toSorted(byName).map((subnet) => subnetRow(subnet, usage)),
-    nodes: networks.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((network) => nodeRow(network, usage)),
+    nodes: networks.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((network) => nodeRow(network, usage, objects.agents)),
     claims: {
       claims: claims.length,
       Reserved: inPhase('Reserved'),
@@ -129,23 +133,28 @@ function subnetRow({ metadata: { name }, spec, status }: SubnetView, usage: read
   };
 }
 
-function nodeRow(network: NetworkView, usage: readonly Usage[]): ClusterReport['nodes'][number] {
+function nodeRow(network: StoredNodeNetwork, usage: readonly Usage[], agents: ClusterObjects['agents']): ClusterReport['nodes'][number] {
   const own = usage.filter(({ node }) => node === network.name);
   return {
     name: network.name,
     instance: network.instance ?? '',
     nics: network.status?.nics.length ?? 0,
     ...sum(own),
-    agentWrote_ms: network.agentWrote_ms ?? null,
+    agent: agents === undefined ? '' : agentState(agents.find(({ node }) => node === network.name)),
     draining: network.spec?.draining !== undefined,
     stopped: own.flatMap(({ subnet, stoppedBy: by, text }) => (by === 'none' ? [] : [{ subnet, by, text }])),
     problem: problemOf(network),
   };
 }
 
-function problemOf({ spec, status }: NetworkView): string {
+function problemOf({ spec, status }: StoredNodeNetwork): string {
   if (spec === undefined) return 'its agent has never spoken';
   if (status === undefined) return 'the controller has not answered its agent yet';
   const unplugged = spec.unplugged ?? [];
   return unplugged.length === 0 ? '' : `it does not see granted interfaces: ${unplugged.join(', ')}`;
+}
+
+function agentState(agent: PodView | undefined): string {
+  if (agent === undefined) return 'none';
+  return agent.ready ? 'ready' : (agent.waiting?.reason ?? `${agent.phase}, not ready`);
 }

@@ -9,7 +9,7 @@ import { nodesWith, type Owner, type OwnerFacts, ownerOf } from './address-owner
 import { askNode } from './ask-node.ts';
 import { readNodeView, readPodView } from './core.ts';
 import { type Kubectl, openKubectl } from './kubectl.ts';
-import type { NetworkView } from './objects.ts';
+import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { readAgents, readClaims, readNetworks, readSubnets } from './read.ts';
 import type { CommonOptions } from './target.ts';
 import { some } from './words.ts';
@@ -69,7 +69,7 @@ async function factsOf(kubectl: Kubectl, address: Ip): Promise<OwnerFacts> {
 }
 
 /** All Pods of the node that has it, since the API server selects by a Pod's first address only; else those whose first it is. */
-async function podsWith(kubectl: Kubectl, address: Ip, networks: readonly NetworkView[]): Promise<OwnerFacts['pods']> {
+async function podsWith(kubectl: Kubectl, address: Ip, networks: readonly StoredNodeNetwork[]): Promise<OwnerFacts['pods']> {
   const [node] = nodesWith(address, networks);
   const fieldSelector = node === undefined ? `status.podIP=${address}` : `spec.nodeName=${node}`;
   return (await kubectl.list(resources.pods, readPodView, { fieldSelector })).items;
@@ -93,7 +93,7 @@ async function askAgents(
           )}) was not asked: --everywhere does`,
         ]
       : [];
-  const agents = new Map((await readAgents(kubectl)).map((agent) => [agent.node, agent]));
+  const agents = new Map(((await readAgents(kubectl)) ?? []).map((agent) => [agent.node, agent]));
   const reports: AddressReport[] = [];
   for (let i = 0; i < asked.length; i += AT_ONCE) {
     const batch = asked.slice(i, i + AT_ONCE);

@@ -5,7 +5,8 @@ import type { ClusterNamespace } from '../../store/kubernetes/core-objects.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeAnswer } from './ask-node.ts';
 import type { PodView } from './core.ts';
-import type { NetworkView, SubnetView } from './objects.ts';
+import type { SubnetView } from './objects.ts';
+import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { sayChoice } from './subnet-reason.ts';
 import { askingOf } from './why-facts.ts';
 
@@ -14,7 +15,7 @@ export interface PodObjects {
   readonly pod: PodView;
   readonly namespace: ClusterNamespace | undefined;
   readonly subnets: readonly SubnetView[];
-  readonly network: NetworkView | undefined;
+  readonly network: StoredNodeNetwork | undefined;
   /** Of the Pod's namespace. */
   readonly claims: readonly StoredClaim[];
   readonly agent: NodeAnswer<PodReport>;

@@ -7,7 +7,7 @@ import { type Output, styled, table } from '../table.ts';
 import { askNode } from './ask-node.ts';
 import type { PodView } from './core.ts';
 import { type Kubectl, openKubectl } from './kubectl.ts';
-import { readNetworkView } from './objects.ts';
+import { readNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { type PodObjects, type PodStack, podStack } from './pod-view.ts';
 import { readAgents, readClaims, readSubnets } from './read.ts';
 import { findPod, type PodOptions } from './target.ts';
@@ -27,7 +27,7 @@ async function objectsOf(kubectl: Kubectl, pod: PodView): Promise<PodObjects> {
   const [itsNamespace, subnets, network, claims, agent] = await Promise.all([
     kubectl.get({ ...resources.namespaces, name: namespace }, readNamespace),
     readSubnets(kubectl),
-    node === undefined ? undefined : kubectl.get({ ...resources.nodeNetworks, name: node }, readNetworkView),
+    node === undefined ? undefined : kubectl.get({ ...resources.nodeNetworks, name: node }, readNodeNetwork),
     readClaims(kubectl, namespace),
     node === undefined || pod.hostNetwork ? undefined : askAgentOf(kubectl, node, `${namespace}/${name}`),
   ]);
@@ -36,7 +36,7 @@ async function objectsOf(kubectl: Kubectl, pod: PodView): Promise<PodObjects> {
 }
 
 async function askAgentOf(kubectl: Kubectl, node: string, pod: string): Promise<PodObjects['agent']> {
-  const [agent] = await readAgents(kubectl, node);
+  const [agent] = (await readAgents(kubectl, node)) ?? [];
   return await askNode<PodReport>(kubectl, node, agent, 'pod', pod);
 }
 

@@ -5,7 +5,8 @@ import { resources } from '../../store/kubernetes/resources.ts';
 import { readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import { type LeaseView, type PodView, readLeaseView, readPodView } from './core.ts';
 import type { Found, Kubectl } from './kubectl.ts';
-import { type NetworkView, readNetworkView, readSubnetView, type SubnetView } from './objects.ts';
+import { readSubnetView, type SubnetView } from './objects.ts';
+import { type StoredNodeNetwork, readNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 
 /** As the chart labels it (deploy/chart/flatpod/templates/agent.yaml). */
 const AGENT = 'app.kubernetes.io/name=flatpod,app.kubernetes.io/component=agent';
@@ -17,8 +18,8 @@ export function readSubnets(kubectl: Kubectl): Promise<Found<SubnetView>> {
 }
 
 /** All NodeNetworks. @throws Failure as Kubectl.list() */
-export function readNetworks(kubectl: Kubectl): Promise<Found<NetworkView>> {
-  return kubectl.list(resources.nodeNetworks, readNetworkView);
+export function readNetworks(kubectl: Kubectl): Promise<Found<StoredNodeNetwork>> {
+  return kubectl.list(resources.nodeNetworks, readNodeNetwork);
 }
 
 /** IPClaims, of one namespace or all; none for who may not see them. @throws Failure kubectlMissing */
@@ -32,10 +33,11 @@ export async function readLease(kubectl: Kubectl): Promise<LeaseView | undefined
   return items.toSorted((a, b) => (b.renewed_ms ?? 0) - (a.renewed_ms ?? 0))[0];
 }
 
-/** The Pods of the agents, of one node or all. @throws Failure kubectlMissing */
-export async function readAgents(kubectl: Kubectl, node?: string): Promise<readonly PodView[]> {
+/** The Pods of the agents, of one node or all; undefined: the user may not see them. @throws Failure kubectlMissing */
+export async function readAgents(kubectl: Kubectl, node?: string): Promise<readonly PodView[] | undefined> {
   const selection = { labelSelector: AGENT, ...(node !== undefined && { fieldSelector: `spec.nodeName=${node}` }) };
-  return (await unlessForbidden(kubectl.list(resources.pods, readPodView, selection))).items;
+  const { items, unreadable } = await unlessForbidden(kubectl.list(resources.pods, readPodView, selection));
+  return items.length === 0 && unreadable.length > 0 ? undefined : items;
 }
 
 async function unlessForbidden<T>(found: Promise<Found<T>>): Promise<Found<T>> {

@@ -2,22 +2,31 @@
 import { type Output, styled, table } from '../table.ts';
 import { type ClusterReport, clusterReport } from './cluster-report.ts';
 import { openKubectl } from './kubectl.ts';
-import { readClaims, readLease, readNetworks, readSubnets } from './read.ts';
+import { readAgents, readClaims, readLease, readNetworks, readSubnets } from './read.ts';
 import type { CommonOptions } from './target.ts';
 import { ago, count, some } from './words.ts';
 
 /** Prints the report; 1 when Pods wait for addresses that cannot come, or nobody leads. */
 export async function showCluster(options: CommonOptions): Promise<number> {
   const kubectl = openKubectl(options);
-  const [subnets, networks, claims, lease] = await Promise.all([
+  const [subnets, networks, claims, lease, agents] = await Promise.all([
     readSubnets(kubectl),
     readNetworks(kubectl),
     readClaims(kubectl),
     readLease(kubectl),
+    readAgents(kubectl),
   ]);
   const now_ms = Date.now();
   const unreadable = [subnets, networks, claims].flatMap((found) => found.unreadable);
-  const report = clusterReport({ subnets: subnets.items, networks: networks.items, claims: claims.items, lease, unreadable, now_ms });
+  const report = clusterReport({
+    subnets: subnets.items,
+    networks: networks.items,
+    claims: claims.items,
+    lease,
+    agents,
+    unreadable,
+    now_ms,
+  });
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : clusterText(process.stdout, report, now_ms));
   return report.controller?.alive === true && report.pressure.every(({ level }) => level !== 'short') ? 0 : 1;
 }
@@ -39,8 +48,8 @@ export function clusterText(out: Output, report: ClusterReport, now_ms: number):
     ),
     table(
       out,
-      ['NODE', 'INSTANCE', 'NICS', ...numbers, 'AGENT WROTE', 'STOPPED'],
-      nodes.map((one) => nodeCells(out, one, now_ms)),
+      ['NODE', 'INSTANCE', 'NICS', ...numbers, 'AGENT', 'STOPPED'],
+      nodes.map((one) => nodeCells(out, one)),
     ),
     `${styled(out, 'bold', 'IPCLAIMS')}  ${claims.claims}, with ${count(held, 'address')}: ${claims.Bound} bound, ${claims.Reserved} reserved, ${claims.Moving} moving, ${claims.Releasing} releasing\n`,
     `${styled(out, 'bold', 'PRESSURE')}\n${pressure.map(({ level, text }) => `${styled(out, colours[level], level.padEnd(5))}  ${text}\n`).join('') || 'no node holds any address yet\n'}`,
@@ -83,12 +92,12 @@ function subnetCells(out: Output, one: ClusterReport['subnets'][number]): string
   ];
 }
 
-function nodeCells(out: Output, one: ClusterReport['nodes'][number], now_ms: number): string[] {
+function nodeCells(out: Output, one: ClusterReport['nodes'][number]): string[] {
   const words = [
     ...(one.problem === '' ? [] : [styled(out, 'red', one.problem)]),
     ...(one.draining ? [styled(out, 'yellow', 'draining')] : []),
     ...one.stopped.map(({ subnet, text }) => styled(out, 'yellow', `${subnet}: ${text}`)),
   ];
-  const wrote = one.agentWrote_ms === null ? '-' : `${ago(one.agentWrote_ms, now_ms)} ago`;
-  return [one.name, one.instance || '-', String(one.nics), ...numberCells(one), wrote, words.join('; ') || '-'];
+  const agent = one.agent === '' ? '-' : styled(out, one.agent === 'ready' ? 'green' : 'red', one.agent);
+  return [one.name, one.instance || '-', String(one.nics), ...numberCells(one), agent, words.join('; ') || '-'];
 }

@@ -3,7 +3,7 @@ import { usableSize } from '../../ipam/usable.ts';
 import { cidrFamily } from '../../net/cidr.ts';
 import type { Growth } from '../../store/node-network.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
-import type { NetworkView } from './objects.ts';
+import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 
 /**
  * Addresses of the family that counts (IPv4, or IPv6 in a subnet without it). What Pods use is what the agent last wrote: while a node has addresses to
@@ -28,7 +28,7 @@ export interface Usage {
 }
 
 /** Of every PodSubnet that the node has something of, or asks for. `subnets`: those there are, for nodes that were told of none yet. */
-export function usageOf(network: NetworkView, subnets: readonly PodSubnet[]): Usage[] {
+export function usageOf(network: StoredNodeNetwork, subnets: readonly PodSubnet[]): Usage[] {
   const { name: node, spec, status } = network;
   const nics = status?.nics ?? [];
   const names = new Set(
@@ -67,7 +67,7 @@ export function usageOf(network: NetworkView, subnets: readonly PodSubnet[]): Us
 }
 
 /** The spec of the PodSubnet as the node was told of it, else as it is now. */
-function specOf(network: NetworkView, subnets: readonly PodSubnet[], name: string): PodSubnet['spec'] | undefined {
+function specOf(network: StoredNodeNetwork, subnets: readonly PodSubnet[], name: string): PodSubnet['spec'] | undefined {
   const told = network.status?.subnets?.find((one) => one.name === name)?.spec;
   return told ?? subnets.find(({ metadata }) => metadata.name === name)?.spec;
 }

@@ -6,7 +6,8 @@ import { matches } from '../../store/label-selector.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { candidatesFor, type PodAsking } from '../../store/subnet-order.ts';
 import type { EventView, LeaseView, NodeView, PodView } from './core.ts';
-import type { NetworkView, SubnetView } from './objects.ts';
+import type { SubnetView } from './objects.ts';
+import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { type Usage, usageOf } from './usage.ts';
 
 /** All that was read; what is undefined does not exist, or may not be read. */
@@ -16,7 +17,7 @@ export interface WhyFacts {
   /** The Pod's. */
   readonly node: NodeView | undefined;
   /** Of all nodes: for a Pod that is on none. */
-  readonly networks: readonly NetworkView[];
+  readonly networks: readonly StoredNodeNetwork[];
   readonly subnets: readonly SubnetView[];
   /** Of the Pod's namespace. */
   readonly claims: readonly StoredClaim[];
@@ -72,7 +73,7 @@ export function nameOfPod({ namespace, name }: PodView): string {
 }
 
 /** The NodeNetwork of the Pod's node. */
-export function networkOf({ pod, networks }: WhyFacts): NetworkView | undefined {
+export function networkOf({ pod, networks }: WhyFacts): StoredNodeNetwork | undefined {
   return networks.find(({ name }) => name === pod.node);
 }
 

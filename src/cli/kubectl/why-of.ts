@@ -58,7 +58,7 @@ function evidenceOf(facts: WhyFacts): string[] {
       : `Node ${node.name}: ${ready?.status === 'True' ? 'ready' : `not ready (${ready?.message || 'no word'})`}, providerID ${node.providerId ?? 'not set'}`,
     network === undefined
       ? `NodeNetwork ${pod.node}: not there`
-      : `NodeNetwork ${network.name}: agent wrote ${ago(network.agentWrote_ms, now_ms)} ago, controller ${ago(network.controllerWrote_ms, now_ms)} ago, instance ${network.instance ?? '-'}`,
+      : `NodeNetwork ${network.name}: agent has ${network.spec === undefined ? 'not spoken' : 'spoken'}, controller has ${network.status === undefined ? 'not answered' : 'answered'}, instance ${network.instance ?? '-'}`,
     `agent: ${sayAgent(facts.agent)}`,
     `controller: ${sayLeader(facts.lease, now_ms)}`,
     ...candidatesOnNode(facts).map(

@@ -4,7 +4,7 @@ import { resources } from '../../store/kubernetes/resources.ts';
 import { type Output, styled } from '../table.ts';
 import { type PodView, readEventView, readNodeView } from './core.ts';
 import { type Kubectl, openKubectl } from './kubectl.ts';
-import { readNetworkView } from './objects.ts';
+import { readNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { readAgents, readClaims, readLease, readNetworks, readSubnets } from './read.ts';
 import { findPod, type PodOptions } from './target.ts';
 import type { WhyFacts } from './why-facts.ts';
@@ -45,12 +45,12 @@ async function factsOf(kubectl: Kubectl, pod: PodView): Promise<WhyFacts> {
   ]);
   const now_ms = Date.now();
   const facts = { pod, namespace: itsNamespace, node: itsNode, networks, subnets: subnets.items, claims: claims.items, lease };
-  return { ...facts, events: told.items, agent: agents[0], now_ms };
+  return { ...facts, events: told.items, agent: agents?.[0], now_ms };
 }
 
 /** Of the Pod's node; of all when it has none. */
 async function networksOf(kubectl: Kubectl, node: string | undefined): Promise<WhyFacts['networks']> {
   if (node === undefined) return (await readNetworks(kubectl)).items;
-  const found = await kubectl.get({ ...resources.nodeNetworks, name: node }, readNetworkView);
+  const found = await kubectl.get({ ...resources.nodeNetworks, name: node }, readNodeNetwork);
   return found === undefined ? [] : [found];
 }

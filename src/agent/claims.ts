@@ -51,11 +51,6 @@ export function takenBy(status: NodeNetworkStatus, { addresses }: ClaimGranted):
   return nic === undefined ? undefined : { nic: nic.id, addresses };
 }
 
-/** Addresses of claims on this node. */
-export function claimedOn(status: NodeNetworkStatus | undefined): ReadonlySet<Ip> {
-  return new Set((status?.nics ?? []).flatMap(({ claimed = [] }) => claimed).map(firstOf));
-}
-
 /** Claimed addresses that are asked back and that nobody uses. */
 export function claimedReturned(status: NodeNetworkStatus | undefined, inUse: ReadonlySet<Ip>): Cidr[] {
   return (status?.nics ?? []).flatMap(({ claimed = [], reclaiming }) =>

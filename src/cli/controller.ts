@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { fenced } from '../cloud/limits/fenced.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
-import { clusterClaims } from '../controller/claims/claims.ts';
+import { ClusterClaims } from '../controller/claims/claims.ts';
 import { type Controller, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { type KubeApi, openApi } from '../kube/api.ts';
@@ -10,7 +10,7 @@ import { type Election, stand } from '../kube/election.ts';
 import { createLog, type Log } from '../log.ts';
 import { readControllerConfigFile } from '../store/config-file.ts';
 import type { ControllerConfig } from '../store/controller-config.ts';
-import { clusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
+import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
 import { clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
 import { asIsAllowed } from './cloud.ts';
 import { accessOf } from './kube-access.ts';
@@ -72,12 +72,12 @@ async function lead(
   await using begun = new AsyncDisposableStack();
   try {
     log.info(`leads, term ${term}`, { term });
-    const networks = clusterNodeNetworks(api, term, log);
+    const networks = new ClusterNodeNetworks(api, term, log);
     begun.defer(() => networks.stop());
     let subnetsChanged = (): void => undefined;
     let wake: Controller['wake'] = () => undefined;
     const life = { isAlive: (node: string) => networks.node(node)?.isReady === true, wake: (node: string) => wake(node) };
-    const claims = clusterClaims(api, life, log);
+    const claims = new ClusterClaims(api, life, log);
     begun.defer(() => claims.stop());
     const subnets = clusterSubnets(api, log, () => subnetsChanged());
     begun.defer(() => subnets.stop());

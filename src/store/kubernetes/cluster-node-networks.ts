@@ -10,7 +10,7 @@
 import type { InstanceId } from '../../cloud/cloud.ts';
 import { asFailure, failure, isFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
-import { watchObjects } from '../../kube/cache.ts';
+import { type Change, type ObjectCache, watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import type { NodeNetwork, NodeNetworkStatus, NodeNetworks } from '../node-network.ts';
 import { type ClusterNode, readNode } from './core-objects.ts';
@@ -21,130 +21,136 @@ import { readNodeNetwork, type StoredNodeNetwork } from './stored-node-network.t
 const nothing: NodeNetworkStatus = { vpcCidrs: [], nics: [], growth: [] };
 const AGAIN_ms = 5000;
 
-/** NodeNetworks, and the Nodes they are for. */
-export interface ClusterNodeNetworks extends NodeNetworks {
-  /** The Node of that name. */
-  node(name: string): ClusterNode | undefined;
+/** See the head of this file. */
+export class ClusterNodeNetworks implements NodeNetworks {
   /** Resolves when all objects there are have been read. */
   readonly synced: Promise<void>;
-  /** Follows nothing any more. */
-  stop(): void;
-}
-
-/** Starts following. `term`: that of this leader, see kube/election.ts. */
-export function clusterNodeNetworks(api: KubeApi, term: number, log: Log): ClusterNodeNetworks {
-  const listeners = new Set<(node: NodeNetwork) => void>();
+  readonly #api: KubeApi;
+  readonly #term: number;
+  readonly #log: Log;
+  readonly #listeners = new Set<(node: NodeNetwork) => void>();
+  readonly #stored: ObjectCache<StoredNodeNetwork>;
+  readonly #nodes: ObjectCache<ClusterNode>;
   /** Our last writes that the watch has not shown yet. */
-  const written = new Map<string, StoredNodeNetwork>();
-  const timers = new Set<NodeJS.Timeout>();
-  const stored = watchObjects(
-    api,
-    { at: resources.nodeNetworks, parse: readNodeNetwork },
-    {
-      log,
-      changed: (change) => {
-        if (change.kind === 'gone') ensure(change.key);
-        tell(change.key);
-      },
-    },
-  );
-  const nodes = watchObjects(
-    api,
-    { at: resources.nodes, parse: readNode },
-    {
-      log,
-      changed: (change) => {
-        if (change.kind === 'set' && change.before !== undefined && sameNode(change.before, change.object)) return;
-        ensure(change.key);
-        tell(change.key);
-      },
-    },
-  );
-  const synced = Promise.all([stored.synced, nodes.synced]).then(() => nodes.list().forEach(({ name }) => ensure(name)));
+  readonly #written = new Map<string, StoredNodeNetwork>();
+  readonly #timers = new Set<NodeJS.Timeout>();
 
-  function current(name: string): StoredNodeNetwork | undefined {
-    const [ours, watched] = [written.get(name), stored.get(name)];
+  /** Starts following. `term`: that of this leader, see kube/election.ts. */
+  constructor(api: KubeApi, term: number, log: Log) {
+    this.#api = api;
+    this.#term = term;
+    this.#log = log;
+    const stored = { at: resources.nodeNetworks, parse: readNodeNetwork };
+    this.#stored = watchObjects(api, stored, { log, changed: ({ kind, key }) => this.#changed(key, kind === 'gone') });
+    const nodes = { at: resources.nodes, parse: readNode };
+    this.#nodes = watchObjects(api, nodes, { log, changed: (change) => this.#nodeChanged(change) });
+    this.synced = Promise.all([this.#stored.synced, this.#nodes.synced]).then(() =>
+      this.#nodes.list().forEach(({ name }) => this.#ensure(name)),
+    );
+  }
+
+  get(name: string): Promise<NodeNetwork | undefined> {
+    return Promise.resolve(this.#get(name));
+  }
+
+  list(): Promise<NodeNetwork[]> {
+    return Promise.resolve(this.#stored.list().flatMap(({ name }) => everyOne(this.#current(name)) ?? []));
+  }
+
+  writeSpec(name: string): Promise<void> {
+    const path = 'the Kubernetes API, which takes its spec from the agent alone';
+    return Promise.reject(failure('nodeUnknown', { name, path }));
+  }
+
+  async writeStatus(name: string, status: NodeNetworkStatus): Promise<void> {
+    const [found, instance, own] = [this.#current(name), this.#instanceOf(name), this.#term];
+    if (found === undefined || instance === undefined) throw failure('nodeUnknown', { name, path: 'the Kubernetes API' });
+    const { term, uid, resourceVersion } = found;
+    if (term !== undefined && term > own) throw failure('overtaken', { object: `NodeNetwork ${name}`, term, own });
+    const unchanged =
+      term === undefined
+        ? { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion }
+        : { op: 'test', path: '/status/term', value: term };
+    const value = { ...status, instance, term: own };
+    const body = [{ op: 'test', path: '/metadata/uid', value: uid }, unchanged, { op: 'add', path: '/status', value }];
+    const at = { ...resources.nodeNetworks, name, subresource: 'status' };
+    this.#written.set(name, await this.#api.patch(at, { kind: 'json', body }, readNodeNetwork));
+  }
+
+  watch(changed: (node: NodeNetwork) => void): () => void {
+    this.#listeners.add(changed);
+    return () => void this.#listeners.delete(changed);
+  }
+
+  /** The Node of that name. */
+  node(name: string): ClusterNode | undefined {
+    return this.#nodes.get(name);
+  }
+
+  /** Follows nothing any more. */
+  stop(): void {
+    this.#stored.stop();
+    this.#nodes.stop();
+    this.#timers.forEach(clearTimeout);
+  }
+
+  #current(name: string): StoredNodeNetwork | undefined {
+    const [ours, watched] = [this.#written.get(name), this.#stored.get(name)];
     if (ours === undefined) return watched;
     // Resource versions of one resource may be compared as numbers (KEP-5504).
     if (watched?.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion)) return ours;
-    written.delete(name);
+    this.#written.delete(name);
     return watched;
   }
 
-  function get(name: string): NodeNetwork | undefined {
-    const [found, node] = [current(name), nodes.get(name)];
-    const instance = node === undefined ? undefined : instanceOf(node.providerId);
-    // Before the agent has spoken nobody knows what it remembers of the node's addresses.
-    if (found?.spec === undefined || instance === undefined) return undefined;
-    return composed(found, instance);
+  #instanceOf(name: string): InstanceId | undefined {
+    return instanceOf(this.#nodes.get(name)?.providerId);
   }
 
-  function tell(name: string): void {
-    const node = get(name);
-    if (node !== undefined) for (const listener of listeners) listener(node);
+  #get(name: string): NodeNetwork | undefined {
+    const [found, instance] = [this.#current(name), this.#instanceOf(name)];
+    // Before the agent has spoken nobody knows what it remembers of the node's addresses.
+    return found?.spec === undefined || instance === undefined ? undefined : composed(found, instance);
+  }
+
+  #changed(name: string, isGone: boolean): void {
+    if (isGone) this.#ensure(name);
+    const node = this.#get(name);
+    if (node !== undefined) for (const listener of this.#listeners) listener(node);
+  }
+
+  #nodeChanged(change: Change<ClusterNode>): void {
+    if (change.kind === 'set' && change.before !== undefined && sameNode(change.before, change.object)) return;
+    this.#changed(change.key, true);
   }
 
   /** Creates the object of a Node that has none. */
-  function ensure(name: string): void {
-    const node = nodes.get(name);
-    if (node === undefined || stored.get(name) !== undefined) return;
+  #ensure(name: string): void {
+    const node = this.#nodes.get(name);
+    if (node === undefined || this.#stored.get(name) !== undefined) return;
     if (instanceOf(node.providerId) === undefined) {
-      log.warn(`node ${name} gets no addresses: its spec.providerID is ${node.providerId ?? 'not set'}`, { node: name });
+      this.#log.warn(`node ${name} gets no addresses: its spec.providerID is ${node.providerId ?? 'not set'}`, { node: name });
       return;
     }
-    create(name).catch((error: unknown) => {
-      log.warn(`NodeNetwork ${name} could not be created: ${sentence(asFailure(error))}`, { node: name });
+    this.#create(name).catch((error: unknown) => {
+      this.#log.warn(`NodeNetwork ${name} could not be created: ${sentence(asFailure(error))}`, { node: name });
       const timer = setTimeout(() => {
-        timers.delete(timer);
-        ensure(name);
+        this.#timers.delete(timer);
+        this.#ensure(name);
       }, AGAIN_ms).unref();
-      timers.add(timer);
+      this.#timers.add(timer);
     });
   }
 
-  async function create(name: string): Promise<void> {
+  async #create(name: string): Promise<void> {
     const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata: { name } };
     try {
-      await api.create(resources.nodeNetworks, body, readNodeNetwork);
-      log.info(`created NodeNetwork ${name}`, { node: name });
+      await this.#api.create(resources.nodeNetworks, body, readNodeNetwork);
+      this.#log.info(`created NodeNetwork ${name}`, { node: name });
     } catch (error) {
       if (!isFailure(error, 'kubeAlreadyExists')) throw error;
     }
   }
-
-  return {
-    get: (name) => Promise.resolve(get(name)),
-    list: () => Promise.resolve(stored.list().flatMap(({ name }) => everyOne(current(name)) ?? [])),
-    writeSpec: (name) =>
-      Promise.reject(failure('nodeUnknown', { name, path: 'the Kubernetes API, which takes its spec from the agent alone' })),
-    async writeStatus(name, status) {
-      const [found, node] = [current(name), nodes.get(name)];
-      const instance = node === undefined ? undefined : instanceOf(node.providerId);
-      if (found === undefined || instance === undefined) throw failure('nodeUnknown', { name, path: 'the Kubernetes API' });
-      if (found.term !== undefined && found.term > term)
-        throw failure('overtaken', { object: `NodeNetwork ${name}`, term: found.term, own: term });
-      const body = [
-        { op: 'test', path: '/metadata/uid', value: found.uid },
-        found.term === undefined
-          ? { op: 'test', path: '/metadata/resourceVersion', value: found.resourceVersion }
-          : { op: 'test', path: '/status/term', value: found.term },
-        { op: 'add', path: '/status', value: { ...status, instance, term } },
-      ];
-      const at = { ...resources.nodeNetworks, name, subresource: 'status' };
-      written.set(name, await api.patch(at, { kind: 'json', body }, readNodeNetwork));
-    },
-    watch(changed) {
-      listeners.add(changed);
-      return () => void listeners.delete(changed);
-    },
-    node: (name) => nodes.get(name),
-    synced,
-    stop() {
-      stored.stop();
-      nodes.stop();
-      timers.forEach(clearTimeout);
-    },
-  };
 }
 
 function composed({ name, spec, status, instance: about }: StoredNodeNetwork, instance: InstanceId): NodeNetwork {

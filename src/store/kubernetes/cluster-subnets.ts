@@ -5,6 +5,7 @@ import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import { matches } from '../label-selector.ts';
 import { type PodSubnet, podSubnet } from '../pod-subnet.ts';
+import { tolerant } from '../tolerant.ts';
 import { resources } from './resources.ts';
 
 /** PodSubnets there are. */
@@ -43,8 +44,11 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: () => void): Clu
 
 const envelope = z.object({ apiVersion: z.unknown(), kind: z.unknown(), metadata: z.object({ name: z.unknown() }), spec: z.unknown() });
 
+/** Fields of a newer Flatpod are left out, not refused. */
+const tolerated = tolerant(podSubnet);
+
 /** @throws ZodError */
 function readPodSubnet(value: unknown): PodSubnet {
   const { apiVersion, kind, metadata, spec } = envelope.parse(value);
-  return podSubnet.parse({ apiVersion, kind, metadata, spec });
+  return tolerated.parse({ apiVersion, kind, metadata, spec });
 }

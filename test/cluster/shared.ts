@@ -11,14 +11,14 @@ after(async () => {
   started = undefined;
 });
 
-/** The cluster; tests leave it as they found it, in namespaces of their own. */
+/** The cluster; tests leave it as they found it, in namespaces of their own. In its VPC there is a machine `outside` of it, beyond its gateway a host `web`. */
 export function sharedCluster(): Promise<Cluster> {
   started ??= withFlatpod();
   return started;
 }
 
 async function withFlatpod(): Promise<Cluster> {
-  const cluster = await startCluster({ dns: true });
+  const cluster = await startCluster({ dns: true, vpc: { machines: { outside: { subnet: 'nodes' } }, internet: ['web'] } });
   try {
     await installFlatpod(cluster);
     return cluster;

@@ -152,6 +152,29 @@ const table: readonly (readonly [what: string, more: Partial<WhyFacts>, kind: Wh
     /the kernel refused it \(FP140\)/,
   ],
   [
+    'a claim that is served, on a node that can hold no more for others',
+    {
+      pod: pod({}, {}, asking),
+      networks: [
+        {
+          ...full,
+          ...network(
+            { ...full.spec, ...asked },
+            { growth: full.status?.growth, ...answered({ subnet: 'pods', addresses: ['10.20.0.16'] }) },
+          ),
+        },
+      ],
+    },
+    'on-its-way',
+    /nothing stands in its way/,
+  ],
+  [
+    'a node that is tainted for want of addresses',
+    { pod: unschedulable('0/1 nodes are available: 1 node(s) had untolerated taint {flatpod.dev/no-address: }.') },
+    'no-node-has-room',
+    /none that fits has an address left/,
+  ],
+  [
     'a namespace that no PodSubnet serves',
     {
       subnets: [subnet('b', { namespaces: ['bank'] })],

@@ -14,7 +14,7 @@ const KNOWN_BETTER = new Set([121, 124, 130, 241]);
 export function claimTrouble(facts: WhyFacts): Finding | undefined {
   const { pod, claims } = facts;
   const named = pod.annotations[CLAIM];
-  if (named === undefined && pod.annotations[IP] === undefined) return undefined;
+  if (!asksForItsOwn(facts)) return undefined;
   const network = networkOf(facts);
   const answer = network?.status?.claims?.find(({ uid }) => uid === pod.uid);
   if ((answer?.addresses.length ?? 0) > 0) return undefined;
@@ -36,6 +36,10 @@ export function claimTrouble(facts: WhyFacts): Finding | undefined {
     sentence: `${nameOfPod(pod)} waits for its own address (annotation ${named === undefined ? IP : CLAIM}): ${problem}`,
     remedy,
   };
+}
+
+function asksForItsOwn({ pod }: WhyFacts): boolean {
+  return pod.annotations[IP] !== undefined || pod.annotations[CLAIM] !== undefined;
 }
 
 /** No PodSubnet serves it, or only on other nodes. */
@@ -73,6 +77,8 @@ export function refused({ pod, events, now_ms }: WhyFacts): Finding | undefined 
 
 /** Every subnet it may use is used up on its node. */
 export function exhausted(facts: WhyFacts): Finding | undefined {
+  // A Pod with an address of its own takes none of the others'.
+  if (asksForItsOwn(facts)) return undefined;
   const candidates = candidatesOnNode(facts);
   const name = nameOfPod(facts.pod);
   const node = facts.pod.node ?? '';

@@ -39,7 +39,8 @@ function withAddress(facts: WhyFacts, name: string): Finding {
   };
 }
 
-const OUR_RESOURCE = /Insufficient flatpod\.dev\/\S+/;
+/** The extended resource, or a taint, that says that a node has no address left. */
+const NO_ROOM = /(Insufficient |taint.*)flatpod\.dev\//;
 const NOT_READY = /taint.*node\.kubernetes\.io\/(not-ready|network-unavailable)/;
 
 /** Pods without a node: nobody looks for an address before the scheduler has chosen one. */
@@ -55,7 +56,7 @@ export function unscheduled({ pod }: WhyFacts): Finding | undefined {
       remedy: 'whoever set the gates has to remove them',
     };
   }
-  if (OUR_RESOURCE.test(said)) {
+  if (NO_ROOM.test(said)) {
     return {
       kind: 'no-node-has-room',
       sentence: `${name} is on no node, because none that fits has an address left: ${said}`,

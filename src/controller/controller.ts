@@ -10,8 +10,11 @@ import type { Log } from '../log.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { type Claims, noClaims } from './claims/node-claims.ts';
+import { heldByStatus } from './cluster/counting.ts';
+import { type Holdings, holdings } from './cluster/holdings.ts';
 import { factsOf } from './facts.ts';
 import { blankMemory, type NodeMemory } from './memory.ts';
+import { notesOf } from './notes.ts';
 import { turns } from './queue.ts';
 import { pass } from './reconcile.ts';
 import { type Sightings, sweep } from './sweeper.ts';
@@ -28,6 +31,8 @@ export interface ControllerOptions {
   readonly tellSubnets?: boolean;
   /** IPClaims; none when absent. */
   readonly claims?: Claims;
+  /** Called when another number of addresses of that PodSubnet is held by all nodes. */
+  readonly heldChanged?: (subnet: string) => void;
   readonly cloud: Cloud;
   readonly log: Log;
   readonly clock?: Clock;
@@ -46,6 +51,10 @@ export interface Controller {
   wake(node: string): void;
   /** What `subnets` answers may be another now: every node gets a pass, spread over a second. */
   subnetsChanged(): Promise<void>;
+  /** What all nodes hold. */
+  readonly holdings: Pick<Holdings, 'total'>;
+  /** There is no such node any more, nor anything of it in the cloud. */
+  forget(node: string): void;
   /** One sweep now; see sweeper.ts. @throws Failure cloud*, store* */
   sweepOnce(how?: { readonly dryRun?: boolean }): Promise<CloudNic[]>;
   /** Lets passes that run come to their end and starts no more. */
@@ -56,6 +65,16 @@ export interface Controller {
 export async function startController(options: ControllerOptions): Promise<Controller> {
   const { networks, cloud, clock = systemClock, random = Math.random, passesAtOnce = 16 } = options;
   const timings = { ...usualTimings, ...options.timings };
+  const found = await networks.list();
+  const held = holdings(
+    found.map(({ name }) => name),
+    {
+      clock,
+      settle_ms: timings.settle_ms,
+      wake: (node) => queue.wake(node, timings.debounce_ms),
+      changed: options.heldChanged ?? (() => undefined),
+    },
+  );
   const world: World = {
     tellSubnets: false,
     claims: noClaims,
@@ -63,6 +82,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     clock,
     random,
     timings,
+    holdings: held,
     facts: factsOf(cloud, clock, timings.fullRead_ms),
   };
   const memories = new Map<string, NodeMemory>();
@@ -73,13 +93,17 @@ export async function startController(options: ControllerOptions): Promise<Contr
     memories.set(node, known);
     return known;
   };
-  const queue = turns(clock, passesAtOnce, async (node) => {
-    const due_ms = await passOrPause(world, memoryOf(node), node);
-    if (due_ms === undefined) memories.delete(node);
-    return due_ms;
+  const queue = turns(clock, passesAtOnce, {
+    async run(node) {
+      const due_ms = await passOrPause(world, memoryOf(node), node);
+      if (due_ms === undefined) memories.delete(node);
+      return due_ms;
+    },
+    deficit: (node) => memories.get(node)?.waiting ?? 0,
   });
   const unwatch = networks.watch(({ name, spec }) => {
     const memory = memoryOf(name);
+    memory.waiting = spec.demand.reduce((sum, { waiting }) => sum + waiting, 0);
     const unplugged = JSON.stringify(spec.unplugged ?? []);
     // A NIC that the node misses may have been pulled: the cloud is asked at once, not at the next full read.
     if (unplugged !== memory.unplugged) [memory.unplugged, memory.mustRead] = [unplugged, true];
@@ -88,7 +112,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const sweeping = everyNowAndThen(world, async () => {
     await sweep(world, seen, false);
   });
-  for (const { name } of await networks.list()) queue.wake(name, random() * Math.min(timings.debounce_ms, 1000));
+  for (const { name, status } of found) {
+    held.note(name, heldByStatus(status.nics, notesOf(status)?.intents ?? [], options.subnets(name)), false);
+    queue.wake(name, random() * Math.min(timings.debounce_ms, 1000));
+  }
   return {
     async passOnce(node) {
       memoryOf(node).mustRead = true;
@@ -97,6 +124,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
     wake: (node) => queue.wake(node, timings.debounce_ms),
     async subnetsChanged() {
       for (const { name } of await networks.list()) queue.wake(name, timings.debounce_ms + random() * 1000);
+    },
+    holdings: held,
+    forget(node) {
+      memories.delete(node);
+      held.forget(node);
     },
     sweepOnce: ({ dryRun = false } = {}) => sweep(world, seen, dryRun),
     async stop() {

@@ -12,7 +12,8 @@ import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
 import type { WantedAddress } from './claims/node-claims.ts';
-import { atCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
+import { worthOf } from './cluster/counting.ts';
+import { atCeiling, atClusterCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { freeSlots, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
@@ -44,6 +45,7 @@ export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom):
     actions: [],
     intents: [],
     left: Math.min(need.allowed, most),
+    clusterRoom: clusterRoom(pool),
     spares: spareNicsMissing(pool, config, situation),
   };
   assignClaimed(asked);
@@ -64,30 +66,45 @@ interface Asked {
   readonly intents: NicIntent[];
   /** Blocks still to be found a place for. */
   left: number;
+  /** Addresses that all nodes together may still get. */
+  clusterRoom: number;
   /** Empty NICs still to be attached. */
   spares: number;
   noV6?: boolean;
+  /** Something was left out for want of room in the cluster. */
+  noRoom?: boolean;
 }
 
 interface Need {
   /** Blocks the targets ask for. */
   readonly blocks: number;
-  /** Those of them that the ceiling allows. */
+  /** Those of them that the ceilings allow. */
   readonly allowed: number;
+  /** Those that the ceiling of the node alone would allow. */
+  readonly allowedHere: number;
   /** Addresses held, those asked back among them. */
   readonly heldInAll: number;
 }
 
-function needOf({ holding, config, counted, serving, leaving }: SubnetPool): Need {
+function needOf(pool: SubnetPool): Need {
+  const { holding, config, counted, serving, leaving } = pool;
   const reclaiming = [...serving, ...leaving].flatMap(({ grant }) => grant.reclaiming);
   const heldInAll = holding.held + heldAddresses(reclaiming, counted, config?.spec.exclude ?? [], holding.maximum);
   // What is asked back is still held: the ceiling counts it until it is gone.
-  const allowed = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
-  return { blocks: blocksToAdd({ ...holding, maximum: Number.MAX_SAFE_INTEGER }), allowed, heldInAll };
+  const here = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
+  const allowed = Math.min(here, Math.floor(clusterRoom(pool) / holding.unit));
+  return { blocks: blocksToAdd({ ...holding, maximum: Number.MAX_SAFE_INTEGER }), allowed, allowedHere: here, heldInAll };
 }
 
-function verdict({ pool, situation, left, noV6 }: Asked, need: Need): Stop | undefined {
+/** Never below zero; without a ceiling there is no end to it. */
+function clusterRoom({ ceiling }: SubnetPool): number {
+  if (ceiling === undefined) return Number.POSITIVE_INFINITY;
+  return ceiling.uncounted > 0 ? 0 : Math.max(0, ceiling.room);
+}
+
+function verdict({ pool, situation, left, noV6, noRoom }: Asked, need: Need): Stop | undefined {
   if (left > 0) return instanceFull(pool, situation, left);
+  if (pool.ceiling !== undefined && (noRoom === true || need.allowed < need.allowedHere)) return atClusterCeiling(pool, pool.ceiling);
   if (need.allowed < need.blocks) return atCeiling(pool, need.heldInAll);
   return noV6 === true ? noRoomForV6(situation) : undefined;
 }
@@ -104,7 +121,7 @@ function assignClaimed(asked: Asked): void {
     return;
   }
   // One call for each kind: an address that is refused must not hold up the others.
-  const [byValue, any] = [wanted.find(({ address }) => address !== undefined), wanted.filter(({ address }) => address === undefined)];
+  const [first, any] = [wanted.find(({ address }) => address !== undefined), wanted.filter(({ address }) => address === undefined)];
   const assign = (want: Wanted, claims: readonly WantedAddress[]): Action => ({
     do: 'assign',
     subnet: pool.name,
@@ -112,9 +129,13 @@ function assignClaimed(asked: Asked): void {
     want,
     claims,
   });
+  const byValue = asked.clusterRoom > 0 ? first : undefined;
+  asked.noRoom = wanted.length > asked.clusterRoom;
   if (byValue?.address !== undefined) asked.actions.push(assign({ these: [hostCidr(byValue.address)] }, [byValue]));
-  const some = any.slice(0, room(nic) - (byValue === undefined ? 0 : 1));
+  const some = any.slice(0, Math.min(room(nic), asked.clusterRoom) - (byValue === undefined ? 0 : 1));
   if (some.length > 0) asked.actions.push(assign({ addresses4: some.length }, some));
+  asked.clusterRoom -= some.length + (byValue === undefined ? 0 : 1);
+  asked.left = Math.min(asked.left, Math.max(0, Math.floor(asked.clusterRoom / pool.holding.unit)));
 }
 
 /** NICs being attached bring what they carry, and room for more. */
@@ -166,9 +187,10 @@ function openIntents(pool: SubnetPool, { intents, nics, now_ms, limits }: Situat
 
 /** Calls for NICs that were intended before and that nobody has seen yet. */
 function makeAgain(asked: Asked): void {
-  const { situation, pool } = asked;
+  const { situation, pool, config } = asked;
   for (const intent of openIntents(pool, situation)) {
-    if ((asked.left <= 0 && asked.spares <= 0) || asked.room() === undefined) {
+    const tooMuch = worthOf(intent.want, config) > asked.clusterRoom;
+    if ((asked.left <= 0 && asked.spares <= 0) || tooMuch || asked.room() === undefined) {
       // Perhaps it was made and no read shows it yet.
       if (situation.read_ms - intent.since_ms <= situation.limits.settle_ms) asked.intents.push(intent);
       continue;

@@ -1,7 +1,7 @@
 /** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
 import type { CloudInstance, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import type { SubnetPool } from './pools.ts';
+import type { ClusterCeiling, SubnetPool } from './pools.ts';
 import type { Situation, Stop } from './situation.ts';
 
 /** What forbids to ask for anything at all for this pool; undefined: nothing. `config` and `cloudSubnet` are what was found for it. */
@@ -32,6 +32,19 @@ export function atCeiling({ name, holding }: SubnetPool, held: number): Stop {
   return {
     stoppedBy: 'ceiling',
     text: `this node holds ${held} of at most ${holding.maximum} addresses of ${name} (perNode.maximum)${rest}`,
+  };
+}
+
+/** perCluster.maximum is reached, or the next block would pass it; or a controller that has just begun is still counting. */
+export function atClusterCeiling({ name, holding }: SubnetPool, { maximum, here, others, room, uncounted }: ClusterCeiling): Stop {
+  if (uncounted > 0) {
+    const text = `perCluster.maximum of ${name} is ${maximum}, and the controller has just begun: it counts what ${uncounted} more nodes hold first`;
+    return { stoppedBy: 'ceiling', text };
+  }
+  const rest = holding.unit > 1 && room > 0 ? `; another /28 of ${holding.unit} would be too many` : '';
+  return {
+    stoppedBy: 'ceiling',
+    text: `all nodes together hold ${others + here} of at most ${maximum} addresses of ${name}, ${here} of them on this node${rest}; raise perCluster.maximum of PodSubnet ${name}, or let Pods on other nodes end`,
   };
 }
 

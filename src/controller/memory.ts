@@ -37,6 +37,8 @@ export interface NodeMemory {
   missing: Missing;
   /** An answer was unclear: nothing is believed before everything was read again. */
   mustRead: boolean;
+  /** Pods of it that wait for an address, as it said last. */
+  waiting: number;
   /** The NICs the node last said it misses, as text. */
   unplugged: string;
   /** Looks in a row at NICs on their way in or out, and when the next is due. */
@@ -68,6 +70,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     writes: [],
     missing: new Map(),
     mustRead: true,
+    waiting: 0,
     unplugged: '[]',
     polls: 0,
     nextPoll_ms: 0,

@@ -4,6 +4,7 @@ import { heldAddresses, type Holding } from '../ipam/target.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Demand, GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { heldBy } from './cluster/counting.ts';
 import { fits } from './grants.ts';
 import type { Situation } from './situation.ts';
 
@@ -25,17 +26,33 @@ export interface SubnetPool {
   readonly leaving: readonly ServingNic[];
   readonly counted: 4 | 6;
   readonly holding: Holding;
+  /** How it stands with perCluster.maximum; undefined: there is none. */
+  readonly ceiling: ClusterCeiling | undefined;
+}
+
+/** The ceiling for all nodes together. */
+export interface ClusterCeiling {
+  readonly maximum: number;
+  /** On this node. */
+  readonly here: number;
+  /** On all other nodes, or on the way to them. */
+  readonly others: number;
+  /** Addresses that this node may still add. Below zero: the ceiling was lowered. */
+  readonly room: number;
+  /** Nodes that are not counted yet; nothing grows before they are. */
+  readonly uncounted: number;
 }
 
 /** All PodSubnets the node asks for or holds something of; those with the most waiting first. */
 export function poolsOf(situation: Situation, grants: readonly GrantedNic[]): SubnetPool[] {
   const held = grants.flatMap(({ subnet }) => subnet ?? []);
   const names = new Set([...situation.spec.demand.map(({ subnet }) => subnet), ...held]);
-  const pools = [...names].map((name) => poolOf(name, situation, grants));
+  const counts = heldBy(situation, grants);
+  const pools = [...names].map((name) => poolOf(name, situation, grants, counts.get(name) ?? 0));
   return pools.sort((a, b) => b.demand.waiting - a.demand.waiting || a.name.localeCompare(b.name));
 }
 
-function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[]): SubnetPool {
+function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[], here: number): SubnetPool {
   const { spec, subnets, nics, stuck } = situation;
   const config = subnets.find((subnet) => subnet.metadata.name === name);
   const demand = spec.demand.find(({ subnet }) => subnet === name) ?? { subnet: name, inUse: 0, cooling: 0, waiting: 0 };
@@ -54,18 +71,28 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   const usedElsewhere = [...stuck].filter(
     (block) => cidrFamily(block) === counted && all.some(({ grant }) => grant.reclaiming.includes(block)),
   );
+  const ceiling = ceilingOf(config, situation, here);
+  const keepsNone = spec.draining !== undefined || (ceiling !== undefined && ceiling.room < 0);
   const holding: Holding = {
     // What was asked back long ago and has not come is in use there, and takes nothing of the rest.
     inUse: Math.max(0, demand.inUse - usedElsewhere.length),
     cooling: demand.cooling,
     waiting: demand.waiting,
     held: heldAddresses(blocks, counted, exclude, perNode.maximum),
-    minimum: spec.draining !== undefined ? 0 : warm.minimum,
-    spare: spec.draining !== undefined ? 0 : warm.spare,
+    minimum: keepsNone ? 0 : warm.minimum,
+    spare: keepsNone ? 0 : warm.spare,
     maximum: perNode.maximum,
     unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
   };
-  return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding };
+  return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding, ceiling };
+}
+
+function ceilingOf(config: PodSubnet | undefined, { elsewhere }: Situation, here: number): ClusterCeiling | undefined {
+  const maximum = config?.spec.perCluster.maximum;
+  const seen = elsewhere.get(config?.metadata.name ?? '');
+  if (maximum === undefined || seen === undefined) return undefined;
+  const { others, unclear, uncounted } = seen;
+  return { maximum, here, others, uncounted, room: maximum - others - here - unclear };
 }
 
 /** It belongs to a claim: no pool counts it. */

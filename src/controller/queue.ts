@@ -1,11 +1,13 @@
 /**
- * Whose turn it is: at most one pass at a time for a node, at most so many at once in all, and whatever happens during a pass means one more.
+ * Whose turn it is: at most one pass at a time for a node, at most so many at once in all, the node with the largest deficit first, and whatever happens
+ * during a pass means one more.
  *
  * Invariants
  * - a wake-up is never lost, and never puts off an earlier one
  * - after `stop` nothing starts
  */
 import type { Clock } from '../cloud/clock.ts';
+import { line } from './line.ts';
 
 /** Passes to be made. */
 export interface Turns {
@@ -23,10 +25,18 @@ interface Turn {
   running: Promise<void> | undefined;
 }
 
-/** `run` answers with when the node is to be looked at again; undefined: never. It does not reject. */
-export function turns(clock: Clock, atOnce: number, run: (node: string) => Promise<number | undefined>): Turns {
+/** What is done in a turn. */
+export interface Work {
+  /** Answers with when the node is to be looked at again; undefined: never. It does not reject. */
+  readonly run: (node: string) => Promise<number | undefined>;
+  /** How many Pods of the node wait for an address now. */
+  readonly deficit: (node: string) => number;
+}
+
+/** `atOnce`: passes that may run at a time. */
+export function turns(clock: Clock, atOnce: number, { run, deficit }: Work): Turns {
   const nodes = new Map<string, Turn>();
-  const waiting: string[] = [];
+  const waiting = line();
   let running = 0;
   let stopped = false;
 
@@ -48,7 +58,7 @@ export function turns(clock: Clock, atOnce: number, run: (node: string) => Promi
   function start(node: string): void {
     if (stopped) return;
     if (running < atOnce) void begin(node);
-    else if (!waiting.includes(node)) waiting.push(node);
+    else waiting.put(node, deficit(node));
   }
 
   function begin(node: string): Promise<void> {
@@ -64,14 +74,18 @@ export function turns(clock: Clock, atOnce: number, run: (node: string) => Promi
       turn.due_ms = Number.POSITIVE_INFINITY;
       if (due_ms === Number.POSITIVE_INFINITY) nodes.delete(node);
       else wakeAt(node, due_ms);
-      const next = waiting.shift();
+      const next = waiting.next();
       if (next !== undefined) start(next);
     });
     return turn.running;
   }
 
   return {
-    wake: (node, delay_ms) => wakeAt(node, clock.now_ms() + delay_ms),
+    wake(node, delay_ms) {
+      // Its place in the line may be another now.
+      if (waiting.has(node)) waiting.put(node, deficit(node));
+      else wakeAt(node, clock.now_ms() + delay_ms);
+    },
     async now(node) {
       for (let pass = nodes.get(node)?.running; pass !== undefined; pass = nodes.get(node)?.running) await pass;
       if (!stopped) await begin(node);
@@ -79,7 +93,7 @@ export function turns(clock: Clock, atOnce: number, run: (node: string) => Promi
     async stop() {
       stopped = true;
       for (const turn of nodes.values()) turn.cancel?.();
-      waiting.length = 0;
+      while (waiting.size > 0) waiting.next();
       await Promise.all([...nodes.values()].flatMap((turn) => turn.running ?? []));
     },
   };

@@ -9,8 +9,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
 import type { WantedAddress } from './claims/node-claims.ts';
+import { heldBy, withComing, worthOf } from './cluster/counting.ts';
+import { decisionFor } from './decision.ts';
 import { heed, relieved } from './heed.ts';
 import { impossibleBlocks } from './grants.ts';
 import { look } from './look.ts';
@@ -42,6 +45,10 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     }
     const situation = situationOf(world, memory, node, picture);
     const plan = planFor(situation);
+    // In the same turn as the plan: no other pass can have counted on the same room.
+    const held = heldBy(situation, plan.nics);
+    world.holdings.note(name, withComing(held, situation, plan), true);
+    waitForRoom(world, situation, plan);
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
     doubt(world, memory, situation, plan);
     await tell(world, memory, node, picture, situation, plan);
@@ -64,9 +71,29 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
         world.claims.refused(action.claims, sentence(failed));
         memory.mustRead = true;
       } else heed(world, memory, name, failed, action);
+      if (action.do === 'assign' && decisionFor(failed).next === 'readBack')
+        world.holdings.noteUnclear(name, action.subnet, worthOf(action.want, situation.subnets.find(isNamed(action.subnet))));
     }
   }
   return world.clock.now_ms();
+}
+
+/** What is held elsewhere of the PodSubnets that have a ceiling for all nodes together. */
+function elsewhereFor({ subnets, holdings }: World, node: string): Situation['elsewhere'] {
+  const limited = subnets(node).filter(({ spec }) => spec.perCluster.maximum !== undefined);
+  return new Map(limited.map(({ metadata: { name } }) => [name, holdings.elsewhere(node, name)]));
+}
+
+/** Who was stopped by a ceiling for all nodes together is woken when there is room. */
+function waitForRoom({ holdings }: World, { node, elsewhere, spec }: Situation, { growth }: Plan): void {
+  for (const subnet of elsewhere.keys()) {
+    const isStopped = growth.some((one) => one.subnet === subnet && one.stoppedBy === 'ceiling');
+    holdings.waits(node, subnet, isStopped ? (spec.demand.find((one) => one.subnet === subnet)?.waiting ?? 0) : undefined);
+  }
+}
+
+function isNamed(name: string) {
+  return ({ metadata }: PodSubnet): boolean => metadata.name === name;
 }
 
 /** A refusal that is about the address a claim wants, and about nothing else. */
@@ -124,6 +151,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     shrinkStopped: memory.shrinkPause !== undefined,
     stopped: memory.pause?.stop,
     claims: world.claims.on(node),
+    elsewhere: elsewhereFor(world, node.name),
     now_ms,
     limits: { nicAge_ms: timings.nicAge_ms, settle_ms: timings.settle_ms },
   };

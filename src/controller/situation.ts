@@ -4,6 +4,7 @@ import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, Growth, NodeNetworkSpec } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { NodeClaims } from './claims/node-claims.ts';
+import type { Elsewhere } from './cluster/holdings.ts';
 import type { NicIntent } from './notes.ts';
 import type { Missing } from './vanished.ts';
 
@@ -41,6 +42,8 @@ export interface Situation {
   /** Set: no call at all is made now. */
   readonly stopped: Stop | undefined;
   readonly claims: NodeClaims;
+  /** What other nodes hold of PodSubnets that have a ceiling for all nodes together, by name. */
+  readonly elsewhere: ReadonlyMap<string, Elsewhere>;
   readonly now_ms: number;
   readonly limits: PlanLimits;
 }

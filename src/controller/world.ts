@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Claims } from './claims/node-claims.ts';
+import type { Holdings } from './cluster/holdings.ts';
 import type { ReadFacts } from './facts.ts';
 
 /** All in milliseconds. */
@@ -49,6 +50,8 @@ export interface World {
   readonly tellSubnets: boolean;
   /** IPClaims. */
   readonly claims: Claims;
+  /** What all nodes hold. */
+  readonly holdings: Holdings;
   readonly cloud: Cloud;
   readonly facts: ReadFacts;
   readonly log: Log;

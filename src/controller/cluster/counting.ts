@@ -1,0 +1,72 @@
+/** What one node holds of each PodSubnet, as the cluster's ceilings count it: more than its pools, since nothing that the cloud may still know is left out. */
+import type { Wanted } from '../../cloud/cloud.ts';
+import { heldAddresses } from '../../ipam/target.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { GrantedNic } from '../../store/node-network.ts';
+import type { PodSubnet } from '../../store/pod-subnet.ts';
+import type { Action } from '../action.ts';
+import type { NicIntent } from '../notes.ts';
+import type { Situation } from '../situation.ts';
+import { intentOf, isOurs, subnetOf } from '../tags.ts';
+
+/** Addresses by PodSubnet: on NICs that are granted or ours, wherever those are; what was granted and what the cloud has. */
+export function heldBy(situation: Situation, grants: readonly GrantedNic[]): Map<string, number> {
+  const { nics, cluster, node, foreign } = situation;
+  const blocks = new Map<string, Cidr[]>();
+  const add = (subnet: string | undefined, more: readonly Cidr[]): void => {
+    if (subnet !== undefined) blocks.set(subnet, [...(blocks.get(subnet) ?? []), ...more]);
+  };
+  for (const nic of nics) {
+    const grant = grants.find(({ id }) => id === nic.id);
+    const subnet = grant === undefined && isOurs(nic, cluster, node) ? subnetOf(nic) : grant?.subnet;
+    add(
+      subnet,
+      [...new Set([...nic.blocks, ...(grant?.blocks ?? [])])].filter((block) => !foreign.has(block)),
+    );
+  }
+  for (const grant of grants) if (!nics.some(({ id }) => id === grant.id)) add(grant.subnet, grant.blocks);
+  return new Map([...blocks].map(([subnet, all]) => [subnet, worth(all, configOf(subnet, situation))]));
+}
+
+/** The same from a status alone, for a controller that has not looked at the cloud yet. */
+export function heldByStatus(
+  grants: readonly GrantedNic[],
+  intents: readonly NicIntent[],
+  subnets: readonly PodSubnet[],
+): Map<string, number> {
+  const held = new Map<string, number>();
+  const find = (name: string): PodSubnet | undefined => subnets.find(({ metadata }) => metadata.name === name);
+  for (const { subnet, blocks } of grants)
+    if (subnet !== undefined) held.set(subnet, (held.get(subnet) ?? 0) + worth(blocks, find(subnet)));
+  for (const { subnet, want } of intents) held.set(subnet, (held.get(subnet) ?? 0) + worthOf(want, find(subnet)));
+  return held;
+}
+
+/** `held`, and what the actions of a plan and the NICs that nobody has seen yet may bring. */
+export function withComing(
+  held: ReadonlyMap<string, number>,
+  situation: Situation,
+  plan: { readonly actions: readonly Action[]; readonly intents: readonly NicIntent[] },
+): Map<string, number> {
+  const all = new Map(held);
+  const add = (subnet: string, want: Wanted): void =>
+    void all.set(subnet, (all.get(subnet) ?? 0) + worthOf(want, configOf(subnet, situation)));
+  for (const action of plan.actions) if (action.do === 'assign') add(action.subnet, action.want);
+  for (const { token, subnet, want } of plan.intents) if (!situation.nics.some((nic) => intentOf(nic) === token)) add(subnet, want);
+  return all;
+}
+
+/** The most addresses that such an order brings. */
+export function worthOf({ addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = [] }: Wanted, config: PodSubnet | undefined): number {
+  const counted6 = config !== undefined && !config.spec.families.includes(4);
+  return counted6 ? prefixes6 * config.spec.perNode.maximum : addresses4 + 16 * prefixes4 + these.length;
+}
+
+function worth(blocks: readonly Cidr[], config: PodSubnet | undefined): number {
+  const counted = config === undefined || config.spec.families.includes(4) ? 4 : 6;
+  return heldAddresses(blocks, counted, config?.spec.exclude ?? [], config?.spec.perNode.maximum ?? 0);
+}
+
+function configOf(name: string, { subnets }: Situation): PodSubnet | undefined {
+  return subnets.find(({ metadata }) => metadata.name === name);
+}

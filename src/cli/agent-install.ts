@@ -33,6 +33,10 @@ export function installWhenReady(
     json: false,
   });
   const ended = new AbortController();
+  const { agent } = what;
+  // Waiting for readiness may take an hour, and an agent that is told to end must not wait for it.
+  const patient =
+    agent === undefined ? what : { ...what, agent: { ...agent, notReady: () => (ended.signal.throwIfAborted(), agent.notReady()) } };
   const told = {
     step: ({ done, path, note }: { done: string; path: string; note: string }) => log.info(`${path}: ${done}`, { note }),
     waiting: (reason: string) => log.info(`the network configuration is written when the agent can serve: ${reason}`),
@@ -41,9 +45,10 @@ export function installWhenReady(
   const run = async (): Promise<void> => {
     while (!ended.signal.aborted) {
       try {
-        await install(what, told);
+        await install(patient, told);
         return;
       } catch (error) {
+        if (ended.signal.aborted) return;
         log.error(`installing failed, again in ${AGAIN_ms / 1000} s: ${sentence(asFailure(error))}`);
         await sleep(AGAIN_ms, undefined, { ref: false });
       }

@@ -55,7 +55,12 @@ export async function upgradeFlatpod(cluster: Cluster, values: Values = {}): Pro
 
 /** Makes PodSubnets those of the specs, by name. */
 export async function applySubnets(cluster: Cluster, specs: Readonly<Record<string, object>>): Promise<void> {
-  const objects = Object.entries(specs).map(([name, spec]) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec }));
+  const objects = Object.entries(specs).map(([name, spec]) => ({
+    apiVersion: 'flatpod.dev/v1alpha1',
+    kind: 'PodSubnet',
+    metadata: { name },
+    spec,
+  }));
   await cluster.apply(objects.map((one) => `---\n${JSON.stringify(one)}\n`).join(''));
 }
 

@@ -72,6 +72,7 @@ test('a cluster without a CNI plugin', async (t) => {
     await cluster.kubectl('wait', '--for=condition=Ready', 'pod/here', '--timeout=60s');
     assert.equal((await cluster.kubectl('exec', 'here', '--', 'hostname')).trim(), 'n2');
     await cluster.kubectl('delete', 'pod', 'here', '--wait');
+    await eventually('the dead are buried', async () => !/^Z/m.test(await cluster.node(1).output('ps', '-eo', 'stat')), 30);
     await eventually('the watch tells its whole life', () => seen[0] === 'ADDED here' && seen.at(-1) === 'DELETED here');
   });
 

@@ -19,8 +19,13 @@ export function makeCgroup(name: string): void {
 export async function removeCgroup(name: string): Promise<void> {
   for (const path of hierarchies().flatMap((root) => withinFirst(join(root, name)))) {
     // A cgroup is busy until the kernel has buried its last process.
-    await eventually(`the cgroup ${path} goes`, () => (removeFolder(path), true), 20);
+    await eventually(`the cgroup ${path} goes`, () => (removeFolder(path), true), 60);
   }
+}
+
+/** Names of those at the top of the hierarchies. */
+export function topCgroups(): string[] {
+  return [...new Set(hierarchies().flatMap((root) => readdirSync(root)))];
 }
 
 /** Under v1 one a controller, under v2 the only one. */

@@ -96,7 +96,7 @@ export function machine(plan: MachinePlan): Machine {
       await holder.end();
       holder = undefined;
       // Their parents outside see them end.
-      await eventually(`the programs of ${plan.name} end`, () => [...daemons.values()].every(({ running }) => !running));
+      await eventually(`the programs of ${plan.name} end`, () => [...daemons.values()].every(({ running }) => !running), 60);
       await removeCgroup(cgroup);
     },
   };
@@ -166,7 +166,6 @@ function scriptOf({ name, dir, nameserver }: MachinePlan): string {
     'mount --make-rshared /',
     'echo on',
     // Whose parent ignores that signal is reaped by the kernel.
-    "trap '' CHLD",
-    'exec cat',
+    'exec env --ignore-signal=CHLD cat',
   ].join('\n');
 }

@@ -3,19 +3,21 @@
  * all files, so that they may share a cluster (shared.ts); shown as it goes, then one closing line.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { sweepDeadRuns } from './traces.ts';
+import { eventually } from '../life/lab.ts';
+import { clusterTraces, kernelSettings, sweepDeadRuns } from './traces.ts';
 
 const wanted = process.argv.slice(2);
 const all = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.e2e.ts'));
-// Whatever is chosen, nothing may be left behind by it.
-const chosen = all.filter((name) => wanted.length === 0 || name.startsWith('zz-') || wanted.some((part) => name.includes(part)));
-if (chosen.every((name) => name.startsWith('zz-'))) {
+const chosen = all.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+if (chosen.length === 0) {
   console.error(`no file of tests on a cluster matches ${wanted.join(' ')}`);
   process.exit(2);
 }
 await sweepDeadRuns();
+const before = kernelSettings();
 const options = [
   '--disable-warning=ExperimentalWarning',
   '--test',
@@ -36,9 +38,15 @@ run.stdout.on('data', (part: Buffer) => {
   line = lines.pop() ?? '';
   for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) counts.set(what, Number(number));
 });
-run.on('close', (code) => {
-  const count = (what: string): number => counts.get(what) ?? 0;
-  const failed = count('fail') + count('cancelled');
-  console.log(`flatpod e2e: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
-  process.exitCode = failed > 0 || count('pass') === 0 || code !== 0 ? 1 : 0;
-});
+await once(run, 'close');
+// Whatever became of the tests, the machine is as before. (A hook that fails is no failed test to the runner.)
+await eventually('nothing is left', () => clusterTraces(run.pid).length === 0).catch(() => undefined);
+const left = clusterTraces(run.pid);
+for (const one of left) console.error(`left on the machine: ${one}`);
+const changed = Object.entries(kernelSettings()).filter(([key, value]) => value !== before[key]);
+for (const [key, value] of changed) console.error(`changed on the machine: ${key} is ${value}, was ${before[key]}`);
+await sweepDeadRuns();
+const count = (what: string): number => counts.get(what) ?? 0;
+const failed = count('fail') + count('cancelled') + left.length + changed.length;
+console.log(`flatpod e2e: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
+process.exitCode = failed > 0 || count('pass') === 0 || run.exitCode !== 0 ? 1 : 0;

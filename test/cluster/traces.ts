@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deleteNetns } from '../../src/kernel/netns.ts';
-import { removeCgroup } from './cgroups.ts';
+import { removeCgroup, topCgroups } from './cgroups.ts';
 
 /** Settings of the whole kernel that kubelets would like to change. */
 const settings = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops', 'kernel/keys/root_maxkeys'];
@@ -11,10 +11,9 @@ const settings = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'ke
 /** Everything there is now that bears the process's name: namespaces, links, mounts, cgroups, folders, programs. */
 export function clusterTraces(pid = process.pid): string[] {
   const ours = new RegExp(`fpe(${pid}x|-${pid}-)`);
-  const cgroups = ['', ...members('/sys/fs/cgroup')].flatMap((name) => members(join('/sys/fs/cgroup', name)));
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
   return [
-    ...[...members('/run/netns'), ...members('/sys/class/net'), ...cgroups, ...members(tmpdir()), ...mounts].filter((one) =>
+    ...[...members('/run/netns'), ...members('/sys/class/net'), ...topCgroups(), ...members(tmpdir()), ...mounts].filter((one) =>
       ours.test(one),
     ),
     ...members('/proc').flatMap((name) => {
@@ -26,29 +25,19 @@ export function clusterTraces(pid = process.pid): string[] {
 
 /** Takes away what runs left that were killed: all machines of theirs died with them, but not their VPC, namespaces, cgroups and folders. */
 export async function sweepDeadRuns(): Promise<void> {
-  const namespaces = members('/run/netns').flatMap((name) => namesOf(/^(fpe(\d+)x\d+)-/.exec(name)));
-  const folders = members(tmpdir()).flatMap((name) => namesOf(/^(fpe-(\d+)-.*)$/.exec(name)));
   for (const pid of members('/proc').filter((name) => /^\d+$/.test(name))) {
-    const [, , owner] = /\bvpc --name (fpe(\d+)x\d+) /.exec(commandOf(pid)) ?? [];
-    if (owner !== undefined && isDead(owner)) process.kill(Number(pid), 'SIGKILL');
+    const [, owner] = /\bvpc --name fpe(\d+)x\d+ /.exec(commandOf(pid)) ?? [];
+    if (owner !== undefined && commandOf(owner) === '') process.kill(Number(pid), 'SIGKILL');
   }
-  for (const { name } of namespaces) {
-    for (const member of members('/run/netns').filter((one) => one.startsWith(`${name}-`))) {
-      deleteNetns(member);
-      await removeCgroup(`/${member}`);
-    }
-  }
-  for (const { name } of folders) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  for (const name of members('/run/netns').filter(isOfTheDead)) deleteNetns(name);
+  for (const name of topCgroups().filter(isOfTheDead)) await removeCgroup(`/${name}`);
+  for (const name of members(tmpdir()).filter(isOfTheDead)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }
 
-/** The first group of a match if the process named in the second one is dead. */
-function namesOf(match: RegExpExecArray | null): { readonly name: string }[] {
-  const [, name = '', pid = ''] = match ?? [];
-  return match !== null && isDead(pid) ? [{ name }] : [];
-}
-
-function isDead(pid: string): boolean {
-  return commandOf(pid) === '';
+/** Whether a name is of a cluster whose process is not there any more. */
+function isOfTheDead(name: string): boolean {
+  const [, pid] = /^fpe-?(\d+)(?:x\d+)?-/.exec(name) ?? [];
+  return pid !== undefined && commandOf(pid) === '';
 }
 
 /** The kernel's settings now, to compare with. */

@@ -54,6 +54,8 @@ export async function vpcUnderlay(name: string, dir: string, nodes: number, plan
   const remove = async (): Promise<void> => {
     server?.close();
     api[Symbol.dispose]();
+    // It may take its time to die, and nothing else may keep this process waiting for that.
+    program.process.ref();
     await program.stop('SIGKILL');
     cleanVpc(name);
   };

@@ -51,7 +51,7 @@ export async function startDaemon(plan: WorkerPlan, name: NodeDaemon): Promise<D
     case 'containerd': {
       const { daemon, shims } = programs.containerd2();
       const started = await machine.start(name, [daemon, '-c', `${config}/containerd.toml`], shims);
-      await eventually('containerd answers', () => runtimeVersion(machine.path(SOCKET)), 30);
+      await eventually('containerd answers', () => runtimeVersion(machine.path(SOCKET)), 60);
       return started;
     }
     case 'kubelet': {

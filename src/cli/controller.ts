@@ -1,8 +1,10 @@
 /** `flatpod controller`: one of several, of which one leads: it serves all nodes of the cluster; the others wait for their turn. */
 import { hostname } from 'node:os';
+import { systemClock } from '../cloud/clock.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
 import { ClusterClaims } from '../controller/claims/claims.ts';
+import { clusterAffairs } from '../controller/cluster/affairs.ts';
 import { type Controller, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { type KubeApi, openApi } from '../kube/api.ts';
@@ -40,7 +42,7 @@ export async function runController({ config: file }: ControllerArguments): Prom
   const election = stand(api, {
     namespace: config.namespace,
     lease: LEASE,
-    candidate: process.env['POD_NAME'] ?? hostname(),
+    candidate: candidate(),
     log,
     began(term) {
       leading = endTerm().then(() => lead(api, config, election, term, log));
@@ -61,6 +63,11 @@ export async function runController({ config: file }: ControllerArguments): Prom
   return 0;
 }
 
+/** Name of this replica. */
+function candidate(): string {
+  return process.env['POD_NAME'] ?? hostname();
+}
+
 /** Serves the cluster until disposed of. undefined: it could not begin, which is said; another turn will come. */
 async function lead(
   api: KubeApi,
@@ -74,12 +81,17 @@ async function lead(
     log.info(`leads, term ${term}`, { term });
     const networks = new ClusterNodeNetworks(api, term, log);
     begun.defer(() => networks.stop());
-    let subnetsChanged = (): void => undefined;
+    let subnetChanged = (_name: string): void => undefined;
+    let heldChanged = subnetChanged;
     let wake: Controller['wake'] = () => undefined;
-    const life = { isAlive: (node: string) => networks.node(node)?.isReady === true, wake: (node: string) => wake(node) };
+    const life = {
+      isAlive: (node: string) => networks.node(node)?.isReady === true,
+      isGone: (node: string) => networks.node(node) === undefined,
+      wake: (node: string) => wake(node),
+    };
     const claims = new ClusterClaims(api, life, log);
     begun.defer(() => claims.stop());
-    const subnets = clusterSubnets(api, log, () => subnetsChanged());
+    const subnets = clusterSubnets(api, log, (name) => subnetChanged(name));
     begun.defer(() => subnets.stop());
     await Promise.all([networks.synced, subnets.synced, claims.synced]);
     const driver = begun.use(vpcCloud({ endpoint: where.endpoint, deadline_ms: CLOUD_CALL_ms }));
@@ -95,13 +107,19 @@ async function lead(
       log,
       subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
       tellSubnets: true,
+      heldChanged: (name) => heldChanged(name),
     });
     begun.defer(() => controller.stop());
     wake = (node) => controller.wake(node);
-    subnetsChanged = () =>
+    const affairs = clusterAffairs({ api, instance: candidate(), networks, subnets, controller, cloud, clock: systemClock, log });
+    begun.defer(() => affairs.stop());
+    heldChanged = (name) => affairs.heldChanged(name);
+    subnetChanged = (name) => {
+      affairs.subnetChanged(name);
       void controller
         .subnetsChanged()
         .catch((error: unknown) => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`));
+    };
     return begun.move();
   } catch (error) {
     log.error(`cannot lead: ${sentence(asFailure(error))}`);

@@ -13,6 +13,8 @@ import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
 import type { WantedAddress } from './claims/node-claims.ts';
 import { heldBy, withComing, worthOf } from './cluster/counting.ts';
+import { withReady } from './cluster/conditions.ts';
+import { nodeStanding } from './cluster/node-standing.ts';
 import { decisionFor } from './decision.ts';
 import { heed, relieved } from './heed.ts';
 import { impossibleBlocks } from './grants.ts';
@@ -179,6 +181,7 @@ async function tell(
     nics: plan.nics,
     growth: plan.growth,
     ...(world.tellSubnets && { subnets: situation.subnets.map(({ metadata: { name }, spec: subnet }) => ({ name, spec: subnet })) }),
+    ...(world.tellSubnets && forPeople(world, node, situation, plan)),
     ...(situation.claims.answers.length > 0 && { claims: situation.claims.answers }),
     ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
     notes: { intents: plan.intents, foreign: [...situation.foreign] },
@@ -191,6 +194,15 @@ async function tell(
   }
   await publish(world, node, status);
   memory.refusedTokens.clear();
+}
+
+/** What is shown by kubectl, in a cluster. */
+function forPeople({ clock }: World, { spec, status }: NodeNetwork, situation: Situation, plan: Plan): Partial<NodeNetworkStatus> {
+  const held = heldBy(situation, plan.nics)
+    .values()
+    .reduce((sum, one) => sum + one, 0);
+  const standing = nodeStanding(spec, plan.growth, situation.subnets.length);
+  return { held, conditions: withReady(status.conditions ?? [], standing, clock.now_ms()) };
 }
 
 /** What was doubted stays so, until the agent no longer says it. */

@@ -11,6 +11,7 @@ import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { PodSubnet } from './pod-subnet.ts';
+import type { Condition } from './schema-parts.ts';
 
 /** What a node needs from one PodSubnet, in addresses of the subnet's first family. */
 export interface Demand {
@@ -113,6 +114,10 @@ export interface NodeNetworkStatus {
   readonly claims?: readonly ClaimGranted[];
   /** The leaving (spec.draining) for which nothing is under way in the cloud: what `nics` still holds is all there is. */
   readonly settled?: string;
+  /** In a cluster: addresses it holds, of all PodSubnets together. */
+  readonly held?: number;
+  /** In a cluster: whether it has addresses for its Pods. */
+  readonly conditions?: readonly Condition[];
   /** The controller's own memory, which nobody else reads (src/controller/notes.ts). */
   readonly notes?: unknown;
 }

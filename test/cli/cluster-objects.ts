@@ -127,7 +127,7 @@ export function claim(held: object, name = 'web-0'): StoredClaim {
 export function facts(more: Partial<WhyFacts> = {}): WhyFacts {
   return {
     pod: pod(),
-    namespace: { name: 'shop', labels: { team: 'web' }, annotations: {} },
+    namespace: { name: 'shop', uid: 'uid-of-it', labels: { team: 'web' }, annotations: {} },
     node: node(),
     networks: [network()],
     subnets: [subnet('pods', { default: true })],

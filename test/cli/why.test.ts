@@ -195,7 +195,7 @@ const table: readonly (readonly [what: string, more: Partial<WhyFacts>, kind: Wh
   ],
   [
     'a namespace annotated with a PodSubnet that is not there',
-    { namespace: { name: 'shop', labels: {}, annotations: { 'flatpod.dev/pod-subnet': 'gold' } } },
+    { namespace: { name: 'shop', uid: 'uid-of-it', labels: {}, annotations: { 'flatpod.dev/pod-subnet': 'gold' } } },
     'no-subnet',
     /asks for gold/,
   ],

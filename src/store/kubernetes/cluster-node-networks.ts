@@ -74,7 +74,13 @@ export class ClusterNodeNetworks implements NodeNetworks {
     const value = { ...status, instance, term: own };
     const body = [{ op: 'test', path: '/metadata/uid', value: uid }, unchanged, { op: 'add', path: '/status', value }];
     const at = { ...resources.nodeNetworks, name, subresource: 'status' };
-    this.#written.set(name, await this.#api.patch(at, { kind: 'json', body }, readNodeNetwork));
+    try {
+      this.#written.set(name, await this.#api.patch(at, { kind: 'json', body }, readNodeNetwork));
+    } catch (error) {
+      // A test that does not hold is called invalid: who wrote it meanwhile?
+      if (isFailure(error, 'kubeInvalid')) await this.#refuseLaterTerm(name);
+      throw error;
+    }
   }
 
   watch(changed: (node: NodeNetwork) => void): () => void {
@@ -85,6 +91,11 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** The Node of that name. */
   node(name: string): ClusterNode | undefined {
     return this.#nodes.get(name);
+  }
+
+  /** All Nodes. */
+  nodes(): ClusterNode[] {
+    return this.#nodes.list();
   }
 
   /** Follows nothing any more. */
@@ -101,6 +112,14 @@ export class ClusterNodeNetworks implements NodeNetworks {
     if (watched?.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion)) return ours;
     this.#written.delete(name);
     return watched;
+  }
+
+  async #refuseLaterTerm(name: string): Promise<void> {
+    const own = this.#term;
+    const now = await this.#api.find({ ...resources.nodeNetworks, name }, readNodeNetwork);
+    if (now === undefined) return;
+    this.#written.set(name, now);
+    if (now.term !== undefined && now.term > own) throw failure('overtaken', { object: `NodeNetwork ${name}`, term: now.term, own });
   }
 
   #instanceOf(name: string): InstanceId | undefined {

@@ -1,19 +1,31 @@
-/** The PodSubnets of a cluster, kept up to date. */
+/** The PodSubnets of a cluster, kept up to date, and the only way to change their status. */
 import * as z from 'zod';
+import { failure } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import { matches } from '../label-selector.ts';
-import { type PodSubnet, podSubnet } from '../pod-subnet.ts';
-import { tolerant } from '../tolerant.ts';
+import { type PodSubnet, podSubnet, type PodSubnetStatus, podSubnetStatus } from '../pod-subnet.ts';
 import { resources } from './resources.ts';
+
+/** One as it was read. */
+export interface StoredPodSubnet {
+  readonly subnet: PodSubnet;
+  readonly status: PodSubnetStatus;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+}
 
 /** PodSubnets there are. */
 export interface ClusterSubnets {
   /** All of them, by name. */
-  list(): PodSubnet[];
+  list(): StoredPodSubnet[];
+  get(name: string): StoredPodSubnet | undefined;
   /** Those that a node with these labels may use. */
   forNode(labels: Readonly<Record<string, string>>): PodSubnet[];
+  /** Replaces those fields of the status, over the version that `get` answers with. @throws Failure kubeConflict, kubeNotFound and the like */
+  writeStatus(name: string, fields: Partial<PodSubnetStatus>): Promise<void>;
   /** Resolves when all there are have been read. */
   readonly synced: Promise<void>;
   /** Follows nothing any more. */
@@ -21,7 +33,9 @@ export interface ClusterSubnets {
 }
 
 /** Starts following; `changed` is called after each change of a spec. */
-export function clusterSubnets(api: KubeApi, log: Log, changed: () => void): ClusterSubnets {
+export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) => void): ClusterSubnets {
+  /** Our last writes that the watch has not shown yet. */
+  const written = new Map<string, StoredPodSubnet>();
   const cache = watchObjects(
     api,
     { at: resources.podSubnets, parse: readPodSubnet },
@@ -29,26 +43,54 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: () => void): Clu
       log,
       changed(change) {
         const [before, after] = [change.before, change.kind === 'set' ? change.object : undefined];
-        if (JSON.stringify(before) !== JSON.stringify(after)) changed();
+        if (JSON.stringify(before?.subnet) !== JSON.stringify(after?.subnet)) changed(change.key);
       },
     },
   );
-  const list = (): PodSubnet[] => cache.list().toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name));
+  const get = (name: string): StoredPodSubnet | undefined => {
+    const [ours, watched] = [written.get(name), cache.get(name)];
+    // Resource versions of one resource may be compared as numbers (KEP-5504).
+    if (ours !== undefined && watched?.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion)) return ours;
+    written.delete(name);
+    return watched;
+  };
+  const list = (): StoredPodSubnet[] =>
+    cache
+      .list()
+      .flatMap(({ subnet }) => get(subnet.metadata.name) ?? [])
+      .toSorted((a, b) => a.subnet.metadata.name.localeCompare(b.subnet.metadata.name));
   return {
     list,
-    forNode: (labels) => list().filter(({ spec: { nodeSelector } }) => nodeSelector === undefined || matches(nodeSelector, labels)),
+    get,
+    forNode: (labels) => list().flatMap(({ subnet }) => (servesNode(subnet, labels) ? subnet : [])),
+    async writeStatus(name, fields) {
+      const found = get(name);
+      if (found === undefined) throw failure('kubeNotFound', { object: `podsubnets.flatpod.dev ${name}`, text: 'it is not followed' });
+      const { uid, resourceVersion } = found;
+      const body = { metadata: { uid, resourceVersion }, status: fields };
+      written.set(name, await api.patch({ ...resources.podSubnets, name, subresource: 'status' }, { kind: 'merge', body }, readPodSubnet));
+    },
     synced: cache.synced,
     stop: () => cache.stop(),
   };
 }
 
-const envelope = z.object({ apiVersion: z.unknown(), kind: z.unknown(), metadata: z.object({ name: z.unknown() }), spec: z.unknown() });
+/** Whether a node with these labels may use it. */
+export function servesNode({ spec: { nodeSelector } }: PodSubnet, labels: Readonly<Record<string, string>>): boolean {
+  return nodeSelector === undefined || matches(nodeSelector, labels);
+}
 
-/** Fields of a newer Flatpod are left out, not refused. */
-const tolerated = tolerant(podSubnet);
+const envelope = z.object({
+  apiVersion: z.unknown(),
+  kind: z.unknown(),
+  metadata: z.object({ name: z.unknown(), uid: z.string(), resourceVersion: z.string(), generation: z.int().default(0) }),
+  spec: z.unknown(),
+  status: podSubnetStatus.prefault({}),
+});
 
 /** @throws ZodError */
-function readPodSubnet(value: unknown): PodSubnet {
-  const { apiVersion, kind, metadata, spec } = envelope.parse(value);
-  return tolerated.parse({ apiVersion, kind, metadata, spec });
+function readPodSubnet(value: unknown): StoredPodSubnet {
+  const { apiVersion, kind, metadata, spec, status } = envelope.parse(value);
+  const { uid, resourceVersion, generation, name } = metadata;
+  return { subnet: podSubnet.parse({ apiVersion, kind, metadata: { name }, spec }), status, uid, resourceVersion, generation };
 }

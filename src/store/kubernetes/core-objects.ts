@@ -66,13 +66,14 @@ export const readPlacedPod = (value: unknown): PlacedPod => ({ ...pod.parse(valu
 /** A Namespace: what it says about its Pods' subnets. */
 export interface ClusterNamespace {
   readonly name: string;
+  readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
 const namespace = z
-  .object({ metadata: z.object({ name: z.string(), labels: texts, annotations: texts }) })
-  .transform(({ metadata: { name, labels, annotations } }): ClusterNamespace => ({ name, labels, annotations }));
+  .object({ metadata })
+  .transform(({ metadata: { name, uid, labels, annotations } }): ClusterNamespace => ({ name, uid, labels, annotations }));
 
 /** @throws ZodError */
 export const readNamespace = (value: unknown): ClusterNamespace => namespace.parse(value);

@@ -7,11 +7,14 @@ import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
+import { AUTO, subnetsNamed } from '../subnet-order.ts';
 import { type ClusterNamespace, type ClusterPod, readNamespace, readPod } from './core-objects.ts';
 import { resources } from './resources.ts';
 
 /** A namespace is read again when it is older than this and a Pod of it appears. */
 const NAMESPACE_AGE_ms = 10_000;
+/** One that waits for the controller to choose its PodSubnet is read again after this, as long as it has Pods here. */
+const CHOSEN_WITHIN_ms = 1000;
 /** Namespaces kept in memory. */
 const NAMESPACES = 10_000;
 /** The kubelet hears of a Pod by a watch of its own, and may be faster. */
@@ -65,9 +68,23 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
       const read = await api.get({ ...resources.namespaces, name }, readNamespace, { deadline_ms: 2000 });
       if (namespaces.size >= NAMESPACES) namespaces.clear();
       namespaces.set(name, { read, at_ms });
+      if (isUndecided(read)) lookAgain(name);
     } catch (error) {
       log.warn(`namespace ${name} could not be read: ${sentence(asFailure(error))}`, { namespace: name });
     }
+  }
+
+  const again = new Map<string, NodeJS.Timeout>();
+  function lookAgain(name: string): void {
+    clearTimeout(again.get(name));
+    const timer = setTimeout(() => {
+      again.delete(name);
+      if (!cache.list().some(({ namespace }) => namespace === name)) return;
+      void readAnew(name).then(() => {
+        if (!isUndecided(namespaces.get(name)?.read)) changed();
+      });
+    }, CHOSEN_WITHIN_ms);
+    again.set(name, timer.unref());
   }
 
   const factsOf = (pod: ClusterPod): PodFacts => ({ pod, namespace: namespaces.get(pod.namespace)?.read });
@@ -88,8 +105,21 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
       }
       if (pod === undefined) return undefined;
       if (!namespaces.has(namespace) && cache.stale_ms() === 0) await readNamespaceOf(pod);
+      // The controller is about to choose: that takes it a moment.
+      while (isUndecided(namespaces.get(namespace)?.read) && performance.now() < end && cache.stale_ms() === 0) {
+        await sleep(10 * POLL_ms);
+        await readAnew(namespace);
+      }
       return factsOf(pod);
     },
-    stop: () => cache.stop(),
+    stop() {
+      cache.stop();
+      for (const timer of again.values()) clearTimeout(timer);
+    },
   };
+}
+
+/** Its annotation says `auto` still. */
+function isUndecided(namespace: ClusterNamespace | undefined): boolean {
+  return subnetsNamed(namespace?.annotations)?.includes(AUTO) === true;
 }

@@ -11,5 +11,6 @@ export const resources = {
   ipClaims: { ...flatpod, resource: 'ipclaims' },
   nodes: { ...core, resource: 'nodes' },
   pods: { ...core, resource: 'pods' },
+  events: { group: 'events.k8s.io', version: 'v1', resource: 'events' },
   namespaces: { ...core, resource: 'namespaces' },
 } as const satisfies Record<string, Collection>;

@@ -1,0 +1,73 @@
+/** What the controller that leads does for the cluster as a whole, beside serving its nodes. */
+import type { Clock } from '../../cloud/clock.ts';
+import type { Cloud } from '../../cloud/cloud.ts';
+import type { KubeApi } from '../../kube/api.ts';
+import type { Log } from '../../log.ts';
+import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
+import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
+import type { Controller } from '../controller.ts';
+import { factsOf } from '../facts.ts';
+import { assigner } from './assigner.ts';
+import { openEvents } from './events.ts';
+import { subnetStatuses } from './subnet-status.ts';
+
+/** What it works with. */
+export interface Surroundings {
+  readonly api: KubeApi;
+  /** Name of this replica, for events. */
+  readonly instance: string;
+  readonly networks: ClusterNodeNetworks;
+  readonly subnets: ClusterSubnets;
+  readonly controller: Pick<Controller, 'holdings' | 'forget'>;
+  readonly cloud: Cloud;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** It at work. */
+export interface Affairs {
+  /** The spec of that PodSubnet is another now. */
+  subnetChanged(name: string): void;
+  /** Another number of its addresses is held. */
+  heldChanged(name: string): void;
+  stop(): Promise<void>;
+}
+
+/** How old the cloud's word about its subnets may be in a status. */
+const FACTS_AGE_ms = 4000;
+/** Everything is looked at again after that. */
+const ALL_EVERY_ms = 60_000;
+
+/** Starts all of it. */
+export function clusterAffairs(around: Surroundings): Affairs {
+  const { api, networks, subnets, controller, cloud, clock, log } = around;
+  const events = openEvents(api, around.instance, clock, log);
+  const assigning = assigner({ api, subnets, nodes: () => networks.list(), events, clock, log });
+  const statuses = subnetStatuses({
+    subnets,
+    facts: factsOf(cloud, clock, FACTS_AGE_ms),
+    nodes: () => networks.nodes(),
+    held: (subnet) => controller.holdings.total(subnet),
+    wrote: () => assigning.subnetsChanged(),
+    clock,
+    log,
+  });
+  let cancel = (): void => undefined;
+  const lookAtAll = (): void => {
+    for (const { subnet } of subnets.list()) statuses.ask(subnet.metadata.name);
+    cancel = clock.after(ALL_EVERY_ms, lookAtAll);
+  };
+  lookAtAll();
+  return {
+    subnetChanged(name) {
+      statuses.ask(name);
+      assigning.subnetsChanged();
+    },
+    heldChanged: (name) => statuses.ask(name),
+    async stop() {
+      cancel();
+      events.stop();
+      await Promise.all([assigning.stop(), statuses.stop()]);
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/** Namespaces, manifests and waits that tests of Pods' lives share. */
+import type { TestContext } from 'node:test';
+import { eventually } from '../life/lab.ts';
+import { nameOf, type PodObject } from './checker-views.ts';
+import type { Cluster } from './cluster.ts';
+import { images } from './images.ts';
+
+/** Makes a namespace, which goes after the test with everything in it. */
+export async function namespaceFor(t: TestContext, cluster: Cluster, name: string): Promise<void> {
+  await cluster.kubectl('create', 'namespace', name);
+  t.after(() => cluster.tryKubectl(['delete', 'namespace', name, '--wait=true', '--timeout=120s'], { limit_s: 130 }));
+  await eventually('its service account is there', () => cluster.kubectl('-n', name, 'get', 'serviceaccount', 'default'), 30);
+}
+
+/** Objects as one manifest, for apply(). */
+export function manifest(...objects: readonly object[]): string {
+  return objects.map((object) => `---\n${JSON.stringify(object)}\n`).join('');
+}
+
+/** spec of a Pod that answers HTTP on port 8080: /hostname, /clientip. What `more` gives comes on top. */
+export function webPod(more: object = {}, container: object = {}): object {
+  const probe = { httpGet: { path: '/hostname', port: 8080 }, periodSeconds: 1 };
+  const web = { name: 'web', image: images.agnhost, args: ['netexec', '--http-port=8080', '--udp-port=-1'], readinessProbe: probe };
+  return { terminationGracePeriodSeconds: 1, ...more, containers: [{ ...web, ...container }] };
+}
+
+/** spec of a Pod that does nothing but run the shell's words. */
+export function shellPod(script: string, more: object = {}): object {
+  return { terminationGracePeriodSeconds: 1, ...more, containers: [{ name: 'c', image: images.agnhost, command: ['sh', '-c', script] }] };
+}
+
+/** A Deployment, DaemonSet or StatefulSet whose Pods have the label `app` with its name. */
+export function workload(
+  kind: 'Deployment' | 'DaemonSet' | 'StatefulSet',
+  namespace: string,
+  name: string,
+  pod: object,
+  more: object = {},
+): object {
+  const labels = { app: name };
+  const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod }, ...more };
+  return { apiVersion: 'apps/v1', kind, metadata: { namespace, name }, spec };
+}
+
+/** A Job. */
+export function job(namespace: string, name: string, pod: object, completions: number, parallelism: number): object {
+  const template = { metadata: { labels: { app: name } }, spec: { restartPolicy: 'Never', ...pod } };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { namespace, name },
+    spec: { completions, parallelism, backoffLimit: 20, template },
+  };
+}
+
+/** A Pod by itself, labelled like a workload of its name. */
+export function onePod(namespace: string, name: string, spec: object): object {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name, labels: { app: name } }, spec };
+}
+
+/** A Service of the Pods labelled so. */
+export function service(namespace: string, name: string, spec: object): object {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { namespace, name }, spec };
+}
+
+/** Pods of a namespace; with `app`, those labelled so. */
+export async function podsIn(cluster: Cluster, namespace: string, app?: string): Promise<PodObject[]> {
+  const pods = await cluster.admin.list<PodObject>(`/api/v1/namespaces/${namespace}/pods`);
+  return pods.filter(({ metadata }) => app === undefined || metadata.labels?.['app'] === app);
+}
+
+/** Waits until so many Pods of the app are ready, and no others of it are there. */
+export async function untilReady(cluster: Cluster, namespace: string, app: string, count: number, limit_s = 90): Promise<PodObject[]> {
+  return await eventually(
+    `${count} Pods of ${namespace}/${app} are ready`,
+    async () => {
+      const pods = await podsIn(cluster, namespace, app);
+      const others = pods.filter((pod) => !isReady(pod));
+      if (pods.length === count && others.length === 0) return pods;
+      throw new Error(`${pods.length} of ${count} Pods of ${app}, not ready: ${others.map(nameOf).join(' ')}`);
+    },
+    limit_s,
+  );
+}
+
+function isReady({ status, metadata }: PodObject): boolean {
+  return (
+    metadata.deletionTimestamp === undefined && (status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false)
+  );
+}
+
+/** Runs the shell's words in a Pod; what it said. @throws Error */
+export async function inPod(cluster: Cluster, namespace: string, pod: string, script: string): Promise<string> {
+  return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).trim();
+}

@@ -2,11 +2,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { install } from '../install/install.ts';
+import { uninstall } from '../install/uninstall.ts';
 import type { Log } from '../log.ts';
 import { type InstallArguments, installation } from './install.ts';
 
 /** What of `flatpod install` an agent is told. */
 export type AgentInstallArguments = Pick<InstallArguments, 'binDir' | 'confDir' | 'network' | 'chain' | 'cniVersion'>;
+
+/** An installation that goes on by itself. */
+export interface Installing {
+  /** Does nothing more; what is there stays. */
+  stop(): void;
+  /** Takes away what is there. @throws Failure installFile */
+  undo(): void;
+}
 
 const AGAIN_ms = 5_000;
 
@@ -18,7 +27,7 @@ export function installWhenReady(
   options: AgentInstallArguments,
   { socket, state, config, runtimeSocket }: Pick<InstallArguments, 'socket' | 'state' | 'config' | 'runtimeSocket'>,
   log: Log,
-): () => void {
+): Installing {
   const what = installation({
     binDir: options.binDir,
     confDir: options.confDir,
@@ -55,5 +64,11 @@ export function installWhenReady(
     }
   };
   void run();
-  return () => ended.abort();
+  return {
+    stop: () => ended.abort(),
+    undo() {
+      ended.abort();
+      uninstall({ binDir: options.binDir, confDir: options.confDir }, told.step);
+    },
+  };
 }

@@ -2,12 +2,13 @@
 import { hostname } from 'node:os';
 import { type AgentOptions, startAgent } from '../agent/start.ts';
 import { readPodInterface } from '../datapath/stored.ts';
-import { createLog } from '../log.ts';
+import { createLog, type Log } from '../log.ts';
 import { openAttachments } from '../store/attachments.ts';
 import { readConfigFile } from '../store/config-file.ts';
 import { nodeNetworksIn } from '../store/node-networks-sqlite.ts';
 import { modeOf } from '../store/node-mode.ts';
 import { lockState, openDatabase } from '../store/sqlite.ts';
+import type { Installing } from './agent-install.ts';
 import { untilSignal } from './signal.ts';
 import type { Around, Surroundings } from './surroundings.ts';
 
@@ -47,18 +48,29 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   }
   const agent = await startAgent({ state, socket, attachments, log, ...(cloud !== undefined && { cloud }) });
   running.defer(() => agent.stop());
+  let installing: Installing | undefined;
   if (options.install) {
     const { runtimeSocket } = read?.config.spec ?? {};
     const where = { socket, state, config: file ?? '/etc/flatpod/node.yaml', ...(runtimeSocket !== undefined && { runtimeSocket }) };
-    running.defer((await import('./agent-install.ts')).installWhenReady(options, where, log));
+    installing = (await import('./agent-install.ts')).installWhenReady(options, where, log);
+    running.defer(() => installing?.stop());
   }
   // By default it would end us, and no service manager takes that for a failure.
   const stay = (): void => log.warn('SIGHUP changes nothing: the configuration is read at the start; restart the agent for another one');
   process.on('SIGHUP', stay);
   running.defer(() => void process.off('SIGHUP', stay));
-  await Promise.race([untilSignal(), agent.drained]);
+  const told = untilSignal();
+  await Promise.race([told, agent.drained.then(() => left(installing, told, log))]);
   log.info('stopping; Pods keep their network');
   return 0;
+}
+
+/** Drained. Whoever installed itself runs in a Pod that would be started again: it stays, idle, and no Pod is sent to a node without its configuration. */
+async function left(installing: Installing | undefined, told: Promise<void>, log: Log): Promise<void> {
+  if (installing === undefined) return;
+  installing.undo();
+  log.info('everything is given back, and nothing is installed any more; waiting to be ended');
+  await told;
 }
 
 /** Each is loaded only where it is needed: an agent in a cluster does without the controller, a standalone one without Kubernetes. */

@@ -73,3 +73,18 @@ test('an agent that waits to install ends at once when it is told to, and refuse
   assert.equal(ended.status, 1);
   assert.match(ended.err, /--bin-dir/);
 });
+
+test('an agent that installed itself and is drained removes what it installed, and idles until it is ended: its Pod would be started again', async () => {
+  using at = folders('loopback');
+  await using lab = await testLab({ plan, agents: { n1: { subnet: 'a' } } });
+  const node = lab.node(0);
+  await node.stop();
+  await node.start({}, undefined, ['--install', ...at.args]);
+  await eventually('the list is there', () => existsSync(join(at.net, list)), 30);
+  await node.ask('drain');
+  await eventually('nothing of it is there', () => !existsSync(join(at.net, list)) && !existsSync(join(at.bin, 'flatpod')));
+  await eventually('it says that it idles', () => /everything is given back.*waiting to be ended/.test(node.log()));
+  assert.equal(node.agent.process.exitCode, null, 'it is still there');
+  await node.stop();
+  assert.equal(node.agent.process.signalCode, null, 'it ended by itself');
+});

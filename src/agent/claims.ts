@@ -4,7 +4,7 @@
  * Invariants
  * - no ordinary Pod gets one, and no pool counts one
  * - one that is asked back is given to nobody any more, and is said to be returned while no attachment has it
- * - nothing is kept here: what the controller says and what is attached decide
+ * - what was said to be returned stays so until it is granted no more, whatever is said meanwhile: the controller may be taking it away
  */
 import type { Ip } from '../net/address.ts';
 import { type Cidr, firstOf } from '../net/cidr.ts';
@@ -49,6 +49,16 @@ export function takenBy(status: NodeNetworkStatus, { addresses }: ClaimGranted):
     return addresses.every((ip) => usable.includes(ip));
   });
   return nic === undefined ? undefined : { nic: nic.id, addresses };
+}
+
+/** The status, with what was given back still a claim's and still asked back for as long as it is granted. */
+export function withLetGo(status: NodeNetworkStatus, letGo: ReadonlySet<Cidr>): NodeNetworkStatus {
+  const nics = status.nics.map((nic) => {
+    const gone = nic.blocks.filter((block) => letGo.has(block));
+    if (gone.length === 0) return nic;
+    return { ...nic, claimed: [...new Set([...(nic.claimed ?? []), ...gone])], reclaiming: [...new Set([...nic.reclaiming, ...gone])] };
+  });
+  return { ...status, nics };
 }
 
 /** Claimed addresses that are asked back and that nobody uses. */

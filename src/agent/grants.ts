@@ -28,7 +28,7 @@ import type {
   NodeSubnet,
 } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { claimedReturned } from './claims.ts';
+import { claimedReturned, withLetGo } from './claims.ts';
 import { formerSubnets } from './former-subnets.ts';
 import { pluggedIn } from './nics.ts';
 import { now_ms, type Pools } from './pools.ts';
@@ -76,7 +76,7 @@ export class Grants {
   nics: readonly NamedNic[] = [];
   /** The PodSubnets whose addresses the node may use. */
   subnets: readonly PodSubnet[];
-  /** The controller's last word; undefined until there was one. */
+  /** The controller's last word, less what it takes back of what was given back; undefined until there was one. */
   status: NodeNetworkStatus | undefined;
   /** What the kernel should hold for the node itself. */
   plan: Plan = [];
@@ -84,6 +84,10 @@ export class Grants {
   draining: string | undefined;
   readonly #options: GrantsOptions;
   readonly #ends: (() => void)[] = [];
+  /** The controller's very last word. */
+  #said: NodeNetworkStatus | undefined;
+  /** Addresses of claims that were said to be returned. */
+  #letGo: ReadonlySet<Cidr> = new Set();
   /** Why the last write failed, as it was logged. */
   #saidUnwritten = '';
   /** The spec as it was last written, and when. */
@@ -108,6 +112,7 @@ export class Grants {
     const look = setInterval(() => this.#guarded(() => this.#setUp()), LOOK_AT_NICS_ms);
     this.#ends.push(() => [refresh, look].forEach(clearInterval));
     const known = await store.get(name);
+    this.#letGo = new Set((known?.status.nics ?? []).flatMap(({ claimed = [] }) => claimed.filter((block) => known?.spec.returned.includes(block))));
     this.#chooseSubnets(known?.status);
     if (known !== undefined) this.#guarded(() => this.#take(known));
     this.demandChanged(true);
@@ -151,9 +156,10 @@ export class Grants {
   }
 
   #take(node: NodeNetwork): void {
-    if (node.name !== this.#options.name || isDeepStrictEqual(node.status, this.status)) return;
+    if (node.name !== this.#options.name || isDeepStrictEqual(node.status, this.#said)) return;
+    this.#said = node.status;
     this.#chooseSubnets(node.status);
-    this.status = node.status;
+    this.status = withLetGo(node.status, this.#letGo);
     this.#setUp();
   }
 
@@ -187,7 +193,9 @@ export class Grants {
     const { config, pools, store, name } = this.#options;
     const plugged = new Set(this.nics.map(({ nic }) => nic.id));
     const unplugged = (this.status?.nics ?? []).map(({ id }) => id).filter((id) => !plugged.has(id));
-    const returned = [...pools.giveBack(), ...claimedReturned(this.status, new Set(this.#options.leased()))];
+    const claimed = claimedReturned(this.status, new Set(this.#options.leased()));
+    this.#letGo = new Set(claimed);
+    const returned = [...new Set([...pools.giveBack(), ...claimed])];
     const claims = this.#options.pods?.claims(this.subnets) ?? [];
     const spec = specOf(config, this.#demand(), returned, { unplugged, claims, draining: this.draining });
     if (isDeepStrictEqual(spec, this.#written) || this.#mayWait(spec)) return;

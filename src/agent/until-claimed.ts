@@ -34,7 +34,7 @@ function whatIsGranted(
   const taken = takenBy(status, answer);
   const subnet = grants.subnets.find(({ metadata }) => metadata.name === answer.subnet);
   if (taken === undefined || subnet === undefined)
-    return { problem: answer.problem ?? `${answer.addresses.join(', ')} is on its way to this node` };
+    return { problem: answer.problem ?? `${answer.addresses.join(', ') || 'its address'} is on its way to this node` };
   const holder = attachments.list().find((attachment) => attachment.interface.addresses.some((ip) => taken.addresses.includes(ip)));
   if (holder === undefined) return { subnet, taken };
   return { problem: `container ${holder.container} on this node still has ${taken.addresses.join(', ')}` };

@@ -36,7 +36,13 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
   const cache = watchObjects(
     api,
     { at: resources.ipClaims, parse: readClaim },
-    { log, changed: ({ key, before }) => changed(key, before?.status.addresses ?? []) },
+    {
+      log,
+      changed: ({ kind, key, before }) => {
+        if (kind === 'gone' && written.get(key)?.uid === before.uid) written.delete(key);
+        changed(key, before?.status.addresses ?? []);
+      },
+    },
   );
 
   function get(key: string): StoredClaim | undefined {

@@ -4,28 +4,20 @@
  * Invariant: an address is assigned to a node only when it is on no other. It is asked back there first, by the handshake, and taken without the agent's word
  * only when that node is not alive and the Pod that had it is gone.
  */
+import { type Clock, systemClock } from '../../cloud/clock.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
-import { type Cidr, firstOf, hostCidr } from '../../net/cidr.ts';
+import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
-import type { ClaimGranted, NodeNetwork } from '../../store/node-network.ts';
+import type { NodeNetwork } from '../../store/node-network.ts';
 import { type ClaimBook, openBook } from './book.ts';
 import type { Claims, NodeClaims, WantedAddress } from './node-claims.ts';
 import { retire } from './retire.ts';
-import { heldBy, type Wish, Wishes } from './wishes.ts';
+import { type NodeLife, shareOf } from './share.ts';
+import { Wishes } from './wishes.ts';
 
 const RETIRE_EVERY_ms = 10_000;
-/** How long a node that is not alive may take to give an address back. */
-const PATIENCE_ms = 30_000;
-
-/** What is known of a node. */
-export interface NodeLife {
-  /** Its Node is there and Ready. */
-  isAlive(node: string): boolean;
-  /** Has it passed over: something about its claims is another now. */
-  wake(node: string): void;
-}
 
 /** The claims of the cluster, kept up to date. */
 export class ClusterClaims implements Claims {
@@ -35,18 +27,18 @@ export class ClusterClaims implements Claims {
   readonly #wishes: Wishes;
   readonly #life: NodeLife;
   readonly #log: Log;
-  readonly #retiring: NodeJS.Timeout;
+  readonly #clock: Clock;
+  #cancelRetiring: () => void;
+  #stopped = false;
 
-  constructor(api: KubeApi, life: NodeLife, log: Log) {
+  constructor(api: KubeApi, life: NodeLife, log: Log, clock: Clock = systemClock) {
     this.#life = life;
     this.#log = log;
+    this.#clock = clock;
     this.#book = openBook(api, log, (key, before) => this.#changed(key, before));
-    this.#wishes = new Wishes({ api, book: this.#book, wake: (node) => life.wake(node), log });
+    this.#wishes = new Wishes({ api, book: this.#book, life, log, clock });
     this.synced = this.#book.synced;
-    const what = { book: this.#book, api, log, isAsked: (uid: string) => this.#wishes.of(uid) !== undefined };
-    this.#retiring = setInterval(() => {
-      retire(what).catch((error: unknown) => log.warn(`IPClaims were not looked through: ${sentence(asFailure(error))}`));
-    }, RETIRE_EVERY_ms).unref();
+    this.#cancelRetiring = clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
   }
 
   async heed(node: NodeNetwork): Promise<void> {
@@ -54,19 +46,7 @@ export class ClusterClaims implements Claims {
   }
 
   on(node: NodeNetwork): NodeClaims {
-    const [here, away, forced] = [new Set<Cidr>(), new Set<Cidr>(), new Set<Cidr>()];
-    for (const held of this.#book.list().flatMap(({ status }) => status.addresses)) {
-      if (held.node !== node.name) continue;
-      const block = hostCidr(held.address);
-      const wantedAt = this.#wishes.of(held.podUid)?.node;
-      // What the agent has let go of goes its whole way: it may be asked for again from there.
-      const leaves = (wantedAt !== undefined && wantedAt !== node.name) || node.spec.returned.includes(block);
-      (leaves ? away : here).add(block);
-      if (leaves && !this.#life.isAlive(node.name) && Date.now() - Date.parse(held.since) > PATIENCE_ms) forced.add(block);
-    }
-    const own = (node.spec.claims ?? []).flatMap(({ uid }) => this.#wishes.of(uid) ?? []);
-    const wanted = own.flatMap((wish) => this.#wantedBy(wish) ?? []);
-    return { here, away, forced, wanted, answers: own.map((wish) => this.#answerTo(wish)) };
+    return shareOf(node, { book: this.#book, wishes: this.#wishes, life: this.#life, now_ms: this.#clock.now_ms() });
   }
 
   async assigned(node: string, wanted: readonly WantedAddress[], blocks: readonly Cidr[]): Promise<void> {
@@ -75,9 +55,16 @@ export class ClusterClaims implements Claims {
       const wish = this.#wishes.of(uid);
       if (wish?.claim === undefined || address === undefined) continue;
       const { namespace, pod } = wish.asked;
-      const fresh: HeldAddress = { address, subnet, node, pod, podUid: uid, phase: 'Bound', since: new Date().toISOString() };
-      await this.#book.update(wish.claim, (addresses) => [...addresses.filter((held) => held.address !== address), fresh]);
-      wish.wanted = undefined;
+      const since = new Date(this.#clock.now_ms()).toISOString();
+      const fresh: HeldAddress = { address, subnet, node, pod, podUid: uid, phase: 'Bound', since };
+      await this.#book.update(wish.claim, (addresses) => {
+        const known = addresses.find((held) => held.address === address);
+        if (known === undefined) return [...addresses, fresh];
+        // It is on that node, whosever it is by now.
+        const there: HeldAddress = known.podUid === uid ? fresh : { ...known, node };
+        return addresses.map((held) => (held === known ? there : held));
+      });
+      Object.assign(wish, { wanted: undefined, problem: undefined });
       this.#log.info(`${address} is Pod ${namespace}/${pod}'s, of IPClaim ${wish.claim}`, { node });
     }
   }
@@ -105,7 +92,9 @@ export class ClusterClaims implements Claims {
 
   /** Stops following. */
   stop(): void {
-    clearInterval(this.#retiring);
+    this.#stopped = true;
+    this.#cancelRetiring();
+    this.#wishes.stop();
     this.#book.stop();
   }
 
@@ -115,19 +104,13 @@ export class ClusterClaims implements Claims {
     this.#wishes.wakeFor(key);
   }
 
-  /** Its address is on no node: it is to be assigned to this one. */
-  #wantedBy(wish: Wish): WantedAddress | undefined {
-    if (performance.now() < wish.again_ms) return undefined;
-    const held = heldBy(this.#book.get(wish.claim ?? ''), wish.asked.uid);
-    if (held === undefined) return wish.wanted;
-    return held.node === undefined ? { uid: wish.asked.uid, subnet: held.subnet, address: held.address } : undefined;
-  }
-
-  #answerTo({ asked: { namespace, pod, uid }, node, claim, problem }: Wish): ClaimGranted {
-    const held = heldBy(this.#book.get(claim ?? ''), uid);
-    if (held?.node === node) return { namespace, pod, uid, subnet: held.subnet, addresses: [held.address] };
-    const waits = held?.node === undefined ? undefined : `${held.address} is on node ${held.node} still, which was asked to give it back`;
-    const text = problem ?? waits;
-    return { namespace, pod, uid, addresses: [], ...(text !== undefined && { problem: text }) };
+  #retire(api: KubeApi): void {
+    const isAsked = (uid: string): boolean => this.#life.isAlive(this.#wishes.of(uid)?.node ?? '');
+    const inTurn = (work: () => Promise<void>): Promise<void> => this.#wishes.inTurn(work);
+    retire({ book: this.#book, api, log: this.#log, isAsked, inTurn, now_ms: this.#clock.now_ms() })
+      .catch((error: unknown) => this.#log.warn(`IPClaims were not looked through: ${sentence(asFailure(error))}`))
+      .finally(() => {
+        if (!this.#stopped) this.#cancelRetiring = this.#clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
+      });
   }
 }

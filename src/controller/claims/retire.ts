@@ -3,7 +3,7 @@ import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
 import { readPlacedPod } from '../../store/kubernetes/core-objects.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
-import { claimKey, type HeldAddress, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimBook } from './book.ts';
 
 /** What it takes. */
@@ -11,37 +11,45 @@ export interface Retiring {
   readonly book: ClaimBook;
   readonly api: KubeApi;
   readonly log: Log;
-  /** Whether a node still asks for that Pod's addresses. */
+  /** Whether a node that is alive still asks for that Pod's addresses. */
   readonly isAsked: (uid: string) => boolean;
+  /** Does it while nobody chooses an address. */
+  readonly inTurn: (work: () => Promise<void>) => Promise<void>;
+  readonly now_ms: number;
 }
 
 /** Looks through all claims once. @throws Failure kube* */
-export async function retire({ book, api, log, isAsked }: Retiring): Promise<void> {
+export async function retire(retiring: Retiring): Promise<void> {
+  const { book, api, isAsked, inTurn, now_ms } = retiring;
   for (const claim of book.list()) {
-    for (const held of claim.status.addresses) {
-      if (held.podUid === undefined || isAsked(held.podUid) || held.pod === undefined) continue;
-      const pod = await api.find({ ...resources.pods, namespace: claim.namespace, name: held.pod }, readPlacedPod);
-      if (pod?.uid === held.podUid) continue;
-      await book.update(claimKey(claim), (addresses) => addresses.map((one) => (one.address === held.address ? withoutPod(one) : one)));
+    for (const { podUid, pod: name, address } of claim.status.addresses) {
+      if (podUid === undefined || name === undefined || isAsked(podUid)) continue;
+      const pod = await api.find({ ...resources.pods, namespace: claim.namespace, name }, readPlacedPod);
+      if (pod?.uid === podUid) continue;
+      // Another Pod may have it since.
+      const isStill = (held: HeldAddress): boolean => held.address === address && held.podUid === podUid;
+      await book.update(claimKey(claim), (addresses) =>
+        addresses.some(isStill) ? addresses.map((held) => (isStill(held) ? withoutPod(held, now_ms) : held)) : addresses,
+      );
     }
-    await reclaim(book, log, book.get(claimKey(claim)) ?? claim);
+    if (claim.spec.reclaim !== 'Retain') await inTurn(() => reclaim(claimKey(claim), retiring));
   }
 }
 
 /** No Pod has it any more; who had it last stays known. */
-function withoutPod({ podUid: _, ...held }: HeldAddress): HeldAddress {
-  return { ...held, phase: 'Reserved', since: new Date().toISOString() };
+function withoutPod({ podUid: _, ...held }: HeldAddress, now_ms: number): HeldAddress {
+  return { ...held, phase: 'Reserved', since: new Date(now_ms).toISOString() };
 }
 
-async function reclaim(book: ClaimBook, log: Log, claim: StoredClaim): Promise<void> {
+async function reclaim(key: string, { book, log, now_ms }: Retiring): Promise<void> {
+  const claim = book.get(key);
+  if (claim === undefined || claim.leaving) return;
   const { spec, status } = claim;
-  if (spec.reclaim === 'Retain' || claim.leaving) return;
   const keep_ms = spec.reclaim === 'TTL' ? (spec.ttl_s ?? 0) * 1000 : 0;
-  const over = status.addresses.filter(({ podUid, since }) => podUid === undefined && Date.now() - Date.parse(since) >= keep_ms);
+  const isOver = ({ podUid, since }: HeldAddress): boolean => podUid === undefined && now_ms - Date.parse(since) >= keep_ms;
+  const over = status.addresses.filter(isOver);
   if (over.length === 0) return;
-  log.info(
-    `${over.map(({ address }) => address).join(', ')} of IPClaim ${claimKey(claim)}: no Pod has it any more, reclaim is ${spec.reclaim}`,
-  );
+  log.info(`${over.map(({ address }) => address).join(', ')} of IPClaim ${key}: no Pod has it any more, reclaim is ${spec.reclaim}`);
   if (spec.pod !== undefined) await book.remove(claim);
-  else await book.update(claimKey(claim), (addresses) => addresses.filter((held) => !over.some(({ address }) => address === held.address)));
+  else await book.update(key, (addresses) => addresses.filter((held) => !isOver(held)));
 }

@@ -12,7 +12,7 @@ export class Unservable extends Error {}
 
 /** Which of the claim's addresses is to be the Pod's. */
 export type Choice =
-  | { readonly kind: 'held'; readonly address: Ip }
+  | { readonly kind: 'held'; readonly held: HeldAddress }
   /** One that the claim does not have yet; absent: any. */
   | { readonly kind: 'new'; readonly address: Ip | undefined };
 
@@ -51,7 +51,7 @@ export async function choose(
   const { spec, status } = claim;
   for (const held of status.addresses) {
     // Of a claim for one Pod by name, whoever had it before is gone: no two Pods have one name.
-    if (held.podUid === undefined || spec.pod !== undefined || (await gone(held))) return { kind: 'held', address: held.address };
+    if (held.podUid === undefined || spec.pod !== undefined || (await gone(held))) return { kind: 'held', held };
   }
   if (status.addresses.length + coming.length >= spec.count) {
     const holders = status.addresses.map(({ address, pod }) => `${address}: ${pod ?? 'nobody'}`).join(', ');

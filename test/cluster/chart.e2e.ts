@@ -115,20 +115,25 @@ async function upgrade(cluster: Cluster, t: TestContext): Promise<void> {
 
 async function uninstall(cluster: Cluster): Promise<void> {
   await cluster.kubectl('delete', 'pods', '--all', '-n', 'default', '--now');
-  await cluster.kubectl('delete', 'podsubnets', '--all');
   const machines = cluster.vpc.lab.machines.size;
   const interfaces = async (): Promise<number> => (await cluster.vpc.api.call<{ items: unknown[] }>('GET', '/v1/nics')).items.length;
-  await eventually('every instance has its first interface alone', async () => (await interfaces()) === machines, 60);
   for (const { metadata } of await pods(cluster, 'app.kubernetes.io/component=agent', 'kube-system'))
-    await cluster.kubectl('-n', 'kube-system', 'exec', metadata.name, '--', 'flatpod', 'uninstall');
+    await eventually(
+      'its Pods are gone, and it is drained',
+      () => cluster.kubectl('-n', 'kube-system', 'exec', metadata.name, '--', 'flatpod', 'drain'),
+      60,
+    );
+  assert.equal(await interfaces(), machines, 'every instance has its first interface alone');
   await helmIn(cluster, 'uninstall', 'flatpod', '--wait');
   for (const node of cluster.nodes) {
     assert.equal(await node.output('ls', '/etc/cni/net.d'), '');
     assert.doesNotMatch(await node.output('ls', '/opt/cni/bin'), /flatpod|veth-to-host/);
-    // Of Pods and interfaces nothing is left. (The agent's own table and rules stay until the node is started anew: docs/kubernetes.md.)
+    assert.doesNotMatch(await node.output('nft', 'list', 'tables'), /flatpod/);
+    assert.doesNotMatch(await node.output('ip', 'rule'), /^7\d\d:/m);
     assert.equal(await node.output('ip', 'route', 'show', 'table', 'all', 'proto', '114'), '');
     assert.doesNotMatch(await node.output('ip', '-br', 'link'), /^(fp|eth[1-9])/m);
   }
+  await cluster.kubectl('delete', 'podsubnets', '--all');
   assert.equal((await cluster.kubectl('get', 'crds', '-o', 'name')).split('\n').filter((name) => name.endsWith('.flatpod.dev')).length, 3);
 }
 

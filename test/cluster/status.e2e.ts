@@ -1,0 +1,68 @@
+/** What it costs that containerd asks every five seconds whether the network is ready (STATUS of the CNI specification): measured, not judged. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'node:test';
+import { processOn } from './faults-processes.ts';
+import type { ClusterNode } from './node.ts';
+import { sharedCluster } from './shared.ts';
+
+const MINUTE_s = 60;
+const CALLS = 200;
+/** Of times in /proc, on every Linux that Node.js knows (USER_HZ). */
+const TICKS_PER_s = 100;
+
+test('the cost of STATUS, as containerd asks for it in a minute, and of one by itself', async (t) => {
+  const cluster = await sharedCluster();
+  const node = cluster.node(0);
+  const agent = processOn(node, 'agent');
+  const containerd = node.machine.daemon('containerd').pid;
+
+  const before = { agent: cpuOf_ms(agent), plugins: childrenOf_ms(containerd) };
+  await sleep(MINUTE_s * 1000);
+  const minute = { agent: cpuOf_ms(agent) - before.agent, plugins: childrenOf_ms(containerd) - before.plugins };
+  t.diagnostic(
+    `in ${MINUTE_s} s: agent ${minute.agent.toFixed(1)} ms for everything it does, all plugins that containerd ran ${minute.plugins} ms`,
+  );
+
+  const idle = minute.agent / MINUTE_s;
+  const [start, begun] = [cpuOf_ms(agent), performance.now()];
+  const executable = await askMany(node);
+  const spent = cpuOf_ms(agent) - start - (idle * (performance.now() - begun)) / 1000;
+  t.diagnostic(`one STATUS: agent ${(spent / CALLS).toFixed(3)} ms, executable ${(executable / CALLS).toFixed(3)} ms of CPU time`);
+});
+
+/** Asks as containerd does; the CPU time of all calls' processes in milliseconds. */
+async function askMany(node: ClusterNode): Promise<number> {
+  const [file] = readdirSync(node.path('/etc/cni/net.d')).filter((name) => name.endsWith('.conflist'));
+  // Written by our own installer.
+  const list = JSON.parse(readFileSync(node.path(`/etc/cni/net.d/${file ?? ''}`), 'utf8')) as {
+    readonly name: string;
+    readonly cniVersion: string;
+    readonly plugins: readonly [object];
+  };
+  const stdin = JSON.stringify({ ...list.plugins[0], name: list.name, cniVersion: '1.1.0' });
+  // The second line of times is the children's: user and system time.
+  const script = `config=$(cat); for i in $(seq ${CALLS}); do /opt/cni/bin/flatpod <<<"$config" || exit 1; done; times`;
+  const env = { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin' };
+  const { status, stdout, stderr } = await node.run(['bash', '-c', script], { stdin, env });
+  assert.equal(status, 0, stdout + stderr);
+  const parts = [...stdout.matchAll(/(\d+)m([\d.]+)s/g)].slice(-2);
+  return parts.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60_000 + Number(seconds) * 1000, 0);
+}
+
+/** CPU time of all threads of a process (proc(5), schedstat: nanoseconds). */
+function cpuOf_ms(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const of = (thread: string): number => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+  return threads.reduce((sum, thread) => sum + of(thread), 0) / 1e6;
+}
+
+/** CPU time of the children that have ended (proc(5): cutime and cstime), in steps of 10 ms. */
+function childrenOf_ms(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  const [cutime, cstime] = [Number(fields[13]), Number(fields[14])];
+  return ((cutime + cstime) * 1000) / TICKS_PER_s;
+}

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { eventually } from '../life/lab.ts';
 import { type Checker, watchAddresses } from './checker.ts';
-import { addressesOf } from './checker-views.ts';
+import { addressesOf, nicsOf, reportOf } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
 import { inPod, job, manifest, namespaceFor, onePod, podsIn, service, shellPod, untilReady, webPod, workload } from './life-parts.ts';
 import { sharedCluster } from './shared.ts';
@@ -12,6 +12,23 @@ const NS = 'life';
 /** So many Pods are replaced in the rolling update. */
 const ROLLED = 8;
 const POD_CIDR = /^10\.20\.1(2[89]|[3-9]\d)\.\d+$/;
+
+test('the checker of the tests below notices an address that the VPC does not assign', async () => {
+  const cluster = await sharedCluster();
+  await using checker = watchAddresses(cluster);
+  const [pod] = (await Promise.all(cluster.nodes.map(reportOf))).flatMap(({ pods }) => pods);
+  const [block] = (pod?.addresses ?? []).map((address) => `${address}/32`);
+  const nic = (await nicsOf(cluster)).find(({ blocks }) => block !== undefined && blocks.includes(block));
+  assert.ok(nic, 'there is a Pod, whose address is assigned');
+  await cluster.vpc.api.call('POST', `/v1/nics/${nic.id}/unassign`, { blocks: [block] });
+  try {
+    const looked = checker.seen.looks;
+    await eventually('it has looked twice', () => checker.seen.looks > looked + 1, 30);
+    assert.throws(() => checker.check(), /not all assigned there in the VPC/);
+  } finally {
+    await cluster.vpc.api.call('POST', `/v1/nics/${nic.id}/assign`, { want: { these: [block] } });
+  }
+});
 
 test('all kinds of workloads live on Flatpod', async (t) => {
   const cluster = await sharedCluster();

@@ -112,7 +112,9 @@ export class Grants {
     const look = setInterval(() => this.#guarded(() => this.#setUp()), LOOK_AT_NICS_ms);
     this.#ends.push(() => [refresh, look].forEach(clearInterval));
     const known = await store.get(name);
-    this.#letGo = new Set((known?.status.nics ?? []).flatMap(({ claimed = [] }) => claimed.filter((block) => known?.spec.returned.includes(block))));
+    this.#letGo = new Set(
+      (known?.status.nics ?? []).flatMap(({ claimed = [] }) => claimed.filter((block) => known?.spec.returned.includes(block))),
+    );
     this.#chooseSubnets(known?.status);
     if (known !== undefined) this.#guarded(() => this.#take(known));
     this.demandChanged(true);

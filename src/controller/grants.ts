@@ -58,14 +58,17 @@ function withoutUndefined<T extends object>(facts: T): { [K in keyof T]?: NonNul
 }
 
 function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, situation: Situation): Cidr[] {
-  const { spec, foreign, missing } = situation;
+  const { spec, foreign, missing, claims } = situation;
   const old = before?.blocks ?? [];
   const impossible = impossibleBlocks(nic, situation);
   const there = nic.blocks.filter(
     (block) => !foreign.has(block) && (old.includes(block) || !(spec.returned.includes(block) || impossible.includes(block))),
   );
+  // What we asked back and took without the agent's word is gone when the cloud does not show it, as is what the agent gave back.
+  const isOver = (block: Cidr): boolean =>
+    before !== undefined && (isReturned(before, block, spec) || (claims.forced.has(block) && before.reclaiming.includes(block)));
   const notSurelyGone = (block: Cidr): boolean =>
-    before !== undefined && !isReturned(before, block, spec) && missing.get(blockKey(before, block))?.sure !== true;
+    before !== undefined && !isOver(block) && missing.get(blockKey(before, block))?.sure !== true;
   return [...there, ...old.filter((block) => !there.includes(block) && !nic.blocks.includes(block) && notSurelyGone(block))];
 }
 

@@ -1,0 +1,206 @@
+/** Pods with addresses of their own, made, moved and deleted on three nodes, while everything around them fails. What must hold is checked after each step. */
+import assert from 'node:assert/strict';
+import { failure } from '../../src/errors/failure.ts';
+import type { Ip } from '../../src/net/address.ts';
+import { hostCidr } from '../../src/net/cidr.ts';
+import { carries, type Fault } from '../cloud/memory-cloud.ts';
+import { type ClusterBench, clusterBench } from './cluster-bench.ts';
+
+const nodes = ['n1', 'n2', 'n3'] as const;
+const fixedPods = ['db-0', 'db-1', 'web-0', 'web-1'] as const;
+const rangePods = ['job-a', 'job-b', 'job-c'] as const;
+const plainPods = ['p-1', 'p-2', 'p-3', 'p-4'] as const;
+export const podNames = [...fixedPods, ...rangePods, ...plainPods];
+
+/** One thing that happens. */
+export type Step =
+  /** Made on that node; when it is there already, deleted. */
+  | { readonly do: 'pod'; readonly pod: (typeof podNames)[number]; readonly node: 0 | 1 | 2 }
+  /** Dies, or lives again. */
+  | { readonly do: 'node'; readonly node: 0 | 1 | 2 }
+  | { readonly do: 'leader' }
+  /** The cloud's next change meets this. */
+  | { readonly do: 'cloud'; readonly fault: 'loseRequest' | 'loseAnswer' | 'dieBefore' | 'dieAfter' | 'full' }
+  /** The next write of a claim or of a status meets this. */
+  | { readonly do: 'kube'; readonly fault: 'loseAnswer' | 'refuse' | 'conflict' }
+  /** Watches are late, or no more. */
+  | { readonly do: 'late' }
+  | { readonly do: 'stale' }
+  | { readonly do: 'pass'; readonly ms: number };
+
+/** Runs them, then lets everything come to rest. Rejects when something did not hold. */
+export async function simulate(steps: readonly Step[]): Promise<void> {
+  /** What each Pod with a fixed address got first. */
+  const firsts = new Map<string, Ip>();
+  await using b = clusterBench({
+    attached({ pod }, addresses) {
+      const [address] = addresses;
+      assert.ok(address);
+      const holder = claims(b).find((claim) => claim.addresses.some((held) => held.address === address));
+      const isPlain = (plainPods as readonly string[]).includes(pod.name);
+      if (isPlain) assert.equal(holder, undefined, `${pod.name} got ${address} of claim ${holder?.name}`);
+      if ((fixedPods as readonly string[]).includes(pod.name)) {
+        assert.equal(address, firsts.get(pod.name) ?? address, `${pod.name} got another address`);
+        firsts.set(pod.name, address);
+      }
+    },
+  });
+  b.addClaim('jobs', { podSelector: { matchLabels: { app: 'jobs' } }, count: 2, reclaim: 'TTL', ttl_s: 60 });
+  for (const node of nodes) b.addNode(node);
+  const faults = faultsOf(b);
+  await b.lead();
+  for (const step of steps) {
+    await take(b, step, faults);
+    if (faults.died) {
+      faults.died = false;
+      await b.lead();
+    }
+    await b.pass(step.do === 'pass' ? step.ms : 50);
+    check(b);
+  }
+  faults.clear();
+  for (const node of nodes) live(b, node);
+  await b.lead();
+  await b.pass(400_000);
+  check(b);
+  atRest(b);
+}
+
+interface Faults {
+  cloud: Fault;
+  kube: 'none' | 'loseAnswer' | 'refuse' | 'conflict';
+  died: boolean;
+  clear(): void;
+}
+
+function faultsOf(b: ClusterBench): Faults {
+  const faults: Faults = {
+    cloud: 'none',
+    kube: 'none',
+    died: false,
+    clear() {
+      Object.assign(faults, { cloud: 'none', kube: 'none' });
+      b.cloud.stale_ms = 0;
+      b.kube.catchUp();
+    },
+  };
+  b.cloud.fault = ({ changing }) => {
+    if (!changing) return 'none';
+    const { cloud } = faults;
+    faults.cloud = 'none';
+    faults.died ||= cloud === 'dieBefore' || cloud === 'dieAfter';
+    return cloud;
+  };
+  b.kube.fault = ({ verb, resource }) => {
+    if (verb === 'get' || verb === 'list' || verb === 'watch' || resource === 'pods') return 'none';
+    const { kube } = faults;
+    faults.kube = 'none';
+    if (kube === 'refuse') return failure('kubeUnreachable', { call: verb, server: 'memory', text: 'refused' });
+    if (kube === 'conflict' && resource === 'ipclaims') return failure('kubeConflict', { object: resource, text: 'somebody was quicker' });
+    return kube === 'loseAnswer' ? 'loseAnswer' : 'none';
+  };
+  return faults;
+}
+
+async function take(b: ClusterBench, step: Step, faults: Faults): Promise<void> {
+  switch (step.do) {
+    case 'pod': {
+      const isRange = (rangePods as readonly string[]).includes(step.pod);
+      const isPlain = (plainPods as readonly string[]).includes(step.pod);
+      const annotations = isRange ? { 'flatpod.dev/ip-claim': 'jobs' } : { 'flatpod.dev/ip': 'fixed' };
+      if (b.uidOf(step.pod) !== undefined) b.removePod(step.pod);
+      else b.addPod(step.pod, nodes[step.node], isPlain ? {} : annotations, isRange ? { app: 'jobs' } : {});
+      return;
+    }
+    case 'node': {
+      const node = nodes[step.node];
+      const agent = b.agents.get(node);
+      if (agent?.dead === true) live(b, node);
+      else if (agent !== undefined) {
+        agent.dead = true;
+        b.ready(node, false);
+      }
+      return;
+    }
+    case 'leader':
+      return b.lead();
+    case 'cloud':
+      faults.cloud =
+        step.fault === 'full' ? failure('cloudSubnetFull', { subnet: 'subnet-a', wanted: 'some', text: 'full for now' }) : step.fault;
+      return;
+    case 'kube':
+      faults.kube = step.fault;
+      return;
+    case 'late':
+      if (b.kube.late) b.kube.catchUp();
+      else b.kube.late = true;
+      return;
+    case 'stale':
+      b.cloud.stale_ms = b.cloud.stale_ms === 0 ? 3000 : 0;
+      return;
+    case 'pass':
+      return;
+    default:
+      return step satisfies never;
+  }
+}
+
+function live(b: ClusterBench, node: string): void {
+  b.ready(node, true);
+  b.agents.get(node)?.revive();
+}
+
+function claims(b: ClusterBench) {
+  return ['jobs', ...fixedPods].flatMap((name) => {
+    const claim = b.claim(name);
+    return claim === undefined ? [] : [{ name, addresses: claim.status.addresses }];
+  });
+}
+
+/** At every moment. */
+function check(b: ClusterBench): void {
+  const truth = b.cloud.truth();
+  const blocks = truth.flatMap((nic) => nic.blocks);
+  assert.equal(new Set(blocks).size, blocks.length, 'an address is on two NICs');
+  const owned = claims(b).flatMap(({ addresses }) => addresses.map(({ address }) => address));
+  assert.equal(new Set(owned).size, owned.length, 'two claims have one address');
+  const holders = new Map<Ip, string>();
+  for (const [node, { attached }] of b.agents) {
+    for (const [uid, { pod, addresses }] of attached) {
+      if (b.uidOf(pod) !== uid) continue;
+      for (const address of addresses) {
+        assert.equal(holders.get(address), undefined, `${address} is used by ${pod} and ${holders.get(address)}`);
+        holders.set(address, pod);
+        assert.ok(carries(truth, `i-${node}` as never, address), `${address} was taken away from ${pod} on ${node}`);
+      }
+    }
+  }
+}
+
+/** In the end: who asks is served, but for those a full range has no room for, who are told so; and nothing is kept that nobody has. */
+function atRest(b: ClusterBench): void {
+  for (const pod of [...fixedPods, ...plainPods])
+    if (b.uidOf(pod) !== undefined) assert.ok(b.addressOf(pod), `${pod} has no address: ${b.problemOf(pod)}`);
+  const jobs = rangePods.filter((pod) => b.uidOf(pod) !== undefined);
+  const served = jobs.filter((pod) => b.addressOf(pod) !== undefined);
+  assert.equal(served.length, Math.min(jobs.length, 2), jobs.map((pod) => `${pod}: ${b.problemOf(pod)}`).join('; '));
+  for (const pod of jobs)
+    if (!served.includes(pod)) assert.match(b.problemOf(pod) ?? '', /^all 2 addresses of IPClaim shop\/jobs have Pods/);
+  for (const node of nodes) {
+    for (const { claimed = [], reclaiming } of b.status(node).nics) {
+      const owned = claims(b).flatMap(({ addresses }) =>
+        addresses.filter((held) => held.node === node).map(({ address }) => hostCidr(address)),
+      );
+      assert.deepEqual(
+        claimed.filter((block) => !owned.includes(block)),
+        [],
+        `${node} keeps what no claim has there`,
+      );
+      assert.deepEqual(
+        reclaiming.filter((block) => claimed.includes(block)),
+        [],
+        `${node} is asked for what it is to keep`,
+      );
+    }
+  }
+}

@@ -1,0 +1,251 @@
+/** IPClaims and the nodes, with a controller, agents and the API in memory: who gets which address, and why not. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { failure } from '../../src/errors/failure.ts';
+import { clusterBench } from './cluster-bench.ts';
+
+const fixed = { 'flatpod.dev/ip': 'fixed' };
+const ofClaim = (name: string) => ({ 'flatpod.dev/ip-claim': name });
+
+test('a Pod with a fixed address has the same one on another node, after it left the first', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  b.addNode('n2');
+  await b.lead();
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(2000);
+  const address = b.addressOf('db-0');
+  assert.ok(address);
+  b.removePod('db-0');
+  await b.pass(500);
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(3000);
+  assert.equal(b.addressOf('db-0'), address);
+  assert.equal(b.claim('db-0')?.status.addresses[0]?.node, 'n2');
+});
+
+test('an address asked for by value is the Pod’s, and a second claim of it is refused with the name of the holder', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  b.addPod('db-0', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
+  await b.pass(2000);
+  assert.equal(b.addressOf('db-0'), '10.20.0.77');
+  b.addPod('db-1', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
+  await b.pass(2000);
+  assert.equal(b.addressOf('db-1'), undefined);
+  assert.equal(b.problemOf('db-1'), '10.20.0.77 belongs to IPClaim shop/db-0 already, for Pod shop/db-0 on n1');
+  b.kube.remove({ group: 'flatpod.dev', version: 'v1alpha1', resource: 'ipclaims', namespace: 'shop', name: 'db-0' });
+  b.removePod('db-0');
+  await b.pass(20_000);
+  assert.equal(b.addressOf('db-1'), '10.20.0.77', 'served as soon as it can be');
+});
+
+test('two claims that want one address at the same moment on two nodes: one gets it, the other is told who does', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  b.addNode('n2');
+  await b.lead();
+  b.addPod('a', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
+  b.addPod('b', 'n2', { 'flatpod.dev/ip': '10.20.0.77' });
+  await b.pass(3000);
+  const [winner, loser] = b.addressOf('a') === undefined ? ['b', 'a'] : ['a', 'b'];
+  assert.equal(b.addressOf(winner), '10.20.0.77');
+  assert.equal(b.addressOf(loser), undefined);
+  assert.match(b.problemOf(loser) ?? '', new RegExp(`10\\.20\\.0\\.77 .*shop/${winner}\\b`));
+});
+
+test('Pods of a range get one address each, whoever is too many is told who has them, and is served when one ends', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  b.addNode('n2');
+  b.addClaim('jobs', { podSelector: { matchLabels: { app: 'jobs' } }, count: 2, addresses: ['10.20.0.80', '10.20.0.81'] });
+  await b.lead();
+  // Two of them choose at the same moment on two nodes.
+  b.addPod('job-a', 'n1', ofClaim('jobs'), { app: 'jobs' });
+  b.addPod('job-b', 'n2', ofClaim('jobs'), { app: 'jobs' });
+  await b.pass(3000);
+  assert.deepEqual(new Set([b.addressOf('job-a'), b.addressOf('job-b')]), new Set(['10.20.0.80', '10.20.0.81']));
+  b.addPod('job-c', 'n2', ofClaim('jobs'), { app: 'jobs' });
+  await b.pass(3000);
+  assert.match(
+    b.problemOf('job-c') ?? '',
+    /^all 2 addresses of IPClaim shop\/jobs have Pods \(.*: job-[ab], .*: job-[ab]\); raise its spec\.count$/,
+  );
+  const free = b.addressOf('job-a');
+  b.removePod('job-a');
+  await b.pass(20_000);
+  assert.equal(b.addressOf('job-c'), free);
+});
+
+const wrong: readonly [why: string, annotations: Record<string, string>, said: RegExp][] = [
+  ['no address', { 'flatpod.dev/ip': 'yes' }, /^annotation flatpod\.dev\/ip says "yes": write fixed, or an address such as/],
+  ['an IPv6 address', { 'flatpod.dev/ip': '2001:db8::7' }, /asks for 2001:db8::7: only IPv4 addresses can be fixed$/],
+  ['two IPv4 addresses', { 'flatpod.dev/ip': '10.20.0.7,10.20.0.8' }, /^its annotations make no valid IPClaim: .*addresses/],
+  ['a reclaim nobody knows', { ...fixed, 'flatpod.dev/ip-reclaim': 'Keep' }, /says "Keep": write Retain, Delete or TTL=SECONDS$/],
+  ['a claim that is not there', ofClaim('none'), /^there is no IPClaim none in namespace shop/],
+  ['a claim for another Pod', ofClaim('other'), /^IPClaim shop\/other is for Pod somebody-else$/],
+  ['a claim for other labels', ofClaim('labels'), /^IPClaim shop\/labels is for Pods with other labels/],
+  ['a claim that is being deleted', ofClaim('leaving'), /^IPClaim shop\/leaving is being deleted$/],
+  ['a claim of a subnet that does not serve it', ofClaim('elsewhere'), /of PodSubnet far, which does not serve this Pod on node n1$/],
+  ['an address outside of the subnet', { 'flatpod.dev/ip': '10.99.0.1' }, /10\.99\.0\.1/],
+];
+
+for (const [why, annotations, said] of wrong) {
+  test(`a Pod that asks wrongly gets no address and a sentence that says why: ${why}`, async () => {
+    await using b = clusterBench();
+    b.addNode('n1');
+    b.addClaim('other', { pod: 'somebody-else' });
+    b.addClaim('labels', { podSelector: { matchLabels: { app: 'other' } } });
+    b.addClaim('elsewhere', { pod: 'asker', subnet: 'far' });
+    b.addClaim('leaving', { pod: 'asker' });
+    b.kube.put(
+      { group: 'flatpod.dev', version: 'v1alpha1', resource: 'ipclaims', namespace: 'shop' },
+      { metadata: { name: 'leaving', deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['test'] } },
+    );
+    await b.lead();
+    b.addPod('asker', 'n1', annotations);
+    await b.pass(3000);
+    assert.equal(b.addressOf('asker'), undefined);
+    assert.match(b.problemOf('asker') ?? '', said);
+  });
+}
+
+test('what becomes of an address without a Pod: Retain keeps it, Delete gives it back at once, TTL after its time', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  b.addPod('kept', 'n1', fixed);
+  b.addPod('gone', 'n1', { ...fixed, 'flatpod.dev/ip-reclaim': 'Delete' });
+  b.addPod('later', 'n1', { ...fixed, 'flatpod.dev/ip-reclaim': 'TTL=60' });
+  await b.pass(3000);
+  assert.equal(b.claim('later')?.spec.ttl_s, 60);
+  for (const pod of ['kept', 'gone', 'later']) b.removePod(pod);
+  await b.pass(30_000);
+  assert.deepEqual(
+    ['kept', 'gone', 'later'].map((name) => b.claim(name) !== undefined),
+    [true, false, true],
+  );
+  const [held] = b.claim('kept')?.status.addresses ?? [];
+  assert.deepEqual([held?.phase, held?.pod, held?.podUid], ['Reserved', 'kept', undefined]);
+  await b.pass(60_000);
+  assert.deepEqual(
+    ['kept', 'later'].map((name) => b.claim(name) !== undefined),
+    [true, false],
+  );
+  assert.equal(b.status('n1').nics.flatMap(({ claimed = [] }) => claimed).length, 1, 'the others are ordinary again, and go back');
+});
+
+test('the node that has a fixed address dies: it is taken when the Pod is elsewhere, and not while it is only not heard of', async () => {
+  await using b = clusterBench();
+  const first = b.addNode('n1');
+  b.addNode('n2');
+  await b.lead();
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(2000);
+  const address = b.addressOf('db-0');
+  first.dead = true;
+  b.ready('n1', false);
+  await b.pass(120_000);
+  assert.equal(b.claim('db-0')?.status.addresses[0]?.node, 'n1', 'its Pod is there still, as far as anybody knows');
+  b.removePod('db-0');
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(10_000);
+  assert.match(b.problemOf('db-0') ?? '', /is on node n1 still, which was asked to give it back$/);
+  await b.pass(60_000);
+  assert.equal(b.addressOf('db-0'), address);
+  b.ready('n1', true);
+  first.revive();
+  await b.pass(60_000);
+  assert.equal(b.claim('db-0')?.status.addresses[0]?.node, 'n2');
+  assert.deepEqual([...first.attached.values()], []);
+});
+
+test('the Node and its instance are gone for good: the Pod has its address on another node', async () => {
+  await using b = clusterBench();
+  b.addNode('n1').dead = false;
+  b.addNode('n2');
+  await b.lead();
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(2000);
+  const address = b.addressOf('db-0');
+  b.agents.get('n1')?.stop();
+  b.removePod('db-0');
+  b.kube.remove({ group: '', version: 'v1', resource: 'nodes', name: 'n1' });
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(10_000);
+  assert.match(b.problemOf('db-0') ?? '', new RegExp(`${address}`), 'while the instance has it, the cloud gives it to nobody');
+  b.cloud.terminate('i-n1' as never);
+  await b.pass(10_000);
+  assert.equal(b.addressOf('db-0'), address);
+});
+
+test('an address that is to be a claim’s and whose assignment got no answer is no ordinary Pod’s in the meantime', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  await b.pass(2000);
+  let lost = 0;
+  b.cloud.fault = ({ name }) => (name === 'assign' && lost++ === 0 ? 'loseAnswer' : 'none');
+  b.addPod('db-0', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
+  b.addPod('p-1', 'n1');
+  b.addPod('p-2', 'n1');
+  await b.pass(60_000);
+  assert.ok(lost > 1);
+  assert.equal(b.addressOf('db-0'), '10.20.0.77');
+  assert.ok(b.addressOf('p-1') !== undefined && b.addressOf('p-2') !== undefined);
+});
+
+test('the claim cannot be written after the cloud has assigned: the wish is served later, and what was assigned is the pool’s', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  await b.pass(2000);
+  let refused = 0;
+  b.kube.fault = ({ resource, subresource }) =>
+    resource === 'ipclaims' && subresource === 'status' && refused++ < 2
+      ? failure('kubeUnreachable', { call: 'patch', server: 'memory', text: 'away' })
+      : 'none';
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(120_000);
+  assert.ok(refused > 2);
+  const address = b.addressOf('db-0');
+  assert.ok(address);
+  const claimed = b.status('n1').nics.flatMap((nic) => nic.claimed ?? []);
+  assert.deepEqual(claimed, [`${address}/32`], 'what was assigned first is an ordinary address, of the pool');
+});
+
+test('a new leader goes on with an address that is being moved', async () => {
+  await using b = clusterBench();
+  const first = b.addNode('n1');
+  b.addNode('n2');
+  await b.lead();
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(2000);
+  const address = b.addressOf('db-0');
+  first.dead = true;
+  b.removePod('db-0');
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(2000);
+  assert.equal(b.claim('db-0')?.status.addresses[0]?.phase, 'Moving');
+  await b.lead();
+  await b.pass(2000);
+  first.revive();
+  await b.pass(5000);
+  assert.equal(b.addressOf('db-0'), address);
+});
+
+test('an IPClaim that somebody else changes all the time is given up for now: FP242 claimBusy', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  let isBusy = true;
+  b.kube.fault = ({ resource, subresource }) =>
+    isBusy && resource === 'ipclaims' && subresource === 'status' ? failure('kubeConflict', { object: 'db-0', text: 'changed' }) : 'none';
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(3000);
+  assert.ok(b.lines.some((line) => line.includes('(FP242)') && line.includes('IPClaim shop/db-0 could not be written')));
+  isBusy = false;
+  await b.pass(60_000);
+  assert.ok(b.addressOf('db-0'));
+});

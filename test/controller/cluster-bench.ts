@@ -1,0 +1,280 @@
+/** A small cluster without one: the API and the cloud in memory, the real controller, stores and claims, and honest agents around the real pools. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { answerTo, asksForClaim, claimedReturned, claimsAsked, takenBy, withLetGo } from '../../src/agent/claims.ts';
+import { Pools } from '../../src/agent/pools.ts';
+import { candidatesOf } from '../../src/agent/subnet-choice.ts';
+import type { InstanceId } from '../../src/cloud/cloud.ts';
+import { ClusterClaims } from '../../src/controller/claims/claims.ts';
+import { type Controller, startController } from '../../src/controller/controller.ts';
+import { createLog, type Log } from '../../src/log.ts';
+import type { Ip } from '../../src/net/address.ts';
+import type { Cidr } from '../../src/net/cidr.ts';
+import { ClusterNodeNetworks } from '../../src/store/kubernetes/cluster-node-networks.ts';
+import { mirroredNodeNetwork } from '../../src/store/kubernetes/mirrored-node-network.ts';
+import { nodePods, type PodFacts } from '../../src/store/kubernetes/node-pods.ts';
+import { readPod } from '../../src/store/kubernetes/core-objects.ts';
+import { resources } from '../../src/store/kubernetes/resources.ts';
+import { readClaim, type StoredClaim } from '../../src/store/kubernetes/stored-claim.ts';
+import { readNodeNetwork } from '../../src/store/kubernetes/stored-node-network.ts';
+import type { NodeNetworkSpec, NodeNetworkStatus } from '../../src/store/node-network.ts';
+import { type PodSubnet, podSubnet } from '../../src/store/pod-subnet.ts';
+import { memoryCloud, type MemoryCloud } from '../cloud/memory-cloud.ts';
+import { type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
+import { memoryKube, type MemoryKube } from '../store/memory-kube.ts';
+import { memoryNetworks, subnet } from './harness.ts';
+
+const NAMESPACE = 'shop';
+
+export interface ClusterBench extends AsyncDisposable {
+  readonly clock: VirtualClock;
+  readonly cloud: MemoryCloud;
+  readonly kube: MemoryKube;
+  readonly lines: string[];
+  readonly agents: ReadonlyMap<string, HonestAgent>;
+  subnets: PodSubnet[];
+  /** A Node, its instance and its agent. */
+  addNode(name: string, cloudSubnet?: string): HonestAgent;
+  ready(node: string, is: boolean): void;
+  /** A leader with the next term. The one before ends, or is left where it hangs. */
+  lead(): Promise<void>;
+  addPod(name: string, node: string, annotations?: Record<string, string>, labels?: Record<string, string>): void;
+  removePod(name: string): void;
+  addClaim(name: string, spec: object): void;
+  claim(name: string): StoredClaim | undefined;
+  status(node: string): NodeNetworkStatus;
+  /** undefined: there is no such Pod. */
+  uidOf(pod: string): string | undefined;
+  /** Addresses of the Pod, wherever it is attached; undefined: it is not. */
+  addressOf(pod: string): Ip | undefined;
+  /** Why the Pod has no address of its own, as its agent was told. */
+  problemOf(pod: string): string | undefined;
+  pass(ms: number): Promise<void>;
+}
+
+/** An agent that keeps its side of the bargain. */
+export interface HonestAgent {
+  readonly attached: ReadonlyMap<string, Attached>;
+  /** It neither hears nor says anything. Its containers run. */
+  dead: boolean;
+  /** It lives again, and looks around. */
+  revive(): void;
+  stop(): void;
+}
+
+export interface Attached {
+  readonly pod: string;
+  readonly subnet: string;
+  readonly addresses: readonly Ip[];
+}
+
+export function clusterBench(watch: { readonly attached?: (facts: PodFacts, addresses: readonly Ip[]) => void } = {}): ClusterBench {
+  const clock = virtualClock();
+  const cloud = memoryCloud(clock);
+  const kube = memoryKube();
+  const lines: string[] = [];
+  const log = createLog('test', 'debug', (line) => lines.push(line));
+  const agents = new Map<string, HonestAgent>();
+  let term = 0;
+  let end = (): void => {};
+  cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  kube.put(resources.namespaces, { metadata: { name: NAMESPACE } });
+  const one: ClusterBench = {
+    clock,
+    cloud,
+    kube,
+    lines,
+    agents,
+    subnets: [subnet('pods', { cloudSubnet: 'subnet-a', default: true, warm: { spare: 1 } })],
+    addNode(name, cloudSubnet = 'subnet-a') {
+      cloud.launch(`i-${name}`, cloudSubnet as never, { addressSlotsPerNic: 24 });
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      kube.put(resources.nodes, { metadata: { name }, spec: { providerID: `vpc:///a/i-${name}` }, status: { conditions } });
+      const agent = honestAgent(name, kube, clock, log, watch.attached ?? (() => undefined));
+      agents.set(name, agent);
+      return agent;
+    },
+    ready: (name, is) =>
+      kube.put(resources.nodes, { metadata: { name }, status: { conditions: [{ type: 'Ready', status: is ? 'True' : 'Unknown' }] } }),
+    async lead() {
+      end();
+      end = await leader(one, ++term, log);
+    },
+    addPod: (name, nodeName, annotations = {}, labels = {}) =>
+      kube.put({ ...resources.pods, namespace: NAMESPACE }, { metadata: { name, annotations, labels }, spec: { nodeName } }),
+    removePod: (name) => kube.remove({ ...resources.pods, namespace: NAMESPACE, name }),
+    addClaim: (name, spec) => kube.put({ ...resources.ipClaims, namespace: NAMESPACE }, { metadata: { name }, spec }),
+    claim(name) {
+      const stored = kube.stored({ ...resources.ipClaims, namespace: NAMESPACE, name });
+      return stored === undefined ? undefined : readClaim(stored);
+    },
+    status: (name) => readNodeNetwork(kube.stored({ ...resources.nodeNetworks, name })).status ?? { vpcCidrs: [], nics: [], growth: [] },
+    uidOf: (name) => {
+      const pod = kube.stored({ ...resources.pods, namespace: NAMESPACE, name });
+      return pod === undefined ? undefined : readPod(pod).uid;
+    },
+    addressOf: (pod) => {
+      for (const { attached } of agents.values()) {
+        const found = attached.get(one.uidOf(pod) ?? '');
+        if (found !== undefined) return found.addresses[0];
+      }
+      return undefined;
+    },
+    problemOf: (pod) =>
+      [...agents.keys()]
+        .flatMap((name) => one.status(name).claims ?? [])
+        .find(({ uid, addresses }) => uid === one.uidOf(pod) && addresses.length === 0)?.problem,
+    pass: (ms) => clock.advance(ms),
+    async [Symbol.asyncDispose]() {
+      end();
+      for (const agent of agents.values()) agent.stop();
+      await nextTurn();
+    },
+  };
+  return one;
+}
+
+/** What `flatpod controller` does when it leads. Answers with the way to end it. */
+async function leader(bench: ClusterBench, term: number, log: Log): Promise<() => void> {
+  const { kube, clock, cloud } = bench;
+  let dead = false;
+  const networks = new ClusterNodeNetworks(kube, term, log);
+  let controller: Controller | undefined;
+  const life = {
+    isAlive: (node: string) => networks.node(node)?.isReady === true,
+    isGone: (node: string) => networks.node(node) === undefined,
+    wake: (node: string): void => {
+      if (!dead) controller?.wake(node);
+    },
+  };
+  const claims = new ClusterClaims(kube, life, log, clock);
+  const synced = Promise.all([networks.synced, claims.synced]).then(() => true);
+  // An API that refuses is tried again after a pause of real time.
+  await synced;
+  controller = await startController({
+    cluster: 'test',
+    networks,
+    claims,
+    cloud,
+    log,
+    clock,
+    random: () => 0.5,
+    subnets: () => bench.subnets,
+    tellSubnets: true,
+  });
+  return () => {
+    dead = true;
+    networks.stop();
+    claims.stop();
+    // One whose call hangs never ends.
+    void controller?.stop();
+  };
+}
+
+function honestAgent(
+  name: string,
+  kube: MemoryKube,
+  clock: VirtualClock,
+  log: Log,
+  tell: (facts: PodFacts, addresses: readonly Ip[]) => void,
+): HonestAgent {
+  const copy = memoryNetworks();
+  const mirror = mirroredNodeNetwork(kube, copy, name, log);
+  const attached = new Map<string, Attached>();
+  const leased = (of?: string): Ip[] =>
+    [...attached.values()].flatMap(({ subnet: in_, addresses }) => (of === undefined || of === in_ ? addresses : []));
+  const pools = new Pools([], { known: (of) => ({ leased: leased(of), resting: [] }), demandChanged: () => undefined });
+  const pods = nodePods(kube, name, log, () => poke());
+  let letGo: ReadonlySet<Cidr> = new Set();
+  let written: NodeNetworkSpec | undefined;
+  let last: Promise<void> = Promise.resolve();
+  let waiting = false;
+  const agent = { attached, dead: false, revive, stop };
+  let heard = '';
+  const unwatch = copy.watch(({ status }) => {
+    const text = JSON.stringify(status);
+    if (text !== heard) poke();
+    heard = text;
+  });
+  poke();
+  return agent;
+
+  function poke(): void {
+    if (waiting) return;
+    waiting = true;
+    last = last.then(async () => {
+      waiting = false;
+      if (agent.dead) return;
+      await sync().catch((error: unknown) => {
+        log.debug(`agent of ${name}: ${String(error)}`);
+        clock.after(1000, poke);
+      });
+    });
+  }
+
+  async function sync(): Promise<void> {
+    const said = (await copy.get(name))?.status;
+    const status = said === undefined ? undefined : withLetGo(said, letGo);
+    const subnets = (status?.subnets ?? []).map((of) =>
+      podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name: of.name }, spec: of.spec }),
+    );
+    pools.configure(subnets);
+    if (status !== undefined) pools.grant(status, new Set(status.nics.map(({ id }) => id)));
+    const here = pods.list();
+    for (const [uid, { subnet: of, addresses }] of attached) {
+      if (here.some(({ pod }) => pod.uid === uid)) continue;
+      attached.delete(uid);
+      pools.release(of, addresses, 0);
+    }
+    const without: PodFacts[] = [];
+    for (const facts of here) {
+      if (attached.has(facts.pod.uid) || facts.namespace === undefined) continue;
+      if (!(await attach(facts, subnets, status))) without.push(facts);
+    }
+    const claimed = claimedReturned(status, new Set(leased()));
+    letGo = new Set(claimed);
+    const waits = without.filter((facts) => !asksForClaim(facts)).length;
+    const claims = claimsAsked(pods, subnets);
+    const spec: NodeNetworkSpec = {
+      instance: '' as InstanceId,
+      demand: pools.demand().map((one, i) => ({ ...one, waiting: i === 0 ? waits : 0 })),
+      returned: [...new Set([...pools.giveBack(), ...claimed])],
+      ...(claims.length > 0 && { claims }),
+    };
+    if (isDeepStrictEqual(spec, written)) return;
+    await mirror.writeSpec(name, spec);
+    written = spec;
+  }
+
+  async function attach(facts: PodFacts, subnets: readonly PodSubnet[], status: NodeNetworkStatus | undefined): Promise<boolean> {
+    const { uid, name: pod } = facts.pod;
+    const [first] = candidatesOf(subnets, facts);
+    if (first === undefined) return false;
+    if (!asksForClaim(facts)) {
+      const taken = await pools.lease(first, { pod, requested: [] }, 0).catch(() => undefined);
+      if (taken === undefined) return false;
+      attached.set(uid, { pod, subnet: first.metadata.name, addresses: taken.addresses });
+      tell(facts, taken.addresses);
+      return true;
+    }
+    const answer = status === undefined ? undefined : answerTo(status, uid);
+    const taken = status === undefined || answer === undefined ? undefined : takenBy(status, answer);
+    if (taken === undefined || taken.addresses.some((ip) => leased().includes(ip))) return false;
+    attached.set(uid, { pod, subnet: answer?.subnet ?? '', addresses: taken.addresses });
+    tell(facts, taken.addresses);
+    return true;
+  }
+
+  function revive(): void {
+    agent.dead = false;
+    poke();
+  }
+
+  function stop(): void {
+    agent.dead = true;
+    unwatch();
+    mirror.stop();
+    pods.stop();
+    pools.stop();
+  }
+}

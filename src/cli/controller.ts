@@ -4,7 +4,7 @@ import { systemClock } from '../cloud/clock.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
 import { ClusterClaims } from '../controller/claims/claims.ts';
-import { clusterAffairs } from '../controller/cluster/affairs.ts';
+import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
 import { type Controller, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { type KubeApi, openApi } from '../kube/api.ts';
@@ -71,7 +71,7 @@ function candidate(): string {
 /** Serves the cluster until disposed of. undefined: it could not begin, which is said; another turn will come. */
 async function lead(
   api: KubeApi,
-  { cluster, cloud: where }: ControllerConfig['spec'],
+  { cluster, cloud: where, tellScheduler }: ControllerConfig['spec'],
   election: Election,
   term: number,
   log: Log,
@@ -83,6 +83,7 @@ async function lead(
     begun.defer(() => networks.stop());
     let subnetChanged = (_name: string): void => undefined;
     let heldChanged = subnetChanged;
+    let capacity: Affairs['capacity'];
     let wake: Controller['wake'] = () => undefined;
     const life = {
       isAlive: (node: string) => networks.node(node)?.isReady === true,
@@ -108,10 +109,24 @@ async function lead(
       subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
       tellSubnets: true,
       heldChanged: (name) => heldChanged(name),
+      // Until it is known what a node may hold it holds what it has.
+      share: (node, subnet) => capacity?.share(node, subnet),
+      observe: (situation, plan) => capacity?.observe(situation, plan),
     });
     begun.defer(() => controller.stop());
     wake = (node) => controller.wake(node);
-    const affairs = clusterAffairs({ api, instance: candidate(), networks, subnets, controller, cloud, clock: systemClock, log });
+    const affairs = clusterAffairs({
+      api,
+      instance: candidate(),
+      networks,
+      subnets,
+      controller,
+      cloud,
+      clock: systemClock,
+      tellScheduler,
+      log,
+    });
+    capacity = affairs.capacity;
     begun.defer(() => affairs.stop());
     heldChanged = (name) => affairs.heldChanged(name);
     subnetChanged = (name) => {

@@ -33,6 +33,9 @@ export interface ControllerOptions {
   readonly claims?: Claims;
   /** Called when another number of addresses of that PodSubnet is held by all nodes. */
   readonly heldChanged?: (subnet: string) => void;
+  /** See World; no such limit, and nobody looks, when absent. */
+  readonly share?: World['share'];
+  readonly observe?: World['observe'];
   readonly cloud: Cloud;
   readonly log: Log;
   readonly clock?: Clock;
@@ -78,6 +81,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const world: World = {
     tellSubnets: false,
     claims: noClaims,
+    share: () => undefined,
+    observe: () => undefined,
     ...options,
     clock,
     random,

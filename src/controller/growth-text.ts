@@ -26,8 +26,12 @@ function misplaced(config: PodSubnet, cloudSubnet: CloudSubnet | undefined, inst
   return { stoppedBy: 'instance', text };
 }
 
-/** perNode.maximum is reached, or the next block would pass it. */
-export function atCeiling({ name, holding }: SubnetPool, held: number): Stop {
+/** perNode.maximum, or the node's share, is reached, or the next block would pass it. */
+export function atCeiling({ name, holding, config }: SubnetPool, held: number): Stop {
+  if (holding.maximum < (config?.spec.perNode.maximum ?? 0)) {
+    const text = `this node holds ${held} addresses of ${name} and may hold ${holding.maximum}: what else is left is kept for other nodes (kubectl get psn ${name}); add a PodSubnet, or let Pods end`;
+    return { stoppedBy: 'ceiling', text };
+  }
   const rest = holding.unit > 1 && held < holding.maximum ? `; another /28 of ${holding.unit} would be too many` : '';
   return {
     stoppedBy: 'ceiling',

@@ -81,7 +81,7 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     held: heldAddresses(blocks, counted, exclude, perNode.maximum),
     minimum: keepsNone ? 0 : warm.minimum,
     spare: keepsNone ? 0 : warm.spare,
-    maximum: perNode.maximum,
+    maximum: Math.min(perNode.maximum, Math.max(situation.shares.get(name) ?? perNode.maximum, 0)),
     unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
   };
   return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding, ceiling };

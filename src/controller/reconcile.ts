@@ -51,6 +51,7 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     const held = heldBy(situation, plan.nics);
     world.holdings.note(name, withComing(held, situation, plan), true);
     waitForRoom(world, situation, plan);
+    world.observe(situation, plan);
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
     doubt(world, memory, situation, plan);
     await tell(world, memory, node, picture, situation, plan);
@@ -84,6 +85,15 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
 function elsewhereFor({ subnets, holdings }: World, node: string): Situation['elsewhere'] {
   const limited = subnets(node).filter(({ spec }) => spec.perCluster.maximum !== undefined);
   return new Map(limited.map(({ metadata: { name } }) => [name, holdings.elsewhere(node, name)]));
+}
+
+function sharesFor({ subnets, share }: World, node: string): Situation['shares'] {
+  return new Map(
+    subnets(node).flatMap(({ metadata: { name } }) => {
+      const most = share(node, name);
+      return most === undefined ? [] : [[name, most] as const];
+    }),
+  );
 }
 
 /** Who was stopped by a ceiling for all nodes together is woken when there is room. */
@@ -153,6 +163,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     shrinkStopped: memory.shrinkPause !== undefined,
     stopped: memory.pause?.stop,
     claims: world.claims.on(node),
+    shares: sharesFor(world, node.name),
     elsewhere: elsewhereFor(world, node.name),
     now_ms,
     limits: { nicAge_ms: timings.nicAge_ms, settle_ms: timings.settle_ms },

@@ -42,6 +42,8 @@ export interface Situation {
   /** Set: no call at all is made now. */
   readonly stopped: Stop | undefined;
   readonly claims: NodeClaims;
+  /** What this node may hold at the most, where that is limited beside perNode.maximum, by PodSubnet. */
+  readonly shares: ReadonlyMap<string, number>;
   /** What other nodes hold of PodSubnets that have a ceiling for all nodes together, by name. */
   readonly elsewhere: ReadonlyMap<string, Elsewhere>;
   readonly now_ms: number;

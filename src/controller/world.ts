@@ -7,6 +7,8 @@ import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Claims } from './claims/node-claims.ts';
 import type { Holdings } from './cluster/holdings.ts';
 import type { ReadFacts } from './facts.ts';
+import type { Plan } from './plan.ts';
+import type { Situation } from './situation.ts';
 
 /** All in milliseconds. */
 export interface Timings {
@@ -52,6 +54,10 @@ export interface World {
   readonly claims: Claims;
   /** What all nodes hold. */
   readonly holdings: Holdings;
+  /** What the node may hold of the PodSubnet beside its own ceiling; undefined: there is no such limit. */
+  readonly share: (node: string, subnet: string) => number | undefined;
+  /** Called after each plan. */
+  readonly observe: (situation: Situation, plan: Plan) => void;
   readonly cloud: Cloud;
   readonly facts: ReadFacts;
   readonly log: Log;

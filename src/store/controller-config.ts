@@ -16,6 +16,12 @@ const controllerConfigSpec = z.strictObject({
     .regex(/^\//, 'an absolute path')
     .optional()
     .describe("how the API server is reached; absent: by the Pod's own service account"),
+  tellScheduler: z
+    .boolean()
+    .default(false)
+    .describe(
+      'whether nodes say how many Pods with addresses they may have (flatpod.dev/addresses); only together with the admission policy that has Pods ask for them',
+    ),
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
 });
 

@@ -94,6 +94,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     },
     granted,
     intents: [],
+    shares: new Map(),
     elsewhere: new Map(),
     claims: { here: new Set(), away: new Set(), forced: new Set(), wanted: [], answers: [] },
     foreign: new Set(),

@@ -19,6 +19,7 @@ const node = (name: string, zone: string, labels: Record<string, string> = {}): 
   labels,
   isReady: true,
   providerId: `vpc:///${zone}/i-${name}`,
+  addresses: undefined,
 });
 const quiet = createLog('test', 'error', () => undefined);
 

@@ -4,10 +4,12 @@ import type { Cloud } from '../../cloud/cloud.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
+import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import type { Controller } from '../controller.ts';
 import { factsOf } from '../facts.ts';
 import { assigner } from './assigner.ts';
+import { type Capacity, capacity } from './capacity.ts';
 import { openEvents } from './events.ts';
 import { subnetStatuses } from './subnet-status.ts';
 
@@ -18,7 +20,9 @@ export interface Surroundings {
   readonly instance: string;
   readonly networks: ClusterNodeNetworks;
   readonly subnets: ClusterSubnets;
-  readonly controller: Pick<Controller, 'holdings' | 'forget'>;
+  readonly controller: Pick<Controller, 'holdings' | 'forget' | 'wake'>;
+  /** Whether the scheduler is told how many addresses nodes have. */
+  readonly tellScheduler: boolean;
   readonly cloud: Cloud;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,6 +34,7 @@ export interface Affairs {
   subnetChanged(name: string): void;
   /** Another number of its addresses is held. */
   heldChanged(name: string): void;
+  readonly capacity: Capacity | undefined;
   stop(): Promise<void>;
 }
 
@@ -43,15 +48,19 @@ export function clusterAffairs(around: Surroundings): Affairs {
   const { api, networks, subnets, controller, cloud, clock, log } = around;
   const events = openEvents(api, around.instance, clock, log);
   const assigning = assigner({ api, subnets, nodes: () => networks.list(), events, clock, log });
+  const facts = factsOf(cloud, clock, FACTS_AGE_ms);
   const statuses = subnetStatuses({
     subnets,
-    facts: factsOf(cloud, clock, FACTS_AGE_ms),
+    facts,
     nodes: () => networks.nodes(),
     held: (subnet) => controller.holdings.total(subnet),
     wrote: () => assigning.subnetsChanged(),
     clock,
     log,
   });
+  const nodes = (): ClusterNode[] => networks.nodes();
+  const wake = (node: string): void => controller.wake(node);
+  const telling = around.tellScheduler ? capacity({ api, subnets, facts, nodes, wake, clock, log }) : undefined;
   let cancel = (): void => undefined;
   const lookAtAll = (): void => {
     for (const { subnet } of subnets.list()) statuses.ask(subnet.metadata.name);
@@ -64,10 +73,11 @@ export function clusterAffairs(around: Surroundings): Affairs {
       assigning.subnetsChanged();
     },
     heldChanged: (name) => statuses.ask(name),
+    capacity: telling,
     async stop() {
       cancel();
       events.stop();
-      await Promise.all([assigning.stop(), statuses.stop()]);
+      await Promise.all([assigning.stop(), statuses.stop(), telling?.stop()]);
     },
   };
 }

@@ -4,6 +4,9 @@ import * as z from 'zod';
 const texts = z.record(z.string(), z.string()).default({});
 const metadata = z.object({ name: z.string(), uid: z.string(), labels: texts, annotations: texts });
 
+/** The extended resource of which a Pod with an address needs one. */
+export const ADDRESSES = 'flatpod.dev/addresses';
+
 /** A Node: who it is, and which instance of the cloud it runs on. */
 export interface ClusterNode {
   readonly name: string;
@@ -13,14 +16,20 @@ export interface ClusterNode {
   readonly isReady: boolean;
   /** spec.providerID, such as `vpc:///zone-a/i-1`. */
   readonly providerId: string | undefined;
+  /** How many Pods with addresses the scheduler was told it may have. */
+  readonly addresses: number | undefined;
 }
 
-const nodeStatus = z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]) });
+const nodeStatus = z.object({
+  conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
+  allocatable: z.record(z.string(), z.string()).default({}),
+});
 const node = z
   .object({ metadata, spec: z.object({ providerID: z.string().optional() }).prefault({}), status: nodeStatus.prefault({}) })
   .transform(({ metadata: { name, uid, labels }, spec, status }): ClusterNode => {
     const isReady = status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
-    return { name, uid, labels, isReady, providerId: spec.providerID };
+    const addresses = status.allocatable[ADDRESSES];
+    return { name, uid, labels, isReady, providerId: spec.providerID, addresses: addresses === undefined ? undefined : Number(addresses) };
   });
 
 /** @throws ZodError */
@@ -62,6 +71,45 @@ const placed = z.object({ spec: z.object({ nodeName: z.string().optional() }) })
 
 /** @throws ZodError */
 export const readPlacedPod = (value: unknown): PlacedPod => ({ ...pod.parse(value), node: placed.parse(value).spec.nodeName });
+
+/** A Pod as the scheduler sees it. */
+export interface PodScheduling {
+  readonly node: string | undefined;
+  /** It needs an address now, or has one. */
+  readonly hasAddress: boolean;
+  /** It asks the scheduler for one. */
+  readonly asks: boolean;
+  /** The scheduler found no node for it, for want of addresses among other things perhaps. */
+  readonly lacksAddress: boolean;
+}
+
+const scheduling = z.object({
+  spec: z.object({
+    nodeName: z.string().optional(),
+    hostNetwork: z.boolean().default(false),
+    containers: z.array(z.object({ resources: z.object({ requests: z.record(z.string(), z.unknown()).optional() }).optional() })),
+  }),
+  status: z
+    .object({
+      phase: z.string().default('Pending'),
+      conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().optional() })).default([]),
+    })
+    .prefault({}),
+});
+
+/** @throws ZodError */
+export function readScheduling(value: unknown): PodScheduling {
+  const { spec, status } = scheduling.parse(value);
+  const ended = status.phase === 'Succeeded' || status.phase === 'Failed';
+  return {
+    node: spec.nodeName,
+    hasAddress: !spec.hostNetwork && !ended,
+    asks: spec.containers.some(({ resources }) => resources?.requests?.[ADDRESSES] !== undefined),
+    lacksAddress: status.conditions.some(
+      ({ type, status: is, message }) => type === 'PodScheduled' && is === 'False' && message?.includes(ADDRESSES) === true,
+    ),
+  };
+}
 
 /** A Namespace: what it says about its Pods' subnets. */
 export interface ClusterNamespace {

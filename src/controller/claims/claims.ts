@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../../cloud/clock.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
+import type { Ip } from '../../net/address.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
@@ -50,7 +51,9 @@ export class ClusterClaims implements Claims {
   }
 
   async assigned(node: string, wanted: readonly WantedAddress[], blocks: readonly Cidr[]): Promise<void> {
-    const free = blocks.map(firstOf).filter((ip) => !wanted.some(({ address }) => address === ip));
+    // The cloud may have chosen one that another claim has and that was on no node for the moment: that one goes back.
+    const isFree = (ip: Ip): boolean => !wanted.some(({ address }) => address === ip) && this.#book.holderOf(ip) === undefined;
+    const free = blocks.map(firstOf).filter(isFree);
     for (const { uid, subnet, address = free.shift() } of wanted) {
       const wish = this.#wishes.of(uid);
       if (wish?.claim === undefined || address === undefined) continue;

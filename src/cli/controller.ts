@@ -82,8 +82,7 @@ async function lead(
     const networks = new ClusterNodeNetworks(api, term, log);
     begun.defer(() => networks.stop());
     let subnetChanged = (_name: string): void => undefined;
-    let heldChanged = subnetChanged;
-    let capacity: Affairs['capacity'];
+    let affairs: Affairs | undefined;
     let wake: Controller['wake'] = () => undefined;
     const life = {
       isAlive: (node: string) => networks.node(node)?.isReady === true,
@@ -108,15 +107,16 @@ async function lead(
       log,
       subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
       tellSubnets: true,
-      heldChanged: (name) => heldChanged(name),
-      // Until it is known what a node may hold it holds what it has.
-      share: (node, subnet) => capacity?.share(node, subnet),
-      observe: (situation, plan) => capacity?.observe(situation, plan),
+      heldChanged: (name) => affairs?.heldChanged(name),
+      share: (node, subnet) => affairs?.share(node, subnet),
+      observe: (situation, plan) => affairs?.observe(situation, plan),
     });
     begun.defer(() => controller.stop());
     wake = (node) => controller.wake(node);
-    const affairs = clusterAffairs({
+    const all = clusterAffairs({
+      cluster,
       api,
+      claims,
       instance: candidate(),
       networks,
       subnets,
@@ -126,11 +126,10 @@ async function lead(
       tellScheduler,
       log,
     });
-    capacity = affairs.capacity;
-    begun.defer(() => affairs.stop());
-    heldChanged = (name) => affairs.heldChanged(name);
+    begun.defer(() => all.stop());
+    affairs = all;
     subnetChanged = (name) => {
-      affairs.subnetChanged(name);
+      all.subnetChanged(name);
       void controller
         .subnetsChanged()
         .catch((error: unknown) => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`));

@@ -9,13 +9,19 @@ import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import type { Controller } from '../controller.ts';
 import { factsOf } from '../facts.ts';
 import { assigner } from './assigner.ts';
-import { type Capacity, capacity } from './capacity.ts';
+import { capacity } from './capacity.ts';
+import type { Claims } from '../claims/node-claims.ts';
+import { departed } from './departed.ts';
 import { openEvents } from './events.ts';
 import { subnetStatuses } from './subnet-status.ts';
+import { troubles } from './troubles.ts';
+import type { World } from '../world.ts';
 
 /** What it works with. */
 export interface Surroundings {
+  readonly cluster: string;
   readonly api: KubeApi;
+  readonly claims: Claims;
   /** Name of this replica, for events. */
   readonly instance: string;
   readonly networks: ClusterNodeNetworks;
@@ -34,7 +40,9 @@ export interface Affairs {
   subnetChanged(name: string): void;
   /** Another number of its addresses is held. */
   heldChanged(name: string): void;
-  readonly capacity: Capacity | undefined;
+  /** See World. */
+  readonly share: World['share'];
+  readonly observe: World['observe'];
   stop(): Promise<void>;
 }
 
@@ -61,6 +69,16 @@ export function clusterAffairs(around: Surroundings): Affairs {
   const nodes = (): ClusterNode[] => networks.nodes();
   const wake = (node: string): void => controller.wake(node);
   const telling = around.tellScheduler ? capacity({ api, subnets, facts, nodes, wake, clock, log }) : undefined;
+  const trouble = troubles({
+    api,
+    events,
+    node: (name) => networks.node(name),
+    namespace: (name) => assigning.namespace(name),
+    clock,
+    log,
+  });
+  const { cluster, claims } = around;
+  const gone = departed({ cluster, networks, cloud, claims, forget: (node) => controller.forget(node), clock, log });
   let cancel = (): void => undefined;
   const lookAtAll = (): void => {
     for (const { subnet } of subnets.list()) statuses.ask(subnet.metadata.name);
@@ -73,11 +91,15 @@ export function clusterAffairs(around: Surroundings): Affairs {
       assigning.subnetsChanged();
     },
     heldChanged: (name) => statuses.ask(name),
-    capacity: telling,
+    share: (node, subnet) => telling?.share(node, subnet),
+    observe(situation, plan) {
+      telling?.observe(situation, plan);
+      trouble.observe(situation, plan);
+    },
     async stop() {
       cancel();
       events.stop();
-      await Promise.all([assigning.stop(), statuses.stop(), telling?.stop()]);
+      await Promise.all([assigning.stop(), statuses.stop(), telling?.stop(), trouble.stop(), gone.stop()]);
     },
   };
 }

@@ -93,6 +93,23 @@ export class ClusterNodeNetworks implements NodeNetworks {
     return this.#nodes.get(name);
   }
 
+  /** Of one whose Node is gone; whoever else writes it meanwhile goes first. @throws Failure kubeConflict and the like */
+  async writeConditions(name: string, conditions: NonNullable<NodeNetworkStatus['conditions']>): Promise<void> {
+    const found = this.#current(name);
+    if (found === undefined) return;
+    const { uid, resourceVersion } = found;
+    const body = { metadata: { uid, resourceVersion }, status: { conditions } };
+    const at = { ...resources.nodeNetworks, name, subresource: 'status' };
+    this.#written.set(name, await this.#api.patch(at, { kind: 'merge', body }, readNodeNetwork));
+  }
+
+  /** Deletes the object. @throws Failure kube* */
+  async remove(name: string): Promise<void> {
+    const found = this.#current(name);
+    if (found !== undefined) await this.#api.delete({ ...resources.nodeNetworks, name }, { uid: found.uid });
+    this.#written.delete(name);
+  }
+
   /** All Nodes. */
   nodes(): ClusterNode[] {
     return this.#nodes.list();

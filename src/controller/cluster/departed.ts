@@ -1,0 +1,78 @@
+/**
+ * NodeNetworks whose Node is gone.
+ *
+ * Invariants
+ * - as long as the instance lives its Pods may use their addresses: everything stays as it is, and says so
+ * - when the cloud says that it is terminated, our interfaces that are left go first, then the object, then what claims and ceilings counted for it
+ * - a Node of that name that came back in the meantime keeps all of it
+ */
+import type { Clock } from '../../cloud/clock.ts';
+import type { Cloud } from '../../cloud/cloud.ts';
+import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
+import type { Log } from '../../log.ts';
+import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
+import type { NodeNetwork } from '../../store/node-network.ts';
+import type { Claims } from '../claims/node-claims.ts';
+import { tagsOfNode } from '../tags.ts';
+import { withReady } from './conditions.ts';
+import { seldom } from './seldom.ts';
+
+/** With what to work. */
+export interface DepartedOptions {
+  readonly cluster: string;
+  readonly networks: Pick<ClusterNodeNetworks, 'list' | 'node' | 'remove' | 'writeConditions'>;
+  readonly cloud: Pick<Cloud, 'instance' | 'nics' | 'deleteNic'>;
+  readonly claims: Claims;
+  /** It is gone for good. */
+  readonly forget: (node: string) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const EVERY_ms = 15_000;
+
+/** Starts looking after them, now and every few seconds. */
+export function departed(of: DepartedOptions): { stop(): Promise<void> } {
+  const how = { clock: of.clock, log: of.log, every_ms: EVERY_ms, first_ms: 1000, what: 'Nodes that are gone were not looked after' };
+  const work = seldom(how, async (keys) => {
+    const gone = (await of.networks.list()).filter(({ name }) => of.networks.node(name) === undefined);
+    for (const one of gone) {
+      await lookAfter(of, one).catch((error: unknown) => {
+        of.log.warn(`NodeNetwork ${one.name}, whose Node is gone, stays: ${sentence(asFailure(error))}`, { node: one.name });
+      });
+    }
+    return keys;
+  });
+  work.ask('all');
+  return { stop: () => work.stop() };
+}
+
+async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> {
+  const { networks, cloud, cluster, clock, log } = of;
+  const { name, spec, status } = node;
+  if (spec.instance !== '' && (await lives(cloud, spec.instance))) {
+    const message = `there is no Node ${name}, but its instance ${spec.instance} runs: its addresses stay with it until it is terminated, or the Node comes back`;
+    const before = status.conditions ?? [];
+    const conditions = withReady(before, { status: 'False', reason: 'NodeGone', message }, clock.now_ms());
+    if (before.find(({ type }) => type === 'Ready')?.message !== message) await networks.writeConditions(name, conditions);
+    return;
+  }
+  const left = await cloud.nics({ tags: tagsOfNode(cluster, name) });
+  for (const { id, attachment } of left) if (attachment === undefined) await cloud.deleteNic(id);
+  if (left.some(({ attachment }) => attachment !== undefined) || networks.node(name) !== undefined) return;
+  const { here, away } = of.claims.on(node);
+  if (here.size + away.size > 0) await of.claims.left(name, [...here, ...away]);
+  await networks.remove(name);
+  of.forget(name);
+  log.info(`NodeNetwork ${name} is gone: there is no such Node, and instance ${spec.instance} is terminated`, { node: name });
+}
+
+async function lives(cloud: Pick<Cloud, 'instance'>, instance: NodeNetwork['spec']['instance']): Promise<boolean> {
+  try {
+    return (await cloud.instance(instance)).state !== 'terminated';
+  } catch (error) {
+    // Clouds forget terminated instances after a while.
+    if (isFailure(error, 'cloudNotFound')) return false;
+    throw error;
+  }
+}

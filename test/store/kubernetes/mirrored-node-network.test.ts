@@ -87,7 +87,13 @@ test('what the agent no longer says is taken away, and its instance is never sai
   await quiet();
   const claims = [{ namespace: 'shop', pod: 'db-0', uid: 'u', subnets: ['pods'], addresses: [] }];
   await mirror.writeSpec('n1', { ...spec, draining: 'leaving', unplugged: ['nic-1' as never], claims });
-  assert.deepEqual(Object.keys((kube.stored(at) as { spec: object }).spec).toSorted(), ['claims', 'demand', 'draining', 'returned', 'unplugged']);
+  assert.deepEqual(Object.keys((kube.stored(at) as { spec: object }).spec).toSorted(), [
+    'claims',
+    'demand',
+    'draining',
+    'returned',
+    'unplugged',
+  ]);
   await mirror.writeSpec('n1', spec);
   assert.deepEqual(Object.keys((kube.stored(at) as { spec: object }).spec).toSorted(), ['demand', 'returned']);
 });

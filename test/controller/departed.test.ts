@@ -1,0 +1,88 @@
+/** Nodes that are gone. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { noClaims } from '../../src/controller/claims/node-claims.ts';
+import { departed } from '../../src/controller/cluster/departed.ts';
+import { tagsFor } from '../../src/controller/tags.ts';
+import { createLog } from '../../src/log.ts';
+import type { ClusterNode } from '../../src/store/kubernetes/core-objects.ts';
+import type { InstanceId } from '../../src/cloud/cloud.ts';
+import type { NodeNetwork } from '../../src/store/node-network.ts';
+import type { Condition } from '../../src/store/schema-parts.ts';
+import { memoryCloud } from '../cloud/memory-cloud.ts';
+import { virtualClock } from '../cloud/virtual-clock.ts';
+
+function bench() {
+  const clock = virtualClock();
+  const cloud = memoryCloud(clock);
+  const at = cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  const instance = cloud.launch('i-1', at);
+  const nodes = new Set<string>();
+  const removed: string[] = [];
+  const forgotten: string[] = [];
+  let conditions: readonly Condition[] = [];
+  const one = (id: InstanceId): NodeNetwork => ({
+    name: 'n1',
+    spec: { instance: id, demand: [], returned: [] },
+    status: { vpcCidrs: [], nics: [], growth: [], conditions },
+  });
+  const node: ClusterNode = { name: 'n1', uid: 'u1', labels: {}, isReady: true, providerId: undefined, addresses: undefined };
+  const start = () =>
+    departed({
+      cluster: 'test',
+      networks: {
+        list: async () => (removed.length > 0 ? [] : [one(instance)]),
+        node: (name) => (nodes.has(name) ? node : undefined),
+        remove: async (name) => void removed.push(name),
+        writeConditions: async (_name, now) => void (conditions = now),
+      },
+      cloud,
+      claims: noClaims,
+      forget: (name) => forgotten.push(name),
+      clock,
+      log: createLog('test', 'error', () => undefined),
+    });
+  return { clock, cloud, at, instance, nodes, removed, forgotten, said: () => conditions[0], start };
+}
+
+test('as long as the instance lives the NodeNetwork stays and says why; when it is terminated our interfaces go, then the NodeNetwork', async () => {
+  const { clock, cloud, at, instance, removed, forgotten, said, start } = bench();
+  await cloud.createNic({
+    clientToken: 'token',
+    subnet: at,
+    securityGroups: [],
+    tags: tagsFor('test', 'n1', 'pods', 'token'),
+    description: '',
+  });
+  const running = start();
+  await clock.advance(20_000);
+  assert.deepEqual([removed, said()?.reason], [[], 'NodeGone']);
+  assert.match(said()?.message ?? '', /its instance i-1 runs/);
+  cloud.terminate(instance);
+  await clock.advance(20_000);
+  assert.deepEqual([removed, forgotten, cloud.truth().filter(({ tags }) => tags['flatpod.dev/node'] === 'n1')], [['n1'], ['n1'], []]);
+  await running.stop();
+});
+
+test('a Node that is there, or is there again, is left alone', async () => {
+  const { clock, cloud, instance, nodes, removed, said, start } = bench();
+  nodes.add('n1');
+  const running = start();
+  cloud.terminate(instance);
+  await clock.advance(60_000);
+  assert.deepEqual([removed, said()], [[], undefined]);
+  await running.stop();
+});
+
+test('while the cloud does not say what became of the instance nothing is taken away', async () => {
+  const { clock, cloud, instance, removed, start } = bench();
+  const running = start();
+  cloud.terminate(instance);
+  cloud.fault = ({ name }) => (name === 'instance' ? 'loseAnswer' : 'none');
+  await clock.advance(120_000);
+  assert.deepEqual(removed, []);
+  cloud.fault = () => 'none';
+  await clock.advance(20_000);
+  assert.deepEqual(removed, ['n1']);
+  await running.stop();
+});

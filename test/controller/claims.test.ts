@@ -180,6 +180,29 @@ test('the Node and its instance are gone for good: the Pod has its address on an
   assert.equal(b.addressOf('db-0'), address);
 });
 
+test('an address that is kept and on no node is no ordinary Pod’s and no other claim’s, even where the cloud gives it to a node', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(2000);
+  const address = b.addressOf('db-0');
+  b.agents.get('n1')?.stop();
+  b.removePod('db-0');
+  b.kube.remove({ group: '', version: 'v1', resource: 'nodes', name: 'n1' });
+  b.cloud.terminate('i-n1' as never);
+  b.addNode('n2');
+  const plain = ['p-1', 'p-2', 'p-3', 'p-4', 'p-5', 'p-6'];
+  for (const name of plain) b.addPod(name, 'n2');
+  for (const name of ['db-1', 'db-2', 'db-3']) b.addPod(name, 'n2', fixed);
+  await b.pass(20_000);
+  const given = [...plain, 'db-1', 'db-2', 'db-3'].map((name) => b.addressOf(name));
+  assert.ok(!given.includes(undefined) && !given.includes(address), given.join(', '));
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(20_000);
+  assert.equal(b.addressOf('db-0'), address);
+});
+
 test('an address that is to be a claim’s and whose assignment got no answer is no ordinary Pod’s in the meantime', async () => {
   await using b = clusterBench();
   b.addNode('n1');

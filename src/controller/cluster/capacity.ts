@@ -61,6 +61,8 @@ interface Placed {
   readonly others: number;
 }
 
+const none: Placed = { asking: 0, others: 0 };
+
 /** Starts telling. */
 export function capacity(options: CapacityOptions): Capacity {
   const { api, clock, log, wake } = options;
@@ -100,20 +102,20 @@ export function capacity(options: CapacityOptions): Capacity {
     const facts = await options.facts(new Set(all.map(({ spec }) => spec.cloudSubnet as SubnetId)));
     const totals = new Map(all.map((subnet) => [subnet.metadata.name, totalOf(subnet, facts, held)]));
     const isTight = [...totals].some(([name, total]) => total < sum(name, 'limit'));
-    const placed = isTight ? await placedPods() : new Map<string, Placed>();
+    const placed = isTight ? await placedPods() : undefined;
     const isWanting = unplaced.list().some(({ lacksAddress }) => lacksAddress);
     pledges = pledges.filter(({ until_ms }) => until_ms > clock.now_ms());
     for (const [name, total] of totals) shareOne(name, total, isWanting, placed);
     if (isWanting && isTight) later(WANTING_EVERY_ms);
-    for (const node of nodes) await tell(node, placed.get(node.name));
+    for (const node of nodes) await tell(node, placed?.get(node.name) ?? none);
   }
-  function shareOne(subnet: string, total: number, isWanting: boolean, placed: ReadonlyMap<string, Placed>): void {
+  function shareOne(subnet: string, total: number, isWanting: boolean, placed: ReadonlyMap<string, Placed> | undefined): void {
     const sharers = [...limits].flatMap(([node, of]): Sharer[] => {
       const one = of.get(subnet);
       if (one === undefined) return [];
-      const pods = placed.get(node);
+      const { asking, others } = placed?.get(node) ?? none;
       // Which subnet a Pod uses the agent knows; its number may be a while old.
-      const used = of.size === 1 && pods !== undefined ? pods.asking + pods.others : one.used;
+      const used = of.size === 1 && placed !== undefined ? asking + others : one.used;
       return [{ node, held: one.held, used, limit: one.limit, share: shares.get(node)?.get(subnet) }];
     });
     const pledged = pledges.reduce((all, one) => all + (one.subnet === subnet ? one.amount : 0), 0);
@@ -162,11 +164,11 @@ export function capacity(options: CapacityOptions): Capacity {
     }
     return placed;
   }
-  async function tell({ name, addresses }: ClusterNode, pods: Placed | undefined): Promise<void> {
+  async function tell({ name, addresses }: ClusterNode, { asking, others }: Placed): Promise<void> {
     const of = shares.get(name);
     if (of === undefined) return;
     const all = of.values().reduce((total, one) => total + one, 0);
-    const number = Math.max(all - (pods?.others ?? 0), pods?.asking ?? 0);
+    const number = Math.max(all - others, asking);
     if (number === addresses) return;
     const told = { [ADDRESSES]: String(number) };
     const body = { status: { capacity: told, allocatable: told } };

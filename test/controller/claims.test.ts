@@ -154,6 +154,7 @@ test('the node that has a fixed address dies: it is taken when the Pod is elsewh
   assert.match(b.problemOf('db-0') ?? '', /is on node n1 still, which was asked to give it back$/);
   await b.pass(60_000);
   assert.equal(b.addressOf('db-0'), address);
+  assert.equal(b.cloud.calls.filter(({ name }) => name === 'unassign').length, 1, 'it is taken once');
   b.ready('n1', true);
   first.revive();
   await b.pass(60_000);
@@ -213,6 +214,11 @@ test('an address that is to be a claim’s and whose assignment got no answer is
   b.addPod('db-0', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
   b.addPod('p-1', 'n1');
   b.addPod('p-2', 'n1');
+  for (let turn = 0; turn < 200; turn++) {
+    await b.pass(50);
+    for (const { blocks, claimed = [] } of b.status('n1').nics)
+      if (blocks.some((block) => block === '10.20.0.77/32')) assert.ok(claimed.some((block) => block === '10.20.0.77/32'));
+  }
   await b.pass(60_000);
   assert.ok(lost > 1);
   assert.equal(b.addressOf('db-0'), '10.20.0.77');

@@ -236,7 +236,7 @@ async function powerCut(cluster: Cluster): Promise<void> {
       );
       return pods.length === 8;
     },
-    120,
+    180,
   );
   await node.powerOn();
   await node.untilReady(cluster.admin);

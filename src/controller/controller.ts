@@ -66,30 +66,11 @@ export interface Controller {
 
 /** Starts serving all nodes there are and come. Wrap the cloud in `paced`, and in `withoutChanges` where it is switched off, before. */
 export async function startController(options: ControllerOptions): Promise<Controller> {
-  const { networks, cloud, clock = systemClock, random = Math.random, passesAtOnce = 16 } = options;
-  const timings = { ...usualTimings, ...options.timings };
+  const { networks, passesAtOnce = 16 } = options;
   const found = await networks.list();
-  const held = holdings(
-    found.map(({ name }) => name),
-    {
-      clock,
-      settle_ms: timings.settle_ms,
-      wake: (node) => queue.wake(node, timings.debounce_ms),
-      changed: options.heldChanged ?? (() => undefined),
-    },
-  );
-  const world: World = {
-    tellSubnets: false,
-    claims: noClaims,
-    share: () => undefined,
-    observe: () => undefined,
-    ...options,
-    clock,
-    random,
-    timings,
-    holdings: held,
-    facts: factsOf(cloud, clock, timings.fullRead_ms),
-  };
+  const names = found.map(({ name }) => name);
+  const world = worldOf(options, names, (node) => queue.wake(node, world.timings.debounce_ms));
+  const { clock, random, timings, holdings: held } = world;
   const memories = new Map<string, NodeMemory>();
   const seen: Sightings = new Map();
 
@@ -140,6 +121,24 @@ export async function startController(options: ControllerOptions): Promise<Contr
       unwatch();
       await Promise.all([sweeping.stop(), queue.stop()]);
     },
+  };
+}
+
+/** What the passes are handed; what is not given is as on a node that stands alone. `wake`: a node may hold more, or less, than it could before. */
+function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (node: string) => void): World {
+  const { cloud, clock = systemClock, random = Math.random, heldChanged = () => undefined } = options;
+  const timings = { ...usualTimings, ...options.timings };
+  return {
+    tellSubnets: false,
+    claims: noClaims,
+    share: () => undefined,
+    observe: () => undefined,
+    ...options,
+    clock,
+    random,
+    timings,
+    holdings: holdings(nodes, { clock, settle_ms: timings.settle_ms, wake, changed: heldChanged }),
+    facts: factsOf(cloud, clock, timings.fullRead_ms),
   };
 }
 

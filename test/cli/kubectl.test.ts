@@ -64,7 +64,7 @@ const network = {
 const cluster = {
   [`${pods}/web-0`]: { metadata, spec: { nodeName: 'n1' }, status: { phase: 'Running', podIP: '10.20.0.17' } },
   '/api/v1/namespaces/shop/events?': list(),
-  '/api/v1/namespaces/shop': { metadata: { name: 'shop' } },
+  '/api/v1/namespaces/shop': { metadata: { name: 'shop', uid: 's' } },
   '/api/v1/nodes/n1': { metadata: { name: 'n1', uid: 'u' }, spec: { providerID: 'vpc:///a/i-1' } },
   '/api/v1/nodes?': list(),
   '/api/v1/pods?fieldSelector': list(),

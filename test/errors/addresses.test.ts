@@ -91,7 +91,10 @@ test('no PodSubnet for the Pod: FP121 noSubnet says what was looked for and what
     details: /asks for c; there are a, b/,
   });
   const others = config.subnets.filter(({ spec }) => !spec.default);
-  assert.throws(() => chooseSubnets(others, asking), { kind: 'noSubnet', details: /none names or selects namespace default .* there are b/ });
+  assert.throws(() => chooseSubnets(others, asking), {
+    kind: 'noSubnet',
+    details: /none names or selects namespace default .* there are b/,
+  });
   assert.throws(() => chooseSubnets([], { ...asking, namespace: undefined }), { kind: 'noSubnet', details: /none at all/ });
 });
 

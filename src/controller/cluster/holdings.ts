@@ -62,7 +62,7 @@ interface Unclear {
 export function holdings(nodes: readonly string[], { clock, settle_ms, wake, changed }: HoldingsOptions): Holdings {
   const sums = new Map<string, Sum>();
   const ofNode = new Map<string, ReadonlyMap<string, number>>();
-  const unclear = new Map<string, Unclear[]>();
+  const unclear = new UnclearAssigns(clock, settle_ms);
   const unlooked = new Set(nodes);
   const patience_ms = clock.now_ms() + settle_ms;
 
@@ -70,12 +70,6 @@ export function holdings(nodes: readonly string[], { clock, settle_ms, wake, cha
     const known = sums.get(subnet) ?? { held: 0, byNode: new Map<string, number>(), waiting: line() };
     sums.set(subnet, known);
     return known;
-  };
-  const unclearOf = (node: string, subnet: string): number => {
-    const open = (unclear.get(node) ?? []).filter(({ until_ms }) => until_ms > clock.now_ms());
-    if (open.length === 0) unclear.delete(node);
-    else unclear.set(node, open);
-    return open.reduce((all, one) => all + (one.subnet === subnet ? one.addresses : 0), 0);
   };
   function set(node: string, subnet: string, count: number): void {
     const sum = sumOf(subnet);
@@ -100,21 +94,18 @@ export function holdings(nodes: readonly string[], { clock, settle_ms, wake, cha
     for (const subnet of ofNode.get(node)?.keys() ?? []) if (!held.has(subnet)) set(node, subnet, 0);
     if (held.size === 0) ofNode.delete(node);
     else ofNode.set(node, held);
-    for (const [subnet, count] of held) set(node, subnet, count + unclearOf(node, subnet));
+    for (const [subnet, count] of held) set(node, subnet, count + unclear.of(node, subnet));
   };
   return {
     note(node, held, isLooked) {
       replace(node, held);
       if (isLooked) looked(node);
     },
-    noteUnclear(node, subnet, addresses) {
-      const until_ms = clock.now_ms() + settle_ms;
-      unclear.set(node, [...(unclear.get(node) ?? []), { subnet, addresses, until_ms }]);
-    },
+    noteUnclear: (node, subnet, addresses) => unclear.add(node, subnet, addresses),
     elsewhere(node, subnet) {
       const { held, byNode } = sumOf(subnet);
       const uncounted = clock.now_ms() < patience_ms ? unlooked.size : 0;
-      return { others: held - (byNode.get(node) ?? 0), unclear: unclearOf(node, subnet), uncounted };
+      return { others: held - (byNode.get(node) ?? 0), unclear: unclear.of(node, subnet), uncounted };
     },
     waits(node, subnet, deficit) {
       const { waiting } = sumOf(subnet);
@@ -123,7 +114,7 @@ export function holdings(nodes: readonly string[], { clock, settle_ms, wake, cha
     },
     forget(node) {
       replace(node, new Map());
-      unclear.delete(node);
+      unclear.forget(node);
       for (const { waiting } of sums.values()) waiting.leave(node);
       looked(node);
     },
@@ -132,4 +123,33 @@ export function holdings(nodes: readonly string[], { clock, settle_ms, wake, cha
       return { held, nodes: byNode.size };
     },
   };
+}
+
+/** Addresses that were asked for without a clear answer, by node: counted for a while, as they may have been given. */
+class UnclearAssigns {
+  readonly #clock: Clock;
+  readonly #settle_ms: number;
+  readonly #ofNode = new Map<string, Unclear[]>();
+
+  constructor(clock: Clock, settle_ms: number) {
+    this.#clock = clock;
+    this.#settle_ms = settle_ms;
+  }
+
+  add(node: string, subnet: string, addresses: number): void {
+    const until_ms = this.#clock.now_ms() + this.#settle_ms;
+    this.#ofNode.set(node, [...(this.#ofNode.get(node) ?? []), { subnet, addresses, until_ms }]);
+  }
+
+  /** Those that count still. */
+  of(node: string, subnet: string): number {
+    const open = (this.#ofNode.get(node) ?? []).filter(({ until_ms }) => until_ms > this.#clock.now_ms());
+    if (open.length === 0) this.#ofNode.delete(node);
+    else this.#ofNode.set(node, open);
+    return open.reduce((all, one) => all + (one.subnet === subnet ? one.addresses : 0), 0);
+  }
+
+  forget(node: string): void {
+    this.#ofNode.delete(node);
+  }
 }

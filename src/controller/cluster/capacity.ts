@@ -12,11 +12,12 @@ import type { Clock } from '../../cloud/clock.ts';
 import type { SubnetId } from '../../cloud/cloud.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
-import { watchObjects } from '../../kube/cache.ts';
+import { type ObjectCache, watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import { ADDRESSES, type ClusterNode, readScheduling } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
+import type { PodSubnet } from '../../store/pod-subnet.ts';
 import type { Facts, ReadFacts } from '../facts.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
@@ -63,78 +64,110 @@ interface Placed {
 
 const none: Placed = { asking: 0, others: 0 };
 
-/** Starts telling. */
+/** Starts telling; until it is stopped. */
 export function capacity(options: CapacityOptions): Capacity {
-  const { api, clock, log, wake } = options;
-  const limits = new Map<string, Map<string, NodeLimit>>();
-  const shares = new Map<string, Map<string, number>>();
-  let pledges: { readonly subnet: string; readonly amount: number; readonly until_ms: number }[] = [];
-  const timers = new Set<() => void>();
-  const work = seldom({ clock, log, every_ms: EVERY_ms, first_ms: FIRST_ms, what: 'the scheduler was not told of addresses' }, async () => {
-    await share();
-    return [];
-  });
-  const later = (delay_ms: number): void => {
-    const cancel = clock.after(delay_ms, () => {
-      timers.delete(cancel);
-      work.ask('all');
-    });
-    timers.add(cancel);
-  };
-  const unplaced = watchObjects(
-    api,
-    { at: resources.pods, fieldSelector: 'spec.nodeName=', parse: readScheduling },
-    { log, changed: (change) => void (change.kind === 'set' && change.object.lacksAddress && work.ask('all')) },
-  );
-  let cancelAll = (): void => undefined;
-  const lookAtAll = (): void => {
-    work.ask('all');
-    cancelAll = clock.after(ALL_EVERY_ms, lookAtAll);
-  };
-  lookAtAll();
+  return new Telling(options);
+}
 
-  async function share(): Promise<void> {
-    const nodes = options.nodes();
-    forgetAllBut(new Set(nodes.map(({ name }) => name)));
-    const held = new Map([...limits].map(([node, of]) => [node, new Map([...of].map(([subnet, one]) => [subnet, one.held]))]));
-    const all = options.subnets.list().map(({ subnet }) => subnet);
-    // What is held was taken down before this is read: what is assigned meanwhile counts on neither side.
-    const facts = await options.facts(new Set(all.map(({ spec }) => spec.cloudSubnet as SubnetId)));
-    const totals = new Map(all.map((subnet) => [subnet.metadata.name, totalOf(subnet, facts, held)]));
-    const isTight = [...totals].some(([name, total]) => total < sum(name, 'limit'));
-    const placed = isTight ? await placedPods() : undefined;
-    const isWanting = unplaced.list().some(({ lacksAddress }) => lacksAddress);
-    pledges = pledges.filter(({ until_ms }) => until_ms > clock.now_ms());
-    for (const [name, total] of totals) shareOne(name, total, isWanting, placed);
-    if (isWanting && isTight) later(WANTING_EVERY_ms);
-    for (const node of nodes) await tell(node, placed?.get(node.name) ?? none);
+class Telling implements Capacity {
+  readonly #options: CapacityOptions;
+  readonly #limits = new Map<string, Map<string, NodeLimit>>();
+  readonly #shares = new Map<string, Map<string, number>>();
+  readonly #timers = new Set<() => void>();
+  readonly #work: ReturnType<typeof seldom>;
+  readonly #unplaced: ObjectCache<ReturnType<typeof readScheduling>>;
+  #pledges: { readonly subnet: string; readonly amount: number; readonly until_ms: number }[] = [];
+  #cancelAll = (): void => undefined;
+
+  constructor(options: CapacityOptions) {
+    const { api, clock, log } = options;
+    this.#options = options;
+    const what = 'the scheduler was not told of addresses';
+    this.#work = seldom({ clock, log, every_ms: EVERY_ms, first_ms: FIRST_ms, what }, async () => {
+      await this.#shareAll();
+      return [];
+    });
+    this.#unplaced = watchObjects(
+      api,
+      { at: resources.pods, fieldSelector: 'spec.nodeName=', parse: readScheduling },
+      { log, changed: (change) => void (change.kind === 'set' && change.object.lacksAddress && this.#work.ask('all')) },
+    );
+    this.#lookAtAll();
   }
-  function shareOne(subnet: string, total: number, isWanting: boolean, placed: ReadonlyMap<string, Placed> | undefined): void {
-    const sharers = [...limits].flatMap(([node, of]): Sharer[] => {
+
+  observe(situation: Situation, plan: Plan): void {
+    const { node } = situation;
+    const [before, after] = [this.#limits.get(node), limitsOf(situation, plan)];
+    this.#limits.set(node, after);
+    if (!isSame(before, after)) this.#work.ask('all');
+  }
+
+  share(node: string, subnet: string): number | undefined {
+    return this.#shares.get(node)?.get(subnet);
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelAll();
+    for (const cancel of this.#timers) cancel();
+    this.#unplaced.stop();
+    await this.#work.stop();
+  }
+
+  #lookAtAll(): void {
+    this.#work.ask('all');
+    this.#cancelAll = this.#options.clock.after(ALL_EVERY_ms, () => this.#lookAtAll());
+  }
+
+  #later(delay_ms: number): void {
+    const cancel = this.#options.clock.after(delay_ms, () => {
+      this.#timers.delete(cancel);
+      this.#work.ask('all');
+    });
+    this.#timers.add(cancel);
+  }
+
+  async #shareAll(): Promise<void> {
+    const { clock, subnets } = this.#options;
+    const nodes = this.#options.nodes();
+    this.#forgetAllBut(new Set(nodes.map(({ name }) => name)));
+    const held = new Map([...this.#limits].map(([node, of]) => [node, new Map([...of].map(([subnet, one]) => [subnet, one.held]))]));
+    const all = subnets.list().map(({ subnet }) => subnet);
+    // What is held was taken down before this is read: what is assigned meanwhile counts on neither side.
+    const facts = await this.#options.facts(new Set(all.map(({ spec }) => spec.cloudSubnet as SubnetId)));
+    const totals = new Map(all.map((subnet) => [subnet.metadata.name, this.#totalOf(subnet, facts, held)]));
+    const isTight = [...totals].some(([name, total]) => total < this.#limitOf(name));
+    const placed = isTight ? await this.#placedPods() : undefined;
+    const isWanting = this.#unplaced.list().some(({ lacksAddress }) => lacksAddress);
+    this.#pledges = this.#pledges.filter(({ until_ms }) => until_ms > clock.now_ms());
+    for (const [name, total] of totals) this.#shareOne(name, total, isWanting, placed);
+    if (isWanting && isTight) this.#later(WANTING_EVERY_ms);
+    for (const node of nodes) await this.#tell(node, placed?.get(node.name) ?? none);
+  }
+
+  #shareOne(subnet: string, total: number, isWanting: boolean, placed: ReadonlyMap<string, Placed> | undefined): void {
+    const sharers = [...this.#limits].flatMap(([node, of]): Sharer[] => {
       const one = of.get(subnet);
       if (one === undefined) return [];
       const { asking, others } = placed?.get(node) ?? none;
       // Which subnet a Pod uses the agent knows; its number may be a while old.
       const used = of.size === 1 && placed !== undefined ? asking + others : one.used;
-      return [{ node, held: one.held, used, limit: one.limit, share: shares.get(node)?.get(subnet) }];
+      return [{ node, held: one.held, used, limit: one.limit, share: this.share(node, subnet) }];
     });
-    const pledged = pledges.reduce((all, one) => all + (one.subnet === subnet ? one.amount : 0), 0);
+    const pledged = this.#pledges.reduce((all, one) => all + (one.subnet === subnet ? one.amount : 0), 0);
     const decided = sharesOf(sharers, { total: Math.max(0, total), pledged, isWanting });
     for (const [node, now] of decided.shares) {
-      const of = shares.get(node) ?? new Map<string, number>();
-      shares.set(node, of);
-      if ((of.get(subnet) ?? 0) < now) wake(node);
+      const of = this.#shares.get(node) ?? new Map<string, number>();
+      this.#shares.set(node, of);
+      if ((of.get(subnet) ?? 0) < now) this.#options.wake(node);
       of.set(subnet, now);
     }
     if (decided.taken === 0) return;
-    pledges.push({ subnet, amount: decided.taken, until_ms: clock.now_ms() + PLEDGE_ms });
-    later(PLEDGE_ms + 1);
+    this.#pledges.push({ subnet, amount: decided.taken, until_ms: this.#options.clock.now_ms() + PLEDGE_ms });
+    this.#later(PLEDGE_ms + 1);
   }
-  function totalOf(
-    { metadata: { name }, spec }: ReturnType<ClusterSubnets['list']>[number]['subnet'],
-    facts: Facts,
-    held: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  ): number {
+
+  /** Addresses of the subnet that Pods can have, on all nodes together. */
+  #totalOf({ metadata: { name }, spec }: PodSubnet, facts: Facts, held: ReadonlyMap<string, ReadonlyMap<string, number>>): number {
     if (!spec.families.includes(4)) return Number.MAX_SAFE_INTEGER;
     const free = facts.subnets.get(spec.cloudSubnet as SubnetId)?.free4 ?? 0;
     const size = spec.unit === 'prefix' ? 16 : 1;
@@ -142,30 +175,35 @@ export function capacity(options: CapacityOptions): Capacity {
     for (const of of held.values()) all += of.get(name) ?? 0;
     // A subnet's last addresses may have to go to further interfaces themselves.
     let forNics = 0;
-    for (const of of limits.values()) {
+    for (const of of this.#limits.values()) {
       const one = of.get(name);
       if (one !== undefined) forNics += Math.ceil(Math.max(0, Math.min(one.limit, one.held + free) - one.held - one.room) / one.perNic);
     }
     const there = all + Math.floor(Math.max(0, free - forNics) / size) * size;
     return Math.min(there, spec.perCluster.maximum ?? there);
   }
-  function sum(subnet: string, field: 'limit'): number {
+
+  /** What the nodes could hold of it, if there were enough for all. */
+  #limitOf(subnet: string): number {
     let all = 0;
-    for (const of of limits.values()) all += of.get(subnet)?.[field] ?? 0;
+    for (const of of this.#limits.values()) all += of.get(subnet)?.limit ?? 0;
     return all;
   }
-  async function placedPods(): Promise<Map<string, Placed>> {
-    const { items } = await api.list(resources.pods, readScheduling, { fieldSelector: 'spec.nodeName!=' });
+
+  async #placedPods(): Promise<Map<string, Placed>> {
+    const { items } = await this.#options.api.list(resources.pods, readScheduling, { fieldSelector: 'spec.nodeName!=' });
     const placed = new Map<string, Placed>();
     for (const { node, asks, hasAddress } of items) {
       if (!hasAddress || node === undefined) continue;
-      const { asking, others } = placed.get(node) ?? { asking: 0, others: 0 };
+      const { asking, others } = placed.get(node) ?? none;
       placed.set(node, asks ? { asking: asking + 1, others } : { asking, others: others + 1 });
     }
     return placed;
   }
-  async function tell({ name, addresses }: ClusterNode, { asking, others }: Placed): Promise<void> {
-    const of = shares.get(name);
+
+  async #tell({ name, addresses }: ClusterNode, { asking, others }: Placed): Promise<void> {
+    const { api, log } = this.#options;
+    const of = this.#shares.get(name);
     if (of === undefined) return;
     const all = of.values().reduce((total, one) => total + one, 0);
     const number = Math.max(all - others, asking);
@@ -177,27 +215,13 @@ export function capacity(options: CapacityOptions): Capacity {
       log.info(`node ${name} may have ${number} Pods with addresses`, { node: name });
     } catch (error) {
       log.warn(`the scheduler was not told that node ${name} may have ${number}: ${sentence(asFailure(error))}`, { node: name });
-      later(WANTING_EVERY_ms);
+      this.#later(WANTING_EVERY_ms);
     }
   }
-  function forgetAllBut(names: ReadonlySet<string>): void {
-    for (const known of [limits, shares]) for (const node of known.keys()) if (!names.has(node)) known.delete(node);
+
+  #forgetAllBut(names: ReadonlySet<string>): void {
+    for (const known of [this.#limits, this.#shares]) for (const node of known.keys()) if (!names.has(node)) known.delete(node);
   }
-  return {
-    observe(situation, plan) {
-      const { node } = situation;
-      const [before, after] = [limits.get(node), limitsOf(situation, plan)];
-      limits.set(node, after);
-      if (!isSame(before, after)) work.ask('all');
-    },
-    share: (node, subnet) => shares.get(node)?.get(subnet),
-    async stop() {
-      cancelAll();
-      for (const cancel of timers) cancel();
-      unplaced.stop();
-      await work.stop();
-    },
-  };
 }
 
 /** What is held changes often, and changes nothing about what there is. */

@@ -49,8 +49,11 @@ test('a subnet with fewer addresses than Pods fits exactly', async (t) => {
   };
   const pods = (): Promise<PodObject[]> => cluster.admin.list<PodObject>('/api/v1/namespaces/fit/pods');
   const free = async (): Promise<number> => {
-    const { free4 } = await cluster.vpc.api.call<{ free4: number }>('GET', `/v1/subnets/${small.id}`);
-    return free4;
+    const { items } = await cluster.vpc.api.call<{ items: readonly { readonly id: string; readonly free4: number }[] }>(
+      'GET',
+      '/v1/subnets',
+    );
+    return items.find(({ id }) => id === small.id)?.free4 ?? Number.NaN;
   };
   const held = async (): Promise<number> => {
     const nodes = await cluster.admin.list<KubeObject & { status?: { held?: number } }>('/apis/flatpod.dev/v1alpha1/nodenetworks');

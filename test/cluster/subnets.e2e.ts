@@ -32,18 +32,17 @@ interface PodObject extends KubeObject {
 const KEY = 'flatpod.dev/pod-subnet';
 const sleeper = { name: 'c', image: 'localhost/busybox:1', command: ['sleep', '100000'] };
 
-async function namespaceFor(t: TestContext, cluster: Cluster, name: string, annotations: object = {}): Promise<void> {
+async function makeNamespace(cluster: Cluster, name: string, annotations: object = {}): Promise<void> {
   await cluster.apply(`${JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, annotations } })}\n`);
-  t.after(() => cluster.kubectl('delete', 'namespace', name, '--ignore-not-found', '--wait=true', '--timeout=120s'));
   await eventually('its service account is there', () => cluster.kubectl('-n', name, 'get', 'serviceaccount', 'default'), 30);
 }
 
-/** A subnet of the VPC for one test. */
-async function cloudSubnet(t: TestContext, cluster: Cluster, name: string, cidr4: string): Promise<string> {
+/** A subnet of the VPC for the Pods of these namespaces; at the end they go, and the PodSubnet; the empty subnet stays in the VPC. */
+async function cloudSubnet(t: TestContext, cluster: Cluster, name: string, cidr4: string, namespaces: readonly string[]): Promise<string> {
   const { id } = await cluster.vpc.api.call<{ id: string }>('POST', '/v1/subnets', { name, zone: 'zone-a', cidr4 });
   t.after(async () => {
+    await cluster.kubectl('delete', 'namespace', ...namespaces, '--ignore-not-found', '--wait=true', '--timeout=120s');
     await cluster.kubectl('delete', 'psn', name, '--ignore-not-found');
-    await eventually('the subnet is empty', () => cluster.vpc.api.call('DELETE', `/v1/subnets/${id}`), 120);
   });
   return id;
 }
@@ -107,11 +106,11 @@ test('kubectl shows how PodSubnets and nodes stand', async (t) => {
 
 test('all nodes together hold no more than perCluster.maximum, and a Pod too many says which ceiling it meets', async (t) => {
   const cluster = await sharedCluster();
-  const id = await cloudSubnet(t, cluster, 'few', '10.20.192.0/24');
+  const id = await cloudSubnet(t, cluster, 'few', '10.20.192.0/24', ['few']);
   await applySubnets(cluster, {
     few: { cloudSubnet: id, namespaces: ['few'], warm: { spare: 0 }, perNode: { maximum: 5 }, perCluster: { maximum: 5 } },
   });
-  await namespaceFor(t, cluster, 'few');
+  await makeNamespace(cluster, 'few');
   for (let i = 0; i < 7; i++) await runPod(cluster, 'few', `p${i}`);
   const running = async (): Promise<number> =>
     (await cluster.admin.list<PodObject>('/api/v1/namespaces/few/pods')).filter(({ status }) => status.podIP !== undefined).length;
@@ -130,10 +129,10 @@ test('all nodes together hold no more than perCluster.maximum, and a Pod too man
 
 test('a namespace that asks for a PodSubnet of its own gets a free one, and its first Pod an address of it; the next one is told that none is free', async (t) => {
   const cluster = await sharedCluster();
-  const id = await cloudSubnet(t, cluster, 'own', '10.20.193.0/24');
+  const id = await cloudSubnet(t, cluster, 'own', '10.20.193.0/24', ['mine', 'late']);
   await applySubnets(cluster, { own: { cloudSubnet: id, assignable: true, warm: { spare: 1 } } });
   await eventually('it may be used', async () => assert.equal(readyOf(await subnetOf(cluster, 'own'))?.status, 'True'));
-  await namespaceFor(t, cluster, 'mine', { [KEY]: 'auto' });
+  await makeNamespace(cluster, 'mine', { [KEY]: 'auto' });
   await runPod(cluster, 'mine', 'first');
   const address = await addressOf(cluster, 'mine', 'first');
   assert.ok(contains(parseCidr('10.20.193.0/24'), parseIp(address)), address);
@@ -141,7 +140,7 @@ test('a namespace that asks for a PodSubnet of its own gets a free one, and its 
   assert.equal(metadata.annotations?.[KEY], 'own');
   assert.deepEqual((await subnetOf(cluster, 'own'))?.status?.assignedTo, ['mine']);
 
-  await namespaceFor(t, cluster, 'late', { [KEY]: 'auto' });
+  await makeNamespace(cluster, 'late', { [KEY]: 'auto' });
   await runPod(cluster, 'late', 'first');
   await eventually('the namespace is told', async () => {
     const { status } = await cluster.admin.ask<{ status: { conditions?: readonly Condition[] } }>('GET', '/api/v1/namespaces/late');

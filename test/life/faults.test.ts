@@ -119,6 +119,7 @@ test('200 requests at once are all answered; the socket survives garbage, silenc
   await using lab = await oneNode('unit: prefix, warm: {minimum: 80}');
   const node = lab.node(0);
   const clients: Socket[] = [];
+  using _clients = { [Symbol.dispose]: () => clients.forEach((client) => client.destroy()) };
   for (const bytes of [Buffer.from('garbage'), Buffer.alloc(4, 255), Buffer.from([5, 0, 0, 0, 1])]) {
     clients.push(connect(node.socket));
     clients
@@ -146,7 +147,6 @@ test('200 requests at once are all answered; the socket survives garbage, silenc
   assert.ok(gone.every((answer) => answer.status === 0));
   await whole(node, 0);
   assert.equal(statSync(node.socket).mode & 0o777, 0o600, "the socket is root's alone");
-  for (const client of clients) client.destroy();
 });
 
 test('killed at every numbered step, the agent comes back with the right state', async () => {

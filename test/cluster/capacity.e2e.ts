@@ -77,7 +77,7 @@ test('a subnet with fewer addresses than Pods fits exactly', async (t) => {
     const others = (await pods()).filter(({ status }) => status.podIP === undefined);
     assert.equal(others.length, 5);
     for (const { spec, status } of others) {
-      assert.equal(spec.nodeName, undefined);
+      assert.equal(spec.nodeName, undefined, `nodes say ${await told()} of ${all}`);
       assert.match(status.conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? '', /Insufficient flatpod\.dev\/addresses/);
     }
     assert.equal(await told(), all);

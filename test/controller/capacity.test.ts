@@ -89,7 +89,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
       synced: Promise.resolve(),
       stop: () => undefined,
     },
-    facts: factsOf(one.cloud, one.clock, 1000),
+    facts: factsOf(one.cloud, one.clock, 0),
     nodes,
     wake: (node) => wake(node),
     clock: one.clock,

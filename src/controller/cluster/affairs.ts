@@ -68,7 +68,7 @@ export function clusterAffairs(around: Surroundings): Affairs {
   });
   const nodes = (): ClusterNode[] => networks.nodes();
   const wake = (node: string): void => controller.wake(node);
-  const telling = around.tellScheduler ? capacity({ api, subnets, facts, nodes, wake, clock, log }) : undefined;
+  const telling = around.tellScheduler ? capacity({ api, subnets, facts: factsOf(cloud, clock, 0), nodes, wake, clock, log }) : undefined;
   const trouble = troubles({
     api,
     events,

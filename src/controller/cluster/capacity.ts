@@ -29,6 +29,7 @@ import { type Sharer, sharesOf } from './shares.ts';
 export interface CapacityOptions {
   readonly api: KubeApi;
   readonly subnets: ClusterSubnets;
+  /** Never from memory: what is free must have been read after what is held was seen. */
   readonly facts: ReadFacts;
   readonly nodes: () => readonly ClusterNode[];
   /** Has that node passed over: its share is larger now. */
@@ -73,6 +74,8 @@ class Telling implements Capacity {
   readonly #options: CapacityOptions;
   readonly #limits = new Map<string, Map<string, NodeLimit>>();
   readonly #shares = new Map<string, Map<string, number>>();
+  /** What there was of each PodSubnet by the last look. */
+  readonly #lastSeen = new Map<string, number>();
   readonly #timers = new Set<() => void>();
   readonly #work: ReturnType<typeof seldom>;
   readonly #unplaced: ObjectCache<ReturnType<typeof readScheduling>>;
@@ -134,7 +137,9 @@ class Telling implements Capacity {
     const all = subnets.list().map(({ subnet }) => subnet);
     // What is held was taken down before this is read: what is assigned meanwhile counts on neither side.
     const facts = await this.#options.facts(new Set(all.map(({ spec }) => spec.cloudSubnet as SubnetId)));
-    const totals = new Map(all.map((subnet) => [subnet.metadata.name, this.#totalOf(subnet, facts, held)]));
+    const totals = new Map(
+      all.map((subnet) => [subnet.metadata.name, this.#believed(subnet.metadata.name, this.#totalOf(subnet, facts, held))]),
+    );
     const isTight = [...totals].some(([name, total]) => total < this.#limitOf(name));
     const placed = isTight ? await this.#placedPods() : undefined;
     const isWanting = this.#unplaced.list().some(({ lacksAddress }) => lacksAddress);
@@ -164,6 +169,14 @@ class Telling implements Capacity {
     if (decided.taken === 0) return;
     this.#pledges.push({ subnet, amount: decided.taken, until_ms: this.#options.clock.now_ms() + PLEDGE_ms });
     this.#later(PLEDGE_ms + 1);
+  }
+
+  /** That there is more than before is believed when a second look says so: what a cloud says is free may lag behind what it has assigned. */
+  #believed(subnet: string, seen: number): number {
+    const before = this.#lastSeen.get(subnet) ?? seen;
+    this.#lastSeen.set(subnet, seen);
+    if (seen > before) this.#later(EVERY_ms);
+    return Math.min(before, seen);
   }
 
   /** Addresses of the subnet that Pods can have, on all nodes together. */

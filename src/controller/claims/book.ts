@@ -10,6 +10,7 @@ import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import type { Ip } from '../../net/address.ts';
+import { isBehind } from '../../store/kubernetes/own-write.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import { claimKey, type HeldAddress, readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 
@@ -48,7 +49,7 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
   function get(key: string): StoredClaim | undefined {
     const [ours, watched] = [written.get(key), cache.get(key)];
     if (ours === undefined) return watched;
-    if (watched === undefined || (watched.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion))) return ours;
+    if (watched === undefined || isBehind(watched, ours)) return ours;
     written.delete(key);
     return watched;
   }

@@ -14,6 +14,7 @@ import { type Change, type ObjectCache, watchObjects } from '../../kube/cache.ts
 import type { Log } from '../../log.ts';
 import type { NodeNetwork, NodeNetworkStatus, NodeNetworks } from '../node-network.ts';
 import { type ClusterNode, readNode } from './core-objects.ts';
+import { isBehind } from './own-write.ts';
 import { instanceOf } from './provider-id.ts';
 import { resources } from './resources.ts';
 import { readNodeNetwork, type StoredNodeNetwork } from './stored-node-network.ts';
@@ -125,8 +126,7 @@ export class ClusterNodeNetworks implements NodeNetworks {
   #current(name: string): StoredNodeNetwork | undefined {
     const [ours, watched] = [this.#written.get(name), this.#stored.get(name)];
     if (ours === undefined) return watched;
-    // Resource versions of one resource may be compared as numbers (KEP-5504).
-    if (watched?.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion)) return ours;
+    if (watched !== undefined && isBehind(watched, ours)) return ours;
     this.#written.delete(name);
     return watched;
   }

@@ -6,6 +6,7 @@ import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import { matches } from '../label-selector.ts';
 import { type PodSubnet, podSubnet, type PodSubnetStatus, podSubnetStatus } from '../pod-subnet.ts';
+import { isBehind } from './own-write.ts';
 import { resources } from './resources.ts';
 
 /** One as it was read. */
@@ -50,7 +51,7 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) =
   const get = (name: string): StoredPodSubnet | undefined => {
     const [ours, watched] = [written.get(name), cache.get(name)];
     // Resource versions of one resource may be compared as numbers (KEP-5504).
-    if (ours !== undefined && watched?.uid === ours.uid && BigInt(watched.resourceVersion) < BigInt(ours.resourceVersion)) return ours;
+    if (ours !== undefined && watched !== undefined && isBehind(watched, ours)) return ours;
     written.delete(name);
     return watched;
   };

@@ -2,9 +2,9 @@
  * The whole test suite, or the files whose path contains one of the arguments: `node test/run.ts [part …]`. One process without isolation for all
  * files (each cleans up after itself), shown as it goes, then one closing line.
  */
-import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { runTests } from './runner.ts';
 
 const wanted = process.argv.slice(2);
 const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
@@ -16,27 +16,9 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
   process.exit(2);
 }
-const options = [
-  '--disable-warning=ExperimentalWarning',
-  '--test',
-  '--test-isolation=none',
-  '--test-concurrency=1',
-  '--test-reporter=spec',
-];
-// As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
-const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
-const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
-const counts = new Map<string, number>();
-let line = '';
-run.stdout.on('data', (part: Buffer) => {
-  process.stdout.write(part);
-  const lines = (line + part.toString()).split('\n');
-  line = lines.pop() ?? '';
-  for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) counts.set(what, Number(number));
-});
-run.on('close', (code) => {
-  const count = (what: string): number => counts.get(what) ?? 0;
-  const failed = count('fail') + count('cancelled');
-  console.log(`flatpod: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
-  process.exitCode = failed > 0 || count('pass') === 0 || code !== 0 ? 1 : 0;
+const run = runTests(files);
+run.process.on('close', (code) => {
+  const failed = run.count('fail') + run.count('cancelled');
+  console.log(`flatpod: ${run.count('pass')} passed, ${failed} failed, ${run.count('skipped')} skipped`);
+  process.exitCode = failed > 0 || run.count('pass') === 0 || code !== 0 ? 1 : 0;
 });

@@ -2,11 +2,11 @@
  * The tests on a real cluster, or the files whose name contains one of the arguments: `node test/cluster/run.ts [part …]`. One process without isolation for
  * all files, so that they may share a cluster (shared.ts); shown as it goes, then one closing line.
  */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../life/lab.ts';
+import { runTests } from '../runner.ts';
 import { clusterTraces, kernelSettings, sweepDeadRuns } from './traces.ts';
 
 const wanted = process.argv.slice(2);
@@ -18,26 +18,9 @@ if (chosen.length === 0) {
 }
 await sweepDeadRuns();
 const before = kernelSettings();
-const options = [
-  '--disable-warning=ExperimentalWarning',
-  '--test',
-  '--test-isolation=none',
-  '--test-concurrency=1',
-  '--test-reporter=spec',
-];
-// As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
-const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
 const files = chosen.toSorted().map((name) => join(import.meta.dirname, name));
-const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+const { process: run, count } = runTests(files);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => run.kill('SIGKILL'));
-const counts = new Map<string, number>();
-let line = '';
-run.stdout.on('data', (part: Buffer) => {
-  process.stdout.write(part);
-  const lines = (line + part.toString()).split('\n');
-  line = lines.pop() ?? '';
-  for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) counts.set(what, Number(number));
-});
 await once(run, 'close');
 // Whatever became of the tests, the machine is as before. (A hook that fails is no failed test to the runner.)
 await eventually('nothing is left', () => clusterTraces(run.pid).length === 0).catch(() => undefined);
@@ -46,7 +29,6 @@ for (const one of left) console.error(`left on the machine: ${one}`);
 const changed = Object.entries(kernelSettings()).filter(([key, value]) => value !== before[key]);
 for (const [key, value] of changed) console.error(`changed on the machine: ${key} is ${value}, was ${before[key]}`);
 await sweepDeadRuns();
-const count = (what: string): number => counts.get(what) ?? 0;
 const failed = count('fail') + count('cancelled') + left.length + changed.length;
 console.log(`flatpod e2e: ${count('pass')} passed, ${failed} failed, ${count('skipped')} skipped`);
 process.exitCode = failed > 0 || count('pass') === 0 || run.exitCode !== 0 ? 1 : 0;

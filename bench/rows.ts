@@ -6,7 +6,7 @@ export interface Row {
   readonly case: string;
   /** Who did it. */
   readonly subject: string;
-  readonly unit: 'ms' | 'us' | 'per_s' | 'mib' | 'gbit_per_s' | 'percent';
+  readonly unit: 'ms' | 'us' | 'per_s' | 'mib' | 'gbit_per_s' | 'percent' | 's' | 'per_pod' | 'per_min' | 'calls' | 'count';
   readonly n: number;
   readonly p50: number;
   readonly p90: number;

@@ -1,9 +1,9 @@
 /**
  * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
  *
- *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent; all when none is named
+ *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent, and on a cluster pod-start api-calls exact-fit; all when none is named
  *
- * QUICK=1: fewer repetitions, below five minutes. PEERS=all: those too whose folder the environment names (peers.ts).
+ * QUICK=1: fewer repetitions, below five minutes; what needs a cluster only when it is named. PEERS=all: those too whose folder the environment names (peers.ts).
  */
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,10 +12,12 @@ import { agentCost } from './agent-cost.ts';
 import { bursts } from './bursts.ts';
 import { chartOf } from './chart.ts';
 import { dataPlane } from './data-plane.ts';
+import { type ClusterPart, clusterParts, clusterPartsLack, runClusterParts } from './cluster/parts.ts';
 import { type BenchLab, benchLab } from './lab.ts';
 import { latencies, podsNeeded } from './latency.ts';
 import { parts } from './parts.ts';
 import { type Candidate, candidates, flatpod, foreignNode } from './peers.ts';
+import { progress } from './progress.ts';
 import type { Row } from './rows.ts';
 import { compile } from './stopwatch.ts';
 import { tableOf } from './table.ts';
@@ -26,16 +28,14 @@ const quick = (process.env['QUICK'] ?? '') !== '';
 const effort = quick
   ? { n: 40, levels: [1000], sizes: [50], burst: 100, slices: 20, agent: { churn: 2000, starts: 3, bursts: 100 } }
   : { n: 200, levels: [100, 1000], sizes: [10, 50, 200], burst: 400, slices: 200, agent: { churn: 20_000, starts: 20, bursts: 200 } };
-const allParts = ['bursts', 'latencies', 'parts', 'traffic', 'agent'] as const;
+const labParts = ['bursts', 'latencies', 'parts', 'traffic', 'agent'] as const;
+const allParts = [...labParts, ...clusterParts] as const;
 type Part = (typeof allParts)[number];
 
-/** One line that replaces itself on a terminal, lines elsewhere. */
-function progress(text: string): void {
-  const line = `${new Date().toISOString().slice(11, 19)}  ${text}`;
-  process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
-}
+/** Takes away what is there now; ^C and SIGTERM call it. */
+let remove: () => PromiseLike<void> = () => Promise.resolve();
 
-async function run(wanted: readonly Part[]): Promise<Row[]> {
+async function inLab(wanted: readonly Part[]): Promise<Row[]> {
   const others = candidates(process.env['PEERS'] === 'all');
   for (const { name, absent } of others) if (absent !== undefined) console.log(`left out: ${name}: ${absent}`);
   const there = others.filter(({ absent }) => absent === undefined);
@@ -47,7 +47,7 @@ async function run(wanted: readonly Part[]): Promise<Row[]> {
     'cost',
   ];
   await using lab = await benchLab(machines);
-  endOnSignal(lab);
+  remove = () => lab[Symbol.asyncDispose]();
   const bin = join(lab.dir, 'bin');
   compile(bin);
   const rows: Row[] = [];
@@ -97,8 +97,27 @@ async function sideBySide(bin: string, lab: BenchLab, others: readonly Candidate
   return rows;
 }
 
+/** Parts that cannot run are left out of a run of everything, with a line that says why. What fails here takes nothing from the other parts. */
+async function onClusters(wanted: readonly ClusterPart[], named: boolean): Promise<Row[]> {
+  const lack = clusterPartsLack() ?? (quick && !named ? 'QUICK=1 measures them only when they are named' : undefined);
+  if (lack !== undefined) {
+    console.log(`left out: ${wanted.join(', ')}: ${lack}`);
+    if (named) process.exitCode = 1;
+    return [];
+  }
+  const run = runClusterParts(wanted, quick);
+  remove = () => run.end();
+  try {
+    return await run.rows;
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+    return [];
+  }
+}
+
 /** ^C removes everything before it ends; a second one does not wait. */
-function endOnSignal(lab: BenchLab): void {
+function endOnSignal(): void {
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -106,7 +125,7 @@ function endOnSignal(lab: BenchLab): void {
     process.once(signal, () => {
       console.error('\nremoving what the benchmark made');
       const end = (): never => process.exit(code);
-      lab[Symbol.asyncDispose]().then(end, end);
+      remove().then(end, end);
     });
   }
 }
@@ -139,11 +158,14 @@ function wantedParts(): Part[] {
 
 const wanted = wantedParts();
 const about = machine();
-const rows = await run(wanted);
+endOnSignal();
+const [lab, cluster] = [labParts.filter((part) => wanted.includes(part)), clusterParts.filter((part) => wanted.includes(part))];
+const rows = lab.length > 0 ? await inLab(lab) : [];
+if (cluster.length > 0) rows.push(...(await onClusters(cluster, wanted.length < allParts.length)));
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 console.log(tableOf(rows));
 // A part of the figures must not replace all of them.
-if (wanted.length === allParts.length) {
+if (wanted.length === allParts.length && process.exitCode === undefined) {
   writeFileSync(join(root, 'bench/results.json'), `${JSON.stringify({ machine: about, rows }, undefined, 1)}\n`);
   const conditions = `${about['processors']} × ${about['processor']}, Linux ${about['kernel']}, Node ${process.version}; exec to exit, one emulated VPC, all in one run; make bench`;
   writeFileSync(join(root, 'docs/bench.svg'), chartOf(rows, conditions));

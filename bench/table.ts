@@ -8,6 +8,11 @@ const units: Readonly<Record<Row['unit'], string>> = {
   mib: 'MiB',
   gbit_per_s: 'Gbit/s',
   percent: '%',
+  s: 's',
+  per_pod: 'a Pod',
+  per_min: '/min',
+  calls: 'calls',
+  count: '',
 };
 const OURS = 'flatpod';
 

@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly cni?: 'none' | 'ptp';
   /** Whether CoreDNS is applied; it runs as soon as Pods get addresses. */
   readonly dns?: boolean;
+  /** Whether the API server writes an audit log (control-plane.ts). */
+  readonly audit?: boolean;
   /** What the VPC has beside the cluster's machines. */
   readonly vpc?: VpcPlan;
 }
@@ -93,7 +95,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   };
   const control = machineAt(at);
   await control.powerOn();
-  const plan: ControlPlanePlan = { machine: control, address: at.address, pki, serviceCidr: SERVICE_CIDR, podCidr: POD_CIDR };
+  const { audit = false } = options;
+  const plan: ControlPlanePlan = { machine: control, address: at.address, pki, serviceCidr: SERVICE_CIDR, podCidr: POD_CIDR, audit };
   const api = undo.use(admin(at.netns, at.address, pki));
   const nodes = hosts.map((host, i) => clusterNode(workerPlan(host, machineAt(host), i, pki, options), underlay));
   // Disks are filled while the API server comes up; kubelets try until it answers.

@@ -1,4 +1,5 @@
 /** etcd, API server, controller manager and scheduler on a machine of their own, each started, killed and started again by its name. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { programs } from '../programs.ts';
 import type { Machine } from './machine.ts';
@@ -15,6 +16,8 @@ export interface ControlPlanePlan {
   readonly pki: Pki;
   readonly serviceCidr: string;
   readonly podCidr: string;
+  /** Whether the API server writes down who asked for what; see {@link auditLog}. */
+  readonly audit?: boolean;
 }
 
 const API_PORT = 6443;
@@ -53,8 +56,22 @@ function etcd({ machine }: ControlPlanePlan): string[] {
   ];
 }
 
-function apiServer({ address, pki, serviceCidr }: ControlPlanePlan): string[] {
+/** The file with an Event (audit.k8s.io/v1) in JSON a line: each request to the API server that was answered, without its body. */
+export function auditLog(machine: Machine): string {
+  return join(machine.dir, 'log', 'audit');
+}
+
+function auditFlags({ machine }: ControlPlanePlan): string[] {
+  const policy = join(machine.dir, 'audit.json');
+  const rules = [{ level: 'Metadata' }];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'], rules }));
+  return [`--audit-policy-file=${policy}`, `--audit-log-path=${auditLog(machine)}`];
+}
+
+function apiServer(plan: ControlPlanePlan): string[] {
+  const { address, pki, serviceCidr } = plan;
   return [
+    ...(plan.audit === true ? auditFlags(plan) : []),
     `--etcd-servers=${ETCD}`,
     `--bind-address=${address}`,
     `--advertise-address=${address}`,

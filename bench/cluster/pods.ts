@@ -1,0 +1,114 @@
+/** Many Pods at once: from the API server's answer to each creation until a watch tells that the Pod is ready. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PodObject } from '../../test/cluster/checker-views.ts';
+import type { Cluster } from '../../test/cluster/cluster.ts';
+import { images } from '../../test/cluster/images.ts';
+
+/** Where Pods are started, and who gives them their network. */
+export interface Namespace {
+  readonly cluster: Cluster;
+  readonly name: string;
+  readonly subject: string;
+  /** Whether all is as before the first Pod. @throws when it cannot be told yet */
+  readonly rests: () => Promise<boolean>;
+}
+
+/** A Pod that became ready. */
+export interface StartedPod {
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string;
+  /** Milliseconds from the answer to its creation. */
+  readonly took_ms: number;
+}
+
+/** Those of one start. */
+export interface Batch {
+  readonly pods: readonly StartedPod[];
+  /** From the first request to the last Pod's readiness. */
+  readonly wall_ms: number;
+}
+
+const START_DEADLINE_s = 300;
+const REST_DEADLINE_s = 120;
+const LOOK_ms = 50;
+
+let batches = 0;
+
+/** Creates them and waits for nothing. */
+export async function createPods({ cluster, name: namespace }: Namespace, count: number): Promise<void> {
+  for (const name of namesOf(count)) await cluster.admin.ask('POST', podsOf(namespace), podNamed(name));
+}
+
+/** Starts them and waits for all. @throws Error that says what became of the others */
+export async function startPods({ cluster, name: namespace }: Namespace, count: number): Promise<Batch> {
+  const path = podsOf(namespace);
+  const answered_ms = new Map<string, number>();
+  const ready_ms = new Map<string, number>();
+  const last = new Map<string, PodObject>();
+  await using _watch = await cluster.admin.watch<PodObject>(path, ({ object }) => {
+    const { name } = object.metadata;
+    last.set(name, object);
+    if (isReady(object) && !ready_ms.has(name)) ready_ms.set(name, performance.now());
+  });
+  const begun_ms = performance.now();
+  const names = namesOf(count);
+  await Promise.all(
+    names.map(async (name) => {
+      await cluster.admin.ask('POST', path, podNamed(name));
+      answered_ms.set(name, performance.now());
+    }),
+  );
+  const until_ms = begun_ms + START_DEADLINE_s * 1000;
+  while (names.some((name) => !ready_ms.has(name))) {
+    if (performance.now() > until_ms) throw new Error(await missing(cluster, namespace, [...last.values()]));
+    await sleep(LOOK_ms);
+  }
+  const pods = names.map((name) => {
+    const found = last.get(name);
+    const took_ms = (ready_ms.get(name) ?? Number.NaN) - (answered_ms.get(name) ?? Number.NaN);
+    return { name, uid: found?.metadata.uid ?? '', node: found?.spec.nodeName ?? '', took_ms };
+  });
+  return { pods, wall_ms: Math.max(...ready_ms.values()) - begun_ms };
+}
+
+/** Deletes all Pods of the namespace, and waits until nothing is left of them. */
+export async function removePods({ cluster, name, rests }: Namespace): Promise<void> {
+  await cluster.admin.ask('DELETE', podsOf(name));
+  const until_ms = performance.now() + REST_DEADLINE_s * 1000;
+  const isOver = async (): Promise<boolean> => (await cluster.admin.list(podsOf(name))).length === 0 && (await rests());
+  while (!(await isOver().catch(() => false))) {
+    if (performance.now() > until_ms) throw new Error(`the Pods of ${name} left something for ${REST_DEADLINE_s} s after their deletion`);
+    await sleep(LOOK_ms);
+  }
+}
+
+function namesOf(count: number): string[] {
+  const batch = ++batches;
+  return Array.from({ length: count }, (_, i) => `b${batch}-${i}`);
+}
+
+function podsOf(namespace: string): string {
+  return `/api/v1/namespaces/${namespace}/pods`;
+}
+
+/** As little as there is to a Pod beside its network: no volume, no probe, an image that is there. */
+function podNamed(name: string): object {
+  const container = { name: 'c', image: images.pause, imagePullPolicy: 'Never' };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: { automountServiceAccountToken: false, enableServiceLinks: false, containers: [container] },
+  };
+}
+
+function isReady({ status }: PodObject): boolean {
+  return status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
+}
+
+async function missing(cluster: Cluster, namespace: string, pods: readonly PodObject[]): Promise<string> {
+  const late = pods.filter((pod) => !isReady(pod)).map(({ metadata }) => metadata.name);
+  const events = await cluster.tryKubectl(['-n', namespace, 'get', 'events', '--field-selector=type=Warning', '--no-headers']);
+  return `${late.length} of ${pods.length} Pods are not ready after ${START_DEADLINE_s} s: ${late.slice(0, 5).join(', ')}; ${events.stdout.slice(-500)}`;
+}

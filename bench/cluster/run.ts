@@ -1,0 +1,52 @@
+/** Measures parts on clusters: `node bench/cluster/run.ts [--quick] PART…`. Prints a row a line, in JSON, and progress on stderr. Called by parts.ts. */
+import { sweepDeadRuns } from '../../test/cluster/traces.ts';
+import { progress } from '../progress.ts';
+import type { Row } from '../rows.ts';
+import { apiCalls } from './api-calls.ts';
+import { exactFit } from './exact-fit.ts';
+import { type ClusterPart, clusterParts } from './parts.ts';
+import { podStart } from './pod-start.ts';
+
+/** Full figures have 200 measurements and more, but those of single Pods: each of them takes two seconds. */
+const full = {
+  podStart: {
+    turns: 2,
+    cases: [
+      { size: 1, rounds: 20 },
+      { size: 20, rounds: 5 },
+      { size: 80, rounds: 3 },
+    ],
+  },
+  apiCalls: { pods: 40, idle_s: 60 },
+  exactFit: [100, 200],
+};
+const quick = {
+  podStart: {
+    turns: 1,
+    cases: [
+      { size: 1, rounds: 5 },
+      { size: 20, rounds: 1 },
+      { size: 80, rounds: 1 },
+    ],
+  },
+  apiCalls: { pods: 20, idle_s: 20 },
+  exactFit: [100],
+};
+
+const effort = process.argv.includes('--quick') ? quick : full;
+
+function measure(part: ClusterPart): Promise<Row[]> {
+  switch (part) {
+    case 'pod-start':
+      return podStart(effort.podStart, progress);
+    case 'api-calls':
+      return apiCalls(effort.apiCalls, progress);
+    case 'exact-fit':
+      return exactFit(effort.exactFit, progress);
+  }
+}
+
+await sweepDeadRuns();
+for (const part of clusterParts.filter((one) => process.argv.includes(one))) {
+  for (const row of await measure(part)) console.log(JSON.stringify(row));
+}

@@ -21,6 +21,7 @@ const groups: readonly Group[] = [
   { title: 'ADD with 1000 Pods on the node, p50', case: 'add/1000', unit: 'ms' },
   { title: 'DEL, exec to exit, p50', case: 'del/0', unit: 'ms' },
   { title: '50 ADDs at once (more is better)', case: 'burst-add/50', unit: 'Pods/s' },
+  { title: '80 Pods at once on a real cluster of two nodes, from created to ready, p50', case: 'pod-start/80', unit: 'ms' },
 ];
 
 /** An SVG document; groups without figures are left out. */
@@ -63,6 +64,7 @@ ${parts.join('\n')}
 /** What a stranger understands. */
 function nameOf(subject: string): string {
   const names: Readonly<Record<string, string>> = {
+    'flatpod-cold': 'flatpod, cold pool',
     c: 'C, in process',
     'c-exec': 'C, one executable',
     'ip-batch': 'ip -batch (shell)',

@@ -82,15 +82,14 @@ interface Need {
   readonly allowed: number;
   /** Those that the ceiling of the node alone would allow. */
   readonly allowedHere: number;
-  /** Addresses held, those asked back among them. */
+  /** Addresses held, those given back among them. */
   readonly heldInAll: number;
 }
 
 function needOf(pool: SubnetPool): Need {
-  const { holding, config, counted, serving, leaving } = pool;
-  const reclaiming = [...serving, ...leaving].flatMap(({ grant }) => grant.reclaiming);
-  const heldInAll = holding.held + heldAddresses(reclaiming, counted, config?.spec.exclude ?? [], holding.maximum);
-  // What is asked back is still held: the ceiling counts it until it is gone.
+  const { holding, config, counted, returned } = pool;
+  const heldInAll = holding.held + heldAddresses(returned, counted, config?.spec.exclude ?? [], holding.maximum);
+  // What was given back is still held: the ceiling counts it until it is gone.
   const here = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
   const allowed = Math.min(here, Math.floor(clusterRoom(pool) / holding.unit));
   return { blocks: blocksToAdd({ ...holding, maximum: Number.MAX_SAFE_INTEGER }), allowed, allowedHere: here, heldInAll };

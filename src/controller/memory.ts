@@ -1,10 +1,12 @@
 /** What the controller remembers of a node between passes. None of it is needed for being right: after a restart it is read or learnt again. */
 import type { CloudInstance, CloudNic } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
+import type { GrantedNic } from '../store/node-network.ts';
 import type { Facts } from './facts.ts';
 import type { OwnWrite } from './own-writes.ts';
 import type { Stop } from './situation.ts';
 import type { Missing } from './vanished.ts';
+import type { Timings } from './world.ts';
 
 /** What a full read of the cloud gave. */
 export interface Reading {
@@ -55,6 +57,8 @@ export interface NodeMemory {
   /** Tokens of intents the cloud has definitely refused. */
   readonly refusedTokens: Set<string>;
   readonly askedBackSince_ms: Map<Cidr, number>;
+  /** Blocks that were asked back in vain, and until when they are taken to be in use. */
+  readonly keptUntil_ms: Map<Cidr, number>;
   readonly doubted: Set<Cidr>;
   /** What the last look saw: good enough while no call may be made. */
   lastPicture: Picture | undefined;
@@ -82,6 +86,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     shrinkPause: undefined,
     refusedTokens: new Set(),
     askedBackSince_ms: new Map(),
+    keptUntil_ms: new Map(),
     doubted: new Set(),
     lastPicture: undefined,
     said: new Set(),
@@ -99,8 +104,17 @@ export function forgetOld(memory: NodeMemory, now_ms: number): void {
   }
 }
 
-/** Keeps since when each block is asked back. */
-export function noteAskedBack(memory: NodeMemory, blocks: readonly Cidr[], now_ms: number): void {
-  for (const known of memory.askedBackSince_ms.keys()) if (!blocks.includes(known)) memory.askedBackSince_ms.delete(known);
-  for (const block of blocks) if (!memory.askedBackSince_ms.has(block)) memory.askedBackSince_ms.set(block, now_ms);
+/** Keeps since when each block is asked back, and which were so for `stuck_ms` without being given back; those of `granted` alone. */
+export function noteAskedBack(memory: NodeMemory, granted: readonly GrantedNic[], now_ms: number, { stuck_ms, kept_ms }: Patience): void {
+  const { askedBackSince_ms: since, keptUntil_ms: kept } = memory;
+  const asked = new Set(granted.flatMap(({ reclaiming }) => reclaiming));
+  for (const block of asked) if (!since.has(block)) since.set(block, now_ms);
+  for (const [block, since_ms] of since) {
+    if (now_ms - since_ms >= stuck_ms) kept.set(block, since_ms + kept_ms);
+    if (!asked.has(block)) since.delete(block);
+  }
+  const held = new Set(granted.flatMap(({ blocks }) => blocks));
+  for (const [block, until_ms] of kept) if (until_ms <= now_ms || !held.has(block)) kept.delete(block);
 }
+
+type Patience = Pick<Timings, 'stuck_ms' | 'kept_ms'>;

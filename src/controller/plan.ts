@@ -44,6 +44,7 @@ export function planFor(situation: Situation): Plan {
   const remnants = leftovers(situation, grants, growing);
   const { here, away } = situation.claims;
   const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...away]);
+  const withdrawn = new Set(shrinkings.flatMap((shrinking) => shrinking.withdraw));
   const held = new Set(grants.flatMap(({ blocks }) => blocks));
   const actions = [...growings, ...shrinkings].flatMap((part) => part.actions);
   const deletes = remnants.map(({ id }): Action => ({ do: 'delete', nic: id }));
@@ -52,8 +53,9 @@ export function planFor(situation: Situation): Plan {
       .filter(({ id }) => !release.has(id))
       .map((grant) => {
         const claimed = grant.blocks.filter((block) => here.has(block) || away.has(block));
-        // What was asked back as an ordinary address stays so; a claim's is asked back only while it is wanted elsewhere.
-        const reclaiming = grant.blocks.filter((block) => (grant.reclaiming.includes(block) && !here.has(block)) || askBack.has(block));
+        // A claim's is asked back only while it is wanted elsewhere.
+        const stays = (block: Cidr): boolean => grant.reclaiming.includes(block) && !here.has(block) && !withdrawn.has(block);
+        const reclaiming = grant.blocks.filter((block) => stays(block) || askBack.has(block));
         return { ...grant, reclaiming, ...(claimed.length > 0 && { claimed }) };
       }),
     growth: pools.map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none', text: '' }) })),

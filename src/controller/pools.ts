@@ -26,6 +26,8 @@ export interface SubnetPool {
   readonly leaving: readonly ServingNic[];
   readonly counted: 4 | 6;
   readonly holding: Holding;
+  /** Blocks that the agent gave back and that are granted still, of the family that counts: it will not use them again. */
+  readonly returned: readonly Cidr[];
   /** How it stands with perCluster.maximum; undefined: there is none. */
   readonly ceiling: ClusterCeiling | undefined;
 }
@@ -53,7 +55,7 @@ export function poolsOf(situation: Situation, grants: readonly GrantedNic[]): Su
 }
 
 function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[], here: number): SubnetPool {
-  const { spec, subnets, nics, stuck } = situation;
+  const { spec, subnets, nics } = situation;
   const config = subnets.find((subnet) => subnet.metadata.name === name);
   const demand = spec.demand.find(({ subnet }) => subnet === name) ?? { subnet: name, inUse: 0, cooling: 0, waiting: 0 };
   const all = grants.flatMap((grant): ServingNic[] => {
@@ -65,26 +67,28 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config));
   const { families, exclude, unit, warm, perNode } = config?.spec ?? noLonger;
   const counted = families.includes(4) ? 4 : 6;
+  const worth = (some: readonly Cidr[]): number => heldAddresses(some, counted, exclude, perNode.maximum);
   const blocks = grants
     .filter(({ subnet }) => subnet === name)
-    .flatMap((grant) => grant.blocks.filter((block) => !grant.reclaiming.includes(block) && !isClaimed(block, situation)));
-  const usedElsewhere = [...stuck].filter(
-    (block) => cidrFamily(block) === counted && all.some(({ grant }) => grant.reclaiming.includes(block)),
-  );
+    .flatMap((grant) => grant.blocks.filter((block) => cidrFamily(block) === counted && !isClaimed(block, situation)));
+  const promised = blocks.filter((block) => spec.returned.includes(block) && !situation.doubted.has(block));
+  // Without them there must be room for what is in use, or the promise is not believed.
+  const isCredible = worth(blocks.filter((block) => !promised.includes(block))) >= demand.inUse + demand.cooling;
+  const returned = isCredible ? promised : [];
   const ceiling = ceilingOf(config, situation, here);
   const keepsNone = spec.draining !== undefined || (ceiling !== undefined && ceiling.room < 0);
   const holding: Holding = {
-    // What was asked back long ago and has not come is in use there, and takes nothing of the rest.
-    inUse: Math.max(0, demand.inUse - usedElsewhere.length),
+    inUse: demand.inUse,
     cooling: demand.cooling,
     waiting: demand.waiting,
-    held: heldAddresses(blocks, counted, exclude, perNode.maximum),
+    // What is asked back is held, and may be in use, until it is given back.
+    held: worth(blocks.filter((block) => !returned.includes(block))),
     minimum: keepsNone ? 0 : warm.minimum,
     spare: keepsNone ? 0 : warm.spare,
     maximum: Math.min(perNode.maximum, Math.max(situation.shares.get(name) ?? perNode.maximum, 0)),
     unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
   };
-  return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding, ceiling };
+  return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding, returned, ceiling };
 }
 
 function ceilingOf(config: PodSubnet | undefined, { elsewhere }: Situation, here: number): ClusterCeiling | undefined {

@@ -137,11 +137,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
   const now_ms = clock.now_ms();
   const notes = notesOf(node.status);
   const { spec, status } = node;
-  noteAskedBack(
-    memory,
-    status.nics.flatMap(({ reclaiming }) => reclaiming),
-    now_ms,
-  );
+  noteAskedBack(memory, status.nics, now_ms, timings);
   return {
     cluster,
     node: node.name,
@@ -157,6 +153,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     read_ms: reading.read_ms,
     missing: memory.missing,
     stuck: new Set([...memory.askedBackSince_ms].filter(([, since_ms]) => now_ms - since_ms >= timings.stuck_ms).map(([block]) => block)),
+    kept: new Set(memory.keptUntil_ms.keys()),
     doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,

@@ -1,16 +1,16 @@
 /**
  * How a pool gives back, by the handshake of node-network.ts: ask back → the agent returns → unassign; an empty NIC goes after its blocks.
+ * Which blocks are asked back: asks.ts.
  *
  * Invariants
  * - a block is unassigned only when we had asked it back and the agent has returned it, and never when the agent's own numbers say it must be in use
- * - nothing is asked back while an ADD waits
  * - the first NIC stays; a NIC goes only when the cloud knows no block on it
  */
 import type { NicId } from '../cloud/cloud.ts';
-import { blocksToTakeBack } from '../ipam/target.ts';
 import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Action } from './action.ts';
+import { askable, asksOf } from './asks.ts';
 import { emptyNics } from './grow.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -20,6 +20,8 @@ import { isReturned } from './vanished.ts';
 export interface Shrinking {
   /** Blocks the agent is asked for from now on. */
   readonly askBack: readonly Cidr[];
+  /** Blocks that it is not asked for any more. */
+  readonly withdraw: readonly Cidr[];
   /** NICs taken out of the grants, then unplugged. */
   readonly release: readonly NicId[];
   readonly actions: readonly Action[];
@@ -30,13 +32,14 @@ export interface Shrinking {
 /** What the pool gives back. `growing`: NICs that are about to take more. */
 export function shrinkPool(pool: SubnetPool, situation: Situation, growing: ReadonlySet<NicId>): Shrinking {
   if (situation.shrinkStopped || situation.stopped !== undefined || situation.instance.state === 'terminated') {
-    return { askBack: [], release: [], actions: [], doubted: [] };
+    return { askBack: [], withdraw: [], release: [], actions: [], doubted: [] };
   }
   const { doubted, unassigns } = returns(pool, situation);
   const surplus = surplusNics(pool, situation, growing);
   const release = surplus.filter((one) => isReleasable(one, situation)).map(({ nic }) => nic.id);
-  const askBack = [...surplusBlocks(pool, situation), ...surplus.flatMap(({ grant }) => asked(grant.blocks, situation))];
-  return { askBack, release, actions: [...unassigns, ...release.map((nic): Action => ({ do: 'detach', nic }))], doubted };
+  const { ask, withdraw } = asksOf(pool, situation);
+  const askBack = [...ask, ...surplus.flatMap(({ grant }) => askable(grant.blocks, situation))];
+  return { askBack, withdraw, release, actions: [...unassigns, ...release.map((nic): Action => ({ do: 'detach', nic }))], doubted };
 }
 
 /** Blocks whose handshake is complete. */
@@ -64,34 +67,6 @@ function contradicts(
     .filter((block) => cidrFamily(block) === counted && !returned.includes(block) && !isClaimed(block, situation));
   const room = kept.reduce((sum, block) => sum + usableSize(block, config?.spec.exclude ?? []), 0);
   return returned.some((block) => cidrFamily(block) === counted) && room < demand.inUse + demand.cooling;
-}
-
-/** Blocks beyond what the targets keep: from the NIC with the fewest first, so that whole NICs become empty; from the first NIC last. */
-function surplusBlocks(pool: SubnetPool, situation: Situation): Cidr[] {
-  const leaving = pool.leaving.flatMap(({ grant }) => asked(grant.blocks, situation));
-  let addresses = blocksToTakeBack(pool.holding) * pool.holding.unit;
-  if (addresses === 0) return leaving;
-  const order = pool.serving.toSorted((a, b) => rank(a) - rank(b) || b.grant.deviceIndex - a.grant.deviceIndex);
-  const chosen: Cidr[] = [];
-  for (const { grant } of order) {
-    for (const block of asked(grant.blocks, situation)) {
-      if (cidrFamily(block) !== pool.counted || grant.reclaiming.includes(block)) continue;
-      const worth = Math.min(usableSize(block, pool.config?.spec.exclude ?? []), pool.holding.maximum);
-      if (worth > addresses) continue;
-      addresses -= worth;
-      chosen.push(block);
-    }
-  }
-  return [...leaving, ...chosen];
-}
-
-function rank({ grant }: ServingNic): number {
-  return grant.deviceIndex === 0 ? Number.MAX_SAFE_INTEGER : grant.blocks.length;
-}
-
-/** Those that may be asked for: not what the agent still lists as returned from an earlier grant, nor what belongs to claims. */
-function asked(blocks: readonly Cidr[], situation: Situation): Cidr[] {
-  return blocks.filter((block) => !situation.spec.returned.includes(block) && !isClaimed(block, situation));
 }
 
 /** Empty NICs nobody needs: all beyond the spare ones, the highest device index first. */

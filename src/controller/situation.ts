@@ -31,6 +31,8 @@ export interface Situation {
   readonly missing: Missing;
   /** Blocks asked back so long ago that they must be in use. */
   readonly stuck: ReadonlySet<Cidr>;
+  /** Blocks that were so not long ago: others are asked for first. */
+  readonly kept: ReadonlySet<Cidr>;
   /** Blocks the agent returned while its own numbers said that they must be in use: not believed until it takes them off its list. */
   readonly doubted: ReadonlySet<Cidr>;
   /** PodSubnets for which nothing more is asked now, and why. */

@@ -24,6 +24,8 @@ export interface Timings {
   readonly nicAge_ms: number;
   /** A block asked back and not returned for this long is taken to be in use. */
   readonly stuck_ms: number;
+  /** Since it was asked back; so long others are asked for first. */
+  readonly kept_ms: number;
   /** Between two sweeps for NICs nobody owns. */
   readonly sweep_ms: number;
   /** A NIC younger than this is not swept. */
@@ -38,6 +40,7 @@ export const usualTimings: Timings = {
   confirm_ms: 5_000,
   nicAge_ms: 60_000,
   stuck_ms: 60_000,
+  kept_ms: 900_000,
   sweep_ms: 90_000,
   sweepAge_ms: 300_000,
 };

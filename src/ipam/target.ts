@@ -14,7 +14,7 @@ export interface Holding {
   readonly cooling: number;
   /** ADDs that wait for an address. */
   readonly waiting: number;
-  /** Granted and not asked back: see {@link heldAddresses}. */
+  /** Granted and not given back: see {@link heldAddresses}. */
   readonly held: number;
   /** Never hold fewer than this, used or not. */
   readonly minimum: number;

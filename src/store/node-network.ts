@@ -5,6 +5,7 @@
  * Taking blocks back is a handshake, so that nothing in use is released on stale information:
  * controller lists a block in `status.nics[].reclaiming` → agent, once no lease and no cooldown holds it, stops leasing from it for good and lists it
  * in `spec.returned` → controller unassigns it in the cloud and drops it from `blocks` and `reclaiming` → agent drops it from `spec.returned`.
+ * The controller may withdraw an ask; an agent that has answered it already keeps to its answer, and the block goes all the same.
  */
 import type { InstanceId, NicId } from '../cloud/cloud.ts';
 import type { Ip } from '../net/address.ts';

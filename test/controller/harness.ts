@@ -115,6 +115,10 @@ export function demand(
 export interface Agent {
   readonly leases: Taken[];
   want(pods: number): Promise<void>;
+  /** All Pods end but those. */
+  keep(stays: (pod: Taken) => boolean): Promise<void>;
+  /** Spec writes so far. */
+  readonly writes: () => number;
   stop(): void;
 }
 
@@ -124,6 +128,7 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
   const name = config.metadata.name;
   let wanted = 0;
   let written = '';
+  let writes = 0;
   const leases: Taken[] = [];
   async function sync(): Promise<void> {
     while (leases.length > wanted) pool.release(leases.pop()?.addresses ?? [], 0);
@@ -136,6 +141,7 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
     const spec = { instance, demand: [{ subnet: name, inUse, cooling, waiting: wanted - leases.length }], returned: pool.giveBack(0) };
     if (JSON.stringify(spec) === written) return;
     written = JSON.stringify(spec);
+    writes++;
     await networks.writeSpec(node, spec);
   }
   const stop = networks.watch((changed) => {
@@ -150,6 +156,14 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
       wanted = pods;
       await sync();
     },
+    async keep(stays) {
+      const staying = leases.filter(stays);
+      for (const { addresses } of leases.filter((pod) => !staying.includes(pod))) pool.release(addresses, 0);
+      leases.splice(0, leases.length, ...staying);
+      wanted = staying.length;
+      await sync();
+    },
+    writes: () => writes,
     stop,
   };
 }

@@ -47,7 +47,7 @@ test('nothing in use is unassigned while Pods come and go', async () => {
   await running.stop();
 });
 
-test('a block the agent returns without being asked is left alone', async () => {
+test('what an agent returns without being asked, and must be in use by its own numbers, is left alone', async () => {
   const { clock, cloud, networks, controller, status, changes } = bench();
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });
   const running = await controller({ subnets: () => [config] });

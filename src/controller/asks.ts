@@ -1,0 +1,92 @@
+/**
+ * Which blocks the agent is asked for. Only the agent knows which of them Pods use, so an ask is a question: what is not given back within `stuck_ms` is
+ * taken to be in use, and the ask is withdrawn as soon as there is a block to ask for in its place that was not tried lately.
+ *
+ * Invariants
+ * - together the asks are never worth more than what the pool has too much of, as if all of them were free
+ * - nothing new is asked for while an ADD waits; what is asked for already stays so while enough is free without it
+ * - once nothing is too much, nothing is asked for
+ * - a block given back while its ask was withdrawn is asked for anew: the agent's promise holds until the block is granted no more
+ */
+import { blocksToTakeBack } from '../ipam/target.ts';
+import { usableSize } from '../ipam/usable.ts';
+import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
+import type { Situation } from './situation.ts';
+
+/** What changes about the asks. */
+export interface Asks {
+  readonly ask: readonly Cidr[];
+  readonly withdraw: readonly Cidr[];
+}
+
+/** See the head of this file. */
+export function asksOf(pool: SubnetPool, situation: Situation): Asks {
+  const promised = pool.returned;
+  const leaving = pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation));
+  const all = inOrder(pool).flatMap(({ grant }) => askable(grant.blocks.toReversed(), situation));
+  // Whatever is in use now is to come as soon as it is free.
+  if (situation.spec.draining !== undefined) return { ask: [...promised, ...leaving, ...all], withdraw: [] };
+  const counting = all.filter((block) => cidrFamily(block) === pool.counted);
+  const asked = new Set(pool.serving.flatMap(({ grant }) => grant.reclaiming));
+  const standing = counting.filter((block) => asked.has(block));
+  const worth = (blocks: readonly Cidr[]): number => blocks.reduce((sum, block) => sum + worthOf(block, pool), 0);
+  const { most, wanted } = surplus(pool, worth(standing));
+  const isStuck = (block: Cidr): boolean => situation.stuck.has(block);
+  const unasked = counting.filter((block) => !asked.has(block));
+  const fresh = within(
+    most,
+    standing.filter((block) => !isStuck(block)),
+    pool,
+  );
+  const untried = within(
+    wanted - worth(fresh),
+    unasked.filter((block) => !situation.kept.has(block)),
+    pool,
+  );
+  const stuck = within(most - worth([...fresh, ...untried]), standing.filter(isStuck), pool);
+  const again = within(
+    wanted - worth([...fresh, ...untried, ...stuck]),
+    unasked.filter((block) => situation.kept.has(block)),
+    pool,
+  );
+  const chosen = new Set([...fresh, ...stuck]);
+  return { ask: [...promised, ...leaving, ...untried, ...again], withdraw: standing.filter((block) => !chosen.has(block)) };
+}
+
+/** Addresses that may be asked for: in all, and by new asks. `standing`: what is asked for now. */
+function surplus({ holding }: SubnetPool, standing: number): { most: number; wanted: number } {
+  const { held, inUse, cooling, waiting, spare, minimum, unit } = holding;
+  const wanted = blocksToTakeBack(holding) * unit;
+  const bearable = Math.min(held - inUse - cooling - waiting - spare, held - minimum);
+  if (standing <= Math.max(wanted, bearable)) return { most: Math.max(standing, wanted), wanted };
+  // Down to where asking begins, or each further Pod would take one back.
+  return { most: blocksToTakeBack({ ...holding, inUse: inUse + waiting, waiting: 0 }) * unit, wanted };
+}
+
+/** From the NIC with the fewest first, so that whole NICs become empty; from the first NIC last. */
+function inOrder({ serving }: SubnetPool): ServingNic[] {
+  const rank = ({ grant }: ServingNic): number => (grant.deviceIndex === 0 ? Number.MAX_SAFE_INTEGER : grant.blocks.length);
+  return serving.toSorted((a, b) => rank(a) - rank(b) || b.grant.deviceIndex - a.grant.deviceIndex);
+}
+
+/** As many of them, from the first on, as are worth no more than that together. */
+function within(addresses: number, blocks: readonly Cidr[], pool: SubnetPool): Cidr[] {
+  let left = addresses;
+  return blocks.filter((block) => {
+    const worth = worthOf(block, pool);
+    // Of a block that is excluded as a whole Pods get nothing; it goes with others, or the cloud would give it to us again.
+    if (left <= 0 || worth > left) return false;
+    left -= worth;
+    return true;
+  });
+}
+
+function worthOf(block: Cidr, { config, holding }: SubnetPool): number {
+  return Math.min(usableSize(block, config?.spec.exclude ?? []), holding.maximum);
+}
+
+/** Those that may be asked for: not what the agent lists as given back, nor what belongs to claims. */
+export function askable(blocks: readonly Cidr[], situation: Situation): Cidr[] {
+  return blocks.filter((block) => !situation.spec.returned.includes(block) && !isClaimed(block, situation));
+}

@@ -2,10 +2,10 @@
 import { systemClock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { withoutChanges } from '../cloud/limits/changes.ts';
-import { paced, usualPace } from '../cloud/limits/paced.ts';
+import { paced, usualPaceTimes } from '../cloud/limits/paced.ts';
 
 /** Wraps the driver. */
-export function asIsAllowed(driver: Cloud, { changes }: { readonly changes: boolean }): Cloud {
-  const slow = paced(driver, usualPace, systemClock, Math.random);
+export function asIsAllowed(driver: Cloud, { changes, pace }: { readonly changes: boolean; readonly pace: number }): Cloud {
+  const slow = paced(driver, usualPaceTimes(pace), systemClock, Math.random);
   return changes ? slow : withoutChanges(slow);
 }

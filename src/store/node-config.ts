@@ -8,6 +8,14 @@ export const cloud = z.discriminatedUnion('type', [
     type: z.literal('vpc').describe('the emulated VPC'),
     endpoint: endpoint.describe('where its API listens'),
     changes: z.boolean().default(true).describe('false: make no changing call at all'),
+    pace: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(1)
+      .describe(
+        'for an account with higher limits: how many times as fast as usual calls may follow each other, which is 10 reads and 3 to 5 changes of a kind a second',
+      ),
   }),
 ]);
 

@@ -37,6 +37,22 @@ export const usualPace: Pace = {
   queue: 1000,
 };
 
+/** The usual pace for an account that may make that many times as many calls. */
+export function usualPaceTimes(times: number): Pace {
+  const faster = ({ perSecond, burst }: Rate): Rate => ({ perSecond: perSecond * times, burst: burst * times });
+  const { read, create, attach, detach, delete: deleted, assign, unassign } = usualPace.rates;
+  const rates = {
+    read: faster(read),
+    create: faster(create),
+    attach: faster(attach),
+    detach: faster(detach),
+    delete: faster(deleted),
+    assign: faster(assign),
+    unassign: faster(unassign),
+  };
+  return { ...usualPace, rates };
+}
+
 /** Wraps a cloud so that its calls are paced. `random` gives numbers in [0, 1). */
 export function paced(cloud: Cloud, pace: Pace, clock: Clock, random: () => number): Cloud {
   const turn = turnstile(cloud.name, pace, clock, random);

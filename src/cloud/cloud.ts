@@ -99,11 +99,14 @@ export interface Wanted {
   readonly these?: readonly Cidr[];
 }
 
-/** Selects interfaces; all given conditions must hold. An empty filter is refused: no driver lists the whole account. */
+/**
+ * Selects interfaces; all given conditions must hold, each by any of its values where it has several. An empty filter is refused: no driver lists the
+ * whole account.
+ */
 export interface NicFilter {
   readonly ids?: readonly NicId[];
-  readonly instance?: InstanceId;
-  readonly tags?: Tags;
+  readonly instance?: InstanceId | readonly InstanceId[];
+  readonly tags?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 /** A cloud, seen from the controller. Every call rejects with a Failure cloud* and nothing else; each has its own deadline inside. */
@@ -111,6 +114,8 @@ export interface Cloud {
   readonly name: string;
   network(): Promise<CloudNetwork>;
   instance(id: InstanceId): Promise<CloudInstance>;
+  /** Those of the ids that it knows. One that cannot be an id may have the whole list refused as cloudInvalid. */
+  instances(ids: readonly InstanceId[]): Promise<CloudInstance[]>;
   subnets(ids: readonly SubnetId[]): Promise<CloudSubnet[]>;
   nics(filter: NicFilter): Promise<CloudNic[]>;
   createNic(request: CreateNic): Promise<CloudNic>;

@@ -105,6 +105,26 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     assert.equal(made.attachment, undefined);
   });
 
+  promise(
+    'several instances are told at once, without those it does not know, and so are their NICs',
+    async ({ cloud, subnet, instance, other }) => {
+      const unknown = `${instance.slice(0, -4)}0000` as InstanceId;
+      const found = await cloud.instances([instance, other, unknown]);
+      assert.deepEqual(new Set(found.map(({ id }) => id)), new Set([instance, other]));
+      assert.deepEqual(
+        found.find(({ id }) => id === other),
+        await cloud.instance(other),
+      );
+      assert.deepEqual(await cloud.instances([]), []);
+      const nics = await cloud.nics({ instance: [instance, other, unknown] });
+      assert.deepEqual(new Set(nics.map(({ attachment }) => attachment?.instance)), new Set([instance, other]));
+      const made = [await cloud.createNic(request(subnet)), await cloud.createNic(request(subnet, { tags: { 'flatpod.dev/node': 'n2' } }))];
+      const both = await cloud.nics({ tags: { 'flatpod.dev/node': ['n1', 'n2', 'n3'] } });
+      assert.deepEqual(new Set(both.map(({ id }) => id)), new Set(made.map(({ id }) => id)));
+      assert.deepEqual(await cloud.nics({ tags: { 'flatpod.dev/cluster': 'contract', 'flatpod.dev/node': ['n2', 'n3'] } }), []);
+    },
+  );
+
   promise('a filter without conditions is refused', async ({ cloud }) => {
     await assert.rejects(cloud.nics({}), refused('cloudInvalid'));
   });

@@ -231,8 +231,8 @@ export function memoryCloud(clock: Clock): MemoryCloud {
 
   const matches = (nic: CloudNic, filter: NicFilter): boolean =>
     (filter.ids?.includes(nic.id) ?? true) &&
-    (filter.instance === undefined || nic.attachment?.instance === filter.instance) &&
-    Object.entries(filter.tags ?? {}).every(([key, value]) => nic.tags[key] === value);
+    (filter.instance === undefined || [filter.instance].flat().some((id) => id === nic.attachment?.instance)) &&
+    Object.entries(filter.tags ?? {}).every(([key, values]) => [values].flat().some((value) => nic.tags[key] === value));
 
   const conflict = (name: string, object: string, text: string) => failure('cloudConflict', { cloud: 'memory', call: name, object, text });
 
@@ -248,6 +248,12 @@ export function memoryCloud(clock: Clock): MemoryCloud {
         const found = instances.get(id);
         if (found === undefined) throw failure('cloudNotFound', { cloud: 'memory', object: id, text: 'no such instance' });
         return found;
+      }),
+    instances: (ids) =>
+      call('instances', false, () => {
+        if (ids.some((id) => id.includes(' ')))
+          throw failure('cloudInvalid', { cloud: 'memory', call: 'instances', text: 'a malformed id' });
+        return ids.flatMap((id) => instances.get(id) ?? []);
       }),
     subnets: (ids) =>
       call('subnets', false, () => {

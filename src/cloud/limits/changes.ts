@@ -9,6 +9,7 @@ export function withoutChanges(cloud: Cloud): Cloud {
     name: cloud.name,
     network: () => cloud.network(),
     instance: (id) => cloud.instance(id),
+    instances: (ids) => cloud.instances(ids),
     subnets: (ids) => cloud.subnets(ids),
     nics: (filter) => cloud.nics(filter),
     createNic: stopped('createNic'),

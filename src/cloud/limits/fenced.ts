@@ -17,6 +17,7 @@ export function fenced(cloud: Cloud, holdsFor_ms: () => number, longest_ms: numb
     name: cloud.name,
     network: () => cloud.network(),
     instance: (id) => cloud.instance(id),
+    instances: (ids) => cloud.instances(ids),
     subnets: (ids) => cloud.subnets(ids),
     nics: (filter) => cloud.nics(filter),
     createNic: (request) => ask('createNic', () => cloud.createNic(request)),

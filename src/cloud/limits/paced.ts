@@ -60,6 +60,7 @@ export function paced(cloud: Cloud, pace: Pace, clock: Clock, random: () => numb
     name: cloud.name,
     network: () => turn('read', 'network', () => cloud.network()),
     instance: (id) => turn('read', 'instance', () => cloud.instance(id)),
+    instances: (ids) => turn('read', 'instances', () => cloud.instances(ids)),
     subnets: (ids) => turn('read', 'subnets', () => cloud.subnets(ids)),
     nics: (filter) => turn('read', 'nics', () => cloud.nics(filter)),
     createNic: (request) => turn('create', 'createNic', () => cloud.createNic(request)),

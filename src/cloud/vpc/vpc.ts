@@ -34,6 +34,8 @@ export function vpcCloud({ endpoint, deadline_ms = 10_000 }: VpcOptions): Cloud 
     name,
     network: () => api.get('GetNetwork', 'the VPC', '/v1/network', networkOf),
     instance: (id) => api.get('GetInstance', id, `/v1/instances/${encodeURIComponent(id)}`, sameId(id, instanceOf)),
+    instances: (ids) =>
+      ids.length === 0 ? Promise.resolve([]) : api.list('ListInstances', '/v1/instances', ids.map(byId), oneOfThese(ids, instanceOf)),
     subnets: (ids) => (ids.length === 0 ? Promise.resolve([]) : api.list('ListSubnets', '/v1/subnets', ids.map(byId), subnetOf)),
     async nics(filter) {
       const conditions = conditionsOf(filter);
@@ -57,21 +59,40 @@ const nothing: Read<void> = () => undefined;
 const byId = (id: string): [string, string] => ['id', id];
 
 function conditionsOf(filter: NicFilter): [string, string][] {
-  const tags = Object.entries(filter.tags ?? {}).map(([key, value]): [string, string] => ['tag', `${key}=${value}`]);
+  const tags = Object.entries(filter.tags ?? {}).flatMap(([key, values]) =>
+    severalOf(values).map((value): [string, string] => ['tag', `${key}=${value}`]),
+  );
   const ids = (filter.ids ?? []).map(byId);
-  return [...ids, ...(filter.instance === undefined ? [] : [['instance', filter.instance] as [string, string]]), ...tags];
+  return [...ids, ...severalOf(filter.instance).map((id): [string, string] => ['instance', id]), ...tags];
+}
+
+/** A condition's values, one or several. */
+function severalOf<T extends string>(values: T | readonly T[] | undefined): readonly T[] {
+  if (values === undefined) return [];
+  return typeof values === 'string' ? [values] : values;
 }
 
 /** A NIC that the filter does select. */
 function selectedBy(filter: NicFilter): Read<CloudNic> {
+  const instances = filter.instance === undefined ? undefined : new Set<string | undefined>(severalOf(filter.instance));
+  const tags = Object.entries(filter.tags ?? {}).map(([key, values]) => [key, new Set<string | undefined>(severalOf(values))] as const);
   return (value, at) => {
     const nic = nicOf(value, at);
     const selected =
       (filter.ids === undefined || filter.ids.includes(nic.id)) &&
-      (filter.instance === undefined || nic.attachment?.instance === filter.instance) &&
-      Object.entries(filter.tags ?? {}).every(([key, tag]) => nic.tags[key] === tag);
+      (instances?.has(nic.attachment?.instance) ?? true) &&
+      tags.every(([key, values]) => values.has(nic.tags[key]));
     if (!selected) throw new Mismatch(`${at} is ${nic.id}, which was not asked for`);
     return nic;
+  };
+}
+
+function oneOfThese<T extends { readonly id: string }>(ids: readonly string[], read: Read<T>): Read<T> {
+  const asked = new Set(ids);
+  return (value, at) => {
+    const found = read(value, at);
+    if (!asked.has(found.id)) throw new Mismatch(`${at} is ${found.id}, which was not asked for`);
+    return found;
   };
 }
 

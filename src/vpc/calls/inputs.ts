@@ -131,7 +131,7 @@ export const idsAndNames = z.strictObject({ id: repeated(anyId), name: repeated(
 export const onlyPage = z.strictObject(page);
 export const nicQuery = z.strictObject({
   id: repeated(nicId),
-  instance: z.array(instanceId).length(1).optional(),
+  instance: repeated(instanceId),
   subnet: z.array(subnetId).length(1).optional(),
   tag: repeated(z.string().regex(/^[^=]+=/s, 'must be key=value')),
   ...page,

@@ -76,13 +76,15 @@ function shownNic(state: State, nic: Nic): object {
 export const nicCalls: readonly Call[] = [
   read('ListNics', '/v1/nics', inputs.nicQuery, (state, { query }) => {
     const pairs = (query.tag ?? []).map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)] as const);
+    const tags = Map.groupBy(pairs, ([key]) => key);
+    const instances = query.instance === undefined ? undefined : new Set<string | undefined>(query.instance);
     const ids = query.id === undefined ? undefined : new Set<string>(query.id);
     const wanted = [...state.nic.values()].filter(
       (nic) =>
         (ids?.has(nic.id) ?? true) &&
-        (query.instance === undefined || nic.attachment?.instance === query.instance[0]) &&
+        (instances?.has(nic.attachment?.instance) ?? true) &&
         (query.subnet === undefined || nic.subnet === query.subnet[0]) &&
-        pairs.every(([key, value]) => nic.tags[key] === value),
+        [...tags].every(([key, any]) => any.some(([, value]) => nic.tags[key] === value)),
     );
     return pageOf(wanted, query, (nic) => shownNic(state, nic));
   }),

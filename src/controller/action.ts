@@ -1,7 +1,7 @@
 /** One call to make, as data. */
 import type { NicId, Wanted } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
-import type { WantedAddress } from './claims/node-claims.ts';
+import type { WantedAddresses } from './claims/node-claims.ts';
 import type { NicIntent } from './notes.ts';
 
 /** A call, and all it needs. */
@@ -12,7 +12,7 @@ export type Action =
       readonly subnet: string;
       readonly nic: NicId;
       readonly want: Wanted;
-      readonly claims?: readonly WantedAddress[];
+      readonly claims?: readonly WantedAddresses[];
     }
   | { readonly do: 'attach'; readonly subnet: string; readonly nic: NicId; readonly deviceIndex: number }
   /** Creates the NIC of the intent; it is attached by the plan that finds it. */

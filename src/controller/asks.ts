@@ -10,7 +10,7 @@
  */
 import { blocksToTakeBack } from '../ipam/target.ts';
 import { usableSize } from '../ipam/usable.ts';
-import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 
@@ -23,7 +23,7 @@ export interface Asks {
 /** See the head of this file. */
 export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   const promised = pool.returned;
-  const leaving = pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation));
+  const leaving = [...pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation)), ...strays(pool, situation)];
   const all = inOrder(pool).flatMap(({ grant }) => askable(grant.blocks.toReversed(), situation));
   // Whatever is in use now is to come as soon as it is free.
   if (situation.spec.draining !== undefined) return { ask: [...promised, ...leaving, ...all], withdraw: [] };
@@ -52,6 +52,13 @@ export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   );
   const chosen = new Set([...fresh, ...stuck]);
   return { ask: [...promised, ...leaving, ...untried, ...again], withdraw: standing.filter((block) => !chosen.has(block)) };
+}
+
+/** Single IPv6 addresses were some claim's: pools get IPv6 by /80, and do not count these. */
+function strays({ serving }: SubnetPool, situation: Situation): Cidr[] {
+  return serving
+    .flatMap(({ grant }) => askable(grant.blocks, situation))
+    .filter((block) => cidrFamily(block) === 6 && lengthOf(block) === 128);
 }
 
 /** Addresses that may be asked for: in all, and by new asks. `standing`: what is asked for now. */

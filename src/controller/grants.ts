@@ -4,7 +4,8 @@
  * Invariants
  * - a block that was granted stays granted until the agent gave it back or two reads lack it
  * - a block that the agent still lists as returned is not granted anew: it would take the old promise for a new grant's end
- * - blocks somebody else put on the first NIC are never granted, and none that no Pod can have, whatever the cloud says
+ * - blocks somebody else put on the first NIC are never granted, and none that no Pod can have, whatever the cloud says; nor a prefix in which an address
+ *   is kept for a claim
  */
 import type { CloudNic } from '../cloud/cloud.ts';
 import { type Cidr, contains, containsCidr } from '../net/cidr.ts';
@@ -62,7 +63,9 @@ function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, situation:
   const old = before?.blocks ?? [];
   const impossible = impossibleBlocks(nic, situation);
   const there = nic.blocks.filter(
-    (block) => !foreign.has(block) && (old.includes(block) || !(spec.returned.includes(block) || impossible.includes(block))),
+    (block) =>
+      !foreign.has(block) &&
+      (old.includes(block) || !(spec.returned.includes(block) || impossible.includes(block) || claims.spoiled.has(block))),
   );
   // What we asked back and took without the agent's word is gone when the cloud does not show it, as is what the agent gave back.
   const isOver = (block: Cidr): boolean =>

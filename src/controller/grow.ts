@@ -6,17 +6,18 @@
  * - what is on its way already (a NIC being attached, an intent not yet answered) is not asked for again
  * - never more NICs than the instance takes, never more addresses than the ceiling
  */
-import type { CloudNic, SubnetId, Wanted } from '../cloud/cloud.ts';
+import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
 import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
-import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
-import type { WantedAddress } from './claims/node-claims.ts';
+import type { Unserved } from './claims/node-claims.ts';
 import { worthOf } from './cluster/counting.ts';
 import { atCeiling, atClusterCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
+import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
-import { freeSlots, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
+import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
 import type { Situation, Stop } from './situation.ts';
 import { intentOf, isOurs, newToken, subnetOf } from './tags.ts';
 
@@ -26,6 +27,8 @@ export interface Growing {
   /** Intents of this pool that are to be kept, new ones among them. */
   readonly intents: readonly NicIntent[];
   readonly stop: Stop | undefined;
+  /** Pods with claims that nothing is asked for. */
+  readonly unserved: readonly Unserved[];
 }
 
 /** What a pool needs, and what of it could not be found room for. Takes what it uses out of `room`. */
@@ -34,27 +37,39 @@ export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom):
   const stop = obstacle(pool, situation);
   const { config } = pool;
   if (stop !== undefined || config === undefined) {
-    return { actions: [], intents: openIntents(pool, situation), stop: need.blocks > 0 ? stop : undefined };
+    const unserved = stop === undefined ? [] : wantedByClaims(pool, situation).map((wanted) => ({ wanted, stop }));
+    return { actions: [], intents: openIntents(pool, situation), stop: need.blocks > 0 ? stop : undefined, unserved };
   }
   const most = situation.mostAtOnce.get(pool.name) ?? Number.POSITIVE_INFINITY;
+  const claims = assignClaimed(pool, situation, clusterRoom(pool));
   const asked: Asked = {
     pool,
     config,
     situation,
     room,
-    actions: [],
+    actions: [...claims.actions],
     intents: [],
-    left: Math.min(need.allowed, most),
-    clusterRoom: clusterRoom(pool),
-    spares: spareNicsMissing(pool, config, situation),
+    left: Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
+    clusterRoom: claims.clusterRoom,
+    spares: Math.max(
+      spareNicsMissing(pool, config, situation),
+      claims.homeless.length > 0 && !isOneAttaching({ pool, config, situation }) ? 1 : 0,
+    ),
+    noRoom: claims.overCeiling.length > 0,
   };
-  assignClaimed(asked);
   onTheWay(asked);
   assignToServing(asked);
   plugIn(asked);
   makeAgain(asked);
   makeNew(asked);
-  return { actions: asked.actions, intents: asked.intents, stop: verdict(asked, need) };
+  return { actions: asked.actions, intents: asked.intents, stop: verdict(asked, need), unserved: unservedBy(asked, claims) };
+}
+
+function unservedBy(asked: Asked, claims: ClaimsAsked): Unserved[] {
+  const { pool, situation, actions } = asked;
+  const isComing = actions.some((action) => action.do === 'create' || action.do === 'attach') || isOneAttaching(asked);
+  const ceiling = pool.ceiling === undefined ? undefined : atClusterCeiling(pool, pool.ceiling);
+  return unservedOf(pool, situation, claims, { isComing, ceiling });
 }
 
 interface Asked {
@@ -72,7 +87,7 @@ interface Asked {
   spares: number;
   noV6?: boolean;
   /** Something was left out for want of room in the cluster. */
-  noRoom?: boolean;
+  noRoom: boolean;
 }
 
 interface Need {
@@ -87,7 +102,8 @@ interface Need {
 }
 
 function needOf(pool: SubnetPool): Need {
-  const { holding, config, counted, returned } = pool;
+  const { config, counted, returned, pending } = pool;
+  const holding = { ...pool.holding, held: pool.holding.held + pending };
   const heldInAll = holding.held + heldAddresses(returned, counted, config?.spec.exclude ?? [], holding.maximum);
   // What was given back is still held: the ceiling counts it until it is gone.
   const here = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
@@ -103,38 +119,9 @@ function clusterRoom({ ceiling }: SubnetPool): number {
 
 function verdict({ pool, situation, left, noV6, noRoom }: Asked, need: Need): Stop | undefined {
   if (left > 0) return instanceFull(pool, situation, left);
-  if (pool.ceiling !== undefined && (noRoom === true || need.allowed < need.allowedHere)) return atClusterCeiling(pool, pool.ceiling);
+  if (pool.ceiling !== undefined && (noRoom || need.allowed < need.allowedHere)) return atClusterCeiling(pool, pool.ceiling);
   if (need.allowed < need.blocks) return atCeiling(pool, need.heldInAll);
   return noV6 === true ? noRoomForV6(situation) : undefined;
-}
-
-/** Addresses of claims, for Pods that are on the node: on a NIC with room for them; where there is none, an empty NIC is asked for. */
-function assignClaimed(asked: Asked): void {
-  const { pool, situation } = asked;
-  const wanted = situation.claims.wanted.filter(({ subnet }) => subnet === pool.name);
-  if (wanted.length === 0) return;
-  const room = ({ nic }: ServingNic): number => freeSlots(nic, situation.instance.limits, 4);
-  const nic = pool.serving.toSorted((a, b) => room(b) - room(a))[0];
-  if (nic === undefined || room(nic) === 0) {
-    asked.spares = Math.max(asked.spares, 1);
-    return;
-  }
-  // One call for each kind: an address that is refused must not hold up the others.
-  const [first, any] = [wanted.find(({ address }) => address !== undefined), wanted.filter(({ address }) => address === undefined)];
-  const assign = (want: Wanted, claims: readonly WantedAddress[]): Action => ({
-    do: 'assign',
-    subnet: pool.name,
-    nic: nic.nic.id,
-    want,
-    claims,
-  });
-  const byValue = asked.clusterRoom > 0 ? first : undefined;
-  asked.noRoom = wanted.length > asked.clusterRoom;
-  if (byValue?.address !== undefined) asked.actions.push(assign({ these: [hostCidr(byValue.address)] }, [byValue]));
-  const some = any.slice(0, Math.min(room(nic), asked.clusterRoom) - (byValue === undefined ? 0 : 1));
-  if (some.length > 0) asked.actions.push(assign({ addresses4: some.length }, some));
-  asked.clusterRoom -= some.length + (byValue === undefined ? 0 : 1);
-  asked.left = Math.min(asked.left, Math.max(0, Math.floor(asked.clusterRoom / pool.holding.unit)));
 }
 
 /** NICs being attached bring what they carry, and room for more. */
@@ -148,7 +135,7 @@ function assignToServing(asked: Asked): void {
   const room = ({ nic }: ServingNic): number => freeSlots(nic, limits, pool.counted);
   for (const one of pool.serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
     const blocks = Math.max(0, Math.min(room(one), asked.left));
-    const alsoV6 = isDual(config) && lacksV6(one.grant, blocks) && !pausedV6(one.nic, asked);
+    const alsoV6 = isDual(config) && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
     if (blocks === 0 && !alsoV6) continue;
     asked.left -= blocks;
     asked.actions.push({ do: 'assign', subnet: pool.name, nic: one.nic.id, want: wantedOf(config, pool.counted, blocks, alsoV6) });
@@ -156,9 +143,10 @@ function assignToServing(asked: Asked): void {
 }
 
 /** A NIC gives IPv4 addresses, or is about to, and has no /80 to go with them. */
-function lacksV6({ blocks, reclaiming }: ServingNic['grant'], coming: number): boolean {
-  const kept = blocks.filter((block) => !reclaiming.includes(block));
-  return !kept.some((block: Cidr) => cidrFamily(block) === 6) && (coming > 0 || kept.length > 0);
+function lacksV6({ blocks, reclaiming }: ServingNic['grant'], coming: number, situation: Situation): boolean {
+  // What claims have is theirs alone.
+  const kept = blocks.filter((block) => !reclaiming.includes(block) && !isClaimed(block, situation));
+  return !kept.some((block: Cidr) => cidrFamily(block) === 6 && lengthOf(block) < 128) && (coming > 0 || kept.length > 0);
 }
 
 function pausedV6(nic: CloudNic, asked: Asked): boolean {
@@ -246,7 +234,11 @@ function bring(asked: Asked, nic: CloudNic): void {
   if (blocks === 0 && before <= 0) asked.spares--;
 }
 
-function oursFor({ situation, pool, config }: Asked): CloudNic[] {
+function isOneAttaching(of: Pick<Asked, 'situation' | 'pool' | 'config'>): boolean {
+  return oursFor(of).some(({ attachment }) => attachment?.state === 'attaching');
+}
+
+function oursFor({ situation, pool, config }: Pick<Asked, 'situation' | 'pool' | 'config'>): CloudNic[] {
   const { nics, cluster, node, spec } = situation;
   return nics.filter(
     (nic) =>

@@ -1,5 +1,6 @@
 /** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
 import type { CloudInstance, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
+import type { WantedAddresses } from './claims/node-claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
 import type { Situation, Stop } from './situation.ts';
@@ -70,4 +71,17 @@ export function noRoomForV6({ instance }: Situation): Stop {
     stoppedBy: 'instance',
     text: `instance type ${instance.type} has ${instance.limits.ipv6SlotsPerNic} IPv6 slots per interface: none is left for a /80`,
   };
+}
+
+/** No interface has a slot for an address of a claim, and there can be no other one. */
+export function claimsFull({ serving }: SubnetPool, { instance, nics }: Situation, { these, beside }: WantedAddresses): Stop {
+  const { nics: most, addressSlotsPerNic, ipv6SlotsPerNic } = instance.limits;
+  const what = these.length > 0 ? these.join(', ') : 'its address';
+  if (beside.length > 0 && serving.length > 0) {
+    const text = `the interface with ${beside.join(', ')} has no slot for ${what}: instance type ${instance.type} has ${addressSlotsPerNic} for IPv4 and ${ipv6SlotsPerNic} for IPv6 on each`;
+    return { stoppedBy: 'instance', text };
+  }
+  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id).length;
+  const text = `instance type ${instance.type} is full: ${attached} of ${most} interfaces attached, ${addressSlotsPerNic} address slots each (${ipv6SlotsPerNic} for IPv6), none is free for ${what}`;
+  return { stoppedBy: 'instance', text };
 }

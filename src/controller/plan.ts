@@ -7,6 +7,7 @@ import type { CloudNic, NicId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, Growth } from '../store/node-network.ts';
 import type { Action } from './action.ts';
+import type { Unserved } from './claims/node-claims.ts';
 import { grantsOf } from './grants.ts';
 import { growPool } from './grow.ts';
 import { nicRoom } from './nic-room.ts';
@@ -28,6 +29,8 @@ export interface Plan {
   readonly doubted: readonly Cidr[];
   /** Addresses of claims that the node does not have any more. */
   readonly lost: readonly Cidr[];
+  /** What Pods with claims want and what is not even asked for. */
+  readonly unserved: readonly Unserved[];
 }
 
 const order: readonly Action['do'][] = ['assign', 'attach', 'create', 'unassign', 'detach', 'delete'];
@@ -43,10 +46,10 @@ export function planFor(situation: Situation): Plan {
   const release = new Set(shrinkings.flatMap((shrinking) => shrinking.release));
   const remnants = leftovers(situation, grants, growing);
   const { here, away } = situation.claims;
-  const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...away]);
+  const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...away, ...situation.claims.askBack]);
   const withdrawn = new Set(shrinkings.flatMap((shrinking) => shrinking.withdraw));
   const held = new Set(grants.flatMap(({ blocks }) => blocks));
-  const actions = [...growings, ...shrinkings].flatMap((part) => part.actions);
+  const actions = [...[...growings, ...shrinkings].flatMap((part) => part.actions), ...withoutSpoiled(situation)];
   const deletes = remnants.map(({ id }): Action => ({ do: 'delete', nic: id }));
   return {
     nics: grants
@@ -62,8 +65,18 @@ export function planFor(situation: Situation): Plan {
     intents: [...growings.flatMap(({ intents }) => intents), ...arriving(situation, remnants)],
     actions: [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do)),
     doubted: shrinkings.flatMap((shrinking) => shrinking.doubted),
+    unserved: growings.flatMap(({ unserved }) => unserved),
     lost: [...here, ...away].filter((block) => !held.has(block)),
   };
+}
+
+/** Prefixes that no Pod gets, since an address in them is a claim's: nobody was told of them. */
+function withoutSpoiled({ nics, claims: { spoiled }, shrinkStopped, stopped }: Situation): Action[] {
+  if (shrinkStopped || stopped !== undefined || spoiled.size === 0) return [];
+  return nics.flatMap(({ id, blocks }): Action[] => {
+    const bad = blocks.filter((block) => spoiled.has(block));
+    return bad.length === 0 ? [] : [{ do: 'unassign', nic: id, blocks: bad }];
+  });
 }
 
 /** NICs of ours that are attached to nothing and that no pool takes: to be deleted, unless an unsure read has only lost sight of where they are. */

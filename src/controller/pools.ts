@@ -28,6 +28,8 @@ export interface SubnetPool {
   readonly holding: Holding;
   /** Blocks that the agent gave back and that are granted still, of the family that counts: it will not use them again. */
   readonly returned: readonly Cidr[];
+  /** Addresses that the cloud has given already, and that are granted as soon as the agent no longer calls them returned. */
+  readonly pending: number;
   /** How it stands with perCluster.maximum; undefined: there is none. */
   readonly ceiling: ClusterCeiling | undefined;
 }
@@ -48,7 +50,8 @@ export interface ClusterCeiling {
 /** All PodSubnets the node asks for or holds something of; those with the most waiting first. */
 export function poolsOf(situation: Situation, grants: readonly GrantedNic[]): SubnetPool[] {
   const held = grants.flatMap(({ subnet }) => subnet ?? []);
-  const names = new Set([...situation.spec.demand.map(({ subnet }) => subnet), ...held]);
+  const wanted = situation.claims.wanted.map(({ subnet }) => subnet);
+  const names = new Set([...situation.spec.demand.map(({ subnet }) => subnet), ...held, ...wanted]);
   const counts = heldBy(situation, grants);
   const pools = [...names].map((name) => poolOf(name, situation, grants, counts.get(name) ?? 0));
   return pools.sort((a, b) => b.demand.waiting - a.demand.waiting || a.name.localeCompare(b.name));
@@ -75,6 +78,11 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   // Without them there must be room for what is in use, or the promise is not believed.
   const isCredible = worth(blocks.filter((block) => !promised.includes(block))) >= demand.inUse + demand.cooling;
   const returned = isCredible ? promised : [];
+  const isPending = (block: Cidr): boolean =>
+    spec.returned.includes(block) && !situation.foreign.has(block) && !isClaimed(block, situation);
+  const pending = worth(
+    serving.flatMap(({ nic, grant }) => nic.blocks.filter((block) => !grant.blocks.includes(block) && isPending(block))),
+  );
   const ceiling = ceilingOf(config, situation, here);
   const keepsNone = spec.draining !== undefined || (ceiling !== undefined && ceiling.room < 0);
   const holding: Holding = {
@@ -88,7 +96,8 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     maximum: Math.min(perNode.maximum, Math.max(situation.shares.get(name) ?? perNode.maximum, 0)),
     unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
   };
-  return { name, config, demand, serving, leaving: all.filter((one) => !serving.includes(one)), counted, holding, returned, ceiling };
+  const leaving = all.filter((one) => !serving.includes(one));
+  return { name, config, demand, serving, leaving, counted, holding, returned, pending, ceiling };
 }
 
 function ceilingOf(config: PodSubnet | undefined, { elsewhere }: Situation, here: number): ClusterCeiling | undefined {

@@ -7,11 +7,11 @@
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
 import { isDeepStrictEqual } from 'node:util';
-import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.ts';
+import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
-import type { WantedAddress } from './claims/node-claims.ts';
+import type { WantedAddresses } from './claims/node-claims.ts';
 import { heldBy, withComing, worthOf } from './cluster/counting.ts';
 import { withReady } from './cluster/conditions.ts';
 import { nodeStanding } from './cluster/node-standing.ts';
@@ -39,12 +39,13 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     const node = await world.networks.get(name);
     if (node === undefined) return undefined;
     forgetOld(memory, world.clock.now_ms());
-    await world.claims.heed(node);
     const picture = await lookOrHeed(world, memory, node);
     if (picture === undefined) {
       await tellOfPause(world, memory, node);
       return nextPass_ms(world, memory, undefined);
     }
+    const { facts, reading } = picture;
+    await world.claims.heed(node, { subnets: world.subnets(name), cloudSubnets: facts.subnets, zone: reading.instance.zone });
     const situation = situationOf(world, memory, node, picture);
     const plan = planFor(situation);
     // In the same turn as the plan: no other pass can have counted on the same room.
@@ -53,6 +54,7 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     waitForRoom(world, situation, plan);
     world.observe(situation, plan);
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
+    if (plan.unserved.length > 0) await world.claims.unserved(plan.unserved);
     doubt(world, memory, situation, plan);
     await tell(world, memory, node, picture, situation, plan);
     const action = memory.pause === undefined ? plan.actions[0] : undefined;
@@ -71,7 +73,7 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     } catch (error) {
       const failed = cloudFailure(error);
       if (isOfClaim(action, failed)) {
-        world.claims.refused(action.claims, sentence(failed));
+        await world.claims.refused(action.claims, failed);
         memory.mustRead = true;
       } else heed(world, memory, name, failed, action);
       if (action.do === 'assign' && decisionFor(failed).next === 'readBack')
@@ -112,7 +114,7 @@ function isNamed(name: string) {
 function isOfClaim(
   action: Action,
   failed: Failure,
-): action is Extract<Action, { do: 'assign' }> & { readonly claims: readonly WantedAddress[] } {
+): action is Extract<Action, { do: 'assign' }> & { readonly claims: readonly WantedAddresses[] } {
   return action.do === 'assign' && action.claims !== undefined && claimRefusals.includes(failed.kind);
 }
 
@@ -159,7 +161,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     mostAtOnce: memory.mostAtOnce,
     shrinkStopped: memory.shrinkPause !== undefined,
     stopped: memory.pause?.stop,
-    claims: world.claims.on(node),
+    claims: world.claims.on(node, nics),
     shares: sharesFor(world, node.name),
     elsewhere: elsewhereFor(world, node.name),
     now_ms,

@@ -8,15 +8,17 @@ import { listMap, listSet, rules } from './crd/rules.ts';
 import { labelSelector } from './label-selector.ts';
 import { conditions, ip, name, time } from './schema-parts.ts';
 
-/** Addresses of one claim. */
+/** Pods of one claim, and addresses asked for by value. */
 const ADDRESSES = 256;
+/** One of each family for each Pod. */
+const FAMILIES = 2;
 
-const onlyV4 = 'is IPv6: only IPv4 addresses can be kept, since interfaces get IPv6 by whole /80 prefixes';
-const noV4 = 'is no IPv4 address such as 10.20.0.17';
-/** Rules about one place are all read, so each of them has to hold its own for texts that are no address at all. */
-const ipv4 = ip
-  .refine((address) => familyOf(address) === 4, onlyV4)
-  .meta(rules({ rule: 'isIP(self)', message: noV4 }, { rule: '!isIP(self) || ip(self).family() == 4', message: onlyV4 }));
+const noAddress = 'is no address such as 10.20.0.17 or 2001:db8::17';
+const spelling = 'is not spelt as it is shown everywhere: write it in lower case and as short as can be, such as 2001:db8::17';
+/** In one spelling, so that the API server sees when one stands twice. Rules about one place are all read, so each holds its own for texts that are no address. */
+const address = ip.meta(
+  rules({ rule: 'isIP(self)', message: noAddress }, { rule: '!isIP(self) || ip.isCanonical(self)', message: spelling }),
+);
 
 const podName = z.string().min(1).max(253);
 
@@ -39,11 +41,11 @@ const together = rules(
     message: 'count must be 1 with pod: a range is for Pods that podSelector selects',
     field: '.count',
   },
-  {
-    rule: 'size(self.addresses) <= self.count',
-    message: 'addresses names more than count, the number of Pods they are for: raise count, or remove some',
+  ...[4, 6].map((family) => ({
+    rule: `self.addresses.filter(a, isIP(a) && ip(a).family() == ${family}).size() <= self.count`,
+    message: `addresses names more of IPv${family} than count, the number of Pods they are for: raise count, or remove some`,
     field: '.addresses',
-  },
+  })),
   {
     rule: "(self.reclaim == 'TTL') == has(self.ttl_s)",
     message: 'ttl_s goes with reclaim: TTL, and only with it: add it, or remove it',
@@ -67,7 +69,9 @@ const together = rules(
 /** spec of an IPClaim. */
 export const ipClaimSpec = z
   .object({
-    subnet: name.exactOptional().describe('the PodSubnet the addresses are of; absent: the first one that serves the Pod'),
+    subnet: name
+      .exactOptional()
+      .describe('the PodSubnet the addresses are of; absent: the first of those that serve the Pod that has one left'),
     pod: podName
       .exactOptional()
       .describe(
@@ -78,13 +82,18 @@ export const ipClaimSpec = z
       .describe(
         'the Pods they are for, by their labels: each that names this IPClaim in its annotation flatpod.dev/ip-claim has one of them while it runs',
       ),
-    count: z.int().min(1).max(ADDRESSES).default(1).describe('how many Pods can have an address at a time; can be raised'),
+    count: z
+      .int()
+      .min(1)
+      .max(ADDRESSES)
+      .default(1)
+      .describe('how many Pods can have addresses at a time: one of each family that their PodSubnet gives; can be raised'),
     addresses: z
-      .array(ipv4)
+      .array(address)
       .max(ADDRESSES)
       .prefault([])
       .meta(listSet)
-      .describe('IPv4 addresses asked for by value, at most count; those that are missing are chosen from the subnet'),
+      .describe('addresses asked for by value, at most count of each family; those that are missing are chosen from the subnet'),
     reclaim: z
       .enum(['Retain', 'Delete', 'TTL'])
       .default('Retain')
@@ -116,7 +125,14 @@ function wrongOf(spec: {
       'give either pod, the name of one Pod, or podSelector, for the Pods of a workload',
     ],
     ['count', pod === undefined || count === 1, 'must be 1 with pod: a range is for Pods that podSelector selects'],
-    ['addresses', addresses.length <= count, 'names more than count, the number of Pods they are for: raise count, or remove some'],
+    ...([4, 6] as const).map(
+      (family) =>
+        [
+          'addresses',
+          addresses.filter((one) => familyOf(one) === family).length <= count,
+          `names more of IPv${family} than count, the number of Pods they are for: raise count, or remove some`,
+        ] as const,
+    ),
     ['addresses', new Set(addresses).size === addresses.length, 'names an address twice: remove one of them'],
     ['ttl_s', (reclaim === 'TTL') === (ttl_s !== undefined), 'goes with reclaim: TTL, and only with it: add it, or remove it'],
   ] as const;
@@ -140,8 +156,15 @@ const held = z.object({
 /** status of an IPClaim, written by the controller. */
 export const ipClaimStatus = z
   .object({
-    addresses: z.array(held).max(ADDRESSES).prefault([]).meta(listMap('address')).describe('the addresses, and who has each'),
-    conditions: conditions.default([]).describe('Ready: all addresses are reserved'),
+    addresses: z
+      .array(held)
+      .max(FAMILIES * ADDRESSES)
+      .prefault([])
+      .meta(listMap('address'))
+      .describe('the addresses, and who has each'),
+    conditions: conditions
+      .default([])
+      .describe('Ready: no Pod waits for one of its addresses; else the message says which one does, and why'),
   })
   .describe('what became of it');
 

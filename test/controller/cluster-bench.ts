@@ -143,6 +143,7 @@ async function leader(bench: ClusterBench, term: number, log: Log): Promise<() =
   const life = {
     isAlive: (node: string) => networks.node(node)?.isReady === true,
     isGone: (node: string) => networks.node(node) === undefined,
+    networks: () => networks.list(),
     wake: (node: string): void => {
       if (!dead) controller?.wake(node);
     },

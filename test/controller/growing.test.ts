@@ -313,3 +313,20 @@ test('secondary addresses the first NIC had before we came are nobody else’s b
     await running.stop();
   }
 });
+
+test('an address that the cloud gives again while the agent lists it as returned counts: the ceiling holds when it is granted', async () => {
+  const { clock, cloud, networks, controller, changes, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  const subnets = [pods({ warm: { spare: 0 }, perNode: { maximum: 1 } })];
+  const running = await controller({ subnets: () => subnets });
+  const first = '10.20.0.5/32';
+  await demand(networks, instance, { waiting: 1 }, { returned: [parseCidr(first)] });
+  await clock.advance(2000);
+  assert.deepEqual(cloud.truth()[0]?.blocks, [first], 'the cloud gives the lowest address');
+  assert.deepEqual((await status()).nics[0]?.blocks, [], 'the agent would take its old promise for a new one');
+  await demand(networks, instance, { waiting: 1 });
+  await clock.advance(2000);
+  assert.deepEqual((await status()).nics[0]?.blocks, [first]);
+  assert.deepEqual(changes(), ['assign']);
+  await running.stop();
+});

@@ -124,7 +124,12 @@ export const wrongObjects: readonly WrongObject[] = [
   claim('more addresses than Pods', { pod: 'db-0', addresses: ['10.0.0.1', '10.0.0.2'] }, /spec\.addresses/, /raise count, or remove some/),
   claim('an address twice', { podSelector: {}, count: 2, addresses: ['10.0.0.1', '10.0.0.1'] }, /spec\.addresses/, /Duplicate value/),
   claim('an address that is none', { pod: 'db-0', addresses: ['10.0.0.256'] }, /spec\.addresses\[0\]/, /such as 10\.20\.0\.17/),
-  claim('an address of IPv6', { pod: 'db-0', addresses: ['fd00::1'] }, /spec\.addresses\[0\]/, /only IPv4 addresses can be kept/),
+  claim(
+    'more of IPv6 than Pods',
+    { pod: 'db-0', addresses: ['10.0.0.1', 'fd00::1', 'fd00::2'] },
+    /spec\.addresses/,
+    /more of IPv6 than count/,
+  ),
   claim('TTL without a time', { pod: 'db-0', reclaim: 'TTL' }, /spec\.ttl_s/, /add it, or remove it/),
   claim('a time without TTL', { pod: 'db-0', ttl_s: 60 }, /spec\.ttl_s/, /add it, or remove it/),
   claim(

@@ -13,6 +13,9 @@ import type { Ip } from '../../net/address.ts';
 import { isBehind } from '../../store/kubernetes/own-write.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import { claimKey, type HeldAddress, readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { IpClaimStatus } from '../../store/ip-claim.ts';
+import { ClaimIndex } from './claim-index.ts';
 
 const TRIES = 5;
 
@@ -22,9 +25,13 @@ export interface ClaimBook {
   list(): StoredClaim[];
   /** The claim that has the address. */
   holderOf(address: Ip): StoredClaim | undefined;
+  /** Claims with an address on that node. */
+  on(node: string): StoredClaim[];
+  /** Addresses of claims that lie in that /28 or /80. */
+  within(prefix: Cidr): readonly Ip[];
   create(namespace: string, name: string, spec: object): Promise<StoredClaim>;
-  /** Changes the addresses of a claim; `change` sees the newest ones, and may be called again. @throws Failure kube* */
-  update(key: string, change: (addresses: readonly HeldAddress[]) => readonly HeldAddress[]): Promise<void>;
+  /** Changes what became of a claim; `change` sees the newest, and may be called again. What it leaves as it is is not written. @throws Failure kube*, claimBusy */
+  update(key: string, change: (status: IpClaimStatus) => IpClaimStatus): Promise<void>;
   remove(claim: StoredClaim): Promise<void>;
   /** Resolves when all there are have been read. */
   readonly synced: Promise<void>;
@@ -34,6 +41,7 @@ export interface ClaimBook {
 /** Starts following. `changed`: a claim of that key is another, or gone; with the addresses it had before. */
 export function openBook(api: KubeApi, log: Log, changed: (key: string, before: readonly HeldAddress[]) => void): ClaimBook {
   const written = new Map<string, StoredClaim>();
+  const index = new ClaimIndex();
   const cache = watchObjects(
     api,
     { at: resources.ipClaims, parse: readClaim },
@@ -41,6 +49,7 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
       log,
       changed: ({ kind, key, before }) => {
         if (kind === 'gone' && written.get(key)?.uid === before.uid) written.delete(key);
+        noted(key);
         changed(key, before?.status.addresses ?? []);
       },
     },
@@ -54,6 +63,13 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
     return watched;
   }
 
+  /** After each change of what `get` answers. */
+  const noted = (key: string): void => index.put(key, get(key)?.status.addresses);
+  const wrote = (claim: StoredClaim): StoredClaim => {
+    written.set(claimKey(claim), claim);
+    noted(claimKey(claim));
+    return claim;
+  };
   const list = (): StoredClaim[] => {
     const keys = new Set([...cache.list().map(claimKey), ...written.keys()]);
     return [...keys].flatMap((key) => get(key) ?? []);
@@ -61,28 +77,28 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
   return {
     get,
     list,
-    holderOf: (address) => list().find(({ status }) => status.addresses.some((held) => held.address === address)),
+    holderOf: (address) => get(index.holderOf(address) ?? ''),
+    on: (node) => index.on(node).flatMap((key) => get(key) ?? []),
+    within: (prefix) => index.within(prefix),
     async create(namespace, name, spec) {
       const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata: { name, namespace }, spec };
-      const made = await api.create({ ...resources.ipClaims, namespace }, body, readClaim);
-      written.set(claimKey(made), made);
-      return made;
+      return wrote(await api.create({ ...resources.ipClaims, namespace }, body, readClaim));
     },
     async update(key, change) {
       for (let turn = 0; turn < TRIES; turn++) {
         const claim = get(key);
         if (claim === undefined) return;
-        const addresses = change(claim.status.addresses);
-        if (addresses === claim.status.addresses) return;
+        const status = change(claim.status);
+        if (status === claim.status) return;
         const { namespace, name, resourceVersion } = claim;
         const at = { ...resources.ipClaims, namespace, name, subresource: 'status' };
-        const body = { metadata: { resourceVersion }, status: { ...claim.status, addresses } };
+        const body = { metadata: { resourceVersion }, status };
         try {
-          written.set(key, await api.patch(at, { kind: 'merge', body }, readClaim));
+          wrote(await api.patch(at, { kind: 'merge', body }, readClaim));
           return;
         } catch (error) {
           if (!isFailure(error, 'kubeConflict')) throw error;
-          written.set(key, await api.get({ ...resources.ipClaims, namespace, name }, readClaim));
+          wrote(await api.get({ ...resources.ipClaims, namespace, name }, readClaim));
         }
       }
       throw failure('claimBusy', { claim: key, tries: TRIES });
@@ -91,6 +107,7 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
       const { namespace, name, uid } = claim;
       await api.delete({ ...resources.ipClaims, namespace, name }, { uid });
       written.delete(claimKey(claim));
+      noted(claimKey(claim));
     },
     synced: cache.synced,
     stop: () => cache.stop(),

@@ -5,15 +5,16 @@
  * only when that node is not alive and the Pod that had it is gone.
  */
 import { type Clock, systemClock } from '../../cloud/clock.ts';
-import { asFailure, sentence } from '../../errors/failure.ts';
+import type { CloudNic } from '../../cloud/cloud.ts';
+import { asFailure, type Failure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
-import type { Ip } from '../../net/address.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
 import { type ClaimBook, openBook } from './book.ts';
-import type { Claims, NodeClaims, WantedAddress } from './node-claims.ts';
+import type { NodeView } from './candidate.ts';
+import type { Claims, NodeClaims, Unserved, WantedAddresses } from './node-claims.ts';
 import { retire } from './retire.ts';
 import { type NodeLife, shareOf } from './share.ts';
 import { Wishes } from './wishes.ts';
@@ -42,54 +43,57 @@ export class ClusterClaims implements Claims {
     this.#cancelRetiring = clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
   }
 
-  async heed(node: NodeNetwork): Promise<void> {
-    await this.#wishes.heed(node);
+  async heed(node: NodeNetwork, view: NodeView): Promise<void> {
+    await this.#wishes.heed(node, view);
   }
 
-  on(node: NodeNetwork): NodeClaims {
-    return shareOf(node, { book: this.#book, wishes: this.#wishes, life: this.#life, now_ms: this.#clock.now_ms() });
+  on(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 'blocks'>[]): NodeClaims {
+    const all = { book: this.#book, wishes: this.#wishes.list, life: this.#life, now_ms: this.#clock.now_ms() };
+    return shareOf(node, nics, all);
   }
 
-  async assigned(node: string, wanted: readonly WantedAddress[], blocks: readonly Cidr[]): Promise<void> {
+  async assigned(node: string, wanted: readonly WantedAddresses[], blocks: readonly Cidr[]): Promise<void> {
+    const byValue = new Set(wanted.flatMap(({ these }) => these));
     // The cloud may have chosen one that another claim has and that was on no node for the moment: that one goes back.
-    const isFree = (ip: Ip): boolean => !wanted.some(({ address }) => address === ip) && this.#book.holderOf(ip) === undefined;
-    const free = blocks.map(firstOf).filter(isFree);
-    for (const { uid, subnet, address = free.shift() } of wanted) {
-      const wish = this.#wishes.of(uid);
-      if (wish?.claim === undefined || address === undefined) continue;
+    const free = blocks.map(firstOf).filter((ip) => !byValue.has(ip) && this.#book.holderOf(ip) === undefined);
+    for (const { uid, subnet, these, any4 } of wanted) {
+      const wish = this.#wishes.list.of(uid);
+      const chosen = any4 ? free.shift() : undefined;
+      if (wish?.claim === undefined || (any4 && chosen === undefined)) continue;
       const { namespace, pod } = wish.asked;
       const since = new Date(this.#clock.now_ms()).toISOString();
-      const fresh: HeldAddress = { address, subnet, node, pod, podUid: uid, phase: 'Bound', since };
-      await this.#book.update(wish.claim, (addresses) => {
-        const known = addresses.find((held) => held.address === address);
-        if (known === undefined) return [...addresses, fresh];
-        // It is on that node, whosever it is by now.
-        const there: HeldAddress = known.podUid === uid ? fresh : { ...known, node };
-        return addresses.map((held) => (held === known ? there : held));
-      });
-      Object.assign(wish, { wanted: undefined, problem: undefined });
-      this.#log.info(`${address} is Pod ${namespace}/${pod}'s, of IPClaim ${wish.claim}`, { node });
+      const addresses = [...these, ...(chosen === undefined ? [] : [chosen])];
+      const fresh = addresses.map((address): HeldAddress => ({ address, subnet, node, pod, podUid: uid, phase: 'Bound', since }));
+      const key = wish.claim;
+      await this.#book.update(key, (status) =>
+        this.#wishes.standing(key, { ...status, addresses: this.#with(status.addresses, fresh) }, wish),
+      );
+      this.#wishes.served(wish);
+      this.#log.info(`${addresses.join(', ')}: Pod ${namespace}/${pod}'s own, of IPClaim ${key}`, { node });
     }
   }
 
-  refused(wanted: readonly WantedAddress[], why: string): void {
+  async refused(wanted: readonly WantedAddresses[], why: Failure): Promise<void> {
     for (const { uid } of wanted) {
-      const wish = this.#wishes.of(uid);
-      if (wish !== undefined) this.#wishes.refuse(wish, why);
+      const wish = this.#wishes.list.of(uid);
+      if (wish !== undefined) await this.#wishes.refused(wish, why);
     }
+  }
+
+  async unserved(those: readonly Unserved[]): Promise<void> {
+    for (const one of those) await this.#wishes.unserved(one);
   }
 
   async left(node: string, blocks: readonly Cidr[]): Promise<void> {
     const gone = new Set(blocks.map(firstOf));
-    for (const claim of this.#book.list()) {
-      if (!claim.status.addresses.some((held) => held.node === node && gone.has(held.address))) continue;
-      await this.#book.update(claimKey(claim), (addresses) =>
-        addresses.map((held) => {
-          const { node: at, ...rest } = held;
-          return at === node && gone.has(held.address) ? rest : held;
-        }),
-      );
-      for (const { podUid } of claim.status.addresses) this.#life.wake(this.#wishes.of(podUid)?.node ?? node);
+    const isLeft = (held: HeldAddress): boolean => held.node === node && gone.has(held.address);
+    for (const claim of this.#book.on(node)) {
+      if (!claim.status.addresses.some(isLeft)) continue;
+      await this.#book.update(claimKey(claim), (status) => ({
+        ...status,
+        addresses: status.addresses.map((held) => (isLeft(held) ? onNoNode(held) : held)),
+      }));
+      for (const { podUid } of claim.status.addresses) this.#life.wake(this.#wishes.list.of(podUid)?.node ?? node);
     }
   }
 
@@ -101,6 +105,20 @@ export class ClusterClaims implements Claims {
     this.#book.stop();
   }
 
+  /** The addresses are on that node now, whosever they are by the newest word. */
+  #with(addresses: readonly HeldAddress[], fresh: readonly HeldAddress[]): HeldAddress[] {
+    const known = new Set(addresses.map(({ address }) => address));
+    const there = addresses.map((held): HeldAddress => {
+      const now = fresh.find(({ address }) => address === held.address);
+      if (now === undefined) return held;
+      if (held.podUid === now.podUid) return now;
+      // A later leader has moved it since.
+      const isElsewhere = held.node !== undefined && held.node !== now.node && !this.#life.isGone(held.node);
+      return isElsewhere || now.node === undefined ? held : { ...held, node: now.node };
+    });
+    return [...there, ...fresh.filter(({ address }) => !known.has(address))];
+  }
+
   #changed(key: string, before: readonly HeldAddress[]): void {
     const now = this.#book.get(key)?.status.addresses ?? [];
     for (const { node } of [...before, ...now]) if (node !== undefined) this.#life.wake(node);
@@ -108,7 +126,7 @@ export class ClusterClaims implements Claims {
   }
 
   #retire(api: KubeApi): void {
-    const isAsked = (uid: string): boolean => this.#life.isAlive(this.#wishes.of(uid)?.node ?? '');
+    const isAsked = (uid: string): boolean => this.#life.isAlive(this.#wishes.list.of(uid)?.node ?? '');
     const inTurn = (work: () => Promise<void>): Promise<void> => this.#wishes.inTurn(work);
     retire({ book: this.#book, api, log: this.#log, isAsked, inTurn, now_ms: this.#clock.now_ms() })
       .catch((error: unknown) => this.#log.warn(`IPClaims were not looked through: ${sentence(asFailure(error))}`))
@@ -116,4 +134,8 @@ export class ClusterClaims implements Claims {
         if (!this.#stopped) this.#cancelRetiring = this.#clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
       });
   }
+}
+
+function onNoNode({ node: _, ...held }: HeldAddress): HeldAddress {
+  return held;
 }

@@ -1,52 +1,81 @@
 /** What IPClaims ask of one node, and how the passes over nodes tell what became of it. */
+import type { CloudNic } from '../../cloud/cloud.ts';
+import type { Failure } from '../../errors/failure.ts';
 import type { Ip } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import type { ClaimGranted, NodeNetwork } from '../../store/node-network.ts';
+import type { Stop } from '../situation.ts';
+import type { NodeView } from './candidate.ts';
 
-/** An address to be assigned to the node for a Pod that is on it. */
-export interface WantedAddress {
+/** What one Pod of the node still lacks, all to be on one interface. */
+export interface WantedAddresses {
   /** The Pod's uid. */
   readonly uid: string;
-  /** The PodSubnet it is to be of. */
+  /** The PodSubnet they are to be of. */
   readonly subnet: string;
-  /** Absent: any, which from then on is the claim's. */
-  readonly address?: Ip;
+  /** By value, at most one of a family. */
+  readonly these: readonly Ip[];
+  /** And an IPv4 address that the cloud chooses, which from then on is the claim's. */
+  readonly any4: boolean;
+  /** What it has on the node already: the interface with those is to get the others. */
+  readonly beside: readonly Ip[];
 }
 
-/** One node's share. */
+/** One node's share. All blocks are single addresses but those of `askBack` and `spoiled`. */
 export interface NodeClaims {
   /** Addresses of claims that are to be on this node. */
   readonly here: ReadonlySet<Cidr>;
-  /** Those that are on it and are wanted on another. */
+  /** Those that are on it and are wanted on another, or on another interface. */
   readonly away: ReadonlySet<Cidr>;
   /** Those of `away` that are taken without the agent's word: its node is not alive, and the Pod that had them is gone. */
   readonly forced: ReadonlySet<Cidr>;
-  readonly wanted: readonly WantedAddress[];
+  /** Blocks for ordinary Pods with an address that a claim asks for: they go back when nothing uses them. */
+  readonly askBack: ReadonlySet<Cidr>;
+  /** Prefixes with a claim's address in them that the agent does not know of: it never will, they go back at once. */
+  readonly spoiled: ReadonlySet<Cidr>;
+  readonly wanted: readonly WantedAddresses[];
   /** What the agent is told. */
   readonly answers: readonly ClaimGranted[];
+}
+
+/** What was not even asked of the cloud, and why. */
+export interface Unserved {
+  readonly wanted: WantedAddresses;
+  readonly stop: Stop;
 }
 
 /** The claims of a cluster. */
 export interface Claims {
   /** Takes up what the node's Pods ask for that is new. Rejects never: what is wrong is in the answers. */
-  heed(node: NodeNetwork): Promise<void>;
-  /** What is known of the node's share now. */
-  on(node: NodeNetwork): NodeClaims;
+  heed(node: NodeNetwork, view: NodeView): Promise<void>;
+  /** What is known of the node's share now. `nics`: what the cloud has of it. */
+  on(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 'blocks'>[]): NodeClaims;
   /** These blocks were assigned to the node for those who wanted them. @throws Failure kube*; then they are nobody's claim. */
-  assigned(node: string, wanted: readonly WantedAddress[], blocks: readonly Cidr[]): Promise<void>;
-  /** These could not be assigned. */
-  refused(wanted: readonly WantedAddress[], why: string): void;
+  assigned(node: string, wanted: readonly WantedAddresses[], blocks: readonly Cidr[]): Promise<void>;
+  /** The cloud has refused these. Rejects never. */
+  refused(wanted: readonly WantedAddresses[], why: Failure): Promise<void>;
+  /** These have to wait. Rejects never. */
+  unserved(those: readonly Unserved[]): Promise<void>;
   /** These blocks are not on the node any more. @throws Failure kube* */
   left(node: string, blocks: readonly Cidr[]): Promise<void>;
 }
 
-const nobody: NodeClaims = { here: new Set(), away: new Set(), forced: new Set(), wanted: [], answers: [] };
+const nobody: NodeClaims = {
+  here: new Set(),
+  away: new Set(),
+  forced: new Set(),
+  askBack: new Set(),
+  spoiled: new Set(),
+  wanted: [],
+  answers: [],
+};
 
 /** For a node that stands alone: there are none. */
 export const noClaims: Claims = {
   heed: () => Promise.resolve(),
   on: () => nobody,
   assigned: () => Promise.resolve(),
-  refused: () => undefined,
+  refused: () => Promise.resolve(),
+  unserved: () => Promise.resolve(),
   left: () => Promise.resolve(),
 };

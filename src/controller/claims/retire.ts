@@ -28,9 +28,12 @@ export async function retire(retiring: Retiring): Promise<void> {
       if (pod?.uid === podUid) continue;
       // Another Pod may have it since.
       const isStill = (held: HeldAddress): boolean => held.address === address && held.podUid === podUid;
-      await book.update(claimKey(claim), (addresses) =>
-        addresses.some(isStill) ? addresses.map((held) => (isStill(held) ? withoutPod(held, now_ms) : held)) : addresses,
-      );
+      await book.update(claimKey(claim), (status) => {
+        const { addresses } = status;
+        return addresses.some(isStill)
+          ? { ...status, addresses: addresses.map((held) => (isStill(held) ? withoutPod(held, now_ms) : held)) }
+          : status;
+      });
     }
     if (claim.spec.reclaim !== 'Retain') await inTurn(() => reclaim(claimKey(claim), retiring));
   }
@@ -50,6 +53,6 @@ async function reclaim(key: string, { book, log, now_ms }: Retiring): Promise<vo
   const over = status.addresses.filter(isOver);
   if (over.length === 0) return;
   log.info(`${over.map(({ address }) => address).join(', ')} of IPClaim ${key}: no Pod has it any more, reclaim is ${spec.reclaim}`);
-  if (spec.pod !== undefined) await book.remove(claim);
-  else await book.update(key, (addresses) => addresses.filter((held) => !isOver(held)));
+  if (spec.pod === undefined) await book.update(key, (now) => ({ ...now, addresses: now.addresses.filter((held) => !isOver(held)) }));
+  else if (over.length === status.addresses.length) await book.remove(claim);
 }

@@ -4,37 +4,30 @@
  * Invariants
  * - an agent is not believed about whose Pod is where: the API server is asked
  * - one is followed after the other: two Pods must not choose the same address of a claim, nor two claims the same address
+ * - whoever is not served is tried again, of one PodSubnet after the other, and is told why
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../cloud/clock.ts';
-import { asFailure, sentence } from '../../errors/failure.ts';
+import { asFailure, type Failure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
-import { type PlacedPod, readPlacedPod } from '../../store/kubernetes/core-objects.ts';
-import { resources } from '../../store/kubernetes/resources.ts';
+import type { IpClaimStatus } from '../../store/ip-claim.ts';
 import { claimKey, type HeldAddress, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimAsked, NodeNetwork } from '../../store/node-network.ts';
 import type { ClaimBook } from './book.ts';
-import type { WantedAddress } from './node-claims.ts';
-import { answerTo, heldBy, type NodeLife, whereIs } from './share.ts';
-import { choose, claimFor, Unservable } from './wish.ts';
+import type { NodeView } from './candidate.ts';
+import type { Choice } from './choose.ts';
+import { follow } from './follow.ts';
+import type { Unserved } from './node-claims.ts';
+import { answerTo, heldBy, isBound, type NodeLife, whereIs } from './share.ts';
+import { withStanding } from './standing.ts';
+import type { Wish } from './wish.ts';
+import { WishList } from './wish-list.ts';
 
 /** Whatever is not served is looked at again after that: not everything that may help is told of. */
 const AGAIN_ms = 5_000;
-
-/** One Pod's wish, as far as it was followed. */
-export interface Wish {
-  readonly node: string;
-  asked: ClaimAsked;
-  /** Of an address that its claim does not have yet. */
-  wanted?: WantedAddress | undefined;
-  /** Key of the claim that serves it. */
-  claim?: string;
-  /** Why it is not served, in a sentence. */
-  problem?: string | undefined;
-  /** Not looked at before that time of the clock. */
-  again_ms: number;
-}
+/** Addresses of our own choice that are tried in a row. */
+const CHOICES = 8;
 
 /** What following takes. */
 export interface WishesOptions {
@@ -47,8 +40,8 @@ export interface WishesOptions {
 
 /** See the head of this file. */
 export class Wishes {
+  readonly list = new WishList();
   readonly #options: WishesOptions;
-  readonly #wishes = new Map<string, Wish>();
   /** Nodes that are to be woken, and how not to. */
   readonly #alarms = new Map<string, () => void>();
   #last: Promise<void> = Promise.resolve();
@@ -57,34 +50,66 @@ export class Wishes {
     this.#options = options;
   }
 
-  /** That of the Pod with this uid. */
-  of(uid: string | undefined): Wish | undefined {
-    return uid === undefined ? undefined : this.#wishes.get(uid);
-  }
-
   /** Wakes the nodes whose Pods may be served otherwise now that this claim has changed. */
   wakeFor(claim: string): void {
-    for (const wish of this.#wishes.values()) if (wish.claim === claim || wish.problem !== undefined) this.#options.life.wake(wish.node);
+    for (const wish of [...this.list.ofClaim(claim), ...this.list.troubled()]) this.#options.life.wake(wish.node);
   }
 
   /** Takes up what the node's Pods ask for, and forgets those of its Pods that ask no more. */
-  async heed({ name: node, spec, status }: NodeNetwork): Promise<void> {
+  async heed({ name: node, spec }: NodeNetwork, view: NodeView): Promise<void> {
     const asking = spec.claims ?? [];
     const uids = new Set(asking.map(({ uid }) => uid));
-    for (const [uid, wish] of this.#wishes) if (wish.node === node && !uids.has(uid)) this.#wishes.delete(uid);
-    const usable = (status.subnets ?? []).map(({ name }) => name);
+    const known = new Map(this.list.onNode(node).map((wish) => [wish.uid, wish]));
+    for (const wish of known.values()) if (!uids.has(wish.uid)) await this.#forget(wish);
     for (const asked of asking) {
-      const wish = this.#wishFor(node, asked);
-      if (this.#heldBy(wish) === undefined && wish.wanted === undefined && this.#now_ms() >= wish.again_ms) await this.#try(wish, usable);
+      const wish = this.#heard(known.get(asked.uid) ?? this.list.add(node, asked), asked);
+      const isTodo = wish.fresh === undefined && !isBound(wish, this.#options.book);
+      if (isTodo && this.#now_ms() >= wish.again_ms) await this.#try(wish, view);
       if (answerTo(wish, this.#options).addresses.length === 0) this.#lookAgain(wish);
+      else if (wish.trouble !== undefined) await this.#relieve(wish);
     }
   }
 
+  /** The cloud has refused what it wanted. */
+  async refused(wish: Wish, why: Failure): Promise<void> {
+    const { fresh } = wish;
+    if (why.kind === 'cloudAddressTaken' && fresh?.chosen === true && ++wish.misses % CHOICES !== 0) {
+      this.list.want(wish, undefined);
+      return;
+    }
+    if (fresh !== undefined && why.kind === 'cloudSubnetFull') await this.#tryOthers(wish, fresh.subnet, why.details || why.message);
+    else await this.refuse(wish, sentence(why), 'cloud');
+  }
+
+  /** Nothing was asked of the cloud, for want of something. */
+  async unserved({ wanted: { uid, subnet }, stop }: Unserved): Promise<void> {
+    const wish = this.list.of(uid);
+    if (wish === undefined) return;
+    const isFinal = stop.stoppedBy === 'instance' || stop.stoppedBy === 'subnet' || stop.stoppedBy === 'ceiling';
+    if (isFinal && wish.fresh !== undefined) await this.#tryOthers(wish, subnet, stop.text);
+    else await this.#say(wish, stop.text, 'cloud');
+  }
+
   /** What it wanted cannot be had; it is looked at again in a while. */
-  refuse(wish: Wish, why: string): void {
-    Object.assign(wish, { problem: why, wanted: undefined, again_ms: this.#now_ms() + AGAIN_ms });
+  async refuse(wish: Wish, why: string, of: 'wish' | 'cloud'): Promise<void> {
+    this.list.want(wish, undefined);
+    wish.again_ms = this.#now_ms() + AGAIN_ms;
     this.#lookAgain(wish);
-    this.#options.log.warn(`Pod ${wish.asked.namespace}/${wish.asked.pod} has no address of its own: ${why}`, { node: wish.node });
+    await this.#say(wish, why, of);
+  }
+
+  /** It has what it wanted. */
+  served(wish: Wish): void {
+    this.list.want(wish, undefined);
+    this.list.trouble(wish, undefined);
+    wish.tried.clear();
+    wish.misses = 0;
+  }
+
+  /** The status with the claim's condition as it is, or will be once that wish is served. */
+  standing(key: string, status: IpClaimStatus, without?: Wish): IpClaimStatus {
+    const others = this.list.ofClaim(key).filter((wish) => wish !== without);
+    return withStanding(status, others, this.#now_ms());
   }
 
   /** Does it while nobody chooses an address. Rejects as `work` does. */
@@ -100,12 +125,20 @@ export class Wishes {
     this.#alarms.clear();
   }
 
-  #wishFor(node: string, asked: ClaimAsked): Wish {
-    const known = this.#wishes.get(asked.uid);
-    const wish: Wish = known?.node === node ? known : { node, asked, again_ms: 0 };
-    // An agent may learn more about a Pod's subnets than it knew at first.
+  async #relieve(wish: Wish): Promise<void> {
+    this.served(wish);
+    if (wish.claim !== undefined) await this.#tellClaim(wish.claim);
+  }
+
+  async #forget(wish: Wish): Promise<void> {
+    const { claim, trouble } = wish;
+    this.list.forget(wish);
+    if (claim !== undefined && trouble !== undefined) await this.#tellClaim(claim);
+  }
+
+  /** An agent may learn more about a Pod's subnets than it knew at first. */
+  #heard(wish: Wish, asked: ClaimAsked): Wish {
     if (!isDeepStrictEqual(wish.asked, asked)) Object.assign(wish, { asked, again_ms: 0 });
-    this.#wishes.set(asked.uid, wish);
     return wish;
   }
 
@@ -113,16 +146,42 @@ export class Wishes {
     return this.#options.clock.now_ms();
   }
 
-  #heldBy({ claim, asked }: Wish): HeldAddress | undefined {
-    return heldBy(this.#options.book.get(claim ?? ''), asked.uid);
+  /** The next PodSubnet at once; after the last one all are tried again, in a while. */
+  async #tryOthers(wish: Wish, subnet: string, why: string): Promise<void> {
+    const isOnly = wish.asked.subnets.every((name) => name === subnet || wish.tried.has(name));
+    wish.tried.set(subnet, why);
+    if (isOnly && wish.tried.size === 1) {
+      wish.tried.clear();
+      await this.refuse(wish, why, 'cloud');
+      return;
+    }
+    this.list.want(wish, undefined);
+    this.#options.life.wake(wish.node);
   }
 
-  /** Its node, and the one that has its address, get a pass in a while. */
+  async #say(wish: Wish, text: string, of: 'wish' | 'cloud'): Promise<void> {
+    if (wish.trouble?.text === text) return;
+    this.list.trouble(wish, { text, of });
+    this.#options.log.warn(`Pod ${wish.asked.namespace}/${wish.asked.pod} has no address of its own: ${text}`, { node: wish.node });
+    this.#options.life.wake(wish.node);
+    if (wish.claim !== undefined) await this.#tellClaim(wish.claim);
+  }
+
+  /** In its condition. What fails is in the log: the Pod's event says the same. */
+  async #tellClaim(key: string): Promise<void> {
+    try {
+      await this.#options.book.update(key, (status) => this.standing(key, status));
+    } catch (error) {
+      this.#options.log.debug(`IPClaim ${key} was not told how it stands: ${sentence(asFailure(error))}`);
+    }
+  }
+
+  /** Its node, and those that have its addresses, get a pass in a while. */
   #lookAgain(wish: Wish): void {
-    const { clock, life } = this.#options;
-    const held = this.#heldBy(wish);
-    const at = held === undefined ? undefined : whereIs(held, life);
-    for (const node of new Set([wish.node, at ?? wish.node])) {
+    const { clock, life, book } = this.#options;
+    const held = heldBy(book.get(wish.claim ?? ''), wish.uid);
+    const nodes = [wish.node, wish.inTheWay?.node, ...held.map((one) => whereIs(one, life))];
+    for (const node of new Set(nodes.filter((name) => name !== undefined))) {
       if (this.#alarms.has(node)) continue;
       const cancel = clock.after(AGAIN_ms + 1, () => {
         this.#alarms.delete(node);
@@ -132,74 +191,43 @@ export class Wishes {
     }
   }
 
-  async #try(wish: Wish, usable: readonly string[]): Promise<void> {
+  async #try(wish: Wish, view: NodeView): Promise<void> {
     try {
-      await this.inTurn(() => this.#follow(wish, usable));
-      wish.problem = undefined;
+      await this.inTurn(() => this.#follow(wish, view));
+      // What the cloud or the node lacked is said until it is there.
+      if (wish.trouble?.of === 'wish') {
+        this.list.trouble(wish, undefined);
+        if (wish.fresh !== undefined && wish.claim !== undefined) await this.#tellClaim(wish.claim);
+      }
     } catch (error) {
-      this.refuse(wish, error instanceof Unservable ? error.message : sentence(asFailure(error)));
+      wish.tried.clear();
+      await this.refuse(wish, sentence(asFailure(error)), 'wish');
     }
   }
 
-  /** `usable`: the PodSubnets that its node may use for any Pod. */
-  async #follow(wish: Wish, usable: readonly string[]): Promise<void> {
-    const { asked, node } = wish;
-    const { book } = this.#options;
-    const pod = await this.#podOf(asked.namespace, asked.pod);
-    if (pod?.uid !== asked.uid || pod.node !== node) throw new Unservable(`the API server knows no such Pod on ${node}`);
-    const claim = await claimFor(book, asked, pod);
-    wish.claim = claimKey(claim);
-    const own = heldBy(claim, asked.uid);
-    if (own !== undefined) {
-      this.#wakeHolder(own, node);
-      return;
-    }
-    const others = [...this.#wishes.values()].flatMap((other) => (other.wanted === undefined ? [] : { ...other, wanted: other.wanted }));
-    const coming = others.filter((other) => other.claim === wish.claim).map((other) => other.wanted.address);
-    const choice = await choose(book, claim, coming, (held) => this.#isGone(asked.namespace, held));
-    if (choice.kind === 'held') {
-      mustServe(wish, choice.held.subnet, [...asked.subnets, ...usable]);
-      await this.#bind(claim, choice.held, wish);
-      return;
-    }
-    const rival = choice.address === undefined ? undefined : others.find((other) => other.wanted.address === choice.address);
-    if (rival !== undefined)
-      throw new Unservable(
-        `${choice.address} is being given to Pod ${rival.asked.namespace}/${rival.asked.pod}, of IPClaim ${rival.claim}`,
-      );
-    const subnet = claim.spec.subnet ?? asked.subnets[0];
-    if (subnet === undefined) throw new Unservable('no PodSubnet of this node serves it');
-    mustServe(wish, subnet, asked.subnets);
-    wish.wanted = { uid: asked.uid, subnet, ...(choice.address !== undefined && { address: choice.address }) };
+  async #follow(wish: Wish, view: NodeView): Promise<void> {
+    const { claim, choice } = await follow({ ...this.#options, list: this.list }, wish, view);
+    wish.families = choice.families;
+    await this.#bind(claim, choice, wish);
+    this.list.want(wish, choice.fresh);
   }
 
-  /** The claim has the address already, on this node or on another one, which is then asked for it. */
-  async #bind(claim: StoredClaim, chosen: HeldAddress, { asked, node }: Wish): Promise<void> {
+  /** The claim has these already, on this node or on another one, which is then asked for them. */
+  async #bind(claim: StoredClaim, { held: chosen, fresh }: Choice, wish: Wish): Promise<void> {
+    const { asked, node, uid } = wish;
     const since = new Date(this.#now_ms()).toISOString();
-    await this.#options.book.update(claimKey(claim), (addresses) => {
-      const now = addresses.find(({ address }) => address === chosen.address);
-      // Somebody else's by now, as another leader may have decided: the wish is followed again.
-      if (now === undefined || now.podUid !== chosen.podUid) return addresses;
-      const phase = now.node === node ? 'Bound' : 'Moving';
-      return addresses.map((held) => (held === now ? { ...held, pod: asked.pod, podUid: asked.uid, phase, since } : held));
+    const key = claimKey(claim);
+    await this.#options.book.update(key, (status) => {
+      const addresses = status.addresses.map((now): HeldAddress => {
+        const wanted = chosen.find(({ address }) => address === now.address);
+        // Somebody else's by now, as another leader may have decided: the wish is followed again.
+        if (wanted === undefined || now.podUid !== wanted.podUid || now.podUid === uid) return now;
+        return { ...now, pod: asked.pod, podUid: uid, phase: now.node === node ? 'Bound' : 'Moving', since };
+      });
+      const isNews = addresses.some((one, i) => one !== status.addresses[i]);
+      const after = isNews ? { ...status, addresses } : status;
+      return fresh === undefined ? this.standing(key, after, wish) : after;
     });
-    this.#wakeHolder(chosen, node);
+    for (const { node: at } of chosen) if (at !== undefined && at !== node) this.#options.life.wake(at);
   }
-
-  #wakeHolder(held: HeldAddress, wantedAt: string): void {
-    if (held.node !== undefined && held.node !== wantedAt) this.#options.life.wake(held.node);
-  }
-
-  #podOf(namespace: string, name: string): Promise<PlacedPod | undefined> {
-    return this.#options.api.find({ ...resources.pods, namespace, name }, readPlacedPod);
-  }
-
-  async #isGone(namespace: string, { pod, podUid }: HeldAddress): Promise<boolean> {
-    return pod === undefined || (await this.#podOf(namespace, pod))?.uid !== podUid;
-  }
-}
-
-function mustServe({ claim, node }: Wish, subnet: string, served: readonly string[]): void {
-  if (served.includes(subnet)) return;
-  throw new Unservable(`the addresses of IPClaim ${claim} are of PodSubnet ${subnet}, which does not serve this Pod on node ${node}`);
 }

@@ -1,7 +1,7 @@
 /** What one node holds of each PodSubnet, as the cluster's ceilings count it: more than its pools, since nothing that the cloud may still know is left out. */
 import type { Wanted } from '../../cloud/cloud.ts';
 import { heldAddresses } from '../../ipam/target.ts';
-import type { Cidr } from '../../net/cidr.ts';
+import { type Cidr, cidrFamily } from '../../net/cidr.ts';
 import type { GrantedNic } from '../../store/node-network.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import type { Action } from '../action.ts';
@@ -59,7 +59,8 @@ export function withComing(
 /** The most addresses that such an order brings. */
 export function worthOf({ addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = [] }: Wanted, config: PodSubnet | undefined): number {
   const counted6 = config !== undefined && !config.spec.families.includes(4);
-  return counted6 ? prefixes6 * config.spec.perNode.maximum : addresses4 + 16 * prefixes4 + these.length;
+  const byValue = these.filter((block) => cidrFamily(block) === (counted6 ? 6 : 4)).length;
+  return byValue + (counted6 ? prefixes6 * config.spec.perNode.maximum : addresses4 + 16 * prefixes4);
 }
 
 function worth(blocks: readonly Cidr[], config: PodSubnet | undefined): number {

@@ -60,7 +60,7 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
   const left = await cloud.nics({ tags: tagsOfNode(cluster, name) });
   for (const { id, attachment } of left) if (attachment === undefined) await cloud.deleteNic(id);
   if (left.some(({ attachment }) => attachment !== undefined) || networks.node(name) !== undefined) return;
-  const { here, away } = of.claims.on(node);
+  const { here, away } = of.claims.on(node, []);
   if (here.size + away.size > 0) await of.claims.left(name, [...here, ...away]);
   await networks.remove(name);
   of.forget(name);

@@ -1,0 +1,87 @@
+/** A PodSubnet that may serve a Pod's wish, and which addresses of it a claim can have. */
+import { createHash } from 'node:crypto';
+import type { CloudSubnet, SubnetId } from '../../cloud/cloud.ts';
+import { failure } from '../../errors/failure.ts';
+import { type Family, familyOf, type Ip } from '../../net/address.ts';
+import { addressAt, contains, lastOf, sizeOf } from '../../net/cidr.ts';
+import type { PodSubnet } from '../../store/pod-subnet.ts';
+
+/** What is known of a node when its Pods' wishes are followed. */
+export interface NodeView {
+  /** The PodSubnets it may use. */
+  readonly subnets: readonly PodSubnet[];
+  readonly cloudSubnets: ReadonlyMap<SubnetId, CloudSubnet>;
+  readonly zone: string;
+}
+
+/** A PodSubnet, and what the cloud says of it. */
+export interface Candidate {
+  readonly name: string;
+  readonly spec: PodSubnet['spec'];
+  readonly cloud: CloudSubnet;
+}
+
+/** The PodSubnet of that name, or why its addresses cannot be on that node. */
+export function candidateOf(name: string, { subnets, cloudSubnets, zone }: NodeView): Candidate | string {
+  const found = subnets.find(({ metadata }) => metadata.name === name);
+  if (found === undefined) return 'this node may not use it';
+  // The schema checks that the id is text; what it means only the cloud knows.
+  const cloud = cloudSubnets.get(found.spec.cloudSubnet as SubnetId);
+  if (cloud === undefined) return `the cloud knows no subnet ${found.spec.cloudSubnet}`;
+  if (cloud.zone !== zone) return `it is in zone ${cloud.zone}, and this node in ${zone}`;
+  return { name, spec: found.spec, cloud };
+}
+
+/** @throws Failure claimAddressUnusable that says why no Pod can have the address. */
+export function refuseUnusable({ name, spec, cloud }: Candidate, address: Ip): void {
+  const refuse = (reason: string) => failure('claimAddressUnusable', { address, reason });
+  const family = familyOf(address);
+  if (!spec.families.includes(family)) throw refuse(`PodSubnet ${name} gives its Pods no IPv${family} addresses (spec.families)`);
+  const cidr = cidrOfFamily(cloud, family);
+  if (cidr === undefined || !contains(cidr, address))
+    throw refuse(`it lies outside of PodSubnet ${name}, which has ${cidr ?? `no IPv${family} block`}`);
+  if (address === cloud.gateway4 || address === cloud.gateway6) throw refuse(`it is the gateway of PodSubnet ${name}`);
+  const excluded = spec.exclude.find((block) => contains(block, address));
+  if (excluded !== undefined) throw refuse(`PodSubnet ${name} excludes ${excluded}`);
+  // RFC 4291 section 2.6.1: the subnet-router anycast address; RFC 919: the broadcast address.
+  if (address === addressAt(cidr, 0)) throw refuse(`it is the first of ${cidr}, which stands for the subnet itself`);
+  if (family === 4 && address === lastOf(cidr)) throw refuse(`it is the broadcast address of ${cidr}`);
+}
+
+/** Whether the cloud's subnet has such a block at all, and the address in it. */
+export function lies({ cloud }: Candidate, address: Ip): boolean {
+  const cidr = cidrOfFamily(cloud, familyOf(address));
+  return cidr !== undefined && contains(cidr, address);
+}
+
+/** Addresses below are left to routers, and to whoever numbers hosts by hand. */
+const FIRST = 0x1_0000n;
+const TRIES = 64;
+
+/**
+ * An IPv6 address for that name: clouds choose none singly. The same name gives the same one, as RFC 7217 has it for hosts; `isTaken` ones are passed over.
+ * @throws Failure claimAddressUnusable when the subnet has none.
+ */
+export function chosenAddress(candidate: Candidate, name: string, isTaken: (address: Ip) => boolean): Ip {
+  const cidr = candidate.cloud.cidr6;
+  const none = (reason: string) => failure('claimAddressUnusable', { address: 'an IPv6 address', reason });
+  if (cidr === undefined)
+    throw none(`PodSubnet ${candidate.name} is to give IPv6 addresses, and its subnet ${candidate.cloud.id} has no IPv6 block`);
+  const size = sizeOf(cidr);
+  for (let turn = 0; turn < TRIES; turn++) {
+    const digest = createHash('sha256').update(`${name}/${turn}`).digest('hex');
+    const offset = BigInt(`0x${digest}`) % size;
+    const address = addressAt(cidr, offset);
+    if ((size > FIRST && offset < FIRST) || offset === 0n || isTaken(address) || isUnusable(candidate, address)) continue;
+    return address;
+  }
+  throw none(`PodSubnet ${candidate.name} (${cidr}) has hardly one left`);
+}
+
+function isUnusable({ spec, cloud }: Candidate, address: Ip): boolean {
+  return address === cloud.gateway6 || spec.exclude.some((block) => contains(block, address));
+}
+
+function cidrOfFamily({ cidr4, cidr6 }: CloudSubnet, family: Family): CloudSubnet['cidr4'] {
+  return family === 4 ? cidr4 : cidr6;
+}

@@ -1,0 +1,140 @@
+/** From a Pod's wish to the addresses it is to have: which claim, which PodSubnet, which of the claim's addresses. */
+import { failure, isFailure } from '../../errors/failure.ts';
+import type { KubeApi } from '../../kube/api.ts';
+import type { Ip } from '../../net/address.ts';
+import { type PlacedPod, readPlacedPod } from '../../store/kubernetes/core-objects.ts';
+import { resources } from '../../store/kubernetes/resources.ts';
+import { claimKey, type HeldAddress, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+import type { ClaimBook } from './book.ts';
+import { candidateOf, type NodeView } from './candidate.ts';
+import { type Choice, chooseFrom, type Room } from './choose.ts';
+import { type Occupant, occupantsOf } from './occupants.ts';
+import { heldBy, type NodeLife } from './share.ts';
+import { claimFor, refuseHeld, type Wish } from './wish.ts';
+import type { WishList } from './wish-list.ts';
+
+/** With what to follow. */
+export interface Following {
+  readonly api: Pick<KubeApi, 'find' | 'list'>;
+  readonly book: ClaimBook;
+  readonly life: NodeLife;
+  readonly list: WishList;
+}
+
+/**
+ * What the Pod is to have. Nobody else may choose meanwhile. Notes in the list which claim serves it and what is in its way, and makes the claim when
+ * the Pod is to have one of its own. @throws Failure claim*, kube*
+ */
+export async function follow(following: Following, wish: Wish, view: NodeView): Promise<{ claim: StoredClaim; choice: Choice }> {
+  const { api, book, list, life } = following;
+  const { asked, node, uid } = wish;
+  list.hold(wish, undefined);
+  const pod = await podOf(api, asked.namespace, asked.pod);
+  if (pod?.uid !== uid || pod.node !== node) throw failure('claimPodUnknown', { pod: `${asked.namespace}/${asked.pod}`, uid, node });
+  list.confirm(wish);
+  const claim = await claimFor(book, asked, pod);
+  list.serve(wish, claimKey(claim));
+  const others = list.ofClaim(claimKey(claim)).filter((other) => other !== wish);
+  const known = new Set(claim.status.addresses.map(({ address }) => address));
+  const missing = claim.spec.addresses.filter((address) => !known.has(address));
+  const occupants = await occupantsOf(api, await life.networks(), missing);
+  const free = await freeOf(following, claim, wish);
+  const room: Room = {
+    claim,
+    uid,
+    node,
+    free,
+    coming: others.flatMap(({ fresh }) => fresh ?? []),
+    refuseTaken: (address) => refuseTaken(following, wish, occupants, address),
+    misses: wish.misses,
+  };
+  try {
+    return { claim, choice: firstChoice(wish, room, view) };
+  } catch (error) {
+    const [inTheWay] = occupants.values();
+    list.hold(wish, inTheWay);
+    if (inTheWay !== undefined) life.wake(inTheWay.node);
+    throw error;
+  }
+}
+
+function refuseTaken({ book, list }: Following, wish: Wish, occupants: ReadonlyMap<Ip, Occupant>, address: Ip): void {
+  refuseHeld(book, address);
+  const rival = list.wanting(address);
+  if (rival !== undefined && rival !== wish) {
+    const whose = `, which is about to give it to Pod ${rival.asked.namespace}/${rival.asked.pod}`;
+    throw failure('claimAddressTaken', { address, claim: rival.claim ?? '', whose });
+  }
+  const occupant = occupants.get(address);
+  if (occupant === undefined) return;
+  const { node, block, words } = occupant;
+  throw failure('claimAddressInUse', { address, user: words, node, block });
+}
+
+/** Of the first PodSubnet that has something. @throws Failure claim* that says why none has. */
+function firstChoice(wish: Wish, room: Room, view: NodeView): Choice {
+  const names = subnetsFor(wish, room, view);
+  const reasons: [name: string, reason: string][] = [];
+  let refused: unknown;
+  for (const name of names) {
+    const candidate = candidateOf(name, view);
+    const before = wish.tried.get(name) ?? (typeof candidate === 'string' ? candidate : undefined);
+    if (before !== undefined || typeof candidate === 'string') {
+      reasons.push([name, before ?? '']);
+      continue;
+    }
+    try {
+      return chooseFrom(candidate, room);
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      refused ??= error;
+      reasons.push([name, error.details === '' ? error.message : `${error.message}: ${error.details}`]);
+    }
+  }
+  if (refused !== undefined && names.length === 1) throw refused;
+  const all = reasons.map(([name, reason]) => `${name}: ${reason}`).join('; ');
+  const pod = `Pod ${wish.asked.namespace}/${wish.asked.pod}`;
+  throw failure('claimWithoutSubnet', { pod, reasons: all === '' ? 'none that this node may use serves it' : all });
+}
+
+/** The PodSubnets to try, in order. @throws Failure claimUnfit when the claim's addresses are of one that does not serve the Pod. */
+function subnetsFor({ asked, uid, node }: Wish, { claim, free }: Room, { subnets }: NodeView): readonly string[] {
+  const { spec, status } = claim;
+  const served = [...asked.subnets, ...subnets.map(({ metadata }) => metadata.name)];
+  const [own] = heldBy(claim, uid);
+  const [first] = status.addresses;
+  const must = own?.subnet ?? (spec.pod === undefined ? undefined : first?.subnet) ?? spec.subnet;
+  if (must === undefined)
+    return [...new Set([...free.map(({ subnet }) => subnet).filter((name) => served.includes(name)), ...asked.subnets])];
+  if ((first === undefined ? asked.subnets : served).includes(must)) return [must];
+  const reason = `is of PodSubnet ${must}, which does not serve Pod ${asked.namespace}/${asked.pod} on node ${node}`;
+  throw failure('claimUnfit', { claim: claimKey(claim), reason });
+}
+
+/** Those of the claim's addresses that no other Pod has. Of a claim for one Pod by name that is all: no two Pods have one name. */
+async function freeOf(following: Following, claim: StoredClaim, { uid, node }: Wish): Promise<HeldAddress[]> {
+  const { spec, status, namespace } = claim;
+  if (spec.pod !== undefined) return [...status.addresses];
+  const free: HeldAddress[] = [];
+  const gone = new Map<string, boolean>();
+  // Those that are here already cost no move.
+  for (const held of status.addresses.toSorted((a, b) => Number(b.node === node) - Number(a.node === node))) {
+    const { podUid = '' } = held;
+    if (podUid === uid) continue;
+    const isGone = podUid === '' || (gone.get(podUid) ?? (await isPodGone(following, namespace, held)));
+    gone.set(podUid, isGone);
+    if (isGone) free.push(held);
+  }
+  return free;
+}
+
+async function isPodGone({ api, life, list }: Following, namespace: string, { pod, podUid }: HeldAddress): Promise<boolean> {
+  const wish = list.of(podUid);
+  // An agent that is alive asks for nobody who is gone, for longer than a moment.
+  if (wish !== undefined && life.isAlive(wish.node)) return false;
+  return pod === undefined || (await podOf(api, namespace, pod))?.uid !== podUid;
+}
+
+function podOf(api: Following['api'], namespace: string, name: string): Promise<PlacedPod | undefined> {
+  return api.find({ ...resources.pods, namespace, name }, readPlacedPod);
+}

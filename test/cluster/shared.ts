@@ -20,7 +20,8 @@ export function sharedCluster(): Promise<Cluster> {
 async function withFlatpod(): Promise<Cluster> {
   const cluster = await startCluster({ dns: true, vpc: { machines: { outside: { subnet: 'nodes' } }, internet: ['web'] } });
   try {
-    await installFlatpod(cluster);
+    // What the agents say is kept for whoever looks for the cause of a failure.
+    await installFlatpod(cluster, { values: { log: 'debug' } });
     return cluster;
   } catch (error) {
     await cluster[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { runtimeVersion } from '../../src/cri/runtime.ts';
+import { containerd2Config } from '../containerd-config.ts';
 import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import { images, writeImages } from './images.ts';
@@ -17,35 +18,16 @@ const IMPORT_DEADLINE_ms = 120_000;
 /** Where it listens on a node. */
 export const SOCKET = '/run/containerd/containerd.sock';
 
-/** Its configuration. Without CAP_SYS_RESOURCE no container starts unless oom_score_adj is restricted; what is not used is left out. */
+/** Its configuration. */
 export function containerdConfig(root: string, state: string): string {
-  return `version = 3
-root = "${root}"
-state = "${state}"
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs", "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.nri.v1.nri"]
-[grpc]
-  address = "${state}/containerd.sock"
-[plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = "${images.pause}"
-[plugins."io.containerd.cri.v1.runtime"]
-  disable_apparmor = true
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.cri.v1.runtime".containerd]
-    default_runtime_name = "runc"
-    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-        SystemdCgroup = false
-        BinaryName = "${programs.runc()}"
-  [plugins."io.containerd.cri.v1.runtime".cni]
-    bin_dirs = ["/opt/cni/bin"]
-    conf_dir = "/etc/cni/net.d"
-    max_conf_num = 1
-[plugins."io.containerd.grpc.v1.cri"]
-  disable_tcp_service = true
-  stream_server_address = "127.0.0.1"
-  stream_server_port = "0"
-`;
+  return containerd2Config({
+    root,
+    state,
+    socket: `${state}/containerd.sock`,
+    bin: '/opt/cni/bin',
+    conf: '/etc/cni/net.d',
+    pause: images.pause,
+  });
 }
 
 let unpacked: Promise<string> | undefined;

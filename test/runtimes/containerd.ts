@@ -2,6 +2,7 @@
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RuntimeCondition, runtimeStatus, runtimeVersion, sandboxes } from '../../src/cri/runtime.ts';
+import { containerd1Config, containerd2Config } from '../containerd-config.ts';
 import { eventually } from '../life/lab.ts';
 import { type Containerd as Programs, programs } from '../programs.ts';
 import { containerCount, type Pod, type PodWish, removePod, runPod, stopPod } from './cri.ts';
@@ -48,7 +49,8 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
   const program = release === '1.6' ? programs.containerd1() : programs.containerd2();
   const [socket, config] = [join(on.dir, 'containerd.sock'), join(on.dir, 'containerd.toml')];
   const cniVersion = release === '1.6' ? '1.0.0' : '1.1.0';
-  writeFileSync(config, release === '1.6' ? config1(on, socket) : config2(on, socket));
+  const plan = { socket, bin: on.bin, conf: on.conf, pause: images.pause };
+  writeFileSync(config, release === '1.6' ? containerd1Config(plan) : containerd2Config(plan));
   const env = { PATH: `${program.shims}:${on.env['PATH']}` };
   let daemon: Daemon | undefined;
   const containerd: Containerd = {
@@ -103,60 +105,4 @@ function listOf(cniVersion: string, { name = 'flatpod', chained = [] }: ListWish
   const others = chained.map((type) => ({ type, capabilities: { [capabilities[type]]: true } }));
   const ours = { type: 'flatpod', capabilities: { 'io.kubernetes.cri.pod-annotations': true } };
   return JSON.stringify({ cniVersion, name, plugins: [ours, ...others] }, undefined, 2);
-}
-
-const runcOptions = (): string => `SystemdCgroup = false
-        BinaryName = "${programs.runc()}"`;
-
-/** Without CAP_SYS_RESOURCE every start fails unless oom_score_adj is restricted; snapshotters and NRI that are not used are left out. */
-function config1(on: RuntimeNode, socket: string): string {
-  return `version = 2
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "${socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${images.pause}"
-  stream_server_address = "127.0.0.1"
-  stream_server_port = "0"
-  disable_tcp_service = true
-  disable_apparmor = true
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    default_runtime_name = "runc"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        ${runcOptions()}
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "${on.bin}"
-    conf_dir = "${on.conf}"
-    max_conf_num = 1
-`;
-}
-
-function config2(on: RuntimeNode, socket: string): string {
-  return `version = 3
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs", "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.nri.v1.nri"]
-[grpc]
-  address = "${socket}"
-[plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = "${images.pause}"
-[plugins."io.containerd.cri.v1.runtime"]
-  disable_apparmor = true
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.cri.v1.runtime".containerd]
-    default_runtime_name = "runc"
-    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-        ${runcOptions()}
-  [plugins."io.containerd.cri.v1.runtime".cni]
-    bin_dirs = ["${on.bin}"]
-    conf_dir = "${on.conf}"
-    max_conf_num = 1
-[plugins."io.containerd.grpc.v1.cri"]
-  disable_tcp_service = true
-  stream_server_address = "127.0.0.1"
-  stream_server_port = "0"
-`;
 }

@@ -1,64 +1,66 @@
 /** `flatpod controller`: one of several, of which one leads: it serves all nodes of the cluster; the others wait for their turn. */
 import { hostname } from 'node:os';
-import { systemClock } from '../cloud/clock.ts';
-import { fenced } from '../cloud/limits/fenced.ts';
-import { vpcCloud } from '../cloud/vpc/vpc.ts';
-import { ClusterClaims } from '../controller/claims/claims.ts';
-import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
-import { type Controller, startController } from '../controller/controller.ts';
-import { asFailure, sentence } from '../errors/failure.ts';
-import { type KubeApi, openApi } from '../kube/api.ts';
-import { type Election, stand } from '../kube/election.ts';
-import { createLog, type Log } from '../log.ts';
+import { openApi } from '../kube/api.ts';
+import { LONGEST_CALL_ms, stand } from '../kube/election.ts';
+import { createLog } from '../log.ts';
 import { readControllerConfigFile } from '../store/config-file.ts';
-import type { ControllerConfig } from '../store/controller-config.ts';
-import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
-import { clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
-import { asIsAllowed } from './cloud.ts';
 import { accessOf } from './kube-access.ts';
+import { lead } from './leading.ts';
+import { startProbe } from './probe.ts';
 import { untilSignal } from './signal.ts';
+import { terms } from './terms.ts';
 
 const LEASE = 'flatpod-controller';
-/** Shorter than what a leader that renews in time holds on for: otherwise the fence would never open. */
-const CLOUD_CALL_ms = 8_000;
+/** After this no call of ours can change the cloud any more, and the Lease may be given back. */
+const CALLS_END_ms = LONGEST_CALL_ms + 500;
+/** What is left then is cut off. */
+const CUT_OFF_ms = 500;
 
 /** Options of `flatpod controller`, as typed. */
 export interface ControllerArguments {
   readonly config: string;
 }
 
-/** Runs until a signal. @throws Failure when it cannot start. */
+/** Runs until a signal. @throws Failure when it cannot start, or cannot lead: then whoever started it should start it again. */
 export async function runController({ config: file }: ControllerArguments): Promise<number> {
   await using running = new AsyncDisposableStack();
   const { spec: config } = readControllerConfigFile(file);
   const log = createLog('controller', config.log);
+  const told = untilSignal();
   const api = openApi(accessOf(config.kubeconfig), { userAgent: 'flatpod-controller/0.1' });
   running.defer(() => api.close());
-  /** What the present term has started, and how it ends; each waits for the one before. */
-  let leading: Promise<AsyncDisposable | undefined> = Promise.resolve(undefined);
-  const endTerm = async (): Promise<void> => {
-    await (await leading)?.[Symbol.asyncDispose]();
-  };
+  let serving: number | undefined;
+  const leading = terms((term, over) => {
+    const serves = (): void => void (serving = term);
+    const holdsFor_ms = (): number => (election.term === term ? election.holdsFor_ms() : 0);
+    return lead({ api, config, candidate: candidate(), term, holdsFor_ms, over, serves, log });
+  }, log);
   const election = stand(api, {
     namespace: config.namespace,
     lease: LEASE,
     candidate: candidate(),
     log,
-    began(term) {
-      leading = endTerm().then(() => lead(api, config, election, term, log));
-    },
-    ended(why) {
-      log.warn(`leads no more: ${why}`);
-      leading = endTerm().then(() => undefined);
-    },
+    began: (term) => leading.began(term),
+    ended: () => leading.ended(),
   });
   running.defer(() => election.stop());
-  running.defer(endTerm);
+  running.defer(async () => {
+    if (!(await leading.stop(CALLS_END_ms))) log.warn('what was under way did not end in time, and is cut off');
+    setTimeout(() => process.exit(), CUT_OFF_ms + 4_000).unref();
+  });
+  if (config.listen !== undefined) {
+    const standing = () => {
+      const { inTouch, term, leader } = election;
+      const serves = term !== undefined && term === serving;
+      return { inTouch, serves, ...(term !== undefined && { term }), ...(leader !== undefined && { leader }) };
+    };
+    running.use(await startProbe(config.listen, standing));
+  }
   // Neither signals nor the election keep a process alive.
   const alive = setInterval(() => undefined, 2 ** 30);
   running.defer(() => clearInterval(alive));
   log.info('ready; waiting to lead');
-  await untilSignal();
+  await Promise.race([told, leading.failed]);
   log.info('stopping');
   return 0;
 }
@@ -66,77 +68,4 @@ export async function runController({ config: file }: ControllerArguments): Prom
 /** Name of this replica. */
 function candidate(): string {
   return process.env['POD_NAME'] ?? hostname();
-}
-
-/** Serves the cluster until disposed of. undefined: it could not begin, which is said; another turn will come. */
-async function lead(
-  api: KubeApi,
-  { cluster, cloud: where, tellScheduler }: ControllerConfig['spec'],
-  election: Election,
-  term: number,
-  log: Log,
-): Promise<AsyncDisposable | undefined> {
-  await using begun = new AsyncDisposableStack();
-  try {
-    log.info(`leads, term ${term}`, { term });
-    const networks = new ClusterNodeNetworks(api, term, log);
-    begun.defer(() => networks.stop());
-    let subnetChanged = (_name: string): void => undefined;
-    let affairs: Affairs | undefined;
-    let wake: Controller['wake'] = () => undefined;
-    const life = {
-      isAlive: (node: string) => networks.node(node)?.isReady === true,
-      isGone: (node: string) => networks.node(node) === undefined,
-      wake: (node: string) => wake(node),
-    };
-    const claims = new ClusterClaims(api, life, log);
-    begun.defer(() => claims.stop());
-    const subnets = clusterSubnets(api, log, (name) => subnetChanged(name));
-    begun.defer(() => subnets.stop());
-    await Promise.all([networks.synced, subnets.synced, claims.synced]);
-    const driver = begun.use(vpcCloud({ endpoint: where.endpoint, deadline_ms: CLOUD_CALL_ms }));
-    const cloud = asIsAllowed(
-      fenced(driver, () => (election.term === term ? election.holdsFor_ms() : 0), CLOUD_CALL_ms),
-      where,
-    );
-    const controller = await startController({
-      cluster,
-      networks,
-      claims,
-      cloud,
-      log,
-      subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
-      tellSubnets: true,
-      heldChanged: (name) => affairs?.heldChanged(name),
-      share: (node, subnet) => affairs?.share(node, subnet),
-      observe: (situation, plan) => affairs?.observe(situation, plan),
-    });
-    begun.defer(() => controller.stop());
-    wake = (node) => controller.wake(node);
-    const all = clusterAffairs({
-      cluster,
-      api,
-      claims,
-      instance: candidate(),
-      networks,
-      subnets,
-      controller,
-      cloud,
-      clock: systemClock,
-      tellScheduler,
-      log,
-    });
-    begun.defer(() => all.stop());
-    affairs = all;
-    subnetChanged = (name) => {
-      all.subnetChanged(name);
-      void controller
-        .subnetsChanged()
-        .catch((error: unknown) => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`));
-    };
-    return begun.move();
-  } catch (error) {
-    log.error(`cannot lead: ${sentence(asFailure(error))}`);
-    return undefined;
-  }
 }

@@ -5,6 +5,7 @@
  * - never two with `holdsFor_ms() > 0` at once, however slow, stopped or cut off they are; except when somebody edits or deletes the Lease by hand
  * - a Lease has run out only when it was seen unchanged for its whole duration by one's own clock: times written in it are for people
  * - how long we hold it counts from before the request that renewed it was sent
+ * - each time somebody comes to lead begins a new term, also when nobody else led in between: what an earlier term left on its way is known as such
  * - every change of it is made to the version that was looked at: of two that want it at once, one gets a conflict
  */
 import { randomUUID } from 'node:crypto';
@@ -14,14 +15,19 @@ import type { KubeApi } from './api.ts';
 import { type ElapsedClock, elapsedClock } from './clock.ts';
 import { durationOf_ms, givenBack, heldBy, holderOf, type Lease, leases, newLease, parseLease, recordOf, transitionsOf } from './lease.ts';
 
-/** How quickly leaders change. The defaults are client-go's. */
+/**
+ * How quickly leaders change. The defaults are shorter than client-go's (15, 10 and 2 s): docs/adr/0014 tells what they bear. An API server that takes
+ * `request_ms` for every answer costs nobody the lead as long as two of them fit into `renew_ms`.
+ */
 export interface ElectionTimings {
-  /** A leader that was not heard of for so long leads no more; 15 s. */
+  /** A leader that was not heard of for so long leads no more; 8 s. */
   readonly lease_ms: number;
-  /** One that could not renew for so long steps down; 10 s. */
+  /** One that could not renew for so long steps down; 6.5 s. */
   readonly renew_ms: number;
-  /** Between two tries; 2 s. */
+  /** From one try to the next, the later one when the first takes longer; 1 s. */
   readonly retry_ms: number;
+  /** A request that is not answered by then is given up, and what it did is looked at; 3.2 s. */
+  readonly request_ms: number;
 }
 
 /** Who stands for what. */
@@ -46,21 +52,29 @@ export interface ElectionOptions {
 export interface Election {
   /** As it stands in the Lease. */
   readonly identity: string;
-  /** The Lease's leaseTransitions at our acquisition, which grows from leader to leader; undefined when we do not lead. */
+  /** The Lease's leaseTransitions since our acquisition, which grows with each; undefined when we do not lead. */
   readonly term: number | undefined;
   /** Identity of whoever was last seen leading, for status. */
   readonly leader: string | undefined;
+  /** The last try got an answer about the Lease, so that we could lead if it were our turn; false before the first. */
+  readonly inTouch: boolean;
   /** For how long from now nobody else can lead; 0 when we do not lead. Ask before each write, and give that write no longer. */
   holdsFor_ms(): number;
-  /** Steps down and gives the Lease back, so that another leads at once: end your own work first. Resolves also when that failed, within 5 s. */
+  /** Steps down and gives the Lease back, so that another leads at once: end your own work first. Resolves also when that failed, within 4 s. */
   stop(): Promise<void>;
 }
 
 /** The part of the API that an election needs. */
 export type LeaseApi = Pick<KubeApi, 'find' | 'create' | 'replace'>;
 
-/** One request; what is not answered by then is looked at again. */
-const DEADLINE_ms = 5_000;
+/**
+ * The longest that something may take which only a leader may do, when leaders change as quickly as by default: somebody who holds on for less must not
+ * begin it. With every answer of the API server a second late, a leader that renews holds on for longer than this at every moment.
+ */
+export const LONGEST_CALL_ms = 4_500;
+const USUAL: ElectionTimings = { lease_ms: 8_000, renew_ms: 6_500, retry_ms: 1_000, request_ms: 3_200 };
+/** Giving the Lease back, the try under way among it. */
+const STOP_ms = 4_000;
 /** Two clocks that are both right may differ by less than this share; and elapsed time comes in steps of 10 ms. */
 const CLOCK_DRIFT = 0.01;
 const CLOCK_STEP_ms = 20;
@@ -92,6 +106,7 @@ class Candidate implements Election {
   /** How many looks in a row found no Lease. */
   #missing = 0;
   #outage = false;
+  #inTouch = false;
   #stopped = false;
   #cancel: () => void = () => {};
   #cancelEnd: () => void = () => {};
@@ -100,7 +115,7 @@ class Candidate implements Election {
   constructor(api: LeaseApi, options: ElectionOptions) {
     this.#api = api;
     this.#options = options;
-    this.#timings = { lease_ms: 15_000, renew_ms: 10_000, retry_ms: 2_000, ...options.timings };
+    this.#timings = { ...USUAL, ...options.timings };
     this.#clock = options.clock ?? elapsedClock;
     this.#random = options.random ?? Math.random;
     this.identity = `${options.candidate}_${randomUUID()}`;
@@ -115,6 +130,10 @@ class Candidate implements Election {
     return this.#seen === undefined ? undefined : holderOf(this.#seen.lease);
   }
 
+  get inTouch(): boolean {
+    return this.#inTouch;
+  }
+
   holdsFor_ms(): number {
     if (this.#held === undefined) return 0;
     const whole_ms = this.#timings.lease_ms * (1 - CLOCK_DRIFT) - CLOCK_STEP_ms;
@@ -127,20 +146,22 @@ class Candidate implements Election {
     this.#cancel();
     this.#end('it was stopped');
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(DEADLINE_ms, resolve);
+    const cancel = this.#clock.after(STOP_ms, resolve);
     await Promise.race([this.#step.then(() => this.#giveBack()), late]);
     cancel();
   }
 
   #next(pause_ms: number): void {
     this.#cancel = this.#clock.after(pause_ms, () => {
+      const began_ms = this.#clock.elapsed_ms();
       this.#step = this.#try().then((wait_ms) => {
-        if (!this.#stopped) this.#next(wait_ms);
+        const taken_ms = this.#clock.elapsed_ms() - began_ms;
+        if (!this.#stopped) this.#next(Math.max(wait_ms - taken_ms, this.#timings.retry_ms / 10));
       });
     });
   }
 
-  /** One try to get or to keep it. Resolves with the pause before the next. Never rejects. */
+  /** One try to get or to keep it. Resolves with the time from its beginning to the next. Never rejects. */
   async #try(): Promise<number> {
     const { retry_ms } = this.#timings;
     try {
@@ -149,11 +170,13 @@ class Candidate implements Election {
       if (!this.#stopped && this.#isOurs(seen)) await this.#write(seen);
       if (this.#outage) this.#options.log.info(`the Lease ${this.#options.lease} can be reached again`);
       this.#outage = false;
+      this.#inTouch = true;
     } catch (error) {
       this.#fresh = false;
       // Somebody was quicker. A leader looks at once who that is: it may have been a person with a label.
       if (isFailure(error, 'kubeConflict') || isFailure(error, 'kubeAlreadyExists'))
         return this.#held === undefined ? retry_ms : retry_ms / 10;
+      this.#inTouch = false;
       if (!this.#outage) this.#options.log.warn(`the Lease ${this.#options.lease} cannot be had: ${sentence(asFailure(error))}`);
       this.#outage = true;
     }
@@ -161,9 +184,13 @@ class Candidate implements Election {
     return this.#held === undefined ? retry_ms * (1 + 0.2 * this.#random()) : retry_ms;
   }
 
+  get #patience(): { readonly deadline_ms: number } {
+    return { deadline_ms: this.#timings.request_ms };
+  }
+
   async #look(): Promise<void> {
     const { namespace, lease: name } = this.#options;
-    const lease = await this.#api.find({ ...leases, namespace, name }, parseLease, { deadline_ms: DEADLINE_ms });
+    const lease = await this.#api.find({ ...leases, namespace, name }, parseLease, this.#patience);
     this.#missing = lease === undefined ? this.#missing + 1 : 0;
     if (lease === undefined) return;
     this.#remember(lease);
@@ -190,17 +217,15 @@ class Candidate implements Election {
   /** Writes that we lead, which makes it so when it comes through. */
   async #write(seen: Seen | undefined): Promise<void> {
     const { namespace, lease: name } = this.#options;
-    const ours = seen !== undefined && holderOf(seen.lease) === this.identity;
-    const term = this.#held?.term ?? (seen === undefined ? 0 : transitionsOf(seen.lease) + (ours ? 0 : 1));
+    const term = this.#held?.term ?? (seen === undefined ? 0 : transitionsOf(seen.lease) + 1);
     const sent_ms = this.#clock.elapsed_ms();
     const acquired = this.#held === undefined;
-    const patience = { deadline_ms: DEADLINE_ms };
     const missing = this.#missing > 0 || seen === undefined;
     this.#fresh = false;
     const body = heldBy(missing ? newLease(namespace, name) : seen.lease, this.identity, term, this.#timings.lease_ms, acquired);
     const lease = missing
-      ? await this.#api.create({ ...leases, namespace }, body, parseLease, patience)
-      : await this.#api.replace({ ...leases, namespace, name }, body, parseLease, patience);
+      ? await this.#api.create({ ...leases, namespace }, body, parseLease, this.#patience)
+      : await this.#api.replace({ ...leases, namespace, name }, body, parseLease, this.#patience);
     this.#missing = 0;
     this.#remember(lease);
     this.#fresh = true;
@@ -235,7 +260,7 @@ class Candidate implements Election {
       if (this.#seen === undefined || holderOf(this.#seen.lease) !== this.identity) return;
       if (!this.#fresh) await this.#look();
       if (holderOf(this.#seen.lease) !== this.identity) return;
-      await this.#api.replace({ ...leases, namespace, name }, givenBack(this.#seen.lease), parseLease, { deadline_ms: DEADLINE_ms });
+      await this.#api.replace({ ...leases, namespace, name }, givenBack(this.#seen.lease), parseLease, this.#patience);
     } catch (error) {
       log.warn(`the Lease ${name} could not be given back; it runs out by itself: ${sentence(asFailure(error))}`);
     }

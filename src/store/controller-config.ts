@@ -1,7 +1,30 @@
 /** ControllerConfig: the one document of a controller's configuration file in a cluster. */
 import * as z from 'zod';
+import { type Ip, tryParseIp } from '../net/address.ts';
 import { cloud } from './node-config.ts';
 import { metadata, name } from './schema-parts.ts';
+
+const noListen = 'is neither ADDRESS:PORT nor :PORT, such as 127.0.0.1:9412, [::1]:9412 or :9412';
+
+/** Where to listen, taken apart. */
+export interface Listen {
+  /** Absent: every address there is. */
+  readonly address?: Ip;
+  readonly port: number;
+}
+
+const listen = z
+  .string()
+  .max(64)
+  .transform((text, context): Listen => {
+    const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
+    const [host, port] = [bracketed ?? plain ?? '', Number(digits ?? 0)];
+    const address = host === '' ? undefined : tryParseIp(host);
+    const isWrong = port < 1 || port > 65_535 || bracketed === '' || (host !== '' && address === undefined);
+    if (!isWrong) return { ...(address !== undefined && { address }), port };
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} ${noListen}` });
+    return z.NEVER;
+  });
 
 const controllerConfigSpec = z.strictObject({
   cluster: z
@@ -16,6 +39,11 @@ const controllerConfigSpec = z.strictObject({
     .regex(/^\//, 'an absolute path')
     .optional()
     .describe("how the API server is reached; absent: by the Pod's own service account"),
+  listen: listen
+    .optional()
+    .describe(
+      'where it answers whether it is alive (/livez) and could lead (/readyz): `ADDRESS:PORT`, or `:PORT` for every address; absent: nowhere',
+    ),
   tellScheduler: z
     .boolean()
     .default(false)

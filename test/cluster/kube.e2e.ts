@@ -135,7 +135,7 @@ test('our API client and a real API server', async (t) => {
     await eventually('the first leads again', () => said(first).at(-1) === 'began 2 true', 10);
     assert.match(
       await cluster.kubectl('get', 'lease', 'kube-client', '-o', 'jsonpath={.spec.leaseTransitions} {.spec.leaseDurationSeconds}'),
-      /^2 15/,
+      /^2 8$/,
     );
   });
 });

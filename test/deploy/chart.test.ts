@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { test } from 'node:test';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { chart, helm, rendered, type Values } from '../../scripts/helm.ts';
 import { generated } from '../../scripts/manifest.ts';
 import { checkConfig } from '../../src/store/check-config.ts';
@@ -33,8 +33,15 @@ interface PodSpec {
   readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
 }
 
+interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string; readonly host?: string };
+}
+
 interface Container {
   readonly image: string;
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
   readonly args: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly securityContext: {
@@ -185,6 +192,29 @@ for (const [name, values] of Object.entries(valueSets))
     for (const [file, text] of texts) assert.deepEqual(checkConfig(text).map(sayProblem), [], file);
   });
 
+test('the kubelet asks the controller where it listens, and on the network of the node nobody else can', () => {
+  const controller = (values: Values): { container: Container; listen: unknown } => {
+    const objects = objectsOf(rendered({ ...least, controller: values }));
+    const config = parse(one(objects, 'ConfigMap', 'flatpod-controller').data?.['controller.yaml'] ?? '') as { spec: { listen?: unknown } }; // a ControllerConfig
+    return { container: podOf(objects, 'Deployment', 'flatpod-controller').container, listen: config.spec.listen };
+  };
+  for (const [hostNetwork, listen, host] of [
+    [true, '127.0.0.1:9000', { host: '127.0.0.1' }],
+    [false, ':9000', {}],
+  ] as const) {
+    const { container, ...told } = controller({ hostNetwork, port: 9000 });
+    assert.equal(told.listen, listen);
+    assert.equal(container.ports?.find(({ name }) => name === 'probe')?.containerPort, 9000);
+    assert.deepEqual(container.livenessProbe?.httpGet, { path: '/livez', port: 'probe', ...host });
+    assert.deepEqual(container.readinessProbe?.httpGet, { path: '/readyz', port: 'probe', ...host });
+  }
+  const { container, listen } = controller({ port: 0 });
+  assert.deepEqual(
+    [listen, container.ports, container.livenessProbe, container.readinessProbe],
+    [undefined, undefined, undefined, undefined],
+  );
+});
+
 test('the CRDs stay when the release goes, and change with an upgrade', () => {
   const crds = objectsOf(rendered(least)).filter(({ kind }) => kind === 'CustomResourceDefinition');
   assert.deepEqual(crds.map(({ metadata }) => metadata.name).toSorted(), [
@@ -218,6 +248,7 @@ test('wrong values are refused with the name of the value', () => {
     '/agent/chain/0': { ...least, agent: { chain: ['flatpod'] } },
     '/agent/runtimeSocket': { ...least, agent: { runtimeSocket: 'containerd.sock' } },
     '/agent/maxUnavailable': { ...least, agent: { maxUnavailable: 0 } },
+    '/controller/port': { ...least, controller: { port: 65_536 } },
     '/image/digest': { ...least, image: { digest: 'latest' } },
   };
   for (const [what, values] of Object.entries(wrong))

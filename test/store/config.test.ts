@@ -236,3 +236,17 @@ test('a file that is missing, a directory, a FIFO, too large or no text is refus
   const latin1 = Buffer.from('a: 1\nb: caf\u00e9\n', 'latin1');
   assert.match(failureOf(() => readConfigFile(withFile(t, latin1))).details, /line 2 is not UTF-8/);
 });
+
+test('where a controller listens is an address and a port, or a port', () => {
+  const config = (listen: string): string => `apiVersion: flatpod.dev/v1alpha1
+kind: ControllerConfig
+metadata: {name: c}
+spec:
+  cluster: lab
+  cloud: {type: vpc, endpoint: "http://127.0.0.1:1"}
+  listen: "${listen}"
+`;
+  for (const right of [':9412', '127.0.0.1:1', '[::1]:65535']) assert.deepEqual(said(config(right)), [], right);
+  for (const wrong of ['9412', '', ':', ':0', ':65536', 'localhost:1', '::1:9412', '[]:1', '[127.0.0.1:1', '1.2.3:4', '127.0.0.1'])
+    assert.match(said(config(wrong)).join(), /listen.*is neither ADDRESS:PORT nor :PORT/, wrong);
+});

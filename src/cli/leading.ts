@@ -1,0 +1,98 @@
+/** What the controller does in one term: from nodes' demand to the cloud, as long as it leads. */
+import { systemClock } from '../cloud/clock.ts';
+import { fenced } from '../cloud/limits/fenced.ts';
+import { vpcCloud } from '../cloud/vpc/vpc.ts';
+import { ClusterClaims } from '../controller/claims/claims.ts';
+import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
+import { type Controller, startController } from '../controller/controller.ts';
+import { asFailure, sentence } from '../errors/failure.ts';
+import type { KubeApi } from '../kube/api.ts';
+import { LONGEST_CALL_ms } from '../kube/election.ts';
+import type { Log } from '../log.ts';
+import type { ControllerConfig } from '../store/controller-config.ts';
+import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
+import { clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
+import { asIsAllowed } from './cloud.ts';
+import { orOver } from './terms.ts';
+
+/** With what a term is led. */
+export interface Leading {
+  readonly api: KubeApi;
+  readonly config: ControllerConfig['spec'];
+  readonly candidate: string;
+  readonly term: number;
+  /** For how long from now nobody else can lead. */
+  readonly holdsFor_ms: () => number;
+  /** Aborted when the term is over. */
+  readonly over: AbortSignal;
+  /** All there is has been read; from now on the nodes are served. */
+  readonly serves: () => void;
+  readonly log: Log;
+}
+
+/** Serves the cluster until the term is over, and resolves when nothing of it runs any more. @throws Failure when it cannot begin. */
+export async function lead({ api, config, candidate, term, holdsFor_ms, over, serves, log }: Leading): Promise<void> {
+  await using running = new AsyncDisposableStack();
+  const { cluster, cloud: where, tellScheduler } = config;
+  log.info(`leads, term ${term}`, { term });
+  const networks = new ClusterNodeNetworks(api, term, log);
+  running.defer(() => networks.stop());
+  let subnetChanged = (_name: string): void => undefined;
+  let affairs: Affairs | undefined;
+  let wake: Controller['wake'] = () => undefined;
+  const life = {
+    isAlive: (node: string) => networks.node(node)?.isReady === true,
+    isGone: (node: string) => networks.node(node) === undefined,
+    wake: (node: string) => wake(node),
+    networks: () => networks.list(),
+  };
+  const claims = new ClusterClaims(api, life, log);
+  running.defer(() => claims.stop());
+  const subnets = clusterSubnets(api, log, (name) => subnetChanged(name));
+  running.defer(() => subnets.stop());
+  // Without an API server this may last for hours, and the Lease is another's by then.
+  await orOver(Promise.all([networks.synced, subnets.synced, claims.synced]), over);
+  if (over.aborted) return;
+  const driver = running.use(vpcCloud({ endpoint: where.endpoint, deadline_ms: LONGEST_CALL_ms }));
+  const cloud = asIsAllowed(
+    fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms),
+    where,
+  );
+  const controller = await startController({
+    cluster,
+    networks,
+    claims,
+    cloud,
+    log,
+    subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
+    tellSubnets: true,
+    heldChanged: (name) => affairs?.heldChanged(name),
+    share: (node, subnet) => affairs?.share(node, subnet),
+    observe: (situation, plan) => affairs?.observe(situation, plan),
+  });
+  running.defer(() => controller.stop());
+  wake = (node) => controller.wake(node);
+  const all = clusterAffairs({
+    cluster,
+    api,
+    claims,
+    instance: candidate,
+    networks,
+    subnets,
+    controller,
+    cloud,
+    clock: systemClock,
+    tellScheduler,
+    log,
+  });
+  running.defer(() => all.stop());
+  affairs = all;
+  subnetChanged = (name) => {
+    all.subnetChanged(name);
+    void controller
+      .subnetsChanged()
+      .catch((error: unknown) => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`));
+  };
+  serves();
+  await orOver(new Promise(() => undefined), over);
+}

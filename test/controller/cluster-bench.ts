@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { answerTo, asksForClaim, claimedReturned, claimsAsked, takenBy, withLetGo } from '../../src/agent/claims.ts';
 import { Pools } from '../../src/agent/pools.ts';
 import { candidatesOf } from '../../src/agent/subnet-choice.ts';
-import type { InstanceId } from '../../src/cloud/cloud.ts';
+import type { InstanceId, InstanceLimits } from '../../src/cloud/cloud.ts';
 import { ClusterClaims } from '../../src/controller/claims/claims.ts';
 import { type Controller, startController } from '../../src/controller/controller.ts';
 import { createLog, type Log } from '../../src/log.ts';
@@ -34,7 +34,7 @@ export interface ClusterBench extends AsyncDisposable {
   readonly agents: ReadonlyMap<string, HonestAgent>;
   subnets: PodSubnet[];
   /** A Node, its instance and its agent. */
-  addNode(name: string, cloudSubnet?: string): HonestAgent;
+  addNode(name: string, cloudSubnet?: string, limits?: Partial<InstanceLimits>, zone?: string): HonestAgent;
   ready(node: string, is: boolean): void;
   /** A leader with the next term. The one before ends, or is left where it hangs. */
   lead(): Promise<void>;
@@ -47,6 +47,7 @@ export interface ClusterBench extends AsyncDisposable {
   uidOf(pod: string): string | undefined;
   /** Addresses of the Pod, wherever it is attached; undefined: it is not. */
   addressOf(pod: string): Ip | undefined;
+  addressesOf(pod: string): readonly Ip[];
   /** Why the Pod has no address of its own, as its agent was told. */
   problemOf(pod: string): string | undefined;
   pass(ms: number): Promise<void>;
@@ -68,7 +69,13 @@ export interface Attached {
   readonly addresses: readonly Ip[];
 }
 
-export function clusterBench(watch: { readonly attached?: (facts: PodFacts, addresses: readonly Ip[]) => void } = {}): ClusterBench {
+interface Watch {
+  readonly attached?: (facts: PodFacts, addresses: readonly Ip[]) => void;
+  /** IPv6 block of subnet-a. */
+  readonly cidr6?: string;
+}
+
+export function clusterBench(watch: Watch = {}): ClusterBench {
   const clock = virtualClock();
   const cloud = memoryCloud(clock);
   const kube = memoryKube();
@@ -76,8 +83,15 @@ export function clusterBench(watch: { readonly attached?: (facts: PodFacts, addr
   const log = createLog('test', 'debug', (line) => lines.push(line));
   const agents = new Map<string, HonestAgent>();
   let term = 0;
+  const told = (facts: PodFacts, addresses: readonly Ip[]): void => {
+    const podIPs = addresses.map((ip) => ({ ip }));
+    // As its kubelet does.
+    if (kube.stored({ ...resources.pods, namespace: NAMESPACE, name: facts.pod.name }) !== undefined)
+      kube.put({ ...resources.pods, namespace: NAMESPACE }, { metadata: { name: facts.pod.name }, status: { podIPs } });
+    watch.attached?.(facts, addresses);
+  };
   let end = (): void => {};
-  cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  cloud.addSubnet('subnet-a', '10.20.0.0/24', watch.cidr6 === undefined ? {} : { cidr6: watch.cidr6 });
   kube.put(resources.namespaces, { metadata: { name: NAMESPACE } });
   const one: ClusterBench = {
     clock,
@@ -86,11 +100,11 @@ export function clusterBench(watch: { readonly attached?: (facts: PodFacts, addr
     lines,
     agents,
     subnets: [subnet('pods', { cloudSubnet: 'subnet-a', default: true, warm: { spare: 1 } })],
-    addNode(name, cloudSubnet = 'subnet-a') {
-      cloud.launch(`i-${name}`, cloudSubnet as never, { addressSlotsPerNic: 24 });
+    addNode(name, cloudSubnet = 'subnet-a', limits = {}, zone = 'a') {
+      cloud.launch(`i-${name}`, cloudSubnet as never, { addressSlotsPerNic: 24, ipv6SlotsPerNic: 24, ...limits }, zone);
       const conditions = [{ type: 'Ready', status: 'True' }];
-      kube.put(resources.nodes, { metadata: { name }, spec: { providerID: `vpc:///a/i-${name}` }, status: { conditions } });
-      const agent = honestAgent(name, kube, clock, log, watch.attached ?? (() => undefined));
+      kube.put(resources.nodes, { metadata: { name }, spec: { providerID: `vpc:///${zone}/i-${name}` }, status: { conditions } });
+      const agent = honestAgent(name, kube, clock, log, told);
       agents.set(name, agent);
       return agent;
     },
@@ -113,12 +127,13 @@ export function clusterBench(watch: { readonly attached?: (facts: PodFacts, addr
       const pod = kube.stored({ ...resources.pods, namespace: NAMESPACE, name });
       return pod === undefined ? undefined : readPod(pod).uid;
     },
-    addressOf: (pod) => {
+    addressOf: (pod) => one.addressesOf(pod)[0],
+    addressesOf: (pod) => {
       for (const { attached } of agents.values()) {
         const found = attached.get(one.uidOf(pod) ?? '');
-        if (found !== undefined) return found.addresses[0];
+        if (found !== undefined) return found.addresses;
       }
-      return undefined;
+      return [];
     },
     problemOf: (pod) =>
       [...agents.keys()]

@@ -56,7 +56,7 @@ export class Wishes {
   }
 
   /** Takes up what the node's Pods ask for, and forgets those of its Pods that ask no more. */
-  async heed({ name: node, spec }: NodeNetwork, view: NodeView): Promise<void> {
+  async heed({ name: node, spec, status }: NodeNetwork, view: NodeView): Promise<void> {
     const asking = spec.claims ?? [];
     const uids = new Set(asking.map(({ uid }) => uid));
     const known = new Map(this.list.onNode(node).map((wish) => [wish.uid, wish]));
@@ -64,7 +64,9 @@ export class Wishes {
     for (const asked of asking) {
       const wish = this.#heard(known.get(asked.uid) ?? this.list.add(node, asked), asked);
       const isTodo = wish.fresh === undefined && !isBound(wish, this.#options.book);
-      if (isTodo && this.#now_ms() >= wish.again_ms) await this.#try(wish, view);
+      // Before the agent was told of any PodSubnet it does not know which of them serve the Pod.
+      const isEarly = asked.subnets.length === 0 && status.subnets === undefined;
+      if (isTodo && !isEarly && this.#now_ms() >= wish.again_ms) await this.#try(wish, view);
       if (answerTo(wish, this.#options).addresses.length === 0) this.#lookAgain(wish);
       else if (wish.trouble !== undefined) await this.#relieve(wish);
     }

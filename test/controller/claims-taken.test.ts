@@ -1,0 +1,124 @@
+/** Addresses that a claim asks for and that somebody else has: who it is, and what becomes of it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hostCidr } from '../../src/net/cidr.ts';
+import type { Ip } from '../../src/net/address.ts';
+import { resources } from '../../src/store/kubernetes/resources.ts';
+import { clusterBench } from './cluster-bench.ts';
+import { subnet } from './harness.ts';
+
+const fixed = { 'flatpod.dev/ip': 'fixed' };
+
+test('an address that an ordinary Pod uses: the claim says whose it is, waits, and has it when that Pod ends', async () => {
+  await using b = clusterBench();
+  for (const node of ['n1', 'n2']) b.addNode(node);
+  await b.lead();
+  for (const name of ['p-1', 'p-2', 'p-3']) b.addPod(name, 'n1');
+  await b.pass(3000);
+  const address = b.addressOf('p-2') as Ip;
+  b.addPod('db-0', 'n2', { 'flatpod.dev/ip': address });
+  await b.pass(20_000);
+  const said = new RegExp(`^${address} is used by Pod shop/p-2 on node n1 \\(FP245\\): node n1 was asked to give ${address}/32 back`);
+  assert.match(b.problemOf('db-0') ?? '', said);
+  assert.match(b.claim('db-0')?.status.conditions[0]?.message ?? '', new RegExp(`^Pod db-0: ${address} is used by Pod shop/p-2`));
+  assert.equal(b.addressOf('p-2'), address, 'nothing is taken from who has it');
+  b.removePod('p-2');
+  await b.pass(20_000);
+  assert.equal(b.addressOf('db-0'), address);
+  assert.deepEqual(
+    b.claim('db-0')?.status.conditions.map(({ status, reason, message }) => [status, reason, message]),
+    [['True', 'Served', '1 address is kept, and no Pod waits for one']],
+  );
+});
+
+for (const at of ['n1', 'n2']) {
+  test(`a free address of a node’s pool is given up for a claim: to a Pod on ${at === 'n1' ? 'the same' : 'another'} node`, async () => {
+    await using b = clusterBench();
+    for (const node of ['n1', 'n2']) b.addNode(node);
+    await b.lead();
+    b.addPod('p-1', 'n1');
+    await b.pass(3000);
+    const used = b.addressOf('p-1');
+    const spare = b
+      .status('n1')
+      .nics.flatMap(({ blocks }) => blocks.map((block) => block.replace('/32', '')))
+      .find((ip) => ip !== used);
+    assert.ok(spare);
+    b.addPod('db-0', at, { 'flatpod.dev/ip': spare });
+    await b.pass(20_000);
+    assert.equal(b.addressOf('db-0'), spare);
+  });
+}
+
+test('the claim of another namespace is named, with its Pod and node', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  const at = { ...resources.ipClaims, namespace: 'bank' };
+  const since = '2026-01-01T00:00:00.000Z';
+  const held = { address: '10.20.0.77', subnet: 'pods', node: 'n9', pod: 'vault-0', podUid: 'u-vault', phase: 'Bound', since };
+  b.kube.put(resources.nodes, { metadata: { name: 'n9' }, status: { conditions: [{ type: 'Ready', status: 'True' }] } });
+  b.kube.put(at, { metadata: { name: 'vault' }, spec: { pod: 'vault-0' }, status: { addresses: [held] } });
+  b.kube.put({ ...resources.pods, namespace: 'bank' }, { metadata: { name: 'vault-0', uid: 'u-vault' }, spec: { nodeName: 'n9' } });
+  await b.lead();
+  b.addPod('db-0', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
+  await b.pass(3000);
+  assert.match(b.problemOf('db-0') ?? '', /^10\.20\.0\.77 belongs to IPClaim bank\/vault already, for Pod bank\/vault-0 on n9 \(FP244\)/);
+});
+
+test('an address of a /28 that Pods of a node use: the claim names the block and waits until all of it is free', async () => {
+  await using b = clusterBench();
+  b.subnets = [subnet('pods', { cloudSubnet: 'subnet-a', default: true, unit: 'prefix', warm: { spare: 1 } })];
+  for (const node of ['n1', 'n2']) b.addNode(node);
+  await b.lead();
+  b.addPod('p-1', 'n1');
+  await b.pass(3000);
+  const [block] = b.status('n1').nics.flatMap(({ blocks }) => blocks);
+  assert.ok(block?.endsWith('/28'));
+  const address = block.replace(/\d+\/28$/, (tail) => String(Number.parseInt(tail, 10) + 9));
+  b.addPod('db-0', 'n2', { 'flatpod.dev/ip': address });
+  await b.pass(20_000);
+  assert.match(b.problemOf('db-0') ?? '', new RegExp(`^${address} lies in ${block}, which node n1 has for its Pods \\(FP245\\)`));
+  b.removePod('p-1');
+  await b.pass(60_000);
+  assert.equal(b.addressOf('db-0'), address);
+});
+
+test('in a PodSubnet of prefixes a claim’s address is a single one, moves like any other, and stays when no Pod has it', async () => {
+  await using b = clusterBench();
+  b.subnets = [subnet('pods', { cloudSubnet: 'subnet-a', default: true, unit: 'prefix', warm: { spare: 1 } })];
+  for (const node of ['n1', 'n2']) b.addNode(node);
+  await b.lead();
+  b.addPod('p-1', 'n1');
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(3000);
+  const address = b.addressOf('db-0') as Ip;
+  const blocks = () => b.cloud.truth().flatMap((nic) => nic.blocks);
+  assert.ok(blocks().includes(hostCidr(address)));
+  b.removePod('db-0');
+  await b.pass(200_000);
+  assert.ok(blocks().includes(hostCidr(address)), 'kept');
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(5000);
+  assert.equal(b.addressOf('db-0'), address);
+});
+
+test('a prefix that the cloud gives with a kept address in it is no Pod’s: it goes back, and another is asked for', async () => {
+  await using b = clusterBench();
+  b.subnets = [subnet('pods', { cloudSubnet: 'subnet-a', default: true, unit: 'prefix', warm: { spare: 1 } })];
+  // On no node: its last one is gone for good.
+  b.addClaim('db-0', { pod: 'db-0' });
+  const since = '2026-01-01T00:00:00.000Z';
+  const held = { address: '10.20.0.21', subnet: 'pods', pod: 'db-0', phase: 'Reserved', since };
+  b.kube.put({ ...resources.ipClaims, namespace: 'shop' }, { metadata: { name: 'db-0' }, status: { addresses: [held] } });
+  b.addNode('n1');
+  await b.lead();
+  for (let i = 0; i < 20; i++) b.addPod(`p-${i}`, 'n1');
+  await b.pass(30_000);
+  for (let i = 0; i < 20; i++) assert.notEqual(b.addressOf(`p-${i}`), undefined);
+  const has = (block: string): boolean => b.status('n1').nics.some(({ blocks }) => blocks.some((one) => one === block));
+  assert.ok(!has('10.20.0.16/28'));
+  assert.ok(!b.cloud.truth().some(({ blocks }) => blocks.some((block) => block === '10.20.0.16/28')), 'it went back');
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(5000);
+  assert.equal(b.addressOf('db-0'), '10.20.0.21');
+});

@@ -13,7 +13,7 @@ import { chooseSubnets } from './subnet-choice.ts';
 import { untilClaimed } from './until-claimed.ts';
 
 const IPV6_MINIMUM_MTU = 1280;
-/** The runtime may be faster than our watch; a Pod that nobody knows by then is served by what its namespace's name says. */
+/** The runtime may be faster than our watch; a Pod that nobody knows by then is served by what is known of its namespace. */
 const KNOWN_WITHIN_ms = 2000;
 
 /**
@@ -23,7 +23,9 @@ const KNOWN_WITHIN_ms = 2000;
 export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
   const pod = podName(request);
   const facts = await factsOf(cloud, request);
-  const candidates = chooseSubnets(cloud.grants.subnets, { pod, namespace: request.pod.namespace, subnet: request.config.subnet, facts });
+  const { namespace } = request.pod;
+  const known = facts ?? { namespace: namespace === undefined ? undefined : cloud.pods?.namespace(namespace) };
+  const candidates = chooseSubnets(cloud.grants.subnets, { pod, namespace, subnet: request.config.subnet, facts: known });
   for (const subnet of candidates) refuseSmallMtu(request, subnet);
   const { subnet, taken } =
     facts !== undefined && asksForClaim(facts)

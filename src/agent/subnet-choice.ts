@@ -11,8 +11,8 @@ export interface Asking {
   readonly namespace: string | undefined;
   /** Name of a PodSubnet in the network configuration. */
   readonly subnet: string | undefined;
-  /** What the API server says of the Pod. */
-  readonly facts?: PodFacts | undefined;
+  /** What the API server says, or said, of the Pod and its namespace. */
+  readonly facts?: Partial<PodFacts> | undefined;
 }
 
 /** At least one, the best first. @throws Failure noSubnet that says what was looked for. */
@@ -28,11 +28,11 @@ export function candidatesOf(subnets: readonly PodSubnet[], facts: PodFacts): Po
   return candidatesFor(subnets, { namespace: facts.pod.namespace, subnet: undefined, ...labelsOf(facts) });
 }
 
-function labelsOf(facts: PodFacts | undefined): Partial<PodAsking> {
+function labelsOf(facts: Partial<PodFacts> | undefined): Partial<PodAsking> {
   if (facts === undefined) return {};
   const { pod, namespace } = facts;
   return {
-    podLabels: pod.labels,
+    ...(pod !== undefined && { podLabels: pod.labels }),
     ...(namespace !== undefined && { namespaceLabels: namespace.labels, namespaceAnnotations: namespace.annotations }),
   };
 }

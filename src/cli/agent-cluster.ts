@@ -7,12 +7,12 @@ import { accessOf } from './kube-access.ts';
 import type { Around, Surroundings } from './surroundings.ts';
 
 /** Starts following the API server; works on without it. @throws Failure when there is no way to reach one. */
-export function inCluster({ name, copy, log }: Around, { cluster }: Extract<NodeMode, { kind: 'cluster' }>): Surroundings {
+export function inCluster({ name, copy, namespaces, log }: Around, { cluster }: Extract<NodeMode, { kind: 'cluster' }>): Surroundings {
   const api = openApi(accessOf(cluster.kubeconfig), { userAgent: 'flatpod-agent/0.1' });
   const store = mirroredNodeNetwork(api, copy, name, log);
   return {
     store,
-    pods: (changed) => nodePods(api, name, log, changed),
+    pods: (changed) => nodePods(api, name, log, changed, namespaces),
     stop() {
       store.stop();
       api.close();

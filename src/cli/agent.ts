@@ -7,6 +7,7 @@ import { openAttachments } from '../store/attachments.ts';
 import { readConfigFile } from '../store/config-file.ts';
 import { nodeNetworksIn } from '../store/node-networks-sqlite.ts';
 import { modeOf } from '../store/node-mode.ts';
+import { rememberedNamespaces } from '../store/remembered-namespaces.ts';
 import { lockState, openDatabase } from '../store/sqlite.ts';
 import type { Installing } from './agent-install.ts';
 import { untilSignal } from './signal.ts';
@@ -42,7 +43,14 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   if (read !== undefined) {
     const { config, subnets } = { config: read.config.spec, subnets: read.subnets };
     const name = config.node ?? process.env['NODE_NAME'] ?? hostname();
-    const surroundings = await surroundingsOf({ name, config, subnets, copy: nodeNetworksIn(database), log });
+    const surroundings = await surroundingsOf({
+      name,
+      config,
+      subnets,
+      copy: nodeNetworksIn(database),
+      namespaces: rememberedNamespaces(database),
+      log,
+    });
     running.defer(() => surroundings.stop());
     cloud = { name, config, subnets, ...surroundings };
   }

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { RememberedNamespaces } from '../store/remembered-namespaces.ts';
 
 /** What it is made from. */
 export interface Around {
@@ -13,6 +14,8 @@ export interface Around {
   readonly subnets: readonly PodSubnet[];
   /** NodeNetworks in the node's own database. */
   readonly copy: NodeNetworks;
+  /** What namespaces said, there too. */
+  readonly namespaces: RememberedNamespaces;
   readonly log: Log;
 }
 

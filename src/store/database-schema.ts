@@ -19,4 +19,5 @@ export const schema: readonly string[] = [
   `CREATE TABLE history (
      id INTEGER PRIMARY KEY, address TEXT NOT NULL, pod TEXT NOT NULL, container TEXT NOT NULL, subnet TEXT NOT NULL, nic TEXT NOT NULL,
      from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL);`,
+  `CREATE TABLE namespaces (name TEXT PRIMARY KEY, said TEXT NOT NULL, read_ms INTEGER NOT NULL) WITHOUT ROWID;`,
 ];

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
+import type { RememberedNamespaces } from '../remembered-namespaces.ts';
 import { type ClusterNamespace, type ClusterPod, readPod } from './core-objects.ts';
 import { NodeNamespaces } from './node-namespaces.ts';
 import { resources } from './resources.ts';
@@ -13,7 +14,7 @@ import { resources } from './resources.ts';
 /** The kubelet hears of a Pod by a watch of its own, and may be faster. */
 const POLL_ms = 20;
 
-/** A Pod and its namespace; the namespace is undefined while it cannot be read. */
+/** A Pod and its namespace; the namespace is undefined when it could never be read. */
 export interface PodFacts {
   readonly pod: ClusterPod;
   readonly namespace: ClusterNamespace | undefined;
@@ -25,14 +26,16 @@ export interface NodePods {
   list(): PodFacts[];
   /** What is known of the Pod, waiting up to `patience_ms` for one that is not known yet. undefined: still unknown. */
   find(namespace: string, name: string, uid: string | undefined, patience_ms: number): Promise<PodFacts | undefined>;
+  /** What is known of a namespace without asking anybody, from before a restart too; undefined: nothing. */
+  namespace(name: string): ClusterNamespace | undefined;
   /** Follows nothing any more. */
   stop(): void;
 }
 
-/** Starts following the Pods of that node; `changed` is called after each change. */
-export function nodePods(api: KubeApi, node: string, log: Log, changed: () => void): NodePods {
+/** Starts following the Pods of that node; `changed` is called after each change. `remembered`: what outlives the process; nothing when absent. */
+export function nodePods(api: KubeApi, node: string, log: Log, changed: () => void, remembered?: RememberedNamespaces): NodePods {
   const hasPods = (name: string): boolean => cache.list().some(({ namespace }) => namespace === name);
-  const namespaces = new NodeNamespaces({ api, log, hasPods, chosen: changed });
+  const namespaces = new NodeNamespaces({ api, log, remembered, hasPods, changed });
   const cache = watchObjects(
     api,
     { at: resources.pods, fieldSelector: `spec.nodeName=${node}`, parse: readPod, oldIsFine: true },
@@ -64,13 +67,14 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
         pod = known(namespace, name, uid);
       }
       if (pod === undefined) return undefined;
-      if (namespaces.get(namespace) === undefined && cache.stale_ms() === 0) await namespaces.refresh(namespace);
+      if (!namespaces.isRead(namespace) && cache.stale_ms() === 0) await namespaces.refresh(namespace);
       while (namespaces.isUndecided(namespace) && mayHear()) {
         await sleep(10 * POLL_ms);
         await namespaces.read(namespace);
       }
       return factsOf(pod);
     },
+    namespace: (name) => namespaces.get(name),
     stop() {
       cache.stop();
       namespaces.stop();

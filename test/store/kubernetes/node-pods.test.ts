@@ -5,7 +5,10 @@ import { test, type TestContext } from 'node:test';
 import { failure } from '../../../src/errors/failure.ts';
 import { createLog } from '../../../src/log.ts';
 import { nodePods } from '../../../src/store/kubernetes/node-pods.ts';
+import type { ClusterNamespace } from '../../../src/store/kubernetes/core-objects.ts';
+import type { RememberedNamespaces } from '../../../src/store/remembered-namespaces.ts';
 import { resources } from '../../../src/store/kubernetes/resources.ts';
+import { eventually } from '../../life/lab.ts';
 import { memoryKube, type MemoryKube } from '../memory-kube.ts';
 
 const inShop = { ...resources.pods, namespace: 'shop' };
@@ -14,13 +17,14 @@ function pod(kube: MemoryKube, name: string, spec: object = {}, metadata: object
   kube.put(inShop, { metadata: { name, ...metadata }, spec: { nodeName: 'n1', ...spec } });
 }
 
-function follow(t: TestContext, kube: MemoryKube) {
+function follow(t: TestContext, kube: MemoryKube, remembered?: RememberedNamespaces) {
   let changes = 0;
   const pods = nodePods(
     kube,
     'n1',
     createLog('test', 'error', () => undefined),
     () => changes++,
+    remembered,
   );
   t.after(() => pods.stop());
   return { pods, changes: () => changes };
@@ -34,6 +38,18 @@ function shop(): MemoryKube {
   const kube = memoryKube();
   kube.put(resources.namespaces, { metadata: { name: 'shop', labels: { team: 'a' } } });
   return kube;
+}
+
+/** The API server is away, or only what is asked about namespaces fails. */
+function away(kube: MemoryKube, of?: string): void {
+  const fault = failure('kubeUnreachable', { call: 'get', server: 'memory', text: 'away' });
+  kube.fault = ({ resource }) => (of === undefined || resource === of ? fault : 'none');
+  if (of === undefined) kube.cutWatches(fault);
+}
+
+function inMemory(): RememberedNamespaces & { readonly all: Map<string, ClusterNamespace> } {
+  const all = new Map<string, ClusterNamespace>();
+  return { all, get: (name) => all.get(name), set: (one) => void all.set(one.name, one), forget: (name) => void all.delete(name) };
 }
 
 const readsOf = ({ calls }: MemoryKube) => calls.filter(({ verb, resource }) => verb === 'get' && resource === 'namespaces').length;
@@ -76,12 +92,62 @@ test('a namespace that could not be read is read again when its Pod asks, and th
   const kube = shop();
   const { pods } = follow(t, kube);
   await quiet();
-  kube.fault = ({ resource }) =>
-    resource === 'namespaces' ? failure('kubeUnreachable', { call: 'get', server: 'memory', text: 'away' }) : 'none';
+  away(kube, 'namespaces');
   pod(kube, 'a');
   await quiet();
   assert.equal(pods.list()[0]?.namespace, undefined);
   assert.equal((await pods.find('shop', 'a', undefined, 0))?.namespace, undefined);
   kube.fault = () => 'none';
   assert.deepEqual((await pods.find('shop', 'a', undefined, 0))?.namespace?.labels, { team: 'a' });
+});
+
+test('a namespace that could not be read is tried again while it has Pods here, and the change is told', async (t) => {
+  const kube = shop();
+  const { pods, changes } = follow(t, kube);
+  await quiet();
+  away(kube, 'namespaces');
+  pod(kube, 'a');
+  await quiet();
+  const before = changes();
+  assert.equal(pods.list()[0]?.namespace, undefined);
+  kube.fault = () => 'none';
+  await eventually('it is read', () => pods.list()[0]?.namespace !== undefined);
+  await eventually('and told of', () => changes() > before);
+});
+
+test('what a namespace said before a restart is known without an API server; with one it is read anew', async (t) => {
+  const remembered = inMemory();
+  const kube = shop();
+  pod(kube, 'a');
+  const first = follow(t, kube, remembered);
+  await quiet();
+  first.pods.stop();
+  assert.deepEqual([...remembered.all.keys()], ['shop']);
+  away(kube);
+  const second = follow(t, kube, remembered);
+  await quiet();
+  assert.equal(await second.pods.find('shop', 'static', undefined, 2000), undefined, 'nobody waits for a watch that is not up');
+  assert.deepEqual(second.pods.namespace('shop')?.labels, { team: 'a' });
+  assert.equal(second.pods.namespace('other'), undefined);
+  second.pods.stop();
+  kube.fault = () => 'none';
+  kube.put(resources.namespaces, { metadata: { name: 'shop', labels: { team: 'b' } } });
+  const third = follow(t, kube, remembered);
+  await quiet();
+  assert.deepEqual((await third.pods.find('shop', 'a', undefined, 2000))?.namespace?.labels, { team: 'b' });
+  assert.deepEqual(remembered.get('shop')?.labels, { team: 'b' });
+});
+
+test('a namespace that there is no more is forgotten', async (t) => {
+  const remembered = inMemory();
+  const kube = shop();
+  pod(kube, 'a');
+  const { pods } = follow(t, kube, remembered);
+  await quiet();
+  pods.stop();
+  kube.remove({ ...resources.namespaces, name: 'shop' });
+  const next = follow(t, kube, remembered);
+  await quiet();
+  await next.pods.find('shop', 'a', undefined, 0);
+  assert.equal(remembered.all.size, 0);
 });

@@ -1,6 +1,7 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
+import { demandCapabilities } from '../kernel/capabilities.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type { Ip } from '../net/address.ts';
@@ -53,9 +54,10 @@ export interface RunningAgent {
   readonly drained: Promise<void>;
 }
 
-/** Starts the agent in the namespace the process is in. @throws Failure socketTaken, socketUnusable, store*, kernelRefused. */
+/** Starts the agent in the namespace the process is in. @throws Failure capabilityMissing, socketTaken, socketUnusable, store*, kernelRefused. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { log, attachments } = options;
+  demandCapabilities();
   await using open = new AsyncDisposableStack();
   const kernel = open.use(openKernel(hostTableName));
   const cloud = await startCloud(options, kernel);

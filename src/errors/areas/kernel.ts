@@ -66,4 +66,11 @@ export const kernelErrors = {
     details: '{why}',
     hint: 'is the module nf_conntrack_netlink loaded? conntrack -D -s {address} does the same by hand',
   },
+  capabilityMissing: {
+    code: 149,
+    cni: 149,
+    message: 'the agent lacks {missing}',
+    details: '{uses}',
+    hint: 'run it as root; in Kubernetes both stand in securityContext.capabilities.add (agent.capabilities of the chart), for systemd in CapabilityBoundingSet',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -26,7 +26,7 @@ async function knownSubnets(cloud: Cloud, ids: readonly SubnetId[]): Promise<Clo
 /** A memory of the VPC that forgets after `keep_ms`. */
 export function factsOf(cloud: Cloud, clock: Clock, keep_ms: number): ReadFacts {
   let network: { readonly found: Promise<CloudNetwork>; readonly at_ms: number } | undefined;
-  const subnets = new Map<SubnetId, { readonly found: CloudSubnet | undefined; readonly at_ms: number }>();
+  const subnets = new Map<SubnetId, { readonly found: Promise<CloudSubnet | undefined>; readonly at_ms: number }>();
 
   function currentNetwork(): Promise<CloudNetwork> {
     if (network !== undefined && clock.now_ms() - network.at_ms < keep_ms) return network.found;
@@ -37,14 +37,23 @@ export function factsOf(cloud: Cloud, clock: Clock, keep_ms: number): ReadFacts 
     return found;
   }
 
+  /** Whoever asks while it is being read waits for the same answer. */
+  function remember(id: SubnetId, read: Promise<readonly CloudSubnet[]>, at_ms: number): void {
+    const one = { found: read.then((all) => all.find((subnet) => subnet.id === id)), at_ms };
+    subnets.set(id, one);
+    one.found.catch(() => {
+      if (subnets.get(id) === one) subnets.delete(id);
+    });
+  }
+
   return async (ids) => {
     const old = [...ids].filter((id) => clock.now_ms() - (subnets.get(id)?.at_ms ?? Number.NEGATIVE_INFINITY) >= keep_ms);
-    const at_ms = clock.now_ms();
-    if (old.length > 0) {
-      const found = await knownSubnets(cloud, old);
-      for (const id of old) subnets.set(id, { found: found.find((subnet) => subnet.id === id), at_ms });
-    }
-    const known = [...ids].flatMap((id) => subnets.get(id)?.found ?? []);
-    return { network: await currentNetwork(), subnets: new Map(known.map((subnet) => [subnet.id, subnet])) };
+    const [at_ms, read] = [clock.now_ms(), old.length === 0 ? undefined : knownSubnets(cloud, old)];
+    for (const id of old) if (read !== undefined) remember(id, read, at_ms);
+    const known = await Promise.all([...ids].map(async (id) => subnets.get(id)?.found));
+    return {
+      network: await currentNetwork(),
+      subnets: new Map(known.flatMap((subnet) => (subnet === undefined ? [] : [[subnet.id, subnet]]))),
+    };
   };
 }

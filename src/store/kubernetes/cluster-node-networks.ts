@@ -35,6 +35,8 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** Our last writes that the watch has not shown yet. */
   readonly #written = new Map<string, StoredNodeNetwork>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Objects that are being created: their watch will say so. */
+  readonly #creating = new Set<string>();
 
   /** Starts following. `term`: that of this leader, see kube/election.ts. */
   constructor(api: KubeApi, term: number, log: Log) {
@@ -163,19 +165,22 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** Creates the object of a Node that has none. */
   #ensure(name: string): void {
     const node = this.#nodes.get(name);
-    if (node === undefined || this.#stored.get(name) !== undefined) return;
+    if (node === undefined || this.#stored.get(name) !== undefined || this.#creating.has(name)) return;
     if (instanceOf(node.providerId) === undefined) {
       this.#log.warn(`node ${name} gets no addresses: its spec.providerID is ${node.providerId ?? 'not set'}`, { node: name });
       return;
     }
-    this.#create(name).catch((error: unknown) => {
-      this.#log.warn(`NodeNetwork ${name} could not be created: ${sentence(asFailure(error))}`, { node: name });
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        this.#ensure(name);
-      }, AGAIN_ms).unref();
-      this.#timers.add(timer);
-    });
+    this.#creating.add(name);
+    this.#create(name)
+      .catch((error: unknown) => {
+        this.#log.warn(`NodeNetwork ${name} could not be created: ${sentence(asFailure(error))}`, { node: name });
+        const timer = setTimeout(() => {
+          this.#timers.delete(timer);
+          this.#ensure(name);
+        }, AGAIN_ms).unref();
+        this.#timers.add(timer);
+      })
+      .finally(() => this.#creating.delete(name));
   }
 
   async #create(name: string): Promise<void> {

@@ -47,6 +47,7 @@ test('a Node has its NodeNetwork as soon as it is seen, also one that comes late
   addNode(kube, 'vpc:///a/i-1');
   await leader(t, kube);
   assert.ok(kube.stored(at));
+  assert.equal(writes(kube).length, 1, 'it is created once');
   kube.put(resources.nodes, { metadata: { name: 'n2' }, spec: { providerID: 'vpc:///a/i-2' } });
   await quiet();
   assert.ok(kube.stored({ ...at, name: 'n2' }));

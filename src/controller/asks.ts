@@ -4,7 +4,7 @@
  *
  * Invariants
  * - together the asks are never worth more than what the pool has too much of, as if all of them were free
- * - nothing new is asked for while an ADD waits; what is asked for already stays so while enough is free without it
+ * - nothing new is asked for while an ADD waits; what was asked for a moment ago stays so while enough is free without it
  * - once nothing is too much, nothing is asked for
  * - a block given back while its ask was withdrawn is asked for anew: the agent's promise holds until the block is granted no more
  */
@@ -44,7 +44,7 @@ export function asksOf(pool: SubnetPool, situation: Situation): Asks {
     unasked.filter((block) => !situation.kept.has(block)),
     pool,
   );
-  const stuck = within(most - worth([...fresh, ...untried]), standing.filter(isStuck), pool);
+  const stuck = within(wanted - worth([...fresh, ...untried]), standing.filter(isStuck), pool);
   const again = within(
     wanted - worth([...fresh, ...untried, ...stuck]),
     unasked.filter((block) => situation.kept.has(block)),

@@ -33,7 +33,8 @@ export async function runController({ config: file }: ControllerArguments): Prom
   const leading = terms((term, over) => {
     const serves = (): void => void (serving = term);
     const holdsFor_ms = (): number => (election.term === term ? election.holdsFor_ms() : 0);
-    return lead({ api, config, candidate: candidate(), term, holdsFor_ms, over, serves, log });
+    const outrank = (other: number): void => election.outrank(other);
+    return lead({ api, config, candidate: candidate(), term, holdsFor_ms, outrank, over, serves, log });
   }, log);
   const election = stand(api, {
     namespace: config.namespace,

@@ -23,6 +23,8 @@ export interface Leading {
   readonly term: number;
   /** For how long from now nobody else can lead. */
   readonly holdsFor_ms: () => number;
+  /** Ends this term for one after that. */
+  readonly outrank: (term: number) => void;
   /** Aborted when the term is over. */
   readonly over: AbortSignal;
   /** All there is has been read; from now on the nodes are served. */
@@ -31,7 +33,7 @@ export interface Leading {
 }
 
 /** Serves the cluster until the term is over, and resolves when nothing of it runs any more. @throws Failure when it cannot begin. */
-export async function lead({ api, config, candidate, term, holdsFor_ms, over, serves, log }: Leading): Promise<void> {
+export async function lead({ api, config, candidate, term, holdsFor_ms, outrank, over, serves, log }: Leading): Promise<void> {
   await using running = new AsyncDisposableStack();
   const { cluster, cloud: where, tellScheduler } = config;
   log.info(`leads, term ${term}`, { term });
@@ -53,6 +55,13 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, over, se
   // Without an API server this may last for hours, and the Lease is another's by then.
   await orOver(Promise.all([networks.synced, subnets.synced, claims.synced]), over);
   if (over.aborted) return;
+  const latest = networks.latestTerm();
+  if (latest !== undefined && latest >= term) {
+    log.warn(
+      `objects were written in term ${latest}, so this one has to be a later one: was the Lease deleted, or is there a second installation?`,
+    );
+    return outrank(latest);
+  }
   const driver = running.use(vpcCloud({ endpoint: where.endpoint, deadline_ms: LONGEST_CALL_ms }));
   const cloud = asIsAllowed(
     fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms),

@@ -60,6 +60,11 @@ export interface Election {
   readonly inTouch: boolean;
   /** For how long from now nobody else can lead; 0 when we do not lead. Ask before each write, and give that write no longer. */
   holdsFor_ms(): number;
+  /**
+   * That term was written somewhere, so ours has to be a later one, and is not when somebody deleted the Lease, or another stands in another namespace:
+   * ends ours, and leads again in one after it.
+   */
+  outrank(term: number): void;
   /** Steps down and gives the Lease back, so that another leads at once: end your own work first. Resolves also when that failed, within 4 s. */
   stop(): Promise<void>;
 }
@@ -103,6 +108,8 @@ class Candidate implements Election {
   #seen: Seen | undefined;
   /** The Lease in `#seen` is what the server had a moment ago, as far as we know: its version may be written to without looking. */
   #fresh = false;
+  /** Terms begin here. */
+  #firstTerm = 0;
   /** How many looks in a row found no Lease. */
   #missing = 0;
   #outage = false;
@@ -138,6 +145,11 @@ class Candidate implements Election {
     if (this.#held === undefined) return 0;
     const whole_ms = this.#timings.lease_ms * (1 - CLOCK_DRIFT) - CLOCK_STEP_ms;
     return Math.max(0, this.#held.sent_ms + whole_ms - this.#clock.elapsed_ms());
+  }
+
+  outrank(term: number): void {
+    this.#firstTerm = Math.max(this.#firstTerm, term + 1);
+    if (this.#held !== undefined && this.#held.term <= term) this.#end(`term ${term} was there before`);
   }
 
   async stop(): Promise<void> {
@@ -217,7 +229,7 @@ class Candidate implements Election {
   /** Writes that we lead, which makes it so when it comes through. */
   async #write(seen: Seen | undefined): Promise<void> {
     const { namespace, lease: name } = this.#options;
-    const term = this.#held?.term ?? (seen === undefined ? 0 : transitionsOf(seen.lease) + 1);
+    const term = this.#held?.term ?? Math.max(this.#firstTerm, seen === undefined ? 0 : transitionsOf(seen.lease) + 1);
     const sent_ms = this.#clock.elapsed_ms();
     const acquired = this.#held === undefined;
     const missing = this.#missing > 0 || seen === undefined;

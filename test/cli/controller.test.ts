@@ -92,3 +92,18 @@ test('a controller that cannot tell how it stands does not start, and says why',
   assert.match(second.log(), /cannot listen on 127\.0\.0\.1:\d+ \(FP259\)/);
   await ends(first);
 });
+
+test('a leader whose Lease is younger than what earlier ones wrote leads in a later term than theirs', async () => {
+  await using cluster = await smallCluster();
+  const metadata = { name: 'n1', uid: 'u1', resourceVersion: '7' };
+  cluster.nodeNetworks.push({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata, status: { term: 41, instance: 'i-1' } });
+  const port = await freePort();
+  const one = cluster.controller('a', `127.0.0.1:${port}`);
+  await eventually(
+    'it serves',
+    async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok && cluster.lease()?.leaseTransitions === 42,
+    30,
+  );
+  assert.match(one.log(), /written in term 41/);
+  await ends(one);
+});

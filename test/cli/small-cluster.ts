@@ -28,6 +28,8 @@ export interface SmallCluster extends AsyncDisposable {
   /** From now on what is asked besides the Lease waits for its answer, until `answer`. */
   keepWaiting(): void;
   answer(): void;
+  /** NodeNetworks there are. */
+  readonly nodeNetworks: object[];
   /** As it stands there; undefined: there is none. */
   lease(): Lease['spec'] | undefined;
   /** Somebody else's hand. */
@@ -88,7 +90,12 @@ export async function smallCluster(): Promise<SmallCluster> {
     }
     const give = (): void => {
       if (url.searchParams.has('watch')) response.stream.respond({ ':status': 200, 'content-type': 'application/json' });
-      else if (request.method === 'GET') answer(200, { kind: 'List', metadata: { resourceVersion: '1' }, items: [] });
+      else if (request.method === 'GET')
+        answer(200, {
+          kind: 'List',
+          metadata: { resourceVersion: '1' },
+          items: url.pathname.endsWith('/nodenetworks') ? one.nodeNetworks : [],
+        });
       else refuse(405, 'MethodNotAllowed');
     };
     if (waiting === undefined) give();
@@ -96,6 +103,7 @@ export async function smallCluster(): Promise<SmallCluster> {
   }
 
   const one: SmallCluster = {
+    nodeNetworks: [],
     keepWaiting: () => void (waiting ??= []),
     answer() {
       for (const give of waiting ?? []) give();

@@ -250,6 +250,24 @@ test('a write of which no answer came is looked at, not forgotten: it may have b
   await stopped(world, a);
 });
 
+test('who is told of a later term leads in one after it, and goes on from there', async () => {
+  const world = virtualClock();
+  const server = leaseServer(world);
+  const a = candidate(world, server, 'a');
+  await world.advance(5000);
+  a.election.outrank(41);
+  assert.equal(a.election.holdsFor_ms(), 0);
+  await world.advance(2000);
+  a.election.outrank(7);
+  await world.advance(2000);
+  assert.deepEqual(a.told, ['began 0', 'ended: term 41 was there before', 'began 42']);
+  await stopped(world, a);
+  const b = candidate(world, server, 'b');
+  await world.advance(2000);
+  assert.deepEqual(b.told, ['began 43']);
+  await stopped(world, b);
+});
+
 test('somebody who labels the Lease neither ends the leading nor prolongs it', async () => {
   const world = virtualClock();
   const server = leaseServer(world);

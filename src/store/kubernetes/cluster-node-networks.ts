@@ -113,6 +113,12 @@ export class ClusterNodeNetworks implements NodeNetworks {
     this.#written.delete(name);
   }
 
+  /** The latest term in which any was written; undefined: none was. */
+  latestTerm(): number | undefined {
+    const terms = this.#stored.list().flatMap(({ term }) => term ?? []);
+    return terms.length === 0 ? undefined : terms.reduce((a, b) => Math.max(a, b));
+  }
+
   /** All Nodes. */
   nodes(): ClusterNode[] {
     return this.#nodes.list();

@@ -38,10 +38,7 @@ test('a subnet with fewer addresses than Pods fits exactly', async (t) => {
   t.after(() => cluster[Symbol.asyncDispose]());
   const small = cluster.vpc.lab.subnets.get('small');
   assert.ok(small !== undefined);
-  await installFlatpod(cluster, {
-    subnets: { pods: { cloudSubnet: small.id, default: true, warm: { spare: 2 } } },
-    values: { scheduler: { enabled: true } },
-  });
+  await installFlatpod(cluster, { subnets: { pods: { cloudSubnet: small.id, default: true, warm: { spare: 2 } } } });
   await cluster.kubectl('create', 'namespace', 'fit');
   const told = async (): Promise<number> => {
     const nodes = await cluster.admin.list<KubeObject & { status: { allocatable: Record<string, string> } }>('/api/v1/nodes');

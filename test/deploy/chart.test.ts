@@ -77,6 +77,7 @@ const valueSets: Readonly<Record<string, Values>> = {
       affinity: { nodeAffinity: {} },
     },
     controller: { podAnnotations: { a: 'b' }, affinity: { podAffinity: {} } },
+    scheduler: { enabled: true },
     podSubnets: [web],
   },
   'everything left out': {
@@ -130,7 +131,7 @@ for (const [name, values] of Object.entries(valueSets)) {
     const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
     assert.equal(new Set(names).size, names.length);
     const clusterWide =
-      /^(ClusterRole|ClusterRoleBinding|CustomResourceDefinition|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding|PodSubnet)$/;
+      /^(ClusterRole|ClusterRoleBinding|CustomResourceDefinition|(Mutating|Validating)AdmissionPolicy(Binding)?|PodSubnet)$/;
     for (const { kind, metadata } of objects) assert.equal(metadata.namespace, clusterWide.test(kind) ? undefined : 'kube-system', kind);
   });
 
@@ -215,6 +216,21 @@ test('the kubelet asks the controller where it listens, and on the network of th
   );
 });
 
+test('the scheduler counts addresses where the API server has the policy that it takes, or as the values say', () => {
+  const counts = (values: Values, ...more: readonly string[]): [boolean, boolean] => {
+    const objects = objectsOf(rendered({ ...least, ...values }, ...more));
+    const config = parse(one(objects, 'ConfigMap', 'flatpod-controller').data?.['controller.yaml'] ?? '') as {
+      spec: { tellScheduler: boolean }; // a ControllerConfig
+    };
+    return [objects.some(({ kind }) => kind === 'MutatingAdmissionPolicy'), config.spec.tellScheduler];
+  };
+  const has = ['--api-versions', 'admissionregistration.k8s.io/v1/MutatingAdmissionPolicy'];
+  assert.deepEqual(counts({}), [false, false]);
+  assert.deepEqual(counts({}, ...has), [true, true]);
+  assert.deepEqual(counts({ scheduler: { enabled: false } }, ...has), [false, false]);
+  assert.deepEqual(counts({ scheduler: { enabled: true } }), [true, true]);
+});
+
 test('the CRDs stay when the release goes, and change with an upgrade', () => {
   const crds = objectsOf(rendered(least)).filter(({ kind }) => kind === 'CustomResourceDefinition');
   assert.deepEqual(crds.map(({ metadata }) => metadata.name).toSorted(), [
@@ -248,6 +264,7 @@ test('wrong values are refused with the name of the value', () => {
     '/agent/chain/0': { ...least, agent: { chain: ['flatpod'] } },
     '/agent/runtimeSocket': { ...least, agent: { runtimeSocket: 'containerd.sock' } },
     '/agent/maxUnavailable': { ...least, agent: { maxUnavailable: 0 } },
+    '/scheduler/enabled': { ...least, scheduler: { enabled: 'perhaps' } },
     '/controller/port': { ...least, controller: { port: 65_536 } },
     '/image/digest': { ...least, image: { digest: 'latest' } },
   };

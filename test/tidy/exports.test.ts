@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { paths, sources, textOf } from './files.ts';
 
 const src = sources('src');
-const all = [...src, ...sources('test', 'scripts')];
+const all = [...src, ...sources('test', 'scripts', 'bench')];
 const declaration = /^export (?:declare )?(?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) (\w+)/;
 
 interface Export {

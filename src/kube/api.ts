@@ -56,8 +56,8 @@ export interface KubeApi {
   replace<T>(at: ObjectPath, body: object, parse: Parse<T>, options?: CallOptions): Promise<T>;
   /** @throws Failure kubeConflict, kubeInvalid, kubeNotFound */
   patch<T>(at: ObjectPath, patch: Patch, parse: Parse<T>, options?: CallOptions): Promise<T>;
-  /** Succeeds when there is nothing of that name. @throws Failure kubeConflict when it is not the one of `uid` */
-  delete(at: ObjectPath, only?: { readonly uid?: string }, options?: CallOptions): Promise<void>;
+  /** Succeeds when there is nothing of that name. @throws Failure kubeConflict when it is not the one of `uid`, or not as it was at `resourceVersion` */
+  delete(at: ObjectPath, only?: { readonly uid?: string; readonly resourceVersion?: string }, options?: CallOptions): Promise<void>;
   /** See {@link WatchRequest}. */
   watch(at: Collection, request: WatchRequest): Promise<void>;
   /** Ends every connection; calls under way fail. */
@@ -139,8 +139,8 @@ export function openApi(access: Access, { userAgent }: { readonly userAgent: str
       const request: Request = { method: 'PATCH', path: urlOf(at, query), ...json(body, patchTypes[kind]) };
       return change({ at, verb: 'patch', server }, request, parse, options);
     },
-    async delete(at, { uid } = {}, options) {
-      const body = { kind: 'DeleteOptions', apiVersion: 'v1', ...(uid === undefined ? {} : { preconditions: { uid } }) };
+    async delete(at, only, options) {
+      const body = { kind: 'DeleteOptions', apiVersion: 'v1', ...(only === undefined ? {} : { preconditions: only }) };
       try {
         await call({ at, verb: 'delete', server }, { method: 'DELETE', path: urlOf(at), ...json(body) }, options);
       } catch (error) {

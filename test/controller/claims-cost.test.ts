@@ -31,7 +31,12 @@ test(`with ${CLAIMS} claims, a pass over a node looks at the ${PER_NODE} it has`
     const held: HeldAddress = { address, subnet: 'pods', node, pod: `p${i}`, podUid: `u${i}`, phase: 'Bound', since };
     const status = { addresses: [held], conditions: [] };
     const claim: StoredClaim = {
-      ...{ namespace: 'shop', name: `p${i}`, uid: `c${i}`, resourceVersion: '1', leaving: false, spec },
+      namespace: 'shop',
+      name: `p${i}`,
+      uid: `c${i}`,
+      resourceVersion: '1',
+      leaving: false,
+      spec,
       get status() {
         looks++;
         return status;
@@ -73,7 +78,9 @@ const addresses = fc.uniqueArray(fc.tuple(number, fc.boolean(), fc.constantFrom(
 });
 const held = ([n, is4, node]: [number, boolean, string | undefined]): HeldAddress => ({
   address: is4 ? ipFromBigInt(0x0a00_0000n + BigInt(n), 4) : ipFromBigInt((0x2001_0db8n << 96n) + (BigInt(n) << 46n), 6),
-  ...{ subnet: 'pods', phase: 'Bound', since },
+  subnet: 'pods',
+  phase: 'Bound',
+  since,
   ...(node !== undefined && { node }),
 });
 

@@ -2,15 +2,21 @@
 import assert from 'node:assert/strict';
 import { failure } from '../../src/errors/failure.ts';
 import type { Ip } from '../../src/net/address.ts';
+import { familyOf } from '../../src/net/address.ts';
 import { hostCidr } from '../../src/net/cidr.ts';
+import { resources } from '../../src/store/kubernetes/resources.ts';
 import { carries, type Fault } from '../cloud/memory-cloud.ts';
 import { type ClusterBench, clusterBench } from './cluster-bench.ts';
+import { subnet } from './harness.ts';
 
 const nodes = ['n1', 'n2', 'n3'] as const;
 const fixedPods = ['db-0', 'db-1', 'web-0', 'web-1'] as const;
 const rangePods = ['job-a', 'job-b', 'job-c'] as const;
+/** Each asks for one address by value; those that the cloud gives first may be somebody's. */
+const valuePods = { 'val-0': '10.20.0.9', 'val-1': '10.20.0.200' } as const;
+const valueNames = ['val-0', 'val-1'] as const;
 const plainPods = ['p-1', 'p-2', 'p-3', 'p-4'] as const;
-export const podNames = [...fixedPods, ...rangePods, ...plainPods];
+export const podNames = [...fixedPods, ...rangePods, ...valueNames, ...plainPods];
 
 /** One thing that happens. */
 export type Step =
@@ -19,6 +25,11 @@ export type Step =
   /** Dies, or lives again. */
   | { readonly do: 'node'; readonly node: 0 | 1 | 2 }
   | { readonly do: 'leader' }
+  /** Stops in the middle of what it does while another leads; those that did so before go on, and hear of it a moment later. */
+  | { readonly do: 'paused' }
+  | { readonly do: 'awake' }
+  /** The Node is deleted, its instance with it or not; or it comes back. */
+  | { readonly do: 'vanish'; readonly node: 0 | 1 | 2; readonly instance: 'dies' | 'lives' }
   /** The cloud's next change meets this. */
   | { readonly do: 'cloud'; readonly fault: 'loseRequest' | 'loseAnswer' | 'dieBefore' | 'dieAfter' | 'full' }
   /** The next write of a claim or of a status meets this. */
@@ -28,23 +39,36 @@ export type Step =
   | { readonly do: 'stale' }
   | { readonly do: 'pass'; readonly ms: number };
 
+/** What the PodSubnet is like. */
+export interface Setting {
+  readonly families: readonly (4 | 6)[];
+  readonly unit: 'address' | 'prefix';
+}
+
 /** Runs them, then lets everything come to rest. Rejects when something did not hold. */
-export async function simulate(steps: readonly Step[]): Promise<void> {
-  /** What each Pod with a fixed address got first. */
-  const firsts = new Map<string, Ip>();
+export async function simulate(steps: readonly Step[], { families, unit }: Setting): Promise<void> {
+  /** What each Pod with fixed addresses got first. */
+  const firsts = new Map<string, readonly Ip[]>();
   await using b = clusterBench({
+    cidr6: '2001:db8:0:20::/64',
     attached({ pod }, addresses) {
-      const [address] = addresses;
-      assert.ok(address);
-      const holder = claims(b).find((claim) => claim.addresses.some((held) => held.address === address));
-      const isPlain = (plainPods as readonly string[]).includes(pod.name);
-      if (isPlain) assert.equal(holder, undefined, `${pod.name} got ${address} of claim ${holder?.name}`);
-      if ((fixedPods as readonly string[]).includes(pod.name)) {
-        assert.equal(address, firsts.get(pod.name) ?? address, `${pod.name} got another address`);
-        firsts.set(pod.name, address);
+      assert.deepEqual(addresses.map(familyOf), families, `${pod.name} got ${addresses.join(', ')}`);
+      for (const address of addresses) {
+        const holder = claims(b).find((claim) => claim.addresses.some((held) => held.address === address));
+        if (isAmong(plainPods, pod.name)) assert.equal(holder, undefined, `${pod.name} got ${address} of claim ${holder?.name}`);
+      }
+      if (isAmong(valueNames, pod.name))
+        assert.ok(
+          addresses.some((ip) => ip === valuePods[pod.name as 'val-0']),
+          `${pod.name} got ${addresses.join(', ')}`,
+        );
+      if (isAmong(fixedPods, pod.name) || isAmong(valueNames, pod.name)) {
+        assert.deepEqual(addresses, firsts.get(pod.name) ?? addresses, `${pod.name} got other addresses`);
+        firsts.set(pod.name, addresses);
       }
     },
   });
+  b.subnets = [subnet('pods', { cloudSubnet: 'subnet-a', default: true, families, unit, warm: { spare: 1 } })];
   b.addClaim('jobs', { podSelector: { matchLabels: { app: 'jobs' } }, count: 2, reclaim: 'TTL', ttl_s: 60 });
   for (const node of nodes) b.addNode(node);
   const faults = faultsOf(b);
@@ -59,11 +83,16 @@ export async function simulate(steps: readonly Step[]): Promise<void> {
     check(b);
   }
   faults.clear();
+  await b.wakeUp();
   for (const node of nodes) live(b, node);
   await b.lead();
   await b.pass(400_000);
   check(b);
-  atRest(b);
+  atRest(b, families.length);
+}
+
+function isAmong(names: readonly string[], name: string): boolean {
+  return names.includes(name);
 }
 
 interface Faults {
@@ -107,7 +136,8 @@ async function take(b: ClusterBench, step: Step, faults: Faults): Promise<void> 
     case 'pod': {
       const isRange = (rangePods as readonly string[]).includes(step.pod);
       const isPlain = (plainPods as readonly string[]).includes(step.pod);
-      const annotations = isRange ? { 'flatpod.dev/ip-claim': 'jobs' } : { 'flatpod.dev/ip': 'fixed' };
+      const own = isAmong(valueNames, step.pod) ? valuePods[step.pod as 'val-0'] : 'fixed';
+      const annotations = isRange ? { 'flatpod.dev/ip-claim': 'jobs' } : { 'flatpod.dev/ip': own };
       if (b.uidOf(step.pod) !== undefined) b.removePod(step.pod);
       else b.addPod(step.pod, nodes[step.node], isPlain ? {} : annotations, isRange ? { app: 'jobs' } : {});
       return;
@@ -115,6 +145,7 @@ async function take(b: ClusterBench, step: Step, faults: Faults): Promise<void> 
     case 'node': {
       const node = nodes[step.node];
       const agent = b.agents.get(node);
+      if (gone(b).has(node)) return;
       if (agent?.dead === true) live(b, node);
       else if (agent !== undefined) {
         agent.dead = true;
@@ -124,6 +155,16 @@ async function take(b: ClusterBench, step: Step, faults: Faults): Promise<void> 
     }
     case 'leader':
       return b.lead();
+    case 'paused':
+      return b.pauseAndLead();
+    case 'awake':
+      return b.wakeUp();
+    case 'vanish': {
+      const node = nodes[step.node];
+      if (gone(b).has(node)) live(b, node);
+      else b.removeNode(node, step.instance);
+      return;
+    }
     case 'cloud':
       faults.cloud =
         step.fault === 'full' ? failure('cloudSubnetFull', { subnet: 'subnet-a', wanted: 'some', text: 'full for now' }) : step.fault;
@@ -145,13 +186,19 @@ async function take(b: ClusterBench, step: Step, faults: Faults): Promise<void> 
   }
 }
 
+/** Nodes that were deleted. */
+function gone(b: ClusterBench): ReadonlySet<string> {
+  return new Set(nodes.filter((name) => b.kube.stored({ ...resources.nodes, name }) === undefined));
+}
+
 function live(b: ClusterBench, node: string): void {
+  if (gone(b).has(node)) b.returnNode(node);
   b.ready(node, true);
   b.agents.get(node)?.revive();
 }
 
 function claims(b: ClusterBench) {
-  return ['jobs', ...fixedPods].flatMap((name) => {
+  return ['jobs', ...fixedPods, ...valueNames].flatMap((name) => {
     const claim = b.claim(name);
     return claim === undefined ? [] : [{ name, addresses: claim.status.addresses }];
   });
@@ -171,16 +218,35 @@ function check(b: ClusterBench): void {
       for (const address of addresses) {
         assert.equal(holders.get(address), undefined, `${address} is used by ${pod} and ${holders.get(address)}`);
         holders.set(address, pod);
-        assert.ok(carries(truth, `i-${node}` as never, address), `${address} was taken away from ${pod} on ${node}`);
+        assert.ok(carries(truth, b.instanceOf(node), address), `${address} was taken away from ${pod} on ${node}`);
       }
     }
   }
 }
 
 /** In the end: who asks is served, but for those a full range has no room for, who are told so; and nothing is kept that nobody has. */
-function atRest(b: ClusterBench): void {
-  for (const pod of [...fixedPods, ...plainPods])
-    if (b.uidOf(pod) !== undefined) assert.ok(b.addressOf(pod), `${pod} has no address: ${b.problemOf(pod)}`);
+function atRest(b: ClusterBench, families: number): void {
+  for (const pod of [...fixedPods, ...plainPods]) {
+    if (b.uidOf(pod) === undefined || b.addressOf(pod) !== undefined) continue;
+    // While it was on no node the cloud has made it an interface's own.
+    const isLost = b.cloud.truth().some(({ primary4 }) => b.claim(pod)?.status.addresses.some(({ address }) => address === primary4));
+    assert.ok(isLost, `${pod} has no address: ${b.problemOf(pod)}`);
+    assert.match(b.problemOf(pod) ?? '', /^no Pod can have .* primary address/);
+  }
+  for (const pod of valueNames) {
+    if (b.uidOf(pod) === undefined || b.addressOf(pod) !== undefined) continue;
+    // Another claim has it, an ordinary Pod has it or shares a prefix with it, or it is the own address of an interface.
+    const why = b.problemOf(pod) ?? '';
+    assert.match(
+      why,
+      /^(no Pod can have .* primary address|10\.20\.0\.\d+ (belongs to IPClaim|is used by Pod shop\/p-|lies in .*, which node))/,
+    );
+    const isOrdinary = /is used|lies in/.test(why);
+    const isInTheWay = plainPods.some((plain) => b.addressOf(plain) !== undefined);
+    assert.ok(!isOrdinary || isInTheWay, `nobody is in the way of ${pod}`);
+  }
+  for (const name of ['jobs', ...fixedPods])
+    assert.ok((b.claim(name)?.status.addresses.length ?? 0) <= families * (name === 'jobs' ? 2 : 1), `${name} has too much`);
   const jobs = rangePods.filter((pod) => b.uidOf(pod) !== undefined);
   const served = jobs.filter((pod) => b.addressOf(pod) !== undefined);
   assert.equal(served.length, Math.min(jobs.length, 2), jobs.map((pod) => `${pod}: ${b.problemOf(pod)}`).join('; '));

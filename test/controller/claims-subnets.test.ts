@@ -65,7 +65,7 @@ test('when none has an address, all are named with their reasons, in order; what
   b.removePod('db-0');
   b.kube.remove({ group: 'flatpod.dev', version: 'v1alpha1', resource: 'ipclaims', namespace: 'shop', name: 'db-0' });
   await b.pass(120_000);
-  assert.ok(b.addressOf('db-1'), b.problemOf('db-1'));
+  assert.ok(b.addressOf('db-1'), b.problemOf('db-1') ?? '');
 });
 
 test('an address by value is looked for in the PodSubnet that it lies in', async (t) => {

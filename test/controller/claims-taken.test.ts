@@ -73,7 +73,7 @@ test('an address of a /28 that Pods of a node use: the claim names the block and
   b.addPod('p-1', 'n1');
   await b.pass(3000);
   const [block] = b.status('n1').nics.flatMap(({ blocks }) => blocks);
-  assert.ok(block?.endsWith('/28'));
+  assert.ok(block !== undefined && block.endsWith('/28'));
   const address = block.replace(/\d+\/28$/, (tail) => String(Number.parseInt(tail, 10) + 9));
   b.addPod('db-0', 'n2', { 'flatpod.dev/ip': address });
   await b.pass(20_000);

@@ -7,6 +7,7 @@ import { candidatesOf } from '../../src/agent/subnet-choice.ts';
 import type { InstanceId, InstanceLimits } from '../../src/cloud/cloud.ts';
 import { ClusterClaims } from '../../src/controller/claims/claims.ts';
 import { type Controller, startController } from '../../src/controller/controller.ts';
+import { failure } from '../../src/errors/failure.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import type { Ip } from '../../src/net/address.ts';
 import type { Cidr } from '../../src/net/cidr.ts';
@@ -38,6 +39,15 @@ export interface ClusterBench extends AsyncDisposable {
   ready(node: string, is: boolean): void;
   /** A leader with the next term. The one before ends, or is left where it hangs. */
   lead(): Promise<void>;
+  /** The one that leads stops in the middle of what it does, and another leads. */
+  pauseAndLead(): Promise<void>;
+  /** Those that were paused go on, and hear that they lead no more a moment later: what they ask of the cloud is refused. */
+  wakeUp(): Promise<void>;
+  /** The Node is deleted, and its instance is terminated or lives on. */
+  removeNode(name: string, instance: 'dies' | 'lives'): void;
+  /** The Node comes back, with its instance or with a new one. */
+  returnNode(name: string): void;
+  instanceOf(node: string): InstanceId;
   addPod(name: string, node: string, annotations?: Record<string, string>, labels?: Record<string, string>): void;
   removePod(name: string): void;
   addClaim(name: string, spec: object): void;
@@ -61,6 +71,8 @@ export interface HonestAgent {
   /** It lives again, and looks around. */
   revive(): void;
   stop(): void;
+  /** Its machine is gone, and its containers with it. */
+  die(): void;
 }
 
 export interface Attached {
@@ -83,6 +95,8 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
   const log = createLog('test', 'debug', (line) => lines.push(line));
   const agents = new Map<string, HonestAgent>();
   let term = 0;
+  const plugged = (instance: InstanceId): ReadonlySet<string> =>
+    new Set(cloud.truth().flatMap(({ id, attachment }) => (attachment?.instance === instance ? [id] : [])));
   const told = (facts: PodFacts, addresses: readonly Ip[]): void => {
     const podIPs = addresses.map((ip) => ({ ip }));
     // As its kubelet does.
@@ -91,6 +105,11 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
     watch.attached?.(facts, addresses);
   };
   let end = (): void => {};
+  let pause = (): (() => void) => () => undefined;
+  const sleepers: { wake: () => void; end: () => void }[] = [];
+  const instances = new Map<string, InstanceId>();
+  const births = new Map<string, number>();
+  const dead = new Set<string>();
   cloud.addSubnet('subnet-a', '10.20.0.0/24', watch.cidr6 === undefined ? {} : { cidr6: watch.cidr6 });
   kube.put(resources.namespaces, { metadata: { name: NAMESPACE } });
   const one: ClusterBench = {
@@ -101,10 +120,13 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
     agents,
     subnets: [subnet('pods', { cloudSubnet: 'subnet-a', default: true, warm: { spare: 1 } })],
     addNode(name, cloudSubnet = 'subnet-a', limits = {}, zone = 'a') {
-      cloud.launch(`i-${name}`, cloudSubnet as never, { addressSlotsPerNic: 24, ipv6SlotsPerNic: 24, ...limits }, zone);
+      const instance = `i-${name}${'-again'.repeat(births.get(name) ?? 0)}` as InstanceId;
+      instances.set(name, instance);
+      births.set(name, (births.get(name) ?? 0) + 1);
+      cloud.launch(instance, cloudSubnet as never, { addressSlotsPerNic: 24, ipv6SlotsPerNic: 24, ...limits }, zone);
       const conditions = [{ type: 'Ready', status: 'True' }];
-      kube.put(resources.nodes, { metadata: { name }, spec: { providerID: `vpc:///${zone}/i-${name}` }, status: { conditions } });
-      const agent = honestAgent(name, kube, clock, log, told);
+      kube.put(resources.nodes, { ...nodeObject(name, instance, zone), status: { conditions } });
+      const agent = honestAgent(name, () => plugged(instance), kube, clock, log, told);
       agents.set(name, agent);
       return agent;
     },
@@ -112,8 +134,35 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
       kube.put(resources.nodes, { metadata: { name }, status: { conditions: [{ type: 'Ready', status: is ? 'True' : 'Unknown' }] } }),
     async lead() {
       end();
-      end = await leader(one, ++term, log);
+      ({ end, pause } = await leader(one, ++term, log));
     },
+    async pauseAndLead() {
+      sleepers.push({ wake: pause(), end });
+      end = () => undefined;
+      await one.lead();
+    },
+    async wakeUp() {
+      const awake = sleepers.splice(0);
+      for (const { wake } of awake) wake();
+      await clock.advance(100);
+      for (const sleeper of awake) sleeper.end();
+    },
+    removeNode(name, what) {
+      kube.remove({ ...resources.nodes, name });
+      if (what === 'lives') return;
+      agents.get(name)?.die();
+      cloud.terminate(one.instanceOf(name));
+      dead.add(name);
+    },
+    returnNode(name) {
+      if (dead.delete(name)) one.addNode(name);
+      else
+        kube.put(resources.nodes, {
+          ...nodeObject(name, one.instanceOf(name)),
+          status: { conditions: [{ type: 'Ready', status: 'True' }] },
+        });
+    },
+    instanceOf: (name) => instances.get(name) as InstanceId,
     addPod: (name, nodeName, annotations = {}, labels = {}) =>
       kube.put({ ...resources.pods, namespace: NAMESPACE }, { metadata: { name, annotations, labels }, spec: { nodeName } }),
     removePod: (name) => kube.remove({ ...resources.pods, namespace: NAMESPACE, name }),
@@ -142,6 +191,7 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
     pass: (ms) => clock.advance(ms),
     async [Symbol.asyncDispose]() {
       end();
+      for (const sleeper of sleepers) sleeper.end();
       for (const agent of agents.values()) agent.stop();
       await nextTurn();
     },
@@ -149,10 +199,33 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
   return one;
 }
 
-/** What `flatpod controller` does when it leads. Answers with the way to end it. */
-async function leader(bench: ClusterBench, term: number, log: Log): Promise<() => void> {
-  const { kube, clock, cloud } = bench;
+function nodeObject(name: string, instance: InstanceId, zone = 'a'): object {
+  return { metadata: { name }, spec: { providerID: `vpc:///${zone}/${instance}` } };
+}
+
+/** What `flatpod controller` does when it leads. Answers with the ways to end it, and to pause it and wake it up again: calls and answers hang meanwhile. */
+async function leader(bench: ClusterBench, term: number, log: Log): Promise<{ end: () => void; pause: () => () => void }> {
+  const { clock } = bench;
   let dead = false;
+  let isOver = false;
+  let paused: Promise<void> | undefined;
+  const until = <T extends object>(one: T, isFenced: (call: string) => boolean): T =>
+    new Proxy(one, {
+      get(of, key, receiver) {
+        const method: unknown = Reflect.get(of, key, receiver);
+        if (typeof method !== 'function' || key === 'watch') return method;
+        return async (...given: unknown[]): Promise<unknown> => {
+          await paused;
+          if (isOver && isFenced(String(key))) throw failure('cloudFenced', { cloud: 'memory', call: String(key), left_ms: 0 });
+          const answer: unknown = await Reflect.apply(method, of, given);
+          await paused;
+          return answer;
+        };
+      },
+    });
+  const changing = new Set(['createNic', 'attachNic', 'detachNic', 'deleteNic', 'assign', 'unassign']);
+  const cloud = until(bench.cloud, (call) => changing.has(call));
+  const kube = until(bench.kube, () => false);
   const networks = new ClusterNodeNetworks(kube, term, log);
   let controller: Controller | undefined;
   const life = {
@@ -178,17 +251,29 @@ async function leader(bench: ClusterBench, term: number, log: Log): Promise<() =
     subnets: () => bench.subnets,
     tellSubnets: true,
   });
-  return () => {
-    dead = true;
-    networks.stop();
-    claims.stop();
-    // One whose call hangs never ends.
-    void controller?.stop();
+  return {
+    end() {
+      dead = true;
+      networks.stop();
+      claims.stop();
+      // One whose call hangs never ends.
+      void controller?.stop();
+    },
+    pause() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      paused = promise;
+      return () => {
+        [isOver, paused] = [true, undefined];
+        resolve();
+      };
+    },
   };
 }
 
 function honestAgent(
   name: string,
+  /** Interfaces that the kernel sees. */
+  plugged: () => ReadonlySet<string>,
   kube: MemoryKube,
   clock: VirtualClock,
   log: Log,
@@ -205,7 +290,7 @@ function honestAgent(
   let written: NodeNetworkSpec | undefined;
   let last: Promise<void> = Promise.resolve();
   let waiting = false;
-  const agent = { attached, dead: false, revive, stop };
+  const agent = { attached, dead: false, revive, stop, die };
   let heard = '';
   const unwatch = copy.watch(({ status }) => {
     const text = JSON.stringify(status);
@@ -235,7 +320,7 @@ function honestAgent(
       podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name: of.name }, spec: of.spec }),
     );
     pools.configure(subnets);
-    if (status !== undefined) pools.grant(status, new Set(status.nics.map(({ id }) => id)));
+    if (status !== undefined) pools.grant(status, plugged());
     const here = pods.list();
     for (const [uid, { subnet: of, addresses }] of attached) {
       if (here.some(({ pod }) => pod.uid === uid)) continue;
@@ -275,7 +360,7 @@ function honestAgent(
     }
     const answer = status === undefined ? undefined : answerTo(status, uid);
     const taken = status === undefined || answer === undefined ? undefined : takenBy(status, answer);
-    if (taken === undefined || taken.addresses.some((ip) => leased().includes(ip))) return false;
+    if (taken === undefined || !plugged().has(taken.nic) || taken.addresses.some((ip) => leased().includes(ip))) return false;
     attached.set(uid, { pod, subnet: answer?.subnet ?? '', addresses: taken.addresses });
     tell(facts, taken.addresses);
     return true;
@@ -284,6 +369,11 @@ function honestAgent(
   function revive(): void {
     agent.dead = false;
     poke();
+  }
+
+  function die(): void {
+    stop();
+    attached.clear();
   }
 
   function stop(): void {

@@ -171,7 +171,7 @@ export function memoryKube(): MemoryKube {
       }),
     replace: (at, body, parse) => call(callOf('replace', at), parse, () => change(at, () => body)),
     patch: (at, patch, parse) => call(callOf('patch', at), parse, () => change(at, (old) => patched(old, patch))),
-    delete: (at, { uid } = {}) =>
+    delete: (at, { uid, resourceVersion } = {}) =>
       call(
         callOf('delete', at),
         () => undefined,
@@ -179,6 +179,8 @@ export function memoryKube(): MemoryKube {
           const old = objects.get(keyOf(at));
           if (old === undefined) return;
           if (uid !== undefined && uid !== old.metadata.uid) throw failure('kubeConflict', { object: nameOf(at), text: 'another uid' });
+          if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion)
+            throw failure('kubeConflict', { object: nameOf(at), text: 'another version' });
           const holds = (old.metadata.finalizers ?? []).length > 0;
           store(at, holds ? { ...old, metadata: { ...old.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } } : undefined);
         },

@@ -32,6 +32,7 @@ export interface ClaimBook {
   create(namespace: string, name: string, spec: object): Promise<StoredClaim>;
   /** Changes what became of a claim; `change` sees the newest, and may be called again. What it leaves as it is is not written. @throws Failure kube*, claimBusy */
   update(key: string, change: (status: IpClaimStatus) => IpClaimStatus): Promise<void>;
+  /** Deletes it, if it is still as it was read: a Pod may have come to it. @throws Failure kube* */
   remove(claim: StoredClaim): Promise<void>;
   /** Resolves when all there are have been read. */
   readonly synced: Promise<void>;
@@ -104,8 +105,8 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
       throw failure('claimBusy', { claim: key, tries: TRIES });
     },
     async remove(claim) {
-      const { namespace, name, uid } = claim;
-      await api.delete({ ...resources.ipClaims, namespace, name }, { uid });
+      const { namespace, name, uid, resourceVersion } = claim;
+      await api.delete({ ...resources.ipClaims, namespace, name }, { uid, resourceVersion });
       written.delete(claimKey(claim));
       noted(claimKey(claim));
     },

@@ -76,9 +76,9 @@ export class ClusterClaims implements Claims {
   async refused(wanted: readonly WantedAddresses[], why: Failure): Promise<void> {
     // Of several that did not fit together the first half is asked for again.
     const fit = why.kind === 'cloudSubnetFull' ? Math.floor(wanted.length / 2) : 0;
-    for (const { uid } of wanted.slice(fit)) {
-      const wish = this.#wishes.list.of(uid);
-      if (wish !== undefined) await this.#wishes.refused(wish, why);
+    for (const one of wanted.slice(fit)) {
+      const wish = this.#wishes.list.of(one.uid);
+      if (wish !== undefined) await this.#wishes.refused(wish, one, why);
     }
   }
 

@@ -8,7 +8,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../cloud/clock.ts';
-import { asFailure, type Failure, sentence } from '../../errors/failure.ts';
+import { asFailure, type Failure, failure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
 import type { IpClaimStatus } from '../../store/ip-claim.ts';
@@ -18,7 +18,7 @@ import type { ClaimBook } from './book.ts';
 import type { NodeView } from './candidate.ts';
 import type { Choice } from './choose.ts';
 import { follow } from './follow.ts';
-import type { Unserved } from './node-claims.ts';
+import type { Unserved, WantedAddresses } from './node-claims.ts';
 import { answerTo, heldBy, isBound, type NodeLife, whereIs } from './share.ts';
 import { withStanding } from './standing.ts';
 import type { Wish } from './wish.ts';
@@ -73,14 +73,17 @@ export class Wishes {
   }
 
   /** The cloud has refused what it wanted. */
-  async refused(wish: Wish, why: Failure): Promise<void> {
+  async refused(wish: Wish, wanted: WantedAddresses, why: Failure): Promise<void> {
     const { fresh } = wish;
     if (why.kind === 'cloudAddressTaken' && fresh?.chosen === true && ++wish.misses % CHOICES !== 0) {
       this.list.want(wish, undefined);
       return;
     }
     if (fresh !== undefined && why.kind === 'cloudSubnetFull') await this.#tryOthers(wish, fresh.subnet, why.details || why.message);
-    else await this.refuse(wish, sentence(why), 'cloud');
+    else {
+      await this.refuse(wish, sentence(inOtherWords(why, wanted)), 'cloud');
+      if (why.kind === 'cloudInvalid') await this.#drop(wish, wanted);
+    }
   }
 
   /** Nothing was asked of the cloud, for want of something. */
@@ -146,6 +149,22 @@ export class Wishes {
 
   #now_ms(): number {
     return this.#options.clock.now_ms();
+  }
+
+  /** Of a workload's addresses any will do: one that was on no node, and that the cloud has made an interface's own since, is the claim's no more. */
+  async #drop({ claim: key, uid }: Wish, { these }: WantedAddresses): Promise<void> {
+    const claim = this.#options.book.get(key ?? '');
+    if (key === undefined || claim?.spec.podSelector === undefined) return;
+    const isLost = ({ address, podUid }: HeldAddress): boolean =>
+      podUid === uid && these.includes(address) && !claim.spec.addresses.includes(address);
+    try {
+      await this.#options.book.update(key, (status) => {
+        if (!status.addresses.some(isLost)) return status;
+        return { ...status, addresses: status.addresses.filter((held) => !isLost(held)) };
+      });
+    } catch (error) {
+      this.#options.log.debug(`IPClaim ${key} keeps what the cloud has given away: ${sentence(asFailure(error))}`);
+    }
   }
 
   /** The next PodSubnet at once; after the last one all are tried again, in a while. */
@@ -232,4 +251,10 @@ export class Wishes {
     });
     for (const { node: at } of chosen) if (at !== undefined && at !== node) this.#options.life.wake(at);
   }
+}
+
+/** What the cloud calls a wrong call was a person's wish. */
+function inOtherWords(why: Failure, { these }: WantedAddresses): Failure {
+  if (why.kind !== 'cloudInvalid' || these.length === 0) return why;
+  return failure('claimAddressUnusable', { address: these.join(', '), reason: `the cloud says: ${why.details || why.message}` }, why);
 }

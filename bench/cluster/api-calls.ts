@@ -6,7 +6,7 @@ import type { Cluster } from '../../test/cluster/cluster.ts';
 import { type Row, rowOf } from '../rows.ts';
 import { type Asked, askedIn, type Component, isPeriodic, isWrite } from './audit.ts';
 import { startBed } from './beds.ts';
-import { removePods, startPods } from './pods.ts';
+import { removePods, startPods, untilRested } from './pods.ts';
 
 /** How much of it. */
 export interface ApiCallsEffort {
@@ -31,6 +31,7 @@ export async function apiCalls({ pods, idle_s }: ApiCallsEffort, progress: (text
   const idle = await requestsDuring(bed.cluster, () => sleep(idle_s * 1000));
   rows.push(...counted('idle', 'flatpod', 'per_min', idle, idle_s / 60));
   for (const namespace of bed.namespaces) {
+    await untilRested(namespace);
     progress(`requests for ${pods} Pods on ${namespace.subject}`);
     const start = await requestsDuring(bed.cluster, async () => {
       await startPods(namespace, pods);

@@ -14,6 +14,9 @@ export interface Bed extends AsyncDisposable {
   readonly namespaces: readonly Namespace[];
 }
 
+/** The subject whose Pods come to nodes without addresses. */
+export const COLD = 'flatpod-cold';
+
 /** More than half of the Pods of any case: no ADD in the namespace `warm` waits for the cloud, and none has the node ask for more. */
 const WARM = 100;
 const SPARE = 4;
@@ -56,6 +59,6 @@ async function onFlatpod(cluster: Cluster): Promise<Namespace[]> {
     pools.every(({ subnet, held }) => subnet !== 'cold' || held === 0) && nics.every(({ subnet }) => subnet !== 'cold');
   return [
     { cluster, name: 'warm', subject: 'flatpod', rests: () => everyNode(isWarm) },
-    { cluster, name: 'cold', subject: 'flatpod-cold', rests: () => everyNode(isCold) },
+    { cluster, name: 'cold', subject: COLD, rests: () => everyNode(isCold) },
   ];
 }

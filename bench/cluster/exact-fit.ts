@@ -10,11 +10,14 @@ import { createPods, type Namespace, removePods, startPods } from './pods.ts';
 
 const SUBNET = 'fit';
 const ADDRESSES = 'flatpod.dev/addresses';
+/** Of an interface of the nodes' instance type: beside its own. */
+const PER_NIC = 29;
+/** Of an IPv4 subnet: four addresses at its beginning, and the last. */
+const RESERVED = 5;
 /** Created beyond what fits. */
 const TOO_MANY = 5;
 /** Longer than the controller takes to move a share from one node to another: what is still left then stays left. */
 const LONGER_ms = 15_000;
-const SETTLED_ms = 5000;
 
 /**
  * For each size rows `exact-fit/N` (milliseconds from creation to readiness), `…/wall` (until all were), `…/left-over` (addresses that no Pod has
@@ -25,17 +28,34 @@ export async function exactFit(sizes: readonly number[], progress: (text: string
   const rows: Row[] = [];
   for (const size of sizes) {
     progress(`a cluster with a subnet for ${size} Pods`);
-    // The smallest block that holds them, four reserved addresses at its beginning, one at its end, and the interfaces.
     const length = 32 - Math.ceil(Math.log2(size + 16));
     await using cluster = await startCluster({ vpc: { subnets: { [SUBNET]: { cidr4: `10.20.200.0/${length}` } } } });
-    const spec = { cloudSubnet: cluster.vpc.lab.subnets.get(SUBNET)?.id, default: true };
+    await narrow(cluster, 2 ** (32 - length), size);
+    const spec = { cloudSubnet: subnetOf(cluster), default: true };
     await installFlatpod(cluster, { subnets: { pods: spec }, values: { scheduler: { enabled: true } } });
     await cluster.kubectl('create', 'namespace', SUBNET);
-    await narrow(cluster, size);
+    await eventually('every node says how many addresses it has', async () => Number.isFinite(await told(cluster)), 60);
     progress(`${size} Pods into ${size} addresses`);
     rows.push(...(await fit({ cluster, name: SUBNET, subject: 'flatpod', rests: () => Promise.resolve(true) }, size)));
   }
   return rows;
+}
+
+/** Leaves as many addresses in the subnet as the Pods need, and the interfaces that carry them when each node has as many Pods as the others. */
+async function narrow(cluster: Cluster, addresses: number, size: number): Promise<void> {
+  const nodes = cluster.nodes.length;
+  const nics = nodes * Math.ceil(size / nodes / PER_NIC);
+  // The NIC that takes the others has one for itself.
+  const others = addresses - RESERVED - size - nics - 1;
+  await cluster.vpc.api.call('POST', '/v1/nics', {
+    clientToken: 'what-is-too-many',
+    subnet: subnetOf(cluster),
+    ...(others > 0 && { want: { addresses4: others } }),
+  });
+}
+
+function subnetOf(cluster: Cluster): string {
+  return cluster.vpc.lab.subnets.get(SUBNET)?.id ?? '';
 }
 
 async function fit(namespace: Namespace, size: number): Promise<Row[]> {
@@ -55,26 +75,6 @@ async function fit(namespace: Namespace, size: number): Promise<Row[]> {
     rowOf(`${name}/left-over`, subject, 'count', [left]),
     rowOf(`${name}/too-many`, subject, 'count', [placed - size]),
   ];
-}
-
-/** Takes so many addresses out of the subnet that the nodes say exactly `size`. */
-async function narrow(cluster: Cluster, size: number): Promise<void> {
-  let said = Number.NaN;
-  await eventually('the nodes say how many addresses there are', async () => Number.isFinite((said = await settled(cluster))), 60);
-  // A NIC that nobody uses has one address for itself.
-  const over = said - size - 1;
-  if (over < 0) throw new Error(`a subnet for ${size} Pods has ${said} addresses`);
-  const subnet = cluster.vpc.lab.subnets.get(SUBNET)?.id;
-  const want = over > 0 ? { want: { addresses4: over } } : {};
-  await cluster.vpc.api.call('POST', '/v1/nics', { clientToken: 'what-is-too-many', subnet, ...want });
-  await eventually(`the nodes say ${size}`, async () => (await told(cluster)) === size, 60);
-}
-
-/** What the nodes say when they have said it for some seconds; NaN when they have not. */
-async function settled(cluster: Cluster): Promise<number> {
-  const before = await told(cluster);
-  await sleep(SETTLED_ms);
-  return before > 0 && before === (await told(cluster)) ? before : Number.NaN;
 }
 
 /** What the nodes tell the scheduler, together. NaN while one says nothing. */

@@ -1,11 +1,11 @@
 /** Part `pod-start`: from the creation of a Pod until it is ready, one after the other and many at once, with Flatpod and with the reference plugins. */
 import { quiet } from '../quiet.ts';
 import { type Row, rowOf } from '../rows.ts';
-import { type BedName, startBed } from './beds.ts';
-import { type Batch, type Namespace, removePods, startPods } from './pods.ts';
+import { type BedName, COLD, startBed } from './beds.ts';
+import { type Batch, type Namespace, removePods, startPods, untilRested } from './pods.ts';
 import { sandboxTimes } from './sandboxes.ts';
 
-/** How much of it. Single Pods: so many before they are removed; of others so many rounds. Each kind of cluster is started `turns` times. */
+/** How much of it: each kind of cluster is started `turns` times, and of each size there are so many rounds in each. */
 export interface PodStartEffort {
   readonly turns: number;
   readonly cases: readonly { readonly size: number; readonly rounds: number }[];
@@ -35,9 +35,11 @@ export async function podStart({ turns, cases }: PodStartEffort, progress: (text
           const key = `pod-start/${size} ${namespace.subject}`;
           const one = seen.get(key) ?? { took: [], sandbox: [], rate: [], slowest: [] };
           seen.set(key, one);
-          progress(`${size} at once on ${namespace.subject}, ${rounds} times`);
-          if (size === 1) await singly(namespace, rounds, one);
-          else for (let round = 0; round < rounds; round++) await together(namespace, size, one);
+          // Until a node is cold again a minute passes; meanwhile the others have their rounds.
+          const times = namespace.subject === COLD ? 1 : rounds;
+          progress(`${size} at once on ${namespace.subject}, ${times} times`);
+          if (size === 1) await singly(namespace, times, one);
+          else for (let round = 0; round < times; round++) await together(namespace, size, one);
         }
       }
     }
@@ -45,18 +47,18 @@ export async function podStart({ turns, cases }: PodStartEffort, progress: (text
   return [...seen].flatMap(([key, one]) => rowsOf(key, one));
 }
 
-/** Their removal would disturb the next, so they are removed together; a node that is to be cold must have lost them. */
+/** Their removal would disturb the next, so they are removed together. */
 async function singly(namespace: Namespace, rounds: number, seen: Seen): Promise<void> {
-  const isCold = namespace.subject === 'flatpod-cold';
+  await untilRested(namespace);
   for (let round = 0; round < rounds; round++) {
     await quiet();
     note(namespace, await startPods(namespace, 1), seen);
-    if (isCold) await removePods(namespace);
   }
-  if (!isCold) await removePods(namespace);
+  await removePods(namespace);
 }
 
 async function together(namespace: Namespace, size: number, seen: Seen): Promise<void> {
+  await untilRested(namespace);
   await quiet();
   note(namespace, await startPods(namespace, size), seen);
   await removePods(namespace);

@@ -9,7 +9,7 @@ export interface Namespace {
   readonly cluster: Cluster;
   readonly name: string;
   readonly subject: string;
-  /** Whether all is as before the first Pod. @throws when it cannot be told yet */
+  /** Whether all is as before the first Pod: addresses have rested, and cold nodes have lost them. */
   readonly rests: () => Promise<boolean>;
 }
 
@@ -38,6 +38,11 @@ let batches = 0;
 /** Creates them and waits for nothing. */
 export async function createPods({ cluster, name: namespace }: Namespace, count: number): Promise<void> {
   for (const name of namesOf(count)) await cluster.admin.ask('POST', podsOf(namespace), podNamed(name));
+}
+
+/** Waits until all is as before the first Pod. */
+export async function untilRested({ name, rests }: Namespace): Promise<void> {
+  await within(`the namespace ${name} is as before its first Pod`, rests);
 }
 
 /** Starts them and waits for all. @throws Error that says what became of the others */
@@ -72,13 +77,18 @@ export async function startPods({ cluster, name: namespace }: Namespace, count: 
   return { pods, wall_ms: Math.max(...ready_ms.values()) - begun_ms };
 }
 
-/** Deletes all Pods of the namespace, and waits until nothing is left of them. */
-export async function removePods({ cluster, name, rests }: Namespace): Promise<void> {
-  await cluster.admin.ask('DELETE', podsOf(name));
+/** Deletes all Pods of the namespace, and waits until they are gone. */
+export async function removePods({ cluster, name }: Namespace): Promise<void> {
+  const all = await cluster.admin.list(podsOf(name));
+  // The deletion of a collection is answered when all are done, which takes longer than a request may.
+  await Promise.all(all.map(({ metadata }) => cluster.admin.ask('DELETE', `${podsOf(name)}/${metadata.name}`)));
+  await within(`the Pods of ${name} are gone`, async () => (await cluster.admin.list(podsOf(name))).length === 0);
+}
+
+async function within(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const until_ms = performance.now() + REST_DEADLINE_s * 1000;
-  const isOver = async (): Promise<boolean> => (await cluster.admin.list(podsOf(name))).length === 0 && (await rests());
-  while (!(await isOver().catch(() => false))) {
-    if (performance.now() > until_ms) throw new Error(`the Pods of ${name} left something for ${REST_DEADLINE_s} s after their deletion`);
+  while (!(await isSo().catch(() => false))) {
+    if (performance.now() > until_ms) throw new Error(`not within ${REST_DEADLINE_s} s: ${what}`);
     await sleep(LOOK_ms);
   }
 }

@@ -48,5 +48,10 @@ function measure(part: ClusterPart): Promise<Row[]> {
 
 await sweepDeadRuns();
 for (const part of clusterParts.filter((one) => process.argv.includes(one))) {
-  for (const row of await measure(part)) console.log(JSON.stringify(row));
+  try {
+    for (const row of await measure(part)) console.log(JSON.stringify(row));
+  } catch (error) {
+    console.error(`bench: ${part}: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
 }

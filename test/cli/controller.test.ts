@@ -1,5 +1,6 @@
 /** The controller as a process: how terms begin and end, how it ends, and what it tells the kubelet; whatever state the API server is in. */
 import assert from 'node:assert/strict';
+import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { eventually } from '../life/lab.ts';
 import { type Controller, freePort, type SmallCluster, smallCluster } from './small-cluster.ts';
@@ -12,6 +13,9 @@ async function ends({ process: child, ended, log }: Controller): Promise<void> {
   await eventually('it has ended', () => code !== undefined, 25);
   assert.equal(code, 0, log());
 }
+
+const metadata = { name: 'n1', uid: 'u1', resourceVersion: '7' };
+const nodeNetwork = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata, spec: { demand: [], returned: [] } };
 
 const leads = (cluster: SmallCluster, name: string): boolean => cluster.lease()?.holderIdentity?.startsWith(`${name}_`) === true;
 
@@ -93,10 +97,29 @@ test('a controller that cannot tell how it stands does not start, and says why',
   await ends(first);
 });
 
+test('a leader whose cloud takes calls and never answers ends all the same, and gives the Lease back', async (t) => {
+  await using cluster = await smallCluster();
+  cluster.objects.set('nodenetworks', [nodeNetwork]);
+  cluster.objects.set('nodes', [{ metadata, spec: { providerID: 'vpc:///zone/i-1' } }]);
+  const sockets = new Set<Socket>();
+  let calls = 0;
+  const cloud = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    socket.on('data', () => calls++);
+  }).listen(cluster.cloudSocket);
+  t.after(() => {
+    cloud.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const one = cluster.controller('a');
+  await eventually('it asks the cloud', () => calls > 0, 30);
+  await ends(one);
+  assert.equal(cluster.lease()?.holderIdentity, null);
+});
+
 test('a leader whose Lease is younger than what earlier ones wrote leads in a later term than theirs', async () => {
   await using cluster = await smallCluster();
-  const metadata = { name: 'n1', uid: 'u1', resourceVersion: '7' };
-  cluster.nodeNetworks.push({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata, status: { term: 41, instance: 'i-1' } });
+  cluster.objects.set('nodenetworks', [{ ...nodeNetwork, status: { term: 41, instance: 'i-1' } }]);
   const port = await freePort();
   const one = cluster.controller('a', `127.0.0.1:${port}`);
   await eventually(

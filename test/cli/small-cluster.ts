@@ -2,14 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import {
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-} from 'node:http2';
-import { type AddressInfo, createServer } from 'node:net';
+import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
@@ -28,8 +22,10 @@ export interface SmallCluster extends AsyncDisposable {
   /** From now on what is asked besides the Lease waits for its answer, until `answer`. */
   keepWaiting(): void;
   answer(): void;
-  /** NodeNetworks there are. */
-  readonly nodeNetworks: object[];
+  /** Objects there are besides, by resource. */
+  readonly objects: Map<string, object[]>;
+  /** Where the cloud would be. */
+  readonly cloudSocket: string;
   /** As it stands there; undefined: there is none. */
   lease(): Lease['spec'] | undefined;
   /** Somebody else's hand. */
@@ -54,7 +50,7 @@ export async function smallCluster(): Promise<SmallCluster> {
   const ca = authority();
   const dir = mkdtempSync(join(tmpdir(), 'fp-controller-'));
   const children: Controller[] = [];
-  const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
   let server: Http2SecureServer | undefined;
   let port = 0;
   let version = 1;
@@ -94,7 +90,7 @@ export async function smallCluster(): Promise<SmallCluster> {
         answer(200, {
           kind: 'List',
           metadata: { resourceVersion: '1' },
-          items: url.pathname.endsWith('/nodenetworks') ? one.nodeNetworks : [],
+          items: one.objects.get(url.pathname.split('/').at(-1) ?? '') ?? [],
         });
       else refuse(405, 'MethodNotAllowed');
     };
@@ -103,7 +99,8 @@ export async function smallCluster(): Promise<SmallCluster> {
   }
 
   const one: SmallCluster = {
-    nodeNetworks: [],
+    objects: new Map(),
+    cloudSocket: join(dir, 'cloud'),
     keepWaiting: () => void (waiting ??= []),
     answer() {
       for (const give of waiting ?? []) give();
@@ -122,11 +119,13 @@ export async function smallCluster(): Promise<SmallCluster> {
     async start() {
       const { certificate, key } = ca.issue('server', '127.0.0.1');
       server = createSecureServer({ cert: certificate, key });
-      server.on('session', (session) => {
-        sessions.add(session);
-        session.on('error', () => undefined);
-        session.on('close', () => sessions.delete(session));
+      server.on('session', (session) => void session.on('error', () => undefined));
+      // Also those in the middle of a handshake.
+      server.on('connection', (socket: Socket) => {
+        sockets.add(socket);
+        socket.on('close', () => sockets.delete(socket));
       });
+      server.on('tlsClientError', () => undefined);
       server.on('sessionError', () => undefined);
       server.on('request', (request, response) => void serve(request, response));
       server.listen(port, '127.0.0.1');
@@ -139,7 +138,7 @@ export async function smallCluster(): Promise<SmallCluster> {
       if (present === undefined) return;
       const closed = once(present, 'close');
       present.close();
-      for (const session of sessions) session.destroy();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
     controller(name, listen) {
@@ -160,7 +159,7 @@ export async function smallCluster(): Promise<SmallCluster> {
         }),
       );
       const config = join(dir, `${name}.yaml`);
-      const cloud = { type: 'vpc', endpoint: `unix:${join(dir, 'no-cloud')}` };
+      const cloud = { type: 'vpc', endpoint: `unix:${one.cloudSocket}` };
       const spec = { cluster: 'small', cloud, kubeconfig, ...(listen !== undefined && { listen }) };
       writeFileSync(config, stringify({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'ControllerConfig', metadata: { name: 'c' }, spec }));
       const main = resolve(import.meta.dirname, '../../src/main.ts');

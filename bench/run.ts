@@ -107,13 +107,9 @@ async function onClusters(wanted: readonly ClusterPart[], named: boolean): Promi
   }
   const run = runClusterParts(wanted, quick);
   remove = () => run.end();
-  try {
-    return await run.rows;
-  } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-    return [];
-  }
+  const { rows, whole } = await run.ended;
+  if (!whole) process.exitCode = 1;
+  return [...rows];
 }
 
 /** ^C removes everything before it ends; a second one does not wait. */

@@ -1,8 +1,7 @@
 /** What an API server sent, from text to values of ours. */
 import * as z from 'zod';
 import { failure, isFailure } from '../errors/failure.ts';
-import type { Parse } from './api.ts';
-import { type Asked, callOf } from './refusals.ts';
+import { type Asked, callOf, type Parse } from './asked.ts';
 
 /** The text as JSON. @throws Failure kubeGarbled */
 export function jsonOf(text: string, asked: Asked): unknown {

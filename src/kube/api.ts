@@ -10,37 +10,12 @@
 import type { Access } from './access.ts';
 import { isFailure } from '../errors/failure.ts';
 import { isRecord, jsonOf, parsed } from './answers.ts';
+import type { Asked, CallOptions, Listed, ListOptions, Parse, Patch, WatchRequest } from './asked.ts';
 import type { Request } from './exchange.ts';
 import { listAll } from './listing.ts';
 import { type Collection, type ObjectPath, type Query, type Selection, urlOf } from './paths.ts';
-import type { Asked } from './refusals.ts';
 import { openSender } from './sending.ts';
 import { watchOnce } from './watch.ts';
-
-/** Checks what came and makes it a value of ours; throws when it is not what it should be. The error's message is shown. */
-export type Parse<T> = (value: unknown) => T;
-
-/** What a list was at one moment. */
-export interface Listed<T> {
-  readonly items: readonly T[];
-  /** Where a watch goes on from. */
-  readonly resourceVersion: string;
-}
-
-/** How to change an object. The server notes the program's name (userAgent up to its `/`) as the fields' manager. */
-export type Patch =
-  /** RFC 7386: given fields replace, null removes. `metadata.resourceVersion` in it makes it fail when the object is another by now. */
-  | { readonly kind: 'merge'; readonly body: object }
-  /** RFC 6902, with its `test`. */
-  | { readonly kind: 'json'; readonly body: readonly object[] }
-  /** Server-side apply: creates what is missing; ours are exactly the fields given, and we take them from whoever has them. */
-  | { readonly kind: 'apply'; readonly body: object };
-
-/** How patient to be. */
-export interface CallOptions {
-  /** For the whole call with its repetitions: 10 s when absent. For a page of a list: 60 s. */
-  readonly deadline_ms?: number;
-}
 
 /** One connection to an API server's API. */
 export interface KubeApi {
@@ -62,33 +37,6 @@ export interface KubeApi {
   watch(at: Collection, request: WatchRequest): Promise<void>;
   /** Ends every connection; calls under way fail. */
   close(): void;
-}
-
-/** How a list is read. */
-export interface ListOptions extends CallOptions {
-  /** Not older than this version; absent: the newest there is. `0`: whatever the server has at hand. */
-  readonly notOlderThan?: string;
-}
-
-/** Follows changes from a version on. Resolves when the server ended it in good order. @throws Failure kubeExpired when it does not remember that version any more */
-export interface WatchRequest extends Selection {
-  readonly resourceVersion: string;
-  /** The server is asked to end it after that. */
-  readonly lasts_s: number;
-  /** Given up when nothing at all has come for that long: a server tells bookmarks about every minute. */
-  readonly silence_ms: number;
-  /** Ends it early; it resolves then. */
-  readonly signal: AbortSignal;
-  /** Called when the server has taken it up. */
-  readonly began: () => void;
-  /** One event as it came; errors among them are told by rejecting instead. What it throws ends the watch. */
-  readonly event: (event: WatchEvent) => void;
-}
-
-/** What a server tells of. A BOOKMARK has no object but its version. */
-export interface WatchEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
-  readonly object: unknown;
 }
 
 /** Of a call with its repetitions. */

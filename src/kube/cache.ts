@@ -8,7 +8,8 @@
  */
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
-import type { KubeApi, Parse } from './api.ts';
+import type { KubeApi } from './api.ts';
+import type { Parse } from './asked.ts';
 import { type ElapsedClock, elapsedClock } from './clock.ts';
 import { follow } from './follow.ts';
 import { type Change, holding } from './held.ts';

@@ -6,7 +6,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asFailure, failure, isFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
 import { isRecord } from './answers.ts';
-import type { KubeApi, WatchEvent } from './api.ts';
+import type { KubeApi } from './api.ts';
+import type { WatchEvent } from './asked.ts';
 import type { ElapsedClock } from './clock.ts';
 import { type Collection, nameOf, type Selection } from './paths.ts';
 

@@ -1,7 +1,7 @@
 /** Objects in memory, and the difference that each word of the server makes. */
 import type { Log } from '../log.ts';
 import { complaintOf, type Identity, identityOf } from './answers.ts';
-import type { Parse } from './api.ts';
+import type { Parse } from './asked.ts';
 import { type Collection, nameOf } from './paths.ts';
 
 /** One change, told once. `key` is `namespace/name`, or the name where there are no namespaces. */

@@ -2,9 +2,8 @@
 import * as z from 'zod';
 import { isFailure } from '../errors/failure.ts';
 import { garbled, parsed } from './answers.ts';
-import type { Listed, ListOptions } from './api.ts';
+import type { Asked, Listed, ListOptions } from './asked.ts';
 import type { Query, Selection } from './paths.ts';
-import type { Asked } from './refusals.ts';
 
 /** As client-go has it: an answer of some megabytes at most. */
 const PAGE = 500;

@@ -1,16 +1,8 @@
 /** What an API server's refusals mean to us (k8s.io/apimachinery/pkg/apis/meta/v1, Status). */
 import { type Failure, failure } from '../errors/failure.ts';
 import { isRecord } from './answers.ts';
-import { nameOf, type Collection, type ObjectPath } from './paths.ts';
-
-/** What was asked, for the sentences. */
-export interface Asked {
-  /** The object also when it is to be created. */
-  readonly at: Collection | ObjectPath;
-  /** `get`, `patch`. */
-  readonly verb: string;
-  readonly server: string;
-}
+import { type Asked, callOf } from './asked.ts';
+import { nameOf } from './paths.ts';
 
 /** As much of a Status as is looked at. */
 interface Status {
@@ -18,11 +10,6 @@ interface Status {
   readonly reason: string;
   readonly message: string;
   readonly about: { readonly name: string; readonly kind: string };
-}
-
-/** `list pods in default`. */
-export function callOf({ verb, at }: Asked): string {
-  return `${verb} ${nameOf(at)}`;
 }
 
 /** The failure for an answer that is no success. A body that is no Status, as proxies have it, is shown as it came. */

@@ -7,9 +7,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Failure, failure, isFailure } from '../errors/failure.ts';
 import type { Access, Credentials } from './access.ts';
+import { type Asked, callOf } from './asked.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { type Answer, Broken, exchange, Late, type Reading, type Request, TooLong } from './exchange.ts';
-import { type Asked, callOf, refusalOf } from './refusals.ts';
+import { refusalOf } from './refusals.ts';
 
 /** Tries of one call; its deadline usually ends it before. */
 const MOST_TRIES = 5;

@@ -1,10 +1,10 @@
 /** One watch, from a version on until it ends (kubernetes.io/docs/reference/using-api/api-concepts, "Efficient detection of changes"). */
 import { failure } from '../errors/failure.ts';
 import { garbled, isRecord, jsonOf } from './answers.ts';
-import type { WatchEvent, WatchRequest } from './api.ts';
+import { type Asked, callOf, type WatchEvent, type WatchRequest } from './asked.ts';
 import { lineDecoder, LineTooLong } from './lines.ts';
 import { urlOf } from './paths.ts';
-import { type Asked, callOf, refusalOfEvent } from './refusals.ts';
+import { refusalOfEvent } from './refusals.ts';
 import type { Sender } from './sending.ts';
 
 /** Until the server has taken it up, which it says at once. */

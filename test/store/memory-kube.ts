@@ -4,7 +4,8 @@
  */
 import { type Failure, failure } from '../../src/errors/failure.ts';
 import { isRecord } from '../../src/kube/answers.ts';
-import type { KubeApi, Parse, Patch, WatchRequest } from '../../src/kube/api.ts';
+import type { KubeApi } from '../../src/kube/api.ts';
+import type { Parse, Patch, WatchRequest } from '../../src/kube/asked.ts';
 import { type Collection, nameOf, type ObjectPath, type Selection } from '../../src/kube/paths.ts';
 import { ipClaimSpec } from '../../src/store/ip-claim.ts';
 import { jsonPatched, mergePatched } from './patches.ts';

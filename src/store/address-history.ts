@@ -7,7 +7,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Ip } from '../net/address.ts';
-import type { PodIdentity } from './attachments.ts';
+import type { PodIdentity } from './pod-identity.ts';
 
 /** Ended leases that are kept at least. */
 const KEPT = 10_000;

@@ -12,19 +12,13 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
 import { addressHistory, type FormerLease } from './address-history.ts';
+import type { PodIdentity } from './pod-identity.ts';
 import { inTransaction, pathOf } from './sqlite.ts';
 
 /** Ended rests that one close() forgets: more than it can add. */
 const FORGOTTEN_AT_ONCE = 16;
 /** To SQLite a negative LIMIT is none. */
 const ALL = -1;
-
-/** Who a container belongs to, as far as the runtime says. */
-export interface PodIdentity {
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly uid?: string;
-}
 
 /** An interface of a container. `I` is what its datapath needs to make the plan again; it is stored as JSON and must hold the addresses. */
 export interface Attachment<I extends { readonly addresses: readonly Ip[] }> {

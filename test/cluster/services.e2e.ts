@@ -38,7 +38,7 @@ test('Services, host ports, probes, names and the way out work with kube-proxy i
     await cluster.kubectl('delete', 'all', '--all', '-n', NS, '--wait=false');
     await eventually('all Pods are gone', async () => (await podsIn(cluster, NS)).length === 0, 60);
     for (const { address } of cluster.nodes) await assert.rejects(outside(cluster, `http://${address}:${HOST_PORT}/hostname`));
-    await checker.end();
+    checker.check();
   });
 });
 

@@ -8,19 +8,19 @@
  * - what was written is read from then on, however late the watch is
  */
 import type { InstanceId } from '../../cloud/cloud.ts';
-import { asFailure, failure, isFailure, sentence } from '../../errors/failure.ts';
+import { failure, isFailure } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import { type Change, type ObjectCache, watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import type { NodeNetwork, NodeNetworkStatus, NodeNetworks } from '../node-network.ts';
 import { type ClusterNode, readNode } from './core-objects.ts';
+import { creations, type Creations } from './creations.ts';
 import { isBehind } from './own-write.ts';
 import { instanceOf } from './provider-id.ts';
 import { resources } from './resources.ts';
 import { readNodeNetwork, type StoredNodeNetwork } from './stored-node-network.ts';
 
 const nothing: NodeNetworkStatus = { vpcCidrs: [], nics: [], growth: [] };
-const AGAIN_ms = 5000;
 
 /** See the head of this file. */
 export class ClusterNodeNetworks implements NodeNetworks {
@@ -34,14 +34,13 @@ export class ClusterNodeNetworks implements NodeNetworks {
   readonly #nodes: ObjectCache<ClusterNode>;
   /** Our last writes that the watch has not shown yet. */
   readonly #written = new Map<string, StoredNodeNetwork>();
-  readonly #timers = new Set<NodeJS.Timeout>();
-  /** Objects that are being created: their watch will say so. */
-  readonly #creating = new Set<string>();
+  readonly #creations: Creations;
 
   /** Starts following. `term`: that of this leader, see kube/election.ts. */
   constructor(api: KubeApi, term: number, log: Log) {
     this.#api = api;
     this.#term = term;
+    this.#creations = creations(api, log, (name) => this.#nodes.get(name) !== undefined && this.#stored.get(name) === undefined);
     this.#log = log;
     const stored = { at: resources.nodeNetworks, parse: readNodeNetwork };
     this.#stored = watchObjects(api, stored, { log, changed: ({ kind, key }) => this.#changed(key, kind === 'gone') });
@@ -128,7 +127,7 @@ export class ClusterNodeNetworks implements NodeNetworks {
   stop(): void {
     this.#stored.stop();
     this.#nodes.stop();
-    this.#timers.forEach(clearTimeout);
+    this.#creations.stop();
   }
 
   #current(name: string): StoredNodeNetwork | undefined {
@@ -171,32 +170,12 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** Creates the object of a Node that has none. */
   #ensure(name: string): void {
     const node = this.#nodes.get(name);
-    if (node === undefined || this.#stored.get(name) !== undefined || this.#creating.has(name)) return;
+    if (node === undefined || this.#stored.get(name) !== undefined) return;
     if (instanceOf(node.providerId) === undefined) {
       this.#log.warn(`node ${name} gets no addresses: its spec.providerID is ${node.providerId ?? 'not set'}`, { node: name });
       return;
     }
-    this.#creating.add(name);
-    this.#create(name)
-      .catch((error: unknown) => {
-        this.#log.warn(`NodeNetwork ${name} could not be created: ${sentence(asFailure(error))}`, { node: name });
-        const timer = setTimeout(() => {
-          this.#timers.delete(timer);
-          this.#ensure(name);
-        }, AGAIN_ms).unref();
-        this.#timers.add(timer);
-      })
-      .finally(() => this.#creating.delete(name));
-  }
-
-  async #create(name: string): Promise<void> {
-    const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'NodeNetwork', metadata: { name } };
-    try {
-      await this.#api.create(resources.nodeNetworks, body, readNodeNetwork);
-      this.#log.info(`created NodeNetwork ${name}`, { node: name });
-    } catch (error) {
-      if (!isFailure(error, 'kubeAlreadyExists')) throw error;
-    }
+    this.#creations.want(name);
   }
 }
 

@@ -28,7 +28,7 @@ const longest = 16 << 20;
 
 /** Idle connections to one server; `destroy` it when done. */
 export function connections(): Agent {
-  return new http.Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4 });
+  return new http.Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 16 });
 }
 
 /** Makes the call once. @throws Unreadable, or the socket's error; when it throws, the server may have done what was asked. */

@@ -3,6 +3,7 @@ import { systemClock } from '../cloud/clock.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
 import { ClusterClaims } from '../controller/claims/claims.ts';
+import type { NodeLife } from '../controller/claims/share.ts';
 import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
 import { type Controller, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
@@ -42,13 +43,11 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
   let subnetChanged = (_name: string): void => undefined;
   let affairs: Affairs | undefined;
   let wake: Controller['wake'] = () => undefined;
-  const life = {
-    isAlive: (node: string) => networks.node(node)?.isReady === true,
-    isGone: (node: string) => networks.node(node) === undefined,
-    wake: (node: string) => wake(node),
-    networks: () => networks.list(),
-  };
-  const claims = new ClusterClaims(api, life, log);
+  const claims = new ClusterClaims(
+    api,
+    lifeIn(networks, (node) => wake(node)),
+    log,
+  );
   running.defer(() => claims.stop());
   const subnets = clusterSubnets(api, log, (name) => subnetChanged(name));
   running.defer(() => subnets.stop());
@@ -104,4 +103,14 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
   };
   serves();
   await orOver(new Promise(() => undefined), over);
+}
+
+/** What claims ask about nodes. */
+function lifeIn(networks: ClusterNodeNetworks, wake: NodeLife['wake']): NodeLife {
+  return {
+    isAlive: (node) => networks.node(node)?.isReady === true,
+    isGone: (node) => networks.node(node) === undefined,
+    wake,
+    networks: () => networks.list(),
+  };
 }

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../life/lab.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
+import { applySubnets } from './flatpod.ts';
 import { sharedCluster } from './shared.ts';
 
 interface PodObject extends KubeObject {
@@ -11,12 +12,14 @@ interface PodObject extends KubeObject {
   readonly status: {
     readonly phase?: string;
     readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip: string }[];
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
 }
 
 interface ClaimObject extends KubeObject {
   readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[];
     readonly addresses?: readonly { readonly address: string; readonly node?: string; readonly pod?: string; readonly phase: string }[];
   };
 }
@@ -81,7 +84,7 @@ async function holdersOf(cluster: Cluster, address: string): Promise<string[]> {
   for (const { name } of cluster.nodes) {
     const instance = cluster.vpc.lab.machines.get(name)?.id ?? '';
     const { items } = await cluster.vpc.api.call<{ items: { blocks: string[] }[] }>('GET', `/v1/nics?instance=${instance}`);
-    if (items.some(({ blocks }) => blocks.includes(`${address}/32`))) holders.push(name);
+    if (items.some(({ blocks }) => blocks.includes(`${address}/${address.includes(':') ? 128 : 32}`))) holders.push(name);
   }
   return holders;
 }
@@ -129,6 +132,58 @@ test('a Pod of a StatefulSet keeps its address when it is made anew, and on anot
 
   await cluster.kubectl('-n', ns, 'delete', 'statefulset', 'db');
   await eventually('with reclaim Delete the claim goes with its Pod', async () => (await claimOf(cluster, ns, 'db-0')) === undefined, 60);
+});
+
+test('with both families a Pod keeps one address of each, wherever it is', async (t) => {
+  const cluster = await sharedCluster();
+  const ns = 'claims-both';
+  await namespaceFor(t, cluster, ns);
+  t.after(() => cluster.kubectl('delete', 'psn', ns, '--ignore-not-found'));
+  const body = { name: ns, zone: 'zone-a', cidr4: '10.20.200.0/24', cidr6: '2001:db8:20:c8::/64' };
+  const { id: cloudSubnet } = await cluster.vpc.api.call<{ id: string }>('POST', '/v1/subnets', body);
+  await applySubnets(cluster, { [ns]: { cloudSubnet, namespaces: [ns], families: [4, 6], warm: { spare: 1 } } });
+  const six = '2001:db8:20:c8:f:1:2:3';
+  await cluster.apply(statefulSet(ns, 'db', 1, { 'flatpod.dev/ip': six, 'flatpod.dev/ip-reclaim': 'Delete' }));
+  await cluster.apply(statefulSet(ns, 'peer', 1, {}));
+  const first = await readyPod(cluster, ns, 'db-0');
+  await readyPod(cluster, ns, 'peer-0');
+  const addresses = first.status.podIPs?.map(({ ip }) => ip) ?? [];
+  assert.equal(addresses.length, 2, JSON.stringify(first.status.podIPs));
+  assert.equal(addresses[1], six);
+
+  const from = first.spec.nodeName ?? '';
+  await cluster.kubectl('cordon', from);
+  t.after(() => cluster.kubectl('uncordon', from));
+  await cluster.kubectl('-n', ns, 'delete', 'pod', 'db-0');
+  const moved = await readyPod(cluster, ns, 'db-0', first);
+  assert.notEqual(moved.spec.nodeName, from);
+  assert.deepEqual(
+    moved.status.podIPs?.map(({ ip }) => ip),
+    addresses,
+  );
+  for (const address of addresses) {
+    assert.deepEqual(await holdersOf(cluster, address), [moved.spec.nodeName]);
+    const ping = await cluster.tryKubectl(['-n', ns, 'exec', 'peer-0', '--', 'ping', '-c', '1', '-W', '2', address]);
+    assert.equal(ping.status, 0, `${address}: ${ping.stdout}${ping.stderr}`);
+  }
+  const [ready] = (await claimOf(cluster, ns, 'db-0'))?.status?.conditions ?? [];
+  assert.deepEqual([ready?.type, ready?.status, ready?.message], ['Ready', 'True', '2 addresses are kept, and no Pod waits for one']);
+});
+
+test('an address that an ordinary Pod uses: the event names that Pod, and the claim has the address when it ends', async (t) => {
+  const cluster = await sharedCluster();
+  const ns = 'claims-used';
+  await namespaceFor(t, cluster, ns);
+  await cluster.apply(statefulSet(ns, 'plain', 1, {}));
+  const address = (await readyPod(cluster, ns, 'plain-0')).status.podIP ?? '';
+  await cluster.apply(statefulSet(ns, 'own', 1, { 'flatpod.dev/ip': address, 'flatpod.dev/ip-reclaim': 'Delete' }));
+  await eventually(
+    'the event names the Pod',
+    async () => new RegExp(`${address} is used by Pod ${ns}/plain-0 on node `).test(await eventsAbout(cluster, ns, 'own-0')),
+    90,
+  );
+  await cluster.kubectl('-n', ns, 'delete', 'statefulset', 'plain');
+  assert.equal((await readyPod(cluster, ns, 'own-0')).status.podIP, address);
 });
 
 test('an address by value is given once; who asks for it as well is told who has it', async (t) => {
@@ -190,7 +245,7 @@ test('the Pods of a Deployment share the addresses of a claim; one too many wait
   await eventually(
     'the third says who has the addresses',
     async () =>
-      /all 2 addresses of IPClaim claims-range\/web have Pods \(.*\); raise its spec.count/.test(
+      /all 2 addresses of IPClaim claims-range\/web have Pods \(FP248\): .*; raise its spec.count/.test(
         await eventsAbout(cluster, ns, waiting?.metadata.name ?? ''),
       ),
     90,

@@ -122,3 +122,24 @@ test('a prefix that the cloud gives with a kept address in it is no Pod’s: it 
   await b.pass(5000);
   assert.equal(b.addressOf('db-0'), '10.20.0.21');
 });
+
+test('the cloud chooses for one claim what another one on the same interface is about to get by value: one has it, the other is told who', async () => {
+  await using b = clusterBench();
+  b.addNode('n1');
+  await b.lead();
+  await b.pass(3000);
+  const used = b.cloud.truth().flatMap(({ blocks, primary4 }) => [...blocks, `${primary4}/32`]);
+  let next = 4;
+  while (used.includes(`10.20.0.${next}/32`)) next++;
+  b.addPod('any', 'n1', fixed);
+  b.addPod('value', 'n1', { 'flatpod.dev/ip': `10.20.0.${next}` });
+  // The one by value is refused once, so that the cloud chooses first.
+  let calls = 0;
+  b.cloud.fault = ({ name }) => (name === 'assign' && calls++ === 0 ? 'loseRequest' : 'none');
+  await b.pass(30_000);
+  const held = ['any', 'value'].flatMap((name) => b.claim(name)?.status.addresses.map(({ address }) => address) ?? []);
+  assert.equal(new Set(held).size, held.length);
+  const served = ['any', 'value'].filter((name) => b.addressOf(name) !== undefined);
+  if (!served.includes('value')) assert.match(b.problemOf('value') ?? '', /belongs to IPClaim shop\/any already/);
+  assert.ok(served.includes('any'));
+});

@@ -85,25 +85,7 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
       const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata: { name, namespace }, spec };
       return wrote(await api.create({ ...resources.ipClaims, namespace }, body, readClaim));
     },
-    async update(key, change) {
-      for (let turn = 0; turn < TRIES; turn++) {
-        const claim = get(key);
-        if (claim === undefined) return;
-        const status = change(claim.status);
-        if (status === claim.status) return;
-        const { namespace, name, resourceVersion } = claim;
-        const at = { ...resources.ipClaims, namespace, name, subresource: 'status' };
-        const body = { metadata: { resourceVersion }, status };
-        try {
-          wrote(await api.patch(at, { kind: 'merge', body }, readClaim));
-          return;
-        } catch (error) {
-          if (!isFailure(error, 'kubeConflict')) throw error;
-          wrote(await api.get({ ...resources.ipClaims, namespace, name }, readClaim));
-        }
-      }
-      throw failure('claimBusy', { claim: key, tries: TRIES });
-    },
+    update: (key, change) => rewrite({ api, key, get, wrote }, change),
     async remove(claim) {
       const { namespace, name, uid, resourceVersion } = claim;
       await api.delete({ ...resources.ipClaims, namespace, name }, { uid, resourceVersion });
@@ -113,4 +95,32 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
     synced: cache.synced,
     stop: () => cache.stop(),
   };
+}
+
+/** What it takes to write one claim. */
+interface Rewriting {
+  readonly api: Pick<KubeApi, 'get' | 'patch'>;
+  readonly key: string;
+  readonly get: ClaimBook['get'];
+  readonly wrote: (claim: StoredClaim) => void;
+}
+
+async function rewrite({ api, key, get, wrote }: Rewriting, change: (status: IpClaimStatus) => IpClaimStatus): Promise<void> {
+  for (let turn = 0; turn < TRIES; turn++) {
+    const claim = get(key);
+    if (claim === undefined) return;
+    const status = change(claim.status);
+    if (status === claim.status) return;
+    const { namespace, name, resourceVersion } = claim;
+    const at = { ...resources.ipClaims, namespace, name, subresource: 'status' };
+    const body = { metadata: { resourceVersion }, status };
+    try {
+      wrote(await api.patch(at, { kind: 'merge', body }, readClaim));
+      return;
+    } catch (error) {
+      if (!isFailure(error, 'kubeConflict')) throw error;
+      wrote(await api.get({ ...resources.ipClaims, namespace, name }, readClaim));
+    }
+  }
+  throw failure('claimBusy', { claim: key, tries: TRIES });
 }

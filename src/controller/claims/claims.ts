@@ -9,6 +9,7 @@ import type { CloudNic } from '../../cloud/cloud.ts';
 import { asFailure, type Failure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
+import type { Ip } from '../../net/address.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
@@ -65,6 +66,8 @@ export class ClusterClaims implements Claims {
       const addresses = [...these, ...(chosen === undefined ? [] : [chosen])];
       const fresh = addresses.map((address): HeldAddress => ({ address, subnet, node, pod, podUid: uid, phase: 'Bound', since }));
       const key = wish.claim;
+      // Another claim has got it in the meantime; the wish is followed again, and told so.
+      if (these.some((address) => ![key, undefined].includes(this.#holderOf(address)))) continue;
       await this.#book.update(key, (status) =>
         this.#wishes.standing(key, { ...status, addresses: this.#with(status.addresses, fresh) }, wish),
       );
@@ -119,6 +122,11 @@ export class ClusterClaims implements Claims {
       return isElsewhere || now.node === undefined ? held : { ...held, node: now.node };
     });
     return [...there, ...fresh.filter(({ address }) => !known.has(address))];
+  }
+
+  #holderOf(address: Ip): string | undefined {
+    const holder = this.#book.holderOf(address);
+    return holder === undefined ? undefined : claimKey(holder);
   }
 
   #changed(key: string, before: readonly HeldAddress[]): void {

@@ -63,6 +63,7 @@ export class Wishes {
     for (const wish of known.values()) if (!uids.has(wish.uid)) await this.#forget(wish);
     for (const asked of asking) {
       const wish = this.#heard(known.get(asked.uid) ?? this.list.add(node, asked), asked);
+      if (this.#isOvertaken(wish)) this.list.want(wish, undefined);
       const isTodo = wish.fresh === undefined && !isBound(wish, this.#options.book);
       // Before the agent was told of any PodSubnet it does not know which of them serve the Pod.
       const isEarly = asked.subnets.length === 0 && status.subnets === undefined;
@@ -145,6 +146,12 @@ export class Wishes {
   #heard(wish: Wish, asked: ClaimAsked): Wish {
     if (!isDeepStrictEqual(wish.asked, asked)) Object.assign(wish, { asked, again_ms: 0 });
     return wish;
+  }
+
+  /** The cloud has chosen for another claim what this one was about to get. */
+  #isOvertaken({ fresh, claim }: Wish): boolean {
+    const holders = (fresh?.these ?? []).flatMap((address) => this.#options.book.holderOf(address) ?? []);
+    return holders.some((holder) => claimKey(holder) !== claim);
   }
 
   #now_ms(): number {

@@ -61,6 +61,20 @@ test('an answer can be used when its address is granted as a claim’s and not a
   assert.equal(answerTo(status([]), 'another'), undefined);
 });
 
+test('an answer with both families can be used when one interface has both, in the order of the answer', () => {
+  const both: ClaimGranted = { ...answer, addresses: ['2001:db8::7', '10.0.0.7'].map(parseIp) };
+  const blocks = ['10.0.0.7/32', '2001:db8::7/128'];
+  const whole = status(blocks, [], blocks);
+  assert.deepEqual(takenBy(whole, both), { nic: 'nic', addresses: ['2001:db8::7', '10.0.0.7'] });
+  assert.equal(takenBy(status(blocks, ['2001:db8::7/128'], blocks), both), undefined, 'one of them is asked back');
+  const [nic] = whole.nics;
+  assert.ok(nic);
+  const [four, six] = blocks.map(parseCidr).map((block, i) => ({ ...nic, id: `nic-${i}` as NicId, blocks: [block], claimed: [block] })); // any id will do
+  assert.ok(four && six);
+  assert.equal(takenBy({ ...whole, nics: [four, six] }, both), undefined, 'they are on two');
+  assert.deepEqual(claimedReturned(status(blocks, blocks, blocks), new Set([parseIp('10.0.0.7')])), ['2001:db8::7/128']);
+});
+
 test('an address that is asked back is returned when no attachment has it', () => {
   const asked = status(['10.0.0.7/32'], ['10.0.0.7/32']);
   assert.deepEqual(claimedReturned(asked, new Set([parseIp('10.0.0.7')])), []);

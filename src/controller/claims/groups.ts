@@ -15,6 +15,7 @@ export class Groups<K, T> {
 
   /** Those of that key. Ones that are added or removed meanwhile do no harm. */
   of(key: K): readonly T[] {
-    return [...(this.#groups.get(key) ?? [])];
+    const group = this.#groups.get(key);
+    return group === undefined ? [] : [...group];
   }
 }

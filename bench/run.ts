@@ -1,7 +1,7 @@
 /**
  * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
  *
- *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent, and on a cluster pod-start api-calls exact-fit; all when none is named
+ *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent, and on a cluster pod-start api-calls exact-fit nodes; all when none is named
  *
  * QUICK=1: fewer repetitions, below five minutes; what needs a cluster only when it is named. PEERS=all: those too whose folder the environment names (peers.ts).
  */
@@ -19,6 +19,7 @@ import { parts } from './parts.ts';
 import { type Candidate, candidates, flatpod, foreignNode } from './peers.ts';
 import { progress } from './progress.ts';
 import type { Row } from './rows.ts';
+import { nodesChart } from './simulated/nodes-chart.ts';
 import { compile } from './stopwatch.ts';
 import { tableOf } from './table.ts';
 
@@ -163,7 +164,9 @@ console.log(tableOf(rows));
 // A part of the figures must not replace all of them.
 if (wanted.length === allParts.length && process.exitCode === undefined) {
   writeFileSync(join(root, 'bench/results.json'), `${JSON.stringify({ machine: about, rows }, undefined, 1)}\n`);
-  const conditions = `${about['processors']} × ${about['processor']}, Linux ${about['kernel']}, Node ${process.version}; exec to exit, one emulated VPC, all in one run; make bench`;
+  const machineWords = `${about['processors']} × ${about['processor']}, Linux ${about['kernel']}, Node ${process.version}`;
+  const conditions = `${machineWords}; exec to exit, one emulated VPC, all in one run; make bench`;
   writeFileSync(join(root, 'docs/bench.svg'), chartOf(rows, conditions));
-  console.log('written: bench/results.json, docs/bench.svg');
+  if (rows.some((row) => row.case.startsWith('nodes/'))) writeFileSync(join(root, 'docs/nodes.svg'), nodesChart(rows, machineWords));
+  console.log('written: bench/results.json, docs/bench.svg, docs/nodes.svg');
 }

@@ -1,7 +1,9 @@
 /** Measures parts on clusters: `node bench/cluster/run.ts [--quick] PART…`. Prints a row a line, in JSON, and progress on stderr. Called by parts.ts. */
 import { sweepDeadRuns } from '../../test/cluster/traces.ts';
+import { takeTurn } from '../../test/cluster/turn.ts';
 import { progress } from '../progress.ts';
 import type { Row } from '../rows.ts';
+import { nodesPart } from '../simulated/nodes.ts';
 import { apiCalls } from './api-calls.ts';
 import { exactFit } from './exact-fit.ts';
 import { type ClusterPart, clusterParts } from './parts.ts';
@@ -19,6 +21,7 @@ const full = {
   },
   apiCalls: { pods: 40, idle_s: 60 },
   exactFit: [100, 200],
+  nodes: { sizes: [50, 200, 1000, 5000], quiet_s: 60, changes: 60 },
 };
 const quick = {
   podStart: {
@@ -31,6 +34,7 @@ const quick = {
   },
   apiCalls: { pods: 20, idle_s: 20 },
   exactFit: [100],
+  nodes: { sizes: [50, 500], quiet_s: 20, changes: 50 },
 };
 
 const effort = process.argv.includes('--quick') ? quick : full;
@@ -43,10 +47,14 @@ function measure(part: ClusterPart): Promise<Row[]> {
       return apiCalls(effort.apiCalls, progress);
     case 'exact-fit':
       return exactFit(effort.exactFit, progress);
+    case 'nodes':
+      return nodesPart(effort.nodes, progress);
   }
 }
 
 await sweepDeadRuns();
+// From the first cluster to the last: who comes between them would be in some figures and not in others.
+await using _turn = await takeTurn();
 for (const part of clusterParts.filter((one) => process.argv.includes(one))) {
   try {
     for (const row of await measure(part)) console.log(JSON.stringify(row));

@@ -1,12 +1,10 @@
 /** `nodes`: what one controller costs, and how soon it serves, in clusters of 50 to 5000 nodes whose agents and cloud are simulated. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createNetns, deleteNetns } from '../../src/kernel/netns.ts';
-import { programs } from '../../test/programs.ts';
 import { takeTurn } from '../../test/cluster/turn.ts';
 import type { Row } from '../rows.ts';
 import type { CrowdPlan } from './crowd.ts';
@@ -21,24 +19,14 @@ export interface NodesEffort {
   readonly changes: number;
 }
 
-/** undefined: it can be measured. Else why not, in a sentence. */
-export function withoutNodes(): string | undefined {
-  try {
-    programs.kube('kube-apiserver');
-    programs.etcd();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
 /** All rows, one size after the other. */
 export async function nodesPart({ sizes, quiet_s, changes }: NodesEffort, progress: (text: string) => void): Promise<Row[]> {
   await using _turn = await takeTurn();
   const rows: Row[] = [];
   for (const nodes of sizes) {
-    const dir = mkdtempSync(join(tmpdir(), 'fpb-'));
-    const netns = createNetns(basename(dir).toLowerCase());
+    // By these names what a run leaves that is killed is found (test/cluster/traces.ts).
+    const dir = mkdtempSync(join(tmpdir(), `fpe-${process.pid}-`));
+    const netns = createNetns(`fpe${process.pid}x${nodes}-nodes`);
     try {
       execFileSync('ip', ['-n', basename(netns), 'link', 'set', 'lo', 'up']);
       execFileSync('ip', ['-n', basename(netns), 'address', 'add', `${ADDRESS}/32`, 'dev', 'lo']);

@@ -13,6 +13,7 @@ import { nodeObject, nodeStatus, RACK } from './node-object.ts';
 const bundle = resolve(import.meta.dirname, '../../dist/flatpod.cjs');
 /** A /16 has no more for that many nodes of 50 Pods. */
 const NODES_PER_SUBNET = 1000;
+const MOST_PER_NODE = 50;
 /** kubelets report so often when nothing changes (nodeStatusReportFrequency). */
 const HEARTBEAT_ms = 300_000;
 const AT_ONCE = 40;
@@ -79,7 +80,9 @@ export async function simulatedWorld(plan: WorldPlan): Promise<World> {
 }
 
 function podSubnet(rack: string): object {
-  const spec = { cloudSubnet: `subnet-${rack}`, namespaces: [rack], nodeSelector: { matchLabels: { [RACK]: rack } } };
+  // No more than there is for all: the agents here do not heed what the scheduler is told.
+  const perNode = { maximum: MOST_PER_NODE };
+  const spec = { cloudSubnet: `subnet-${rack}`, namespaces: [rack], nodeSelector: { matchLabels: { [RACK]: rack } }, perNode };
   return { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name: rack }, spec };
 }
 
@@ -90,7 +93,7 @@ function configOf(kubeconfig: string, socket: string, pace: number): string {
     apiVersion: 'flatpod.dev/v1alpha1',
     kind: 'ControllerConfig',
     metadata: { name: 'flatpod' },
-    spec: { cluster: 'bench', cloud, kubeconfig, log: 'warn' },
+    spec: { cluster: 'bench', cloud, kubeconfig, tellScheduler: true, log: 'warn' },
   });
 }
 

@@ -1,8 +1,9 @@
-/** What it costs that containerd asks every five seconds whether the network is ready (STATUS of the CNI specification): measured, not judged. */
+/** What it costs that containerd asks every five seconds whether the network is ready (STATUS of the CNI specification), and how big the agent is: measured, not judged. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { reportOf } from './checker-views.ts';
 import { processOn } from './faults-processes.ts';
 import type { ClusterNode } from './node.ts';
 import { sharedCluster } from './shared.ts';
@@ -30,6 +31,8 @@ test('the cost of STATUS, as containerd asks for it, and of one by itself', asyn
   const executable = await askMany(node);
   const spent = cpuOf_ms(agent) - start - (idle * (performance.now() - begun)) / 1000;
   t.diagnostic(`one STATUS: agent ${(spent / CALLS).toFixed(3)} ms, executable ${(executable / CALLS).toFixed(3)} ms of CPU time`);
+  const pods = (await reportOf(node)).pods.length;
+  t.diagnostic(`memory of the agent, with ${pods} Pods on its node and the API server's watches open: ${memoryOf_MiB(agent)} MiB`);
 });
 
 /** Asks as containerd does; the CPU time of all calls' processes in milliseconds. By a small shell: of its own it is a fifth of a millisecond a call. */
@@ -49,6 +52,11 @@ async function askMany(node: ClusterNode): Promise<number> {
   assert.equal(status, 0, stdout + stderr);
   const parts = [...stdout.matchAll(/(\d+)m([\d.]+)s/g)].slice(-2);
   return parts.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60_000 + Number(seconds) * 1000, 0);
+}
+
+/** Memory of a process that is resident (proc(5), VmRSS), in MiB. */
+function memoryOf_MiB(pid: number): number {
+  return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
 }
 
 /** CPU time of all threads of a process (proc(5), schedstat: nanoseconds). */

@@ -32,12 +32,14 @@ export interface Batch {
 const START_DEADLINE_s = 300;
 const REST_DEADLINE_s = 120;
 const LOOK_ms = 50;
+/** Less than the administrator's connections, one of which is the watch. */
+const LANES = 6;
 
 let batches = 0;
 
 /** Creates them and waits for nothing. */
 export async function createPods({ cluster, name: namespace }: Namespace, count: number): Promise<void> {
-  for (const name of namesOf(count)) await cluster.admin.ask('POST', podsOf(namespace), podNamed(name));
+  await inLanes(namesOf(count), (name) => cluster.admin.ask('POST', podsOf(namespace), podNamed(name)));
 }
 
 /** Waits until all is as before the first Pod. */
@@ -58,12 +60,10 @@ export async function startPods({ cluster, name: namespace }: Namespace, count: 
   });
   const begun_ms = performance.now();
   const names = namesOf(count);
-  await Promise.all(
-    names.map(async (name) => {
-      await cluster.admin.ask('POST', path, podNamed(name));
-      answered_ms.set(name, performance.now());
-    }),
-  );
+  await inLanes(names, async (name) => {
+    await cluster.admin.ask('POST', path, podNamed(name));
+    answered_ms.set(name, performance.now());
+  });
   const until_ms = begun_ms + START_DEADLINE_s * 1000;
   while (names.some((name) => !ready_ms.has(name))) {
     if (performance.now() > until_ms) throw new Error(await missing(cluster, namespace, [...last.values()]));
@@ -81,8 +81,17 @@ export async function startPods({ cluster, name: namespace }: Namespace, count: 
 export async function removePods({ cluster, name }: Namespace): Promise<void> {
   const all = await cluster.admin.list(podsOf(name));
   // The deletion of a collection is answered when all are done, which takes longer than a request may.
-  await Promise.all(all.map(({ metadata }) => cluster.admin.ask('DELETE', `${podsOf(name)}/${metadata.name}`)));
+  await inLanes(all, ({ metadata }) => cluster.admin.ask('DELETE', `${podsOf(name)}/${metadata.name}`));
   await within(`the Pods of ${name} are gone`, async () => (await cluster.admin.list(podsOf(name))).length === 0);
+}
+
+/** As many at a time as the administrator has connections: a request's deadline begins when it is made, not when it is sent. */
+async function inLanes<T>(all: readonly T[], act: (one: T) => Promise<unknown>): Promise<void> {
+  const left = all.values();
+  const lane = async (): Promise<void> => {
+    for (const one of left) await act(one);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
 }
 
 async function within(what: string, isSo: () => Promise<boolean>): Promise<void> {

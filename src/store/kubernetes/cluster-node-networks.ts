@@ -35,6 +35,8 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** Our last writes that the watch has not shown yet. */
   readonly #written = new Map<string, StoredNodeNetwork>();
   readonly #creations: Creations;
+  /** Before that nobody knows which Node has no object. */
+  #isSynced = false;
 
   /** Starts following. `term`: that of this leader, see kube/election.ts. */
   constructor(api: KubeApi, term: number, log: Log) {
@@ -46,9 +48,10 @@ export class ClusterNodeNetworks implements NodeNetworks {
     this.#stored = watchObjects(api, stored, { log, changed: ({ kind, key }) => this.#changed(key, kind === 'gone') });
     const nodes = { at: resources.nodes, parse: readNode };
     this.#nodes = watchObjects(api, nodes, { log, changed: (change) => this.#nodeChanged(change) });
-    this.synced = Promise.all([this.#stored.synced, this.#nodes.synced]).then(() =>
-      this.#nodes.list().forEach(({ name }) => this.#ensure(name)),
-    );
+    this.synced = Promise.all([this.#stored.synced, this.#nodes.synced]).then(() => {
+      this.#isSynced = true;
+      this.#nodes.list().forEach(({ name }) => this.#ensure(name));
+    });
   }
 
   get(name: string): Promise<NodeNetwork | undefined> {
@@ -170,7 +173,7 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** Creates the object of a Node that has none. */
   #ensure(name: string): void {
     const node = this.#nodes.get(name);
-    if (node === undefined || this.#stored.get(name) !== undefined) return;
+    if (!this.#isSynced || node === undefined || this.#stored.get(name) !== undefined) return;
     if (instanceOf(node.providerId) === undefined) {
       this.#log.warn(`node ${name} gets no addresses: its spec.providerID is ${node.providerId ?? 'not set'}`, { node: name });
       return;

@@ -183,3 +183,16 @@ test('the agent’s writes of its half do not make the controller’s fail once 
   await networks.writeStatus('n1', { ...granted, settled: 'again' });
   assert.equal(readNodeNetwork(kube.stored(at)).status?.settled, 'again');
 });
+
+test('a controller that finds a NodeNetwork for each Node creates none, though it hears of the Nodes first', async (t) => {
+  const kube = memoryKube();
+  addNode(kube, 'vpc:///a/i-1');
+  speak(kube);
+  // Its list of NodeNetworks takes a while longer.
+  const late: typeof kube.list = async (at, parse, how) => {
+    if (at.resource === resources.nodeNetworks.resource) await quiet();
+    return kube.list(at, parse, how);
+  };
+  await leader(t, { ...kube, list: late });
+  assert.deepEqual(writes(kube), []);
+});

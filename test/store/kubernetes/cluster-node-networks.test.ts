@@ -189,9 +189,9 @@ test('a controller that finds a NodeNetwork for each Node creates none, though i
   addNode(kube, 'vpc:///a/i-1');
   speak(kube);
   // Its list of NodeNetworks takes a while longer.
-  const late: typeof kube.list = async (at, parse, how) => {
-    if (at.resource === resources.nodeNetworks.resource) await quiet();
-    return kube.list(at, parse, how);
+  const late: typeof kube.list = async (of, parse, how) => {
+    if (of.resource === resources.nodeNetworks.resource) await quiet();
+    return kube.list(of, parse, how);
   };
   await leader(t, { ...kube, list: late });
   assert.deepEqual(writes(kube), []);

@@ -49,7 +49,7 @@ export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom):
     room,
     actions: [...claims.actions],
     intents: [],
-    left: Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
+    left: situation.claims.holdsGrowth ? 0 : Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
     clusterRoom: claims.clusterRoom,
     spares: Math.max(
       spareNicsMissing(pool, config, situation),
@@ -135,7 +135,7 @@ function assignToServing(asked: Asked): void {
   const room = ({ nic }: ServingNic): number => freeSlots(nic, limits, pool.counted);
   for (const one of pool.serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
     const blocks = Math.max(0, Math.min(room(one), asked.left));
-    const alsoV6 = isDual(config) && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
+    const alsoV6 = isDual(config) && !situation.claims.holdsGrowth && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
     if (blocks === 0 && !alsoV6) continue;
     asked.left -= blocks;
     asked.actions.push({ do: 'assign', subnet: pool.name, nic: one.nic.id, want: wantedOf(config, pool.counted, blocks, alsoV6) });

@@ -37,7 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const setting: fc.Arbitrary<Setting> = fc.record({
-  families: fc.constantFrom<readonly (4 | 6)[]>([4], [4, 6], [6, 4]),
+  families: fc.constantFrom<readonly (4 | 6)[]>([4], [4, 6], [6, 4], [6]),
   unit: fc.constantFrom('address' as const, 'prefix' as const),
 });
 

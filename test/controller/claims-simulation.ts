@@ -13,7 +13,11 @@ const nodes = ['n1', 'n2', 'n3'] as const;
 const fixedPods = ['db-0', 'db-1', 'web-0', 'web-1'] as const;
 const rangePods = ['job-a', 'job-b', 'job-c'] as const;
 /** Each asks for one address by value; those that the cloud gives first may be somebody's. */
-const valuePods = { 'val-0': '10.20.0.9', 'val-1': '10.20.0.200' } as const;
+const valuePods = {
+  4: { 'val-0': '10.20.0.9', 'val-1': '10.20.0.200' },
+  6: { 'val-0': '2001:db8:0:20:1::9', 'val-1': '2001:db8:0:20:f1::9' },
+} as const;
+const valueOf = (pod: string, families: readonly (4 | 6)[]): string => valuePods[families.includes(4) ? 4 : 6][pod as 'val-0'];
 const valueNames = ['val-0', 'val-1'] as const;
 const plainPods = ['p-1', 'p-2', 'p-3', 'p-4'] as const;
 export const podNames = [...fixedPods, ...rangePods, ...valueNames, ...plainPods];
@@ -59,7 +63,7 @@ export async function simulate(steps: readonly Step[], { families, unit }: Setti
       }
       if (isAmong(valueNames, pod.name))
         assert.ok(
-          addresses.some((ip) => ip === valuePods[pod.name as 'val-0']),
+          addresses.some((ip) => ip === valueOf(pod.name, families)),
           `${pod.name} got ${addresses.join(', ')}`,
         );
       if (isAmong(fixedPods, pod.name) || isAmong(valueNames, pod.name)) {
@@ -74,7 +78,7 @@ export async function simulate(steps: readonly Step[], { families, unit }: Setti
   const faults = faultsOf(b);
   await b.lead();
   for (const step of steps) {
-    await take(b, step, faults);
+    await take(b, step, faults, families);
     if (faults.died) {
       faults.died = false;
       await b.lead();
@@ -131,12 +135,12 @@ function faultsOf(b: ClusterBench): Faults {
   return faults;
 }
 
-async function take(b: ClusterBench, step: Step, faults: Faults): Promise<void> {
+async function take(b: ClusterBench, step: Step, faults: Faults, families: Setting['families']): Promise<void> {
   switch (step.do) {
     case 'pod': {
       const isRange = (rangePods as readonly string[]).includes(step.pod);
       const isPlain = (plainPods as readonly string[]).includes(step.pod);
-      const own = isAmong(valueNames, step.pod) ? valuePods[step.pod as 'val-0'] : 'fixed';
+      const own = isAmong(valueNames, step.pod) ? valueOf(step.pod, families) : 'fixed';
       const annotations = isRange ? { 'flatpod.dev/ip-claim': 'jobs' } : { 'flatpod.dev/ip': own };
       if (b.uidOf(step.pod) !== undefined) b.removePod(step.pod);
       else b.addPod(step.pod, nodes[step.node], isPlain ? {} : annotations, isRange ? { app: 'jobs' } : {});
@@ -239,7 +243,7 @@ function atRest(b: ClusterBench, families: number): void {
     const why = b.problemOf(pod) ?? '';
     assert.match(
       why,
-      /^(no Pod can have .* primary address|10\.20\.0\.\d+ (belongs to IPClaim|is used by Pod shop\/p-|lies in .*, which node))/,
+      /^(no Pod can have .* primary address|[\da-f.:]+ (belongs to IPClaim|is used by Pod shop\/p-|lies in .*, which node))/,
     );
     const isOrdinary = /is used|lies in/.test(why);
     const isInTheWay = plainPods.some((plain) => b.addressOf(plain) !== undefined);

@@ -143,3 +143,27 @@ test('the cloud chooses for one claim what another one on the same interface is 
   if (!served.includes('value')) assert.match(b.problemOf('value') ?? '', /belongs to IPClaim shop\/any already/);
   assert.ok(served.includes('any'));
 });
+
+for (const at of ['n1', 'n2']) {
+  test(`a /80 that goes back for an address in it is not given to the same node again before ${at === 'n1' ? 'its own Pod' : 'a Pod elsewhere'} has the address`, async () => {
+    await using b = clusterBench({ cidr6: '2001:db8:0:20::/64' });
+    b.subnets = [subnet('pods', { cloudSubnet: 'subnet-a', default: true, families: [6], warm: { spare: 1 } })];
+    for (const node of ['n1', 'n2']) b.addNode(node);
+    await b.lead();
+    await b.pass(3000);
+    const prefix = b
+      .status('n1')
+      .nics.flatMap(({ blocks }) => blocks)
+      .find((block) => block.endsWith('/80'));
+    assert.ok(prefix);
+    const address = prefix.replace('::/80', '::9');
+    b.cloud.calls.length = 0;
+    b.addPod('db-0', at, { 'flatpod.dev/ip': address });
+    await b.pass(20_000);
+    assert.equal(b.addressOf('db-0'), address, b.problemOf('db-0') ?? '');
+    const assigns = b.cloud.calls.filter(({ name }) => name === 'assign').length;
+    assert.ok(assigns <= 4, `${assigns} calls: the cloud gives the lowest that is free, again and again`);
+    const held = (node: string): boolean => b.status(node).nics.some(({ blocks }) => blocks.some((block) => block.endsWith('/80')));
+    assert.ok(held('n1') && held('n2'), 'the pool has another');
+  });
+}

@@ -96,7 +96,16 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     intents: [],
     shares: new Map(),
     elsewhere: new Map(),
-    claims: { here: new Set(), away: new Set(), forced: new Set(), askBack: new Set(), spoiled: new Set(), wanted: [], answers: [] },
+    claims: {
+      here: new Set(),
+      away: new Set(),
+      forced: new Set(),
+      askBack: new Set(),
+      holdsGrowth: false,
+      spoiled: new Set(),
+      wanted: [],
+      answers: [],
+    },
     foreign: new Set(),
     subnets: [subnet('pods', { cloudSubnet, warm, perNode: { maximum } })],
     instance: {

@@ -49,6 +49,7 @@ export class ClusterClaims implements Claims {
   }
 
   on(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 'blocks'>[]): NodeClaims {
+    this.#wishes.seen(node.name, new Set(nics.flatMap(({ blocks }) => blocks)));
     const all = { book: this.#book, wishes: this.#wishes.list, life: this.#life, now_ms: this.#clock.now_ms() };
     return shareOf(node, nics, all);
   }

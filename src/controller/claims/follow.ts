@@ -28,7 +28,6 @@ export interface Following {
 export async function follow(following: Following, wish: Wish, view: NodeView): Promise<{ claim: StoredClaim; choice: Choice }> {
   const { api, book, list, life } = following;
   const { asked, node, uid } = wish;
-  list.hold(wish, undefined);
   const pod = await podOf(api, asked.namespace, asked.pod);
   if (pod?.uid !== uid || pod.node !== node) throw failure('claimPodUnknown', { pod: `${asked.namespace}/${asked.pod}`, uid, node });
   list.confirm(wish);
@@ -51,9 +50,10 @@ export async function follow(following: Following, wish: Wish, view: NodeView): 
   try {
     return { claim, choice: firstChoice(wish, room, view) };
   } catch (error) {
-    const [inTheWay] = occupants.values();
-    list.hold(wish, inTheWay);
-    if (inTheWay !== undefined) life.wake(inTheWay.node);
+    const [occupant] = occupants.values();
+    if (wish.inTheWay !== undefined) life.wake(wish.inTheWay.node);
+    list.hold(wish, occupant === undefined ? undefined : { node: occupant.node, block: occupant.block });
+    if (occupant !== undefined) life.wake(occupant.node);
     throw error;
   }
 }

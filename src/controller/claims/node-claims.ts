@@ -31,6 +31,8 @@ export interface NodeClaims {
   readonly forced: ReadonlySet<Cidr>;
   /** Blocks for ordinary Pods with an address that a claim asks for: they go back when nothing uses them. */
   readonly askBack: ReadonlySet<Cidr>;
+  /** Such a block has just gone back: until the claim has got its address, no pool of the node grows, or the cloud might give it the same again. */
+  readonly holdsGrowth: boolean;
   /** Prefixes with a claim's address in them that the agent does not know of: it never will, they go back at once. */
   readonly spoiled: ReadonlySet<Cidr>;
   readonly wanted: readonly WantedAddresses[];
@@ -65,6 +67,7 @@ const nobody: NodeClaims = {
   away: new Set(),
   forced: new Set(),
   askBack: new Set(),
+  holdsGrowth: false,
   spoiled: new Set(),
   wanted: [],
   answers: [],

@@ -18,6 +18,8 @@ import type { WishList } from './wish-list.ts';
 
 /** How long a node that is not alive may take to give an address back. */
 const PATIENCE_ms = 30_000;
+/** For so long a pool waits for whom it gave a block back for. */
+const HOLD_ms = 5_000;
 /** An answer's longest text. */
 const LONGEST = 1000;
 
@@ -36,7 +38,7 @@ export interface NodeLife {
 /** Of what a share is made. */
 export interface AllClaims {
   readonly book: Pick<ClaimBook, 'get' | 'holderOf' | 'on' | 'within'>;
-  readonly wishes: Pick<WishList, 'of' | 'onNode' | 'inTheWayOn'>;
+  readonly wishes: Pick<WishList, 'of' | 'onNode' | 'waitingFor'>;
   readonly life: Pick<NodeLife, 'isAlive' | 'isGone'>;
   readonly now_ms: number;
 }
@@ -62,7 +64,10 @@ export function shareOf(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 
     .filter(({ these }) => !these.some((address) => returned.has(hostCidr(address))));
   // Before the call that assigns it: should its answer be lost, or what follows fail, the address is known for what it is.
   for (const { these } of wanted) for (const address of these) here.add(hostCidr(address));
-  return { here, away, forced, askBack, spoiled, wanted, answers: own.map((wish) => answerTo(wish, all)) };
+  const holdsGrowth = wishes
+    .waitingFor(node.name)
+    .some(({ inTheWay }) => now_ms - (inTheWay?.left_ms ?? Number.NEGATIVE_INFINITY) < HOLD_ms);
+  return { here, away, forced, askBack, holdsGrowth, spoiled, wanted, answers: own.map((wish) => answerTo(wish, all)) };
 }
 
 /** Which interface has which block, by the cloud's word or by ours. */
@@ -85,8 +90,7 @@ function concerned({ name, spec, status }: NodeNetwork, places: ReadonlyMap<Cidr
     const held = book.holderOf(address)?.status.addresses.find((one) => one.address === address);
     if (held !== undefined) single.set(address, held);
   }
-  const inTheWay = new Set<string>(wishes.inTheWayOn(name));
-  for (const block of places.keys()) if (inTheWay.has(block)) askBack.add(block);
+  for (const { inTheWay } of wishes.waitingFor(name)) if (inTheWay !== undefined && places.has(inTheWay.block)) askBack.add(inTheWay.block);
   return { single: single.values(), askBack, spoiled };
 }
 

@@ -86,9 +86,9 @@ export class WishList {
     return this.#byAddress.of(address)[0];
   }
 
-  /** Blocks of that node that are in somebody's way. */
-  inTheWayOn(node: string): readonly string[] {
-    return this.#waitingFor.of(node).flatMap(({ inTheWay }) => inTheWay?.block ?? []);
+  /** Whom blocks of that node are, or were, in the way. */
+  waitingFor(node: string): readonly Wish[] {
+    return this.#waitingFor.of(node);
   }
 
   troubled(): Iterable<Wish> {

@@ -1,6 +1,7 @@
 /** What one Pod asks for, from its annotations, and which IPClaim serves it. */
 import { failure, isFailure } from '../../errors/failure.ts';
 import { type Family, type Ip, tryParseIp } from '../../net/address.ts';
+import type { Cidr } from '../../net/cidr.ts';
 import type { ClusterPod } from '../../store/kubernetes/core-objects.ts';
 import { claimKey, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import { matches } from '../../store/label-selector.ts';
@@ -24,13 +25,21 @@ export interface Wish {
   /** PodSubnets that were tried in vain in this round, and why. */
   readonly tried: Map<string, string>;
   /** A block that another Pod, or the pool of a node, has, and that is asked back there. */
-  inTheWay?: { readonly node: string; readonly block: string } | undefined;
+  inTheWay?: InTheWay | undefined;
   /** Why it is not served, in a sentence. Of what is wrong with the wish itself, or of what the cloud or the node lacks. */
   trouble?: { readonly text: string; readonly of: 'wish' | 'cloud' } | undefined;
   /** Addresses of our own choice that were somebody's. */
   misses: number;
   /** Not looked at before that time of the clock. */
   again_ms: number;
+}
+
+/** A block that is asked back on a node, since an address of it is asked for. */
+export interface InTheWay {
+  readonly node: string;
+  readonly block: Cidr;
+  /** Since when that node has it no more; its pool does not grow for a moment, or the cloud might give it the same again. */
+  left_ms?: number;
 }
 
 /** Addresses that a claim is to get for one Pod. */

@@ -11,6 +11,7 @@ import type { Clock } from '../../cloud/clock.ts';
 import { asFailure, type Failure, failure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
+import type { Cidr } from '../../net/cidr.ts';
 import type { IpClaimStatus } from '../../store/ip-claim.ts';
 import { claimKey, type HeldAddress, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimAsked, NodeNetwork } from '../../store/node-network.ts';
@@ -98,14 +99,27 @@ export class Wishes {
 
   /** What it wanted cannot be had; it is looked at again in a while. */
   async refuse(wish: Wish, why: string, of: 'wish' | 'cloud'): Promise<void> {
+    // What is in its way still was asked back a moment ago.
+    if (wish.inTheWay?.left_ms !== undefined) this.#release(wish);
     this.list.want(wish, undefined);
     wish.again_ms = this.#now_ms() + AGAIN_ms;
     this.#lookAgain(wish);
     await this.#say(wish, why, of);
   }
 
+  /** The cloud has these blocks on that node: what was in somebody's way and has gone is told. */
+  seen(node: string, blocks: ReadonlySet<Cidr>): void {
+    for (const wish of this.list.waitingFor(node)) {
+      if (wish.inTheWay === undefined || wish.inTheWay.left_ms !== undefined || blocks.has(wish.inTheWay.block)) continue;
+      wish.inTheWay.left_ms = this.#now_ms();
+      wish.again_ms = 0;
+      this.#options.life.wake(wish.node);
+    }
+  }
+
   /** It has what it wanted. */
   served(wish: Wish): void {
+    this.#release(wish);
     this.list.want(wish, undefined);
     this.list.trouble(wish, undefined);
     wish.tried.clear();
@@ -129,6 +143,12 @@ export class Wishes {
   stop(): void {
     for (const cancel of this.#alarms.values()) cancel();
     this.#alarms.clear();
+  }
+
+  /** Whose pool waited for it goes on. */
+  #release(wish: Wish): void {
+    if (wish.inTheWay !== undefined) this.#options.life.wake(wish.inTheWay.node);
+    this.list.hold(wish, undefined);
   }
 
   async #relieve(wish: Wish): Promise<void> {
@@ -238,6 +258,7 @@ export class Wishes {
     wish.families = choice.families;
     await this.#bind(claim, choice, wish);
     this.list.want(wish, choice.fresh);
+    if (choice.fresh === undefined) this.#release(wish);
   }
 
   /** The claim has these already, on this node or on another one, which is then asked for them. */

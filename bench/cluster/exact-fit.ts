@@ -1,12 +1,11 @@
 /** Part `exact-fit`: as many Pods as a subnet has addresses, no more and no less, by a scheduler that knows how many there are. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../../test/cluster/admin.ts';
 import type { PodObject } from '../../test/cluster/checker-views.ts';
 import { type Cluster, startCluster } from '../../test/cluster/cluster.ts';
 import { installFlatpod } from '../../test/cluster/flatpod.ts';
 import { eventually } from '../../test/life/lab.ts';
 import { type Row, rowOf } from '../rows.ts';
-import { createPods, type Namespace, removePods, startPods } from './pods.ts';
+import { type Namespace, removePods, startThoseThatFit } from './pods.ts';
 
 const SUBNET = 'fit';
 const ADDRESSES = 'flatpod.dev/addresses';
@@ -17,12 +16,11 @@ const RESERVED = 5;
 /** Created beyond what fits. */
 const TOO_MANY = 5;
 /** Longer than the controller takes to move a share from one node to another: what is still left then stays left. */
-const LONGER_ms = 15_000;
+const STILL_ms = 30_000;
 
 /**
- * For each size rows `exact-fit/N` (milliseconds from creation to readiness), `…/wall` (until all were), `…/left-over` (addresses that no Pod has
- * although Pods wait) and `…/too-many` (Pods beyond N that were placed on a node).
- * @throws Error when not all of them run
+ * For each size, with a few Pods more than addresses, rows `exact-fit/N` (milliseconds from creation to readiness), `…/wall` (until the last of them),
+ * `…/running`, `…/left-over` (addresses that no Pod has although Pods wait) and `…/too-many` (Pods on a node that has no address for them).
  */
 export async function exactFit(sizes: readonly number[], progress: (text: string) => void): Promise<Row[]> {
   const rows: Row[] = [];
@@ -61,19 +59,18 @@ function subnetOf(cluster: Cluster): string {
 async function fit(namespace: Namespace, size: number): Promise<Row[]> {
   const { cluster, subject } = namespace;
   const name = `exact-fit/${size}`;
-  const { pods, wall_ms } = await startPods(namespace, size);
-  await createPods(namespace, TOO_MANY);
-  await sleep(LONGER_ms);
+  const { pods, wall_ms } = await startThoseThatFit(namespace, size + TOO_MANY, STILL_ms);
   const all = await cluster.admin.list<PodObject>(`/api/v1/namespaces/${SUBNET}/pods`);
   const placed = all.filter(({ spec }) => spec.nodeName !== undefined).length;
-  const left = (await freeIn(cluster)) + (await heldBy(cluster)) - size;
+  const left = (await freeIn(cluster)) + (await heldBy(cluster)) - pods.length;
   await removePods(namespace);
   const took = pods.map(({ took_ms }) => took_ms);
   return [
     rowOf(name, subject, 'ms', took),
     rowOf(`${name}/wall`, subject, 'ms', [wall_ms]),
+    rowOf(`${name}/running`, subject, 'count', [pods.length]),
     rowOf(`${name}/left-over`, subject, 'count', [left]),
-    rowOf(`${name}/too-many`, subject, 'count', [placed - size]),
+    rowOf(`${name}/too-many`, subject, 'count', [placed - pods.length]),
   ];
 }
 

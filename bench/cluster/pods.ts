@@ -37,42 +37,65 @@ const LANES = 6;
 
 let batches = 0;
 
-/** Creates them and waits for nothing. */
-export async function createPods({ cluster, name: namespace }: Namespace, count: number): Promise<void> {
-  await inLanes(namesOf(count), (name) => cluster.admin.ask('POST', podsOf(namespace), podNamed(name)));
-}
-
 /** Waits until all is as before the first Pod. */
 export async function untilRested({ name, rests }: Namespace): Promise<void> {
   await within(`the namespace ${name} is as before its first Pod`, rests);
 }
 
 /** Starts them and waits for all. @throws Error that says what became of the others */
-export async function startPods({ cluster, name: namespace }: Namespace, count: number): Promise<Batch> {
-  const path = podsOf(namespace);
+export async function startPods({ cluster, name }: Namespace, count: number): Promise<Batch> {
+  await using starting = await begin(cluster, name, count);
+  const until_ms = performance.now() + START_DEADLINE_s * 1000;
+  while (starting.ready_ms.size < count) {
+    if (performance.now() > until_ms) throw new Error(await missing(cluster, name, [...starting.last.values()]));
+    await sleep(LOOK_ms);
+  }
+  return batchOf(starting);
+}
+
+/** Starts them and waits until none has become ready for `still_ms`; those that were. */
+export async function startThoseThatFit({ cluster, name }: Namespace, count: number, still_ms: number): Promise<Batch> {
+  await using starting = await begin(cluster, name, count);
+  const { ready_ms } = starting;
+  const created_ms = performance.now();
+  while (performance.now() < Math.max(created_ms, ...ready_ms.values()) + still_ms) await sleep(LOOK_ms);
+  return batchOf(starting);
+}
+
+/** Pods on their way. By their names: when their creation was answered, when they were ready, how they were last seen. */
+interface Starting extends AsyncDisposable {
+  readonly begun_ms: number;
+  readonly answered_ms: ReadonlyMap<string, number>;
+  readonly ready_ms: ReadonlyMap<string, number>;
+  readonly last: ReadonlyMap<string, PodObject>;
+}
+
+async function begin(cluster: Cluster, namespace: string, count: number): Promise<Starting> {
   const answered_ms = new Map<string, number>();
   const ready_ms = new Map<string, number>();
   const last = new Map<string, PodObject>();
-  await using _watch = await cluster.admin.watch<PodObject>(path, ({ object }) => {
+  const watch = await cluster.admin.watch<PodObject>(podsOf(namespace), ({ object }) => {
     const { name } = object.metadata;
     last.set(name, object);
     if (isReady(object) && !ready_ms.has(name)) ready_ms.set(name, performance.now());
   });
   const begun_ms = performance.now();
-  const names = namesOf(count);
-  await inLanes(names, async (name) => {
-    await cluster.admin.ask('POST', path, podNamed(name));
+  await inLanes(namesOf(count), async (name) => {
+    await cluster.admin.ask('POST', podsOf(namespace), podNamed(name));
     answered_ms.set(name, performance.now());
   });
-  const until_ms = begun_ms + START_DEADLINE_s * 1000;
-  while (names.some((name) => !ready_ms.has(name))) {
-    if (performance.now() > until_ms) throw new Error(await missing(cluster, namespace, [...last.values()]));
-    await sleep(LOOK_ms);
-  }
-  const pods = names.map((name) => {
+  return { begun_ms, answered_ms, ready_ms, last, [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() };
+}
+
+function batchOf({ begun_ms, answered_ms, ready_ms, last }: Starting): Batch {
+  const pods = [...ready_ms].map(([name, at_ms]) => {
     const found = last.get(name);
-    const took_ms = (ready_ms.get(name) ?? Number.NaN) - (answered_ms.get(name) ?? Number.NaN);
-    return { name, uid: found?.metadata.uid ?? '', node: found?.spec.nodeName ?? '', took_ms };
+    return {
+      name,
+      uid: found?.metadata.uid ?? '',
+      node: found?.spec.nodeName ?? '',
+      took_ms: at_ms - (answered_ms.get(name) ?? Number.NaN),
+    };
   });
   return { pods, wall_ms: Math.max(...ready_ms.values()) - begun_ms };
 }

@@ -61,7 +61,10 @@ export function planFor(situation: Situation): Plan {
         const reclaiming = grant.blocks.filter((block) => stays(block) || askBack.has(block));
         return { ...grant, reclaiming, ...(claimed.length > 0 && { claimed }) };
       }),
-    growth: pools.map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none', text: '' }) })),
+    // In one order, whichever is served first: another order would be another status to write.
+    growth: pools
+      .map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none' as const, text: '' }) }))
+      .sort((a, b) => (a.subnet < b.subnet ? -1 : 1)),
     intents: [...growings.flatMap(({ intents }) => intents), ...arriving(situation, remnants)],
     actions: [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do)),
     doubted: shrinkings.flatMap((shrinking) => shrinking.doubted),

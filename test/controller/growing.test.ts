@@ -224,6 +224,25 @@ test('one PodSubnet whose cloudSubnet is nonsense does not stop the others, and 
   await running.stop();
 });
 
+test('the status names PodSubnets in one order, whichever is served first: what changes nothing is not written', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  const running = await controller({ subnets: () => ['b', 'a'].map((name) => subnet(name, { cloudSubnet: 'subnet-a' })) });
+  const of = (name: string, inUse: number) => ({ subnet: name, inUse, cooling: 0, waiting: 0 });
+  for (const [a, b] of [
+    [0, 3],
+    [3, 0],
+  ] as const) {
+    await networks.writeSpec('n1', { instance, demand: [of('b', b), of('a', a)], returned: [] });
+    await clock.advance(5000);
+    assert.deepEqual(
+      (await status()).growth.map((one) => one.subnet),
+      ['a', 'b'],
+    );
+  }
+  await running.stop();
+});
+
 test('blocks that no Pod can have are not granted, whatever the cloud says', async () => {
   const { clock, cloud, networks, controller, status, lines } = bench();
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { addressSlotsPerNic: 20 });

@@ -191,7 +191,7 @@ async function tell(
     nics: plan.nics,
     growth: plan.growth,
     ...(world.tellSubnets && { subnets: situation.subnets.map(({ metadata: { name }, spec: subnet }) => ({ name, spec: subnet })) }),
-    ...(world.tellSubnets && forPeople(world, node, situation, plan)),
+    ...(world.tellSubnets && forPeople(world, node, situation, plan, memory.pause === undefined)),
     ...(situation.claims.answers.length > 0 && { claims: situation.claims.answers }),
     ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
     notes: { intents: plan.intents, foreign: [...situation.foreign] },
@@ -206,13 +206,22 @@ async function tell(
   memory.refusedTokens.clear();
 }
 
-/** What is shown by kubectl, in a cluster. */
-function forPeople({ clock }: World, { spec, status }: NodeNetwork, situation: Situation, plan: Plan): Partial<NodeNetworkStatus> {
+/** What is shown by kubectl, in a cluster. A number for people is not worth a write of its own while more is about to change (`acts`, and there are actions). */
+function forPeople(
+  { clock }: World,
+  { spec, status }: NodeNetwork,
+  situation: Situation,
+  plan: Plan,
+  acts: boolean,
+): Partial<NodeNetworkStatus> {
   const held = heldBy(situation, plan.nics)
     .values()
     .reduce((sum, one) => sum + one, 0);
   const standing = nodeStanding(spec, plan.growth, situation.subnets.length);
-  return { held, conditions: withReady(status.conditions ?? [], standing, clock.now_ms()) };
+  return {
+    held: acts && plan.actions.length > 0 ? (status.held ?? held) : held,
+    conditions: withReady(status.conditions ?? [], standing, clock.now_ms()),
+  };
 }
 
 /** What was doubted stays so, until the agent no longer says it. */

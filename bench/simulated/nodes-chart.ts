@@ -11,7 +11,7 @@ interface Curve {
   readonly dashed?: true;
   /** Case without `nodes/N/`. */
   readonly case: string;
-  readonly at: 'p50' | 'p99';
+  readonly at: 'p50' | 'p90';
 }
 
 interface Panel {
@@ -26,9 +26,9 @@ const panels: readonly Panel[] = [
     unit: 'ms',
     curves: [
       { words: 'p50, all others quiet', kind: 'ours', case: 'change/served', at: 'p50' },
-      { words: 'p99', kind: 'ours', dashed: true, case: 'change/served', at: 'p99' },
+      { words: 'p90', kind: 'ours', dashed: true, case: 'change/served', at: 'p90' },
       { words: 'p50, 5 % of nodes churn', kind: 'other', case: 'churn/served', at: 'p50' },
-      { words: 'p99', kind: 'other', dashed: true, case: 'churn/served', at: 'p99' },
+      { words: 'p90', kind: 'other', dashed: true, case: 'churn/served', at: 'p90' },
     ],
   },
   {
@@ -74,7 +74,7 @@ ${text(0, height - 8, '', `${machine}; ${conditions}`)}
 
 function panelOf({ title, unit, curves }: Panel, sizes: readonly number[], rows: readonly Row[]): string {
   const lines = curves.map((curve) => ({ curve, values: sizes.map((size) => valueOf(curve, size, rows)) }));
-  const top = niceAbove(Math.max(...lines.flatMap(({ values }) => values.filter((value) => value !== undefined))));
+  const top = niceAbove(Math.max(0, ...lines.flatMap(({ values }) => values.filter((value) => value !== undefined))));
   const [low, high] = [Math.log(sizes[0] ?? 1), Math.log(sizes.at(-1) ?? 10)];
   const x = (size: number): number => LEFT + ((Math.log(size) - low) / Math.max(high - low, 1)) * (WIDTH - LEFT - RIGHT - 20);
   const y = (value: number): number => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);

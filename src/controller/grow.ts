@@ -179,7 +179,7 @@ function makeAgain(asked: Asked): void {
     const tooMuch = worthOf(intent.want, config) > asked.clusterRoom;
     if ((asked.left <= 0 && asked.spares <= 0) || tooMuch || asked.room() === undefined) {
       // Perhaps it was made and no read shows it yet.
-      if (situation.read_ms - intent.since_ms <= situation.limits.settle_ms) asked.intents.push(intent);
+      if (situation.read_ms - (intent.called_ms ?? intent.since_ms) <= situation.limits.settle_ms) asked.intents.push(intent);
       continue;
     }
     create(asked, intent);

@@ -18,6 +18,8 @@ export interface NicIntent {
   readonly securityGroups: readonly string[];
   readonly want: Wanted;
   readonly since_ms: number;
+  /** When its call was made last, or about to be; absent: never. */
+  readonly called_ms?: number;
 }
 
 /** What is written down for one node. */
@@ -46,6 +48,7 @@ function isIntent(value: unknown): value is NicIntent {
     value['securityGroups'].every((group) => typeof group === 'string') &&
     isRecord(value['want']) &&
     Object.values(value['want']).every(Number.isSafeInteger) &&
-    Number.isSafeInteger(value['since_ms'])
+    Number.isSafeInteger(value['since_ms']) &&
+    (value['called_ms'] === undefined || Number.isSafeInteger(value['called_ms']))
   );
 }

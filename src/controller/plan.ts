@@ -51,6 +51,8 @@ export function planFor(situation: Situation): Plan {
   const held = new Set(grants.flatMap(({ blocks }) => blocks));
   const actions = [...[...growings, ...shrinkings].flatMap((part) => part.actions), ...withoutSpoiled(situation)];
   const deletes = remnants.map(({ id }): Action => ({ do: 'delete', nic: id }));
+  const inOrder = [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do));
+  const intents = [...growings.flatMap((one) => one.intents), ...arriving(situation, remnants)];
   return {
     nics: grants
       .filter(({ id }) => !release.has(id))
@@ -65,12 +67,17 @@ export function planFor(situation: Situation): Plan {
     growth: pools
       .map((pool, i) => ({ subnet: pool.name, ...(growings[i]?.stop ?? { stoppedBy: 'none' as const, text: '' }) }))
       .sort((a, b) => (a.subnet < b.subnet ? -1 : 1)),
-    intents: [...growings.flatMap(({ intents }) => intents), ...arriving(situation, remnants)],
-    actions: [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do)),
+    intents: intents.map((intent) => (isNext(intent, inOrder) ? { ...intent, called_ms: situation.now_ms } : intent)),
+    actions: inOrder,
     doubted: shrinkings.flatMap((shrinking) => shrinking.doubted),
     unserved: growings.flatMap(({ unserved }) => unserved),
     lost: [...here, ...away].filter((block) => !held.has(block)),
   };
+}
+
+/** Its call is the one that is made now: it may bring a NIC that no read shows for a while, however old the intent is. */
+function isNext({ token }: NicIntent, [first]: readonly Action[]): boolean {
+  return first?.do === 'create' && first.intent.token === token;
 }
 
 /** Prefixes that no Pod gets, since an address in them is a claim's: nobody was told of them. */

@@ -23,7 +23,7 @@ interface Pod {
 }
 
 /** The API server, as much of it as is asked: Pods, and the numbers of Nodes. */
-function server(pods: Pod[], told: Map<string, number>): KubeApi {
+function server(pods: Pod[], told: Map<string, number>, counts = { of: 0 }): KubeApi {
   const objectOf = ({ name, node, asks = true, lacks = false }: Pod): object => ({
     metadata: { name, namespace: 'default', uid: `uid-${name}`, resourceVersion: '1', labels: {}, annotations: {} },
     spec: {
@@ -46,6 +46,7 @@ function server(pods: Pod[], told: Map<string, number>): KubeApi {
     delete: never,
     list: async (_at, parse, how) => {
       const isPlaced = how?.fieldSelector !== 'spec.nodeName=';
+      if (isPlaced) counts.of++;
       return {
         items: pods.filter(({ node }) => (node !== undefined) === isPlaced).map((pod) => parse(objectOf(pod))),
         resourceVersion: '1',
@@ -66,11 +67,13 @@ function server(pods: Pod[], told: Map<string, number>): KubeApi {
   };
 }
 
-async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: readonly string[]) {
+/** `unseen`: Nodes without an agent. */
+async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: readonly string[], unseen: readonly string[] = []) {
   one.subnets = [podSubnet];
+  const counts = { of: 0 };
   const told = new Map<string, number>();
   const nodes = (): ClusterNode[] =>
-    names.map((name) => ({ name, uid: name, labels: {}, isReady: true, providerId: undefined, addresses: told.get(name) }));
+    [...names, ...unseen].map((name) => ({ name, uid: name, labels: {}, isReady: true, providerId: undefined, addresses: told.get(name) }));
   let wake = (_node: string): void => undefined;
   const stored = {
     subnet: podSubnet,
@@ -80,7 +83,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
     generation: 1,
   };
   const telling = capacity({
-    api: server(pods, told),
+    api: server(pods, told, counts),
     subnets: {
       list: () => [stored],
       get: () => stored,
@@ -104,6 +107,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
   for (const [i, name] of names.entries()) await demand(one.networks, one.cloud.launch(`i-${i}`, at, roomy), {}, {}, name);
   return {
     told,
+    counts: () => counts.of,
     sum: () => told.values().reduce((all, number) => all + number, 0),
     stop: () => Promise.all([telling.stop(), controller.stop()]),
   };
@@ -139,6 +143,27 @@ test('where there is not, all nodes together say what there is, hold no more tha
     const held = (await one.status(name)).nics.flatMap(({ blocks }) => blocks).length;
     assert.equal(held, (told.get(name) ?? 0) + (name === 'a' ? 1 : 0));
   }
+  await stop();
+});
+
+test('where there is not, all Pods are counted once while nothing changes, not in every look', async () => {
+  const one = bench();
+  const podSubnet = subnet('pods', { cloudSubnet: 'subnet-a', default: true });
+  const { counts, stop } = await clusterOf(one, podSubnet, [], ['a', 'b']);
+  await one.clock.advance(10_000);
+  const begun = counts();
+  await one.clock.advance(3_000_000);
+  assert.ok(counts() - begun <= 5, `${counts()} times, ${begun} of them at the beginning`);
+  await stop();
+});
+
+test('nodes that were not looked at yet find as much as those that were', async () => {
+  const one = bench();
+  const podSubnet = subnet('pods', { cloudSubnet: 'subnet-a', default: true, warm: { spare: 0 } });
+  const { told, sum, stop } = await clusterOf(one, podSubnet, [], ['a', 'b'], ['c', 'd']);
+  await one.clock.advance(10_000);
+  assert.ok(sum() > 8 && sum() <= 14, JSON.stringify(Object.fromEntries(told)));
+  assert.deepEqual([...told.keys()].toSorted(), ['a', 'b']);
   await stop();
 });
 

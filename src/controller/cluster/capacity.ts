@@ -6,7 +6,8 @@
  * - the numbers of all nodes together are never more than there are addresses (shares.ts), so no order in which Pods come overbooks a subnet
  * - no node holds more than its share: another one's may be promised already
  * - a number is never lowered below the Pods that are on the node: a kubelet that restarts would throw them out
- * - while there is plenty, nothing is written and no Pod is looked at
+ * - while there is plenty, nothing is written and no Pod is looked at; where there is not, all Pods are counted when a node's number is to sink, else
+ *   every ten minutes: there may be hundreds of thousands
  */
 import type { Clock } from '../../cloud/clock.ts';
 import type { SubnetId } from '../../cloud/cloud.ts';
@@ -23,7 +24,7 @@ import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { limitsOf, type NodeLimit } from './node-limits.ts';
 import { seldom } from './seldom.ts';
-import { type Sharer, sharesOf } from './shares.ts';
+import { type Sharer, type Shares, sharesOf } from './shares.ts';
 
 /** With what to work. */
 export interface CapacityOptions {
@@ -52,8 +53,13 @@ const EVERY_ms = 2000;
 const ALL_EVERY_ms = 30_000;
 /** For so long the scheduler may not have heard that a node's number was lowered. */
 const PLEDGE_ms = 3000;
-/** Between two moves from node to node for the same Pods. */
+/** Between two moves from node to node for the same Pods; longer when it takes long to count all Pods. */
 const WANTING_EVERY_ms = 5000;
+const PAUSE_PER_COUNT = 10;
+/** For so long a count of all Pods will do while no node's number sinks. */
+const COUNTED_ms = 600_000;
+/** Nodes that are told at a time. */
+const AT_ONCE = 8;
 
 /** Pods on one node. */
 interface Placed {
@@ -64,6 +70,16 @@ interface Placed {
 }
 
 const none: Placed = { asking: 0, others: 0 };
+
+/** All of them, by node. */
+interface Counted {
+  readonly of: ReadonlyMap<string, Placed>;
+  readonly at_ms: number;
+  readonly took_ms: number;
+}
+
+/** For one PodSubnet. */
+type Decided = Shares & { readonly subnet: string };
 
 /** Starts telling; until it is stopped. */
 export function capacity(options: CapacityOptions): Capacity {
@@ -81,6 +97,7 @@ class Telling implements Capacity {
   readonly #unplaced: ObjectCache<ReturnType<typeof readScheduling>>;
   #pledges: { readonly subnet: string; readonly amount: number; readonly until_ms: number }[] = [];
   #cancelAll = (): void => undefined;
+  #counted: Counted | undefined;
 
   constructor(options: CapacityOptions) {
     const { api, clock, log } = options;
@@ -131,6 +148,7 @@ class Telling implements Capacity {
 
   async #shareAll(): Promise<void> {
     const { clock, subnets } = this.#options;
+    const began_ms = clock.now_ms();
     const nodes = this.#options.nodes();
     this.#forgetAllBut(new Set(nodes.map(({ name }) => name)));
     const held = new Map([...this.#limits].map(([node, of]) => [node, new Map([...of].map(([subnet, one]) => [subnet, one.held]))]));
@@ -140,16 +158,28 @@ class Telling implements Capacity {
     const totals = new Map(
       all.map((subnet) => [subnet.metadata.name, this.#believed(subnet.metadata.name, this.#totalOf(subnet, facts, held))]),
     );
-    const isTight = [...totals].some(([name, total]) => total < this.#limitOf(name));
-    const placed = isTight ? await this.#placedPods() : undefined;
     const isWanting = this.#unplaced.list().some(({ lacksAddress }) => lacksAddress);
     this.#pledges = this.#pledges.filter(({ until_ms }) => until_ms > clock.now_ms());
-    for (const [name, total] of totals) this.#shareOne(name, total, isWanting, placed);
-    if (isWanting && isTight) this.#later(WANTING_EVERY_ms);
-    for (const node of nodes) await this.#tell(node, placed?.get(node.name) ?? none);
+    const isTight = [...totals].some(([name, total]) => total < this.#limitOf(name));
+    const decide = (placed: Counted['of'] | undefined): Decided[] =>
+      [...totals].map(([name, total]) => this.#decide(name, total, nodes.length, isWanting, placed));
+    let counted = isTight ? await this.#countPods(isWanting ? 0 : COUNTED_ms) : undefined;
+    let decided = decide(counted?.of);
+    if (counted !== undefined && counted.at_ms < began_ms && decided.some((one) => this.#sinks(one))) {
+      counted = await this.#countPods(0);
+      decided = decide(counted.of);
+    }
+    for (const one of decided) this.#share(one);
+    if (isWanting && counted !== undefined) this.#later(Math.max(WANTING_EVERY_ms, PAUSE_PER_COUNT * counted.took_ms));
+    const placed = counted?.of;
+    const left = [...nodes];
+    const tell = async (): Promise<void> => {
+      for (let node = left.pop(); node !== undefined; node = left.pop()) await this.#tell(node, placed?.get(node.name) ?? none);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, tell));
   }
 
-  #shareOne(subnet: string, total: number, isWanting: boolean, placed: ReadonlyMap<string, Placed> | undefined): void {
+  #decide(subnet: string, total: number, nodes: number, isWanting: boolean, placed: Counted['of'] | undefined): Decided {
     const sharers = [...this.#limits].flatMap(([node, of]): Sharer[] => {
       const one = of.get(subnet);
       if (one === undefined) return [];
@@ -159,15 +189,26 @@ class Telling implements Capacity {
       return [{ node, held: one.held, used, limit: one.limit, share: this.share(node, subnet) }];
     });
     const pledged = this.#pledges.reduce((all, one) => all + (one.subnet === subnet ? one.amount : 0), 0);
-    const decided = sharesOf(sharers, { total: Math.max(0, total), pledged, isWanting });
-    for (const [node, now] of decided.shares) {
+    // Those that were not looked at yet are to find as much as the others.
+    const free = total - pledged - sharers.reduce((all, { held, used, share = 0 }) => all + Math.max(held, used, share), 0);
+    const unseen = Math.max(0, nodes - this.#limits.size);
+    const kept = Math.floor((Math.max(0, free) * unseen) / Math.max(1, nodes));
+    return { subnet, ...sharesOf(sharers, { total: Math.max(0, total), pledged: pledged + kept, isWanting }) };
+  }
+
+  #sinks({ subnet, shares }: Decided): boolean {
+    return [...shares].some(([node, now]) => now < (this.share(node, subnet) ?? 0));
+  }
+
+  #share({ subnet, shares, taken }: Decided): void {
+    for (const [node, now] of shares) {
       const of = this.#shares.get(node) ?? new Map<string, number>();
       this.#shares.set(node, of);
       if ((of.get(subnet) ?? 0) < now) this.#options.wake(node);
       of.set(subnet, now);
     }
-    if (decided.taken === 0) return;
-    this.#pledges.push({ subnet, amount: decided.taken, until_ms: this.#options.clock.now_ms() + PLEDGE_ms });
+    if (taken === 0) return;
+    this.#pledges.push({ subnet, amount: taken, until_ms: this.#options.clock.now_ms() + PLEDGE_ms });
     this.#later(PLEDGE_ms + 1);
   }
 
@@ -203,15 +244,20 @@ class Telling implements Capacity {
     return all;
   }
 
-  async #placedPods(): Promise<Map<string, Placed>> {
-    const { items } = await this.#options.api.list(resources.pods, readScheduling, { fieldSelector: 'spec.nodeName!=' });
-    const placed = new Map<string, Placed>();
+  /** Not counted longer ago than that. */
+  async #countPods(age_ms: number): Promise<Counted> {
+    const { api, clock } = this.#options;
+    const at_ms = clock.now_ms();
+    if (this.#counted !== undefined && at_ms - this.#counted.at_ms < age_ms) return this.#counted;
+    const { items } = await api.list(resources.pods, readScheduling, { fieldSelector: 'spec.nodeName!=' });
+    const of = new Map<string, Placed>();
     for (const { node, asks, hasAddress } of items) {
       if (!hasAddress || node === undefined) continue;
-      const { asking, others } = placed.get(node) ?? none;
-      placed.set(node, asks ? { asking: asking + 1, others } : { asking, others: others + 1 });
+      const { asking, others } = of.get(node) ?? none;
+      of.set(node, asks ? { asking: asking + 1, others } : { asking, others: others + 1 });
     }
-    return placed;
+    this.#counted = { of, at_ms, took_ms: clock.now_ms() - at_ms };
+    return this.#counted;
   }
 
   async #tell({ name, addresses }: ClusterNode, { asking, others }: Placed): Promise<void> {

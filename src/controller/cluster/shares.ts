@@ -55,40 +55,58 @@ export function sharesOf(sharers: readonly Sharer[], { total, pledged, isWanting
   return { shares: new Map(parts.map(({ node, now }) => [node, now])), taken };
 }
 
-/** To those with the least room for Pods first, one at a time. */
+/** To those with the least room for Pods first, one at a time: all are filled up to the same level, and what is left goes by name. */
 function give(parts: readonly Part[], rest: number): void {
-  const open = parts.filter(({ now, limit }) => now < limit);
+  const upTo = (part: Part, level: number): number => Math.max(0, Math.min(part.limit, part.used + level) - part.now);
+  const most = Math.max(0, ...parts.map((part) => part.limit - part.used));
+  const level = highest(most, (one) => sumOf(parts, (part) => upTo(part, one)) <= rest);
   let left = rest;
-  while (left > 0 && open.length > 0) {
-    open.sort((a, b) => roomOf(a) - roomOf(b) || (a.node < b.node ? -1 : 1));
-    const [first, second] = open;
-    if (first === undefined) return;
-    // Up to the next one at once: subnets may have thousands of addresses.
-    const step = Math.max(
-      1,
-      Math.min((second === undefined ? first.limit : roomOf(second)) - roomOf(first), first.limit - first.now, left),
-    );
-    first.now += step;
-    left -= step;
-    if (first.now >= first.limit) open.shift();
+  for (const part of parts) {
+    const more = upTo(part, level);
+    part.now += more;
+    left -= more;
   }
+  const next = parts.filter((part) => roomOf(part) === level && part.now < part.limit).toSorted(byName);
+  for (const part of next.slice(0, left)) part.now++;
 }
 
-/** From those with the most room first. Answers with how much it was. */
+/** From those with the most room first, one at a time: all are emptied down to the same level, and the rest goes by name. Answers with how much it was. */
 function take(parts: readonly Part[], amount: number): number {
+  const downTo = (part: Part, level: number): number => Math.max(0, part.now - part.floor - level);
+  const most = Math.max(0, ...parts.map((part) => part.now - part.floor));
+  // The lowest level is looked for from above.
+  const level = most - highest(most, (below) => sumOf(parts, (part) => downTo(part, most - below)) <= amount);
   let taken = 0;
-  const movable = parts.filter(({ now, floor }) => now > floor);
-  while (taken < amount && movable.length > 0) {
-    movable.sort((a, b) => b.now - b.floor - (a.now - a.floor) || (a.node < b.node ? -1 : 1));
-    const [first, second] = movable;
-    if (first === undefined) break;
-    const next = second === undefined ? 0 : second.now - second.floor;
-    const step = Math.max(1, Math.min(first.now - first.floor - next, first.now - first.floor, amount - taken));
-    first.now -= step;
-    taken += step;
-    if (first.now <= first.floor) movable.shift();
+  for (const part of parts) {
+    const less = downTo(part, level);
+    part.now -= less;
+    taken += less;
+  }
+  const next = level === 0 ? [] : parts.filter(({ now, floor }) => now - floor === level).toSorted(byName);
+  for (const part of next.slice(0, amount - taken)) {
+    part.now--;
+    taken++;
   }
   return taken;
+}
+
+/** The highest whole number from 0 to `most` for which that is so; of a lower one it is so too. 0 when of none. */
+function highest(most: number, isSo: (number: number) => boolean): number {
+  let [low, high] = [0, most];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (isSo(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+function sumOf(parts: readonly Part[], of: (part: Part) => number): number {
+  return parts.reduce((sum, part) => sum + of(part), 0);
+}
+
+function byName(a: Part, b: Part): number {
+  return a.node < b.node ? -1 : 1;
 }
 
 /** Half of what could be moved, at least one; nothing when no node is in need of it. */

@@ -29,6 +29,9 @@ export async function runController({ config: file }: ControllerArguments): Prom
   const told = untilSignal();
   const api = openApi(accessOf(config.kubeconfig), { userAgent: 'flatpod-controller/0.1' });
   running.defer(() => api.close());
+  // Its own connection: a renewal must not stand behind the lists of a large cluster.
+  const leaseApi = openApi(accessOf(config.kubeconfig), { userAgent: 'flatpod-controller/0.1' });
+  running.defer(() => leaseApi.close());
   let serving: number | undefined;
   const leading = terms((term, over) => {
     const serves = (): void => void (serving = term);
@@ -36,7 +39,7 @@ export async function runController({ config: file }: ControllerArguments): Prom
     const outrank = (other: number): void => election.outrank(other);
     return lead({ api, config, candidate: candidate(), term, holdsFor_ms, outrank, over, serves, log });
   }, log);
-  const election = stand(api, {
+  const election = stand(leaseApi, {
     namespace: config.namespace,
     lease: LEASE,
     candidate: candidate(),

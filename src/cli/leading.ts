@@ -93,7 +93,7 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
     tellScheduler,
     log,
   });
-  running.defer(() => all.stop());
+  running.defer(async () => void (await Promise.all([controller.stop(), all.stop()]))); // a pass would only meet a shut fence
   affairs = all;
   subnetChanged = (name) => {
     all.subnetChanged(name);

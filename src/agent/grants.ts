@@ -93,6 +93,9 @@ export class Grants {
   /** The spec as it was last written, and when. */
   #written: NodeNetworkSpec | undefined;
   #written_ms = 0;
+  /** Ends with the last write that has begun; whether one is to follow it. */
+  #writing: Promise<void> = Promise.resolve();
+  #isNext = false;
   #timer: NodeJS.Timeout | undefined;
   #due_ms = Number.POSITIVE_INFINITY;
 
@@ -129,10 +132,7 @@ export class Grants {
     this.#due_ms = due;
     this.#timer = setTimeout(() => {
       this.#due_ms = Number.POSITIVE_INFINITY;
-      this.#write().then(
-        () => (this.#saidUnwritten = ''),
-        (error: unknown) => this.#sayUnwritten(sentence(asFailure(error))),
-      );
+      this.#writeInTurn();
     }, wait);
   }
 
@@ -189,6 +189,21 @@ export class Grants {
     if ((event.kind !== 'link' && event.kind !== 'link-gone') || !isNic(event.link.mac, this.status)) return;
     if (event.kind === 'link-gone') this.#options.log.warn(`NIC ${event.link.name} (${event.link.mac ?? ''}) was unplugged`);
     this.#guarded(() => this.#setUp());
+  }
+
+  /** After the one under way: two at a time could end in the wrong order, and the second cannot know yet that it may wait. */
+  #writeInTurn(): void {
+    if (this.#isNext) return;
+    this.#isNext = true;
+    this.#writing = this.#writing
+      .then(() => {
+        this.#isNext = false;
+        return this.#write();
+      })
+      .then(
+        () => void (this.#saidUnwritten = ''),
+        (error: unknown) => this.#sayUnwritten(sentence(asFailure(error))),
+      );
   }
 
   async #write(): Promise<void> {

@@ -59,7 +59,7 @@ async function agentPart(t: TestContext) {
   const parts = made.move();
   t.after(() => parts.disposeAsync());
   const written = (): number => kube.calls.filter(({ verb }) => verb === 'patch').length;
-  return { pools, grants, waiting, tick, written, said: () => readNodeNetwork(kube.stored(at)).spec?.demand[0] };
+  return { kube, pools, grants, waiting, tick, written, said: () => readNodeNetwork(kube.stored(at)).spec?.demand[0] };
 }
 
 test('ADDs write nothing to the API server while half of the spare addresses are free, and then once for all of them', async (t) => {
@@ -97,4 +97,25 @@ test('what is more than numbers is written at once', async (t) => {
   grants.drain(true);
   await tick(300);
   assert.equal(written(), before + 1);
+});
+
+test('one write at a time, however slow the API server is, and one more for all that changed meanwhile', async (t) => {
+  const { kube, grants, waiting, tick, written, said } = await agentPart(t);
+  const before = written();
+  const { promise: answers, resolve: answer } = Promise.withResolvers<void>();
+  const quick = kube.patch.bind(kube);
+  const begun = t.mock.method(kube, 'patch', async (...args: Parameters<typeof quick>) => {
+    await answers;
+    return quick(...args);
+  });
+  for (const placed of [11, 12, 13]) {
+    waiting.placed = placed;
+    grants.demandChanged(true);
+    await tick(300);
+  }
+  assert.equal(begun.mock.callCount(), 1);
+  answer();
+  await tick(300);
+  assert.equal(written(), before + 2);
+  assert.equal(said()?.waiting, 13);
 });

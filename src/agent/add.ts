@@ -9,15 +9,16 @@
 import type { AddRequest } from '../cni/request.ts';
 import type { Result } from '../cni/result.ts';
 import { planOf } from '../datapath/datapath.ts';
-import { failure } from '../errors/failure.ts';
+import { asFailure, failure, sentence } from '../errors/failure.ts';
 import { openNetns } from '../kernel/netns.ts';
-import { attach, detach } from './attach.ts';
+import type { Plan } from '../kernel/state.ts';
+import { attach, detach, podName } from './attach.ts';
 import { faultPoint } from './fault-point.ts';
-import { keyOf, type NodeAgent } from './node-agent.ts';
+import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 import { resultOf } from './result.ts';
 import { draining } from './status.ts';
 
-/** @throws Failure; nothing of the attachment is left then. */
+/** @throws Failure; nothing of the attachment is left then, or what the kernel would not let go of keeps its lease. */
 export async function add(node: NodeAgent, request: AddRequest): Promise<Result> {
   faultPoint('add:1 request read');
   if (node.cloud === undefined) throw failure('notConfigured', {});
@@ -31,12 +32,22 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
   try {
     node.kernel.apply(plan);
   } catch (refusal) {
-    await node.kernel.remove(plan);
-    detach(node, attachment, false);
+    await undo(node, attachment, plan);
     throw refusal;
   }
   faultPoint('add:4 kernel applied');
   return resultOf(attachment.interface, request);
+}
+
+/** What cannot be removed keeps its lease, so that nobody else gets the address: DEL and GC take it up. */
+async function undo(node: NodeAgent, attachment: Attachment, plan: Plan): Promise<void> {
+  try {
+    await node.kernel.remove(plan);
+  } catch (error) {
+    node.log.error(`${podName(attachment)}: what was made could not be removed again: ${sentence(asFailure(error))}`);
+    return;
+  }
+  detach(node, attachment, false);
 }
 
 /** An ADD that a predecessor may not have answered, because it died in it, may be asked for again: what it left goes first. Any other may not. */

@@ -12,27 +12,27 @@ import type { PodSubnet } from '../store/pod-subnet.ts';
 import { chooseSubnets } from './subnet-choice.ts';
 import { untilClaimed } from './until-claimed.ts';
 
+/** Addresses for an attachment, and whose they are. */
+interface Leased {
+  readonly subnet: PodSubnet;
+  readonly taken: Taken;
+}
+
 const IPV6_MINIMUM_MTU = 1280;
 /** The runtime may be faster than our watch; a Pod that nobody knows by then is served by what is known of its namespace. */
 const KNOWN_WITHIN_ms = 2000;
 
 /**
  * Leases addresses and commits the attachment.
- * @throws Failure noSubnet, configInvalid, addressesExhausted, address*, store*; nothing is leased then.
+ * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*; nothing is leased then.
  */
 export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
-  const pod = podName(request);
   const facts = await factsOf(cloud, request);
-  const { namespace } = request.pod;
-  const known = facts ?? { namespace: namespace === undefined ? undefined : cloud.pods?.namespace(namespace) };
-  const candidates = chooseSubnets(cloud.grants.subnets, { pod, namespace, subnet: request.config.subnet, facts: known });
-  for (const subnet of candidates) refuseSmallMtu(request, subnet);
   const { subnet, taken } =
-    facts !== undefined && asksForClaim(facts)
-      ? await untilClaimed(node, cloud, facts)
-      : await leaseFromFirst(cloud, candidates, { pod, requested: request.ips });
+    facts !== undefined && asksForClaim(facts) ? await untilClaimed(node, cloud, facts) : await leaseFromPool(cloud, request, facts);
   faultPoint('add:2 address taken');
   try {
+    refuseSmallMtu(request, subnet);
     const nic = cloud.grants.nics.find((named) => named.nic.id === taken.nic);
     if (nic === undefined) throw failure('notReady', { reason: `NIC ${taken.nic} was unplugged`, details: '' });
     const { container, ifname, netns, mac } = request;
@@ -73,12 +73,18 @@ async function factsOf({ pods }: CloudPart, { pod }: AddRequest): Promise<PodFac
   return facts;
 }
 
+async function leaseFromPool(cloud: CloudPart, request: AddRequest, facts: PodFacts | undefined): Promise<Leased> {
+  const pod = podName(request);
+  const { namespace } = request.pod;
+  const known = facts ?? { namespace: namespace === undefined ? undefined : cloud.pods?.namespace(namespace) };
+  const candidates = chooseSubnets(cloud.grants.subnets, { pod, namespace, subnet: request.config.subnet, facts: known });
+  // Before anything is waited for.
+  for (const subnet of candidates) refuseSmallMtu(request, subnet);
+  return await leaseFromFirst(cloud, candidates, { pod, requested: request.ips });
+}
+
 /** Asks one subnet after the other; those that are full and do not grow are passed over, the last one is asked in any case. */
-async function leaseFromFirst(
-  { pools, config }: CloudPart,
-  candidates: readonly PodSubnet[],
-  wanting: Wanting,
-): Promise<{ subnet: PodSubnet; taken: Taken }> {
+async function leaseFromFirst({ pools, config }: CloudPart, candidates: readonly PodSubnet[], wanting: Wanting): Promise<Leased> {
   const end = performance.now() + config.addressWait_s * 1000;
   const last = candidates.at(-1);
   for (const subnet of candidates) {

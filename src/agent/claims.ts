@@ -31,7 +31,7 @@ export function claimsAsked(pods: NodePods, subnets: readonly PodSubnet[]): Clai
       const { namespace, name, uid, annotations } = facts.pod;
       const claim = annotations[CLAIM];
       const names = candidatesOf(subnets, facts).map(({ metadata }) => metadata.name);
-      return { namespace, pod: name, uid, subnets: names, ...(claim !== undefined && { claim }), addresses: [] };
+      return { namespace, pod: name, uid, subnets: names, ...(claim !== undefined && { claim }) };
     })
     .toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
 }

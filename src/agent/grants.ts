@@ -30,7 +30,7 @@ import type {
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { claimedReturned, withLetGo } from './claims.ts';
 import { formerSubnets } from './former-subnets.ts';
-import { pluggedIn } from './nics.ts';
+import { pluggedIn } from './nic-match.ts';
 import { now_ms, type Pools } from './pools.ts';
 
 /** Gathers what a burst of ADDs changes into one write; an ADD that waits makes it shorter. */

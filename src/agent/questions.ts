@@ -7,7 +7,7 @@ import { type AddressReport, addressReport } from './address-report.ts';
 import { leftovers, removeLeftovers, sayLeftover } from './leftovers.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { podReport } from './pod-report.ts';
-import { reportOf } from './report.ts';
+import { reportOf } from './node-report.ts';
 import type { SelfDefence } from './self-defence.ts';
 
 /** What a question may need beside the node. */

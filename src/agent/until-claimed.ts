@@ -9,16 +9,21 @@ import { answerTo, takenBy } from './claims.ts';
 import type { CloudPart, NodeAgent } from './node-agent.ts';
 
 const POLL_ms = 20;
+/** A report that could not be written is tried again. */
+const ASK_EVERY_ms = 1000;
 
 /** The addresses the controller granted to this very Pod. @throws Failure FP241 claimNotHere with what is in the way, when they do not come in time. */
 export async function untilClaimed(node: NodeAgent, cloud: CloudPart, { pod }: PodFacts): Promise<{ subnet: PodSubnet; taken: Taken }> {
   const { grants, config } = cloud;
   const end = performance.now() + config.addressWait_s * 1000;
-  for (;;) {
+  for (let ask_ms = 0; ; ) {
     const found = whatIsGranted(node, cloud, grants.status, pod.uid);
     if ('taken' in found) return found;
     if (performance.now() > end) throw failure('claimNotHere', { pod: `${pod.namespace}/${pod.name}`, ...found });
-    grants.demandChanged(true);
+    if (performance.now() >= ask_ms) {
+      grants.demandChanged(true);
+      ask_ms = performance.now() + ASK_EVERY_ms;
+    }
     await sleep(POLL_ms);
   }
 }

@@ -1,4 +1,4 @@
-/** What to do about a refusal of the cloud: one table, and nowhere else in the controller is a kind of failure told from another. */
+/** What to do about a refusal of the cloud: one table. (Which refusals are about the address a claim wants, and not about the cloud, the claims say.) */
 import type { PauseKind } from '../cloud/limits/backoff.ts';
 import type { ErrorName } from '../errors/catalogue.ts';
 import type { Failure } from '../errors/failure.ts';

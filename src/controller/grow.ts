@@ -12,13 +12,14 @@ import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
 import type { Unserved } from './claims/node-claims.ts';
-import { worthOf } from './cluster/counting.ts';
+import { worthOf } from './counting.ts';
 import { atCeiling, atClusterCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
 import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
-import type { Situation, Stop } from './situation.ts';
+import type { Situation } from './situation.ts';
+import type { Stop } from './stop.ts';
 import { intentOf, isOurs, newToken, subnetOf } from './tags.ts';
 
 /** What growing a pool takes. */

@@ -3,7 +3,8 @@ import type { CloudInstance, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
 import type { WantedAddresses } from './claims/node-claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
-import type { Situation, Stop } from './situation.ts';
+import type { Situation } from './situation.ts';
+import type { Stop } from './stop.ts';
 
 /** What forbids to ask for anything at all for this pool; undefined: nothing. `config` and `cloudSubnet` are what was found for it. */
 export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefined {

@@ -4,7 +4,7 @@ import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { Facts } from './facts.ts';
 import type { OwnWrite } from './own-writes.ts';
-import type { Stop } from './situation.ts';
+import type { Stop } from './stop.ts';
 import type { Missing } from './vanished.ts';
 import type { Timings } from './world.ts';
 

@@ -1,4 +1,5 @@
 /** Makes the one call of an action, and remembers what the cloud confirmed. */
+import type { Cidr } from '../net/cidr.ts';
 import type { Action } from './action.ts';
 import type { NodeMemory } from './memory.ts';
 import { type OwnWrite, withWrite } from './own-writes.ts';
@@ -11,15 +12,12 @@ interface Target {
   readonly spec: { readonly instance: Parameters<World['cloud']['attachNic']>[1] };
 }
 
-/** @throws Failure cloud*; nothing is remembered then: the change may or may not have happened. */
-export async function perform(world: World, memory: NodeMemory, node: Target, action: Action): Promise<void> {
+/** Answers with the blocks that it brought. @throws Failure cloud*; nothing is remembered then: the change may or may not have happened. */
+export async function perform(world: World, memory: NodeMemory, node: Target, action: Action): Promise<readonly Cidr[]> {
   const write = await call(world, node, action);
   memory.writes = withWrite(memory.writes, write);
-  if (action.do === 'assign' && action.claims !== undefined && 'blocks' in write)
-    await world.claims.assigned(node.name, action.claims, write.blocks);
-  if (write.did !== 'attach' && write.did !== 'detach') return;
-  memory.polls = 0;
-  memory.nextPoll_ms = 0;
+  if (write.did === 'attach' || write.did === 'detach') [memory.polls, memory.nextPoll_ms] = [0, 0];
+  return write.did === 'assign' ? write.blocks : [];
 }
 
 async function call({ cloud, clock, cluster }: World, node: Target, action: Action): Promise<OwnWrite> {

@@ -4,7 +4,7 @@ import { heldAddresses, type Holding } from '../ipam/target.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Demand, GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { heldBy } from './cluster/counting.ts';
+import { heldBy } from './counting.ts';
 import { fits } from './grants.ts';
 import type { Situation } from './situation.ts';
 

@@ -8,13 +8,14 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
+import type { Cidr } from '../net/cidr.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
 import type { WantedAddresses } from './claims/node-claims.ts';
-import { heldBy, withComing, worthOf } from './cluster/counting.ts';
-import { withReady } from './cluster/conditions.ts';
-import { nodeStanding } from './cluster/node-standing.ts';
+import { heldBy, withComing, worthOf } from './counting.ts';
+import { withReady } from './conditions.ts';
+import { nodeStanding } from './node-standing.ts';
 import { decisionFor } from './decision.ts';
 import { heed, relieved } from './heed.ts';
 import { impossibleBlocks } from './grants.ts';
@@ -66,8 +67,9 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
         );
       return nextPass_ms(world, memory, situation);
     }
+    let brought: readonly Cidr[] = [];
     try {
-      await perform(world, memory, node, action);
+      brought = await perform(world, memory, node, action);
       relieved(memory, 'subnet' in action && !memory.mostAtOnce.has(action.subnet) ? [action] : []);
       world.log.info(`did ${wordsFor(action)}`, { node: name });
     } catch (error) {
@@ -78,7 +80,10 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
       } else heed(world, memory, name, failed, action);
       if (action.do === 'assign' && decisionFor(failed).next === 'readBack')
         world.holdings.noteUnclear(name, action.subnet, worthOf(action.want, situation.subnets.find(isNamed(action.subnet))));
+      continue;
     }
+    // What goes wrong here is the store's affair, and no refusal of the cloud.
+    if (action.do === 'assign' && action.claims !== undefined) await world.claims.assigned(name, action.claims, brought);
   }
   return world.clock.now_ms();
 }

@@ -1,6 +1,6 @@
 /**
  * How a pool gives back, by the handshake of node-network.ts: ask back → the agent returns → unassign; an empty NIC goes after its blocks.
- * Which blocks are asked back: asks.ts.
+ * Which blocks are asked back: ask-back.ts.
  *
  * Invariants
  * - a block is unassigned only when we had asked it back and the agent has returned it, and never when the agent's own numbers say it must be in use
@@ -10,7 +10,7 @@ import type { NicId } from '../cloud/cloud.ts';
 import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Action } from './action.ts';
-import { askable, asksOf } from './asks.ts';
+import { askable, asksOf } from './ask-back.ts';
 import { emptyNics } from './grow.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';

@@ -1,15 +1,13 @@
 /** Everything a plan is made from: what the node asks for, what it was told, what the cloud has, what may not be asked of the cloud now. */
 import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
-import type { GrantedNic, Growth, NodeNetworkSpec } from '../store/node-network.ts';
+import type { GrantedNic, NodeNetworkSpec } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { NodeClaims } from './claims/node-claims.ts';
-import type { Elsewhere } from './cluster/holdings.ts';
+import type { Elsewhere } from './holdings.ts';
 import type { NicIntent } from './notes.ts';
+import type { Stop } from './stop.ts';
 import type { Missing } from './vanished.ts';
-
-/** Why nothing is asked of the cloud for now. */
-export type Stop = Omit<Growth, 'subnet'>;
 
 /** One node at one moment. */
 export interface Situation {

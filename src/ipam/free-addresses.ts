@@ -3,7 +3,7 @@
  * A small block queues them; an IPv6 /80 has 2^48, so there only what is *not* free is remembered.
  */
 import type { Cidr } from '../net/cidr.ts';
-import { Queue } from './queue.ts';
+import { Queue } from './fifo.ts';
 import { type OffsetRange, offsetsOf, unusableOffsets, usableSize } from './usable.ts';
 
 /** See the head of this file. No operation grows with the size of the block or with the number of Pods. */

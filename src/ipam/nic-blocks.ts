@@ -7,7 +7,7 @@
 import { addToIp, type Family, type Ip, ipToBigInt } from '../net/address.ts';
 import { type Cidr, cidrFamily, firstOf } from '../net/cidr.ts';
 import { type FreeAddresses, freeAddressesOf } from './free-addresses.ts';
-import { Queue } from './queue.ts';
+import { Queue } from './fifo.ts';
 
 /** `reclaiming`: asked back, still ours. `returned`: given back; never leased from again. */
 export type BlockRole = 'held' | 'reclaiming' | 'returned';

@@ -64,12 +64,6 @@ const claimAsked = z.object({
     .meta(listAtomic)
     .describe('PodSubnets that may serve it, the first that can'),
   claim: objectName.exactOptional().describe('the IPClaim it names; absent: one of its own'),
-  addresses: z
-    .array(ip)
-    .max(2)
-    .prefault([])
-    .meta(listAtomic)
-    .describe('the addresses it asks for by value; empty: any, but the same ever after'),
 });
 
 const claimGranted = z.object({

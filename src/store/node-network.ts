@@ -70,8 +70,6 @@ export interface ClaimAsked {
   readonly subnets: readonly string[];
   /** The IPClaim it names; absent: one of its own. */
   readonly claim?: string;
-  /** Addresses it asks for by value; empty: any, but the same ever after. */
-  readonly addresses: readonly Ip[];
 }
 
 /** What became of it. */

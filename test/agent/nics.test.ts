@@ -1,7 +1,7 @@
 /** Which link a NIC is, when several have its MAC. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pluggedIn } from '../../src/agent/nics.ts';
+import { pluggedIn } from '../../src/agent/nic-match.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
 import type { Link } from '../../src/kernel/netlink/link.ts';
 import { parseMac } from '../../src/net/mac.ts';

@@ -18,7 +18,7 @@ const CLAIMS = 20_000;
 const PER_NODE = 20;
 const since = '2026-01-01T00:00:00.000Z';
 const spec = ipClaimSpec.parse({ pod: 'p' });
-const asked = (uid: string): ClaimAsked => ({ namespace: 'shop', pod: uid, uid, subnets: ['pods'], addresses: [] });
+const asked = (uid: string): ClaimAsked => ({ namespace: 'shop', pod: uid, uid, subnets: ['pods'] });
 
 test(`with ${CLAIMS} claims, a pass over a node looks at the ${PER_NODE} it has`, () => {
   let looks = 0;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloudSubnet, SubnetId } from '../../src/cloud/cloud.ts';
-import { withReady } from '../../src/controller/cluster/conditions.ts';
+import { withReady } from '../../src/controller/conditions.ts';
 import { openEvents, type Saying } from '../../src/controller/cluster/events.ts';
-import { nodeStanding } from '../../src/controller/cluster/node-standing.ts';
+import { nodeStanding } from '../../src/controller/node-standing.ts';
 import { seldom } from '../../src/controller/cluster/seldom.ts';
 import { subnetStanding } from '../../src/controller/cluster/subnet-standing.ts';
 import { createLog } from '../../src/log.ts';

@@ -4,7 +4,7 @@ import type { Failure } from '../../errors/failure.ts';
 import type { Ip } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import type { ClaimGranted, NodeNetwork } from '../../store/node-network.ts';
-import type { Stop } from '../situation.ts';
+import type { Stop } from '../stop.ts';
 import type { NodeView } from './candidate.ts';
 
 /** What one Pod of the node still lacks, all to be on one interface. */

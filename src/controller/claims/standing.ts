@@ -1,6 +1,6 @@
 /** How a claim stands, for `kubectl wait` and `kubectl describe`: the condition Ready. */
 import type { IpClaimStatus } from '../../store/ip-claim.ts';
-import { withReady } from '../cluster/conditions.ts';
+import { withReady } from '../conditions.ts';
 import type { Wish } from './wish.ts';
 
 const LONGEST = 1000;

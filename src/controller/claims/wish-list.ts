@@ -19,11 +19,6 @@ export class WishList {
     return uid === undefined ? undefined : this.#confirmed.get(uid);
   }
 
-  /** What that node says such a Pod asks for. */
-  find(node: string, uid: string): Wish | undefined {
-    return this.#byNode.of(node).find((wish) => wish.uid === uid);
-  }
-
   /** A node says so; nobody has to believe it yet. */
   add(node: string, asked: ClaimAsked): Wish {
     const wish: Wish = { node, uid: asked.uid, asked, tried: new Map(), misses: 0, again_ms: 0 };

@@ -8,7 +8,7 @@ import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import type { Controller } from '../controller.ts';
 import { factsOf } from '../facts.ts';
-import { assigner } from './assigner.ts';
+import { namespaceSubnets } from './namespace-subnets.ts';
 import { capacity } from './capacity.ts';
 import type { Claims } from '../claims/node-claims.ts';
 import { departed } from './departed.ts';
@@ -55,7 +55,7 @@ const ALL_EVERY_ms = 60_000;
 export function clusterAffairs(around: Surroundings): Affairs {
   const { api, networks, subnets, controller, cloud, clock, log } = around;
   const events = openEvents(api, around.instance, clock, log);
-  const assigning = assigner({ api, subnets, nodes: () => networks.list(), events, clock, log });
+  const assigning = namespaceSubnets({ api, subnets, nodes: () => networks.list(), events, clock, log });
   const facts = factsOf(cloud, clock, FACTS_AGE_ms);
   const statuses = subnetStatuses({
     subnets,

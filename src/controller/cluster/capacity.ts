@@ -251,8 +251,8 @@ class Telling implements Capacity {
     if (this.#counted !== undefined && at_ms - this.#counted.at_ms < age_ms) return this.#counted;
     const { items } = await api.list(resources.pods, readScheduling, { fieldSelector: 'spec.nodeName!=' });
     const of = new Map<string, Placed>();
-    for (const { node, asks, hasAddress } of items) {
-      if (!hasAddress || node === undefined) continue;
+    for (const { node, asks, needsAddress } of items) {
+      if (!needsAddress || node === undefined) continue;
       const { asking, others } = of.get(node) ?? none;
       of.set(node, asks ? { asking: asking + 1, others } : { asking, others: others + 1 });
     }

@@ -14,7 +14,7 @@ import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-ne
 import type { NodeNetwork } from '../../store/node-network.ts';
 import type { Claims } from '../claims/node-claims.ts';
 import { tagsOfNode } from '../tags.ts';
-import { withReady } from './conditions.ts';
+import { withReady } from '../conditions.ts';
 import { seldom } from './seldom.ts';
 
 /** With what to work. */

@@ -14,7 +14,7 @@ import { resources } from '../../store/kubernetes/resources.ts';
 
 /** What an event is about. Without a namespace: an object of the cluster. */
 export interface Regarding {
-  readonly kind: 'Pod' | 'Node' | 'Namespace' | 'PodSubnet';
+  readonly kind: 'Pod' | 'Node' | 'Namespace';
   readonly name: string;
   readonly namespace?: string;
   readonly uid: string;
@@ -94,7 +94,7 @@ export function openEvents(api: Pick<KubeApi, 'create'>, instance: string, clock
       reportingController: 'flatpod.dev/controller',
       reportingInstance: instance,
       ...rest,
-      regarding: { apiVersion: about.kind === 'PodSubnet' ? 'flatpod.dev/v1alpha1' : 'v1', ...about },
+      regarding: { apiVersion: 'v1', ...about },
       note: note.length <= LONGEST_NOTE ? note : `${note.slice(0, LONGEST_NOTE - 1)}…`,
     };
     await api.create({ ...resources.events, namespace }, body, () => undefined, { deadline_ms: DEADLINE_ms });

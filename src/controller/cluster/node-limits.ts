@@ -1,7 +1,7 @@
 /** How much of each PodSubnet a node could hold: by its instance, its interfaces and perNode.maximum. */
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
-import { heldBy } from './counting.ts';
+import { heldBy } from '../counting.ts';
 
 /** One PodSubnet on one node, in addresses. */
 export interface NodeLimit {

@@ -4,7 +4,7 @@ import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import { servesNode } from '../../store/kubernetes/cluster-subnets.ts';
 import { zoneOf } from '../../store/kubernetes/provider-id.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
-import type { Standing } from './conditions.ts';
+import type { Standing } from '../conditions.ts';
 
 /** What it depends on. */
 export interface SubnetFacts {

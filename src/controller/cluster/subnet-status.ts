@@ -8,7 +8,7 @@ import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets, StoredPodSubnet } from '../../store/kubernetes/cluster-subnets.ts';
 import type { PodSubnetStatus } from '../../store/pod-subnet.ts';
 import type { ReadFacts } from '../facts.ts';
-import { withReady } from './conditions.ts';
+import { withReady } from '../conditions.ts';
 import { type Seldom, seldom } from './seldom.ts';
 import { subnetStanding } from './subnet-standing.ts';
 

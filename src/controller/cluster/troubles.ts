@@ -11,7 +11,7 @@ import { candidatesFor } from '../../store/subnet-order.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import type { Events } from './events.ts';
-import { vain } from './node-standing.ts';
+import { vain } from '../node-standing.ts';
 import { seldom } from './seldom.ts';
 
 /** With what to work. */
@@ -61,7 +61,7 @@ export function troubles({ api, events, node, namespace, clock, log }: TroublesO
     }
     const { items } = await api.list(resources.pods, readWaiting, { fieldSelector: `spec.nodeName=${name},status.phase=Pending` });
     for (const pod of items) {
-      if (pod === undefined || !pod.hasAddress || pod.leaving) continue;
+      if (pod === undefined || !pod.needsAddress || pod.leaving) continue;
       const why = whyWaiting(pod, stops, subnets);
       if (why === undefined) continue;
       const note = `waits on node ${name} for an address of PodSubnet ${why.subnet}: ${why.text}`;

@@ -43,7 +43,7 @@ export interface ClusterPod {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** It is to have an address: it is not on the host's network, and has not ended. */
-  readonly hasAddress: boolean;
+  readonly needsAddress: boolean;
   /** It was deleted and is on its way out; it may run for a while. */
   readonly leaving: boolean;
 }
@@ -56,7 +56,15 @@ const pod = z
   })
   .transform(({ metadata: { namespace, name, uid, labels, annotations, deletionTimestamp }, spec, status }): ClusterPod => {
     const ended = status.phase === 'Succeeded' || status.phase === 'Failed';
-    return { namespace, name, uid, labels, annotations, hasAddress: !spec.hostNetwork && !ended, leaving: deletionTimestamp !== undefined };
+    return {
+      namespace,
+      name,
+      uid,
+      labels,
+      annotations,
+      needsAddress: !spec.hostNetwork && !ended,
+      leaving: deletionTimestamp !== undefined,
+    };
   });
 
 /** @throws ZodError */
@@ -76,7 +84,7 @@ export const readPlacedPod = (value: unknown): PlacedPod => ({ ...pod.parse(valu
 export interface PodScheduling {
   readonly node: string | undefined;
   /** It needs an address now, or has one. */
-  readonly hasAddress: boolean;
+  readonly needsAddress: boolean;
   /** It asks the scheduler for one. */
   readonly asks: boolean;
   /** The scheduler found no node for it, for want of addresses among other things perhaps. */
@@ -103,7 +111,7 @@ export function readScheduling(value: unknown): PodScheduling {
   const ended = status.phase === 'Succeeded' || status.phase === 'Failed';
   return {
     node: spec.nodeName,
-    hasAddress: !spec.hostNetwork && !ended,
+    needsAddress: !spec.hostNetwork && !ended,
     asks: spec.containers.some(({ resources }) => resources?.requests?.[ADDRESSES] !== undefined),
     lacksAddress: status.conditions.some(
       ({ type, status: is, message }) => type === 'PodScheduled' && is === 'False' && message?.includes(ADDRESSES) === true,

@@ -56,7 +56,7 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
     return pod === undefined || uid === undefined || pod.uid === uid || 'kubernetes.io/config.mirror' in pod.annotations ? pod : undefined;
   };
   return {
-    list: () => cache.list().flatMap((pod) => (pod.hasAddress ? [factsOf(pod)] : [])),
+    list: () => cache.list().flatMap((pod) => (pod.needsAddress ? [factsOf(pod)] : [])),
     async find(namespace, name, uid, patience_ms) {
       const end = performance.now() + patience_ms;
       // Without a watch nobody will tell of anything.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { type Assignable, assignmentsFor } from '../../src/controller/cluster/assignments.ts';
+import { type Assignable, assignmentsFor } from '../../src/controller/cluster/namespace-subnet-choice.ts';
 import type { ClusterNamespace } from '../../src/store/kubernetes/core-objects.ts';
 import { subnet } from './harness.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Gives namespaces that ask for one a PodSubnet of their own (assignments.ts says which).
+ * Gives namespaces that ask for one a PodSubnet of their own (namespace-subnet-choice.ts says which).
  *
  * Invariants
  * - the PodSubnet's status names the namespace before the namespace's annotation names the PodSubnet, over the version it was read from: of two
@@ -16,7 +16,7 @@ import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
 import { SUBNET_ANNOTATION } from '../../store/subnet-order.ts';
-import { type Assignments, assignmentsFor } from './assignments.ts';
+import { type Assignments, assignmentsFor } from './namespace-subnet-choice.ts';
 import type { Events } from './events.ts';
 import { seldom } from './seldom.ts';
 
@@ -32,7 +32,7 @@ export interface Assigning {
 }
 
 /** A running one. */
-export interface Assigner {
+export interface NamespaceSubnets {
   /** Something about PodSubnets is another now. */
   subnetsChanged(): void;
   namespace(name: string): ClusterNamespace | undefined;
@@ -46,7 +46,7 @@ const LOOK_AGAIN_ms = 10_000;
 const CONDITION = 'flatpod.dev/PodSubnetAssigned';
 
 /** Starts following the namespaces. */
-export function assigner(of: Assigning): Assigner {
+export function namespaceSubnets(of: Assigning): NamespaceSubnets {
   const { api, subnets, clock, log } = of;
   const work = seldom({ clock, log, every_ms: EVERY_ms, first_ms: FIRST_ms, what: 'PodSubnets were not assigned' }, async () => {
     const isMore = await assignAll(of, namespaces);

@@ -1,13 +1,13 @@
 /** What one node holds of each PodSubnet, as the cluster's ceilings count it: more than its pools, since nothing that the cloud may still know is left out. */
-import type { Wanted } from '../../cloud/cloud.ts';
-import { heldAddresses } from '../../ipam/target.ts';
-import { type Cidr, cidrFamily } from '../../net/cidr.ts';
-import type { GrantedNic } from '../../store/node-network.ts';
-import type { PodSubnet } from '../../store/pod-subnet.ts';
-import type { Action } from '../action.ts';
-import type { NicIntent } from '../notes.ts';
-import type { Situation } from '../situation.ts';
-import { intentOf, isOurs, subnetOf } from '../tags.ts';
+import type { Wanted } from '../cloud/cloud.ts';
+import { heldAddresses } from '../ipam/target.ts';
+import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import type { GrantedNic } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { Action } from './action.ts';
+import type { NicIntent } from './notes.ts';
+import type { Situation } from './situation.ts';
+import { intentOf, isOurs, subnetOf } from './tags.ts';
 
 /** Addresses by PodSubnet: on NICs that are granted or ours, wherever those are; what was granted and what the cloud has. */
 export function heldBy(situation: Situation, grants: readonly GrantedNic[]): Map<string, number> {

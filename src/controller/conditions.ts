@@ -1,5 +1,5 @@
-/** Conditions as Kubernetes has them: since when, and only written when there is news. */
-import type { Condition } from '../../store/schema-parts.ts';
+/** Conditions as Kubernetes has them: how something stands, and since when. Pure; whoever writes them compares first. */
+import type { Condition } from '../store/schema-parts.ts';
 
 /** How something stands now. */
 export interface Standing {

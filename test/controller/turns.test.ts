@@ -1,7 +1,7 @@
 /** Whose turn it is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { turns } from '../../src/controller/queue.ts';
+import { turns } from '../../src/controller/turns.ts';
 import { virtualClock } from '../cloud/virtual-clock.ts';
 
 /** Passes that last a second each. */

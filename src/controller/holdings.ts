@@ -8,8 +8,8 @@
  * - a controller that has just taken over lets nothing grow under such a ceiling before it has looked at every node (or for a while in vain)
  * - the cost of a change does not depend on the number of nodes
  */
-import type { Clock } from '../../cloud/clock.ts';
-import { type Line, line } from '../line.ts';
+import type { Clock } from '../cloud/clock.ts';
+import { type Line, line } from './line.ts';
 
 /** One PodSubnet, seen from one node. All in addresses, as pools count them; those of IPClaims among them. */
 export interface Elsewhere {

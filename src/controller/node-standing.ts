@@ -1,5 +1,5 @@
 /** Whether a node has addresses for the Pods that are on it, as its NodeNetwork says. */
-import type { Growth, NodeNetworkSpec } from '../../store/node-network.ts';
+import type { Growth, NodeNetworkSpec } from '../store/node-network.ts';
 import type { Standing } from './conditions.ts';
 
 /** Why Pods on the node wait in vain, one entry for each PodSubnet. Empty: none do. */

@@ -31,6 +31,8 @@ export interface AgentArguments {
 /** Runs until a signal, or until a drain is done. @throws Failure when it cannot start. */
 export async function runAgent(options: AgentArguments): Promise<number> {
   const { config: file, socket, state, rebuild } = options;
+  // From the beginning: one that ends us in mid-start would leave a socket behind.
+  const told = untilSignal();
   await using running = new AsyncDisposableStack();
   const read = file === undefined ? undefined : readConfigFile(file);
   const log = createLog('agent', read?.config.spec.log);
@@ -67,7 +69,6 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   const stay = (): void => log.warn('SIGHUP changes nothing: the configuration is read at the start; restart the agent for another one');
   process.on('SIGHUP', stay);
   running.defer(() => void process.off('SIGHUP', stay));
-  const told = untilSignal();
   await Promise.race([told, agent.drained.then(() => left(installing, told, log))]);
   log.info('stopping; Pods keep their network');
   return 0;

@@ -2,8 +2,8 @@
 import { systemClock } from '../cloud/clock.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
-import { ClusterClaims } from '../controller/claims/claims.ts';
-import type { NodeLife } from '../controller/claims/share.ts';
+import { ClusterClaims } from '../controller/claims/cluster-claims.ts';
+import type { NodeLife } from '../controller/claims/node-life.ts';
 import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
 import { type Controller, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';

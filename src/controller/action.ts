@@ -1,7 +1,7 @@
 /** One call to make, as data. */
 import type { NicId, Wanted } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
-import type { WantedAddresses } from './claims/node-claims.ts';
+import type { WantedAddresses } from './claims/claims.ts';
 import type { NicIntent } from './notes.ts';
 
 /** A call, and all it needs. */

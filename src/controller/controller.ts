@@ -9,7 +9,7 @@ import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { type Claims, noClaims } from './claims/node-claims.ts';
+import { type Claims, noClaims } from './claims/claims.ts';
 import { heldByStatus } from './counting.ts';
 import { type Holdings, holdings } from './holdings.ts';
 import { factsOf } from './facts.ts';

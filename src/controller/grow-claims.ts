@@ -10,7 +10,7 @@ import type { Wanted } from '../cloud/cloud.ts';
 import { type Family, familyOf } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
 import type { Action } from './action.ts';
-import type { Unserved, WantedAddresses } from './claims/node-claims.ts';
+import type { Unserved, WantedAddresses } from './claims/claims.ts';
 import { claimsFull } from './growth-text.ts';
 import { freeSlots, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';

@@ -11,7 +11,7 @@ import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
-import type { Unserved } from './claims/node-claims.ts';
+import type { Unserved } from './claims/claims.ts';
 import { worthOf } from './counting.ts';
 import { atCeiling, atClusterCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
 import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';

@@ -1,6 +1,6 @@
 /** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
 import type { CloudInstance, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
-import type { WantedAddresses } from './claims/node-claims.ts';
+import type { WantedAddresses } from './claims/claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';

@@ -7,7 +7,7 @@ import type { CloudNic, NicId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, Growth } from '../store/node-network.ts';
 import type { Action } from './action.ts';
-import type { Unserved } from './claims/node-claims.ts';
+import type { Unserved } from './claims/claims.ts';
 import { grantsOf } from './grants.ts';
 import { growPool } from './grow.ts';
 import { nicRoom } from './nic-room.ts';

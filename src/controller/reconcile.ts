@@ -12,7 +12,7 @@ import type { Cidr } from '../net/cidr.ts';
 import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Action } from './action.ts';
-import type { WantedAddresses } from './claims/node-claims.ts';
+import type { WantedAddresses } from './claims/claims.ts';
 import { heldBy, withComing, worthOf } from './counting.ts';
 import { withReady } from './conditions.ts';
 import { nodeStanding } from './node-standing.ts';

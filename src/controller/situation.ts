@@ -3,7 +3,7 @@ import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, SubnetId } fro
 import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, NodeNetworkSpec } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import type { NodeClaims } from './claims/node-claims.ts';
+import type { NodeClaims } from './claims/claims.ts';
 import type { Elsewhere } from './holdings.ts';
 import type { NicIntent } from './notes.ts';
 import type { Stop } from './stop.ts';

@@ -4,7 +4,7 @@ import type { Cloud } from '../cloud/cloud.ts';
 import type { Log } from '../log.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import type { Claims } from './claims/node-claims.ts';
+import type { Claims } from './claims/claims.ts';
 import type { Holdings } from './holdings.ts';
 import type { ReadFacts } from './facts.ts';
 import type { Plan } from './plan.ts';

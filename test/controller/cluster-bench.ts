@@ -5,7 +5,7 @@ import { answerTo, asksForClaim, claimedReturned, claimsAsked, takenBy, withLetG
 import { Pools } from '../../src/agent/pools.ts';
 import { candidatesOf } from '../../src/agent/subnet-choice.ts';
 import type { InstanceId, InstanceLimits } from '../../src/cloud/cloud.ts';
-import { ClusterClaims } from '../../src/controller/claims/claims.ts';
+import { ClusterClaims } from '../../src/controller/claims/cluster-claims.ts';
 import { type Controller, startController } from '../../src/controller/controller.ts';
 import { failure } from '../../src/errors/failure.ts';
 import { createLog, type Log } from '../../src/log.ts';

@@ -1,7 +1,7 @@
 /** Nodes that are gone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { noClaims } from '../../src/controller/claims/node-claims.ts';
+import { noClaims } from '../../src/controller/claims/claims.ts';
 import { departed } from '../../src/controller/cluster/departed.ts';
 import { tagsFor } from '../../src/controller/tags.ts';
 import { createLog } from '../../src/log.ts';

@@ -1,152 +1,84 @@
-/**
- * IPClaims and the nodes: whose Pod is where decides where a claim's addresses are to be.
- *
- * Invariant: an address is assigned to a node only when it is on no other. It is asked back there first, by the handshake, and taken without the agent's word
- * only when that node is not alive and the Pod that had it is gone.
- */
-import { type Clock, systemClock } from '../../cloud/clock.ts';
+/** What the passes over nodes and the IPClaims have to tell each other; and a node without any. */
 import type { CloudNic } from '../../cloud/cloud.ts';
-import { asFailure, type Failure, sentence } from '../../errors/failure.ts';
-import type { KubeApi } from '../../kube/api.ts';
-import type { Log } from '../../log.ts';
+import type { Failure } from '../../errors/failure.ts';
 import type { Ip } from '../../net/address.ts';
-import { type Cidr, firstOf } from '../../net/cidr.ts';
-import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
-import type { NodeNetwork } from '../../store/node-network.ts';
-import { type ClaimBook, openBook } from './book.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { ClaimGranted, NodeNetwork } from '../../store/node-network.ts';
+import type { Stop } from '../stop.ts';
 import type { NodeView } from './candidate.ts';
-import type { Claims, NodeClaims, Unserved, WantedAddresses } from './node-claims.ts';
-import { retire } from './retire.ts';
-import { type NodeLife, shareOf } from './share.ts';
-import { Wishes } from './wishes.ts';
 
-const RETIRE_EVERY_ms = 10_000;
-
-/** The claims of the cluster, kept up to date. */
-export class ClusterClaims implements Claims {
-  /** Resolves when all there are have been read. */
-  readonly synced: Promise<void>;
-  readonly #book: ClaimBook;
-  readonly #wishes: Wishes;
-  readonly #life: NodeLife;
-  readonly #log: Log;
-  readonly #clock: Clock;
-  #cancelRetiring: () => void;
-  #stopped = false;
-
-  constructor(api: KubeApi, life: NodeLife, log: Log, clock: Clock = systemClock) {
-    this.#life = life;
-    this.#log = log;
-    this.#clock = clock;
-    this.#book = openBook(api, log, (key, before) => this.#changed(key, before));
-    this.#wishes = new Wishes({ api, book: this.#book, life, log, clock });
-    this.synced = this.#book.synced;
-    this.#cancelRetiring = clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
-  }
-
-  async heed(node: NodeNetwork, view: NodeView): Promise<void> {
-    await this.#wishes.heed(node, view);
-  }
-
-  on(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 'blocks'>[]): NodeClaims {
-    this.#wishes.seen(node.name, new Set(nics.flatMap(({ blocks }) => blocks)));
-    const all = { book: this.#book, wishes: this.#wishes.list, life: this.#life, now_ms: this.#clock.now_ms() };
-    return shareOf(node, nics, all);
-  }
-
-  async assigned(node: string, wanted: readonly WantedAddresses[], blocks: readonly Cidr[]): Promise<void> {
-    const byValue = new Set(wanted.flatMap(({ these }) => these));
-    // The cloud may have chosen one that another claim has and that was on no node for the moment: that one goes back.
-    const free = blocks.map(firstOf).filter((ip) => !byValue.has(ip) && this.#book.holderOf(ip) === undefined);
-    for (const { uid, subnet, these, any4 } of wanted) {
-      const wish = this.#wishes.list.of(uid);
-      const chosen = any4 ? free.shift() : undefined;
-      if (wish?.claim === undefined || (any4 && chosen === undefined)) continue;
-      const { namespace, pod } = wish.asked;
-      const since = new Date(this.#clock.now_ms()).toISOString();
-      const addresses = [...these, ...(chosen === undefined ? [] : [chosen])];
-      const fresh = addresses.map((address): HeldAddress => ({ address, subnet, node, pod, podUid: uid, phase: 'Bound', since }));
-      const key = wish.claim;
-      // Another claim has got it in the meantime; the wish is followed again, and told so.
-      if (these.some((address) => ![key, undefined].includes(this.#holderOf(address)))) continue;
-      await this.#book.update(key, (status) =>
-        this.#wishes.standing(key, { ...status, addresses: this.#with(status.addresses, fresh) }, wish),
-      );
-      this.#wishes.served(wish);
-      this.#log.info(`${addresses.join(', ')}: Pod ${namespace}/${pod}'s own, of IPClaim ${key}`, { node });
-    }
-  }
-
-  async refused(wanted: readonly WantedAddresses[], why: Failure): Promise<void> {
-    // Of several that did not fit together the first half is asked for again.
-    const fit = why.kind === 'cloudSubnetFull' ? Math.floor(wanted.length / 2) : 0;
-    for (const one of wanted.slice(fit)) {
-      const wish = this.#wishes.list.of(one.uid);
-      if (wish !== undefined) await this.#wishes.refused(wish, one, why);
-    }
-  }
-
-  async unserved(those: readonly Unserved[]): Promise<void> {
-    for (const one of those) await this.#wishes.unserved(one);
-  }
-
-  async left(node: string, blocks: readonly Cidr[]): Promise<void> {
-    const gone = new Set(blocks.map(firstOf));
-    const isLeft = (held: HeldAddress): boolean => held.node === node && gone.has(held.address);
-    for (const claim of this.#book.on(node)) {
-      if (!claim.status.addresses.some(isLeft)) continue;
-      await this.#book.update(claimKey(claim), (status) => ({
-        ...status,
-        addresses: status.addresses.map((held) => (isLeft(held) ? onNoNode(held) : held)),
-      }));
-      for (const { podUid } of claim.status.addresses) this.#life.wake(this.#wishes.list.of(podUid)?.node ?? node);
-    }
-  }
-
-  /** Stops following. */
-  stop(): void {
-    this.#stopped = true;
-    this.#cancelRetiring();
-    this.#wishes.stop();
-    this.#book.stop();
-  }
-
-  /** The addresses are on that node now, whosever they are by the newest word. */
-  #with(addresses: readonly HeldAddress[], fresh: readonly HeldAddress[]): HeldAddress[] {
-    const known = new Set(addresses.map(({ address }) => address));
-    const there = addresses.map((held): HeldAddress => {
-      const now = fresh.find(({ address }) => address === held.address);
-      if (now === undefined) return held;
-      if (held.podUid === now.podUid) return now;
-      // A later leader has moved it since.
-      const isElsewhere = held.node !== undefined && held.node !== now.node && !this.#life.isGone(held.node);
-      return isElsewhere || now.node === undefined ? held : { ...held, node: now.node };
-    });
-    return [...there, ...fresh.filter(({ address }) => !known.has(address))];
-  }
-
-  #holderOf(address: Ip): string | undefined {
-    const holder = this.#book.holderOf(address);
-    return holder === undefined ? undefined : claimKey(holder);
-  }
-
-  #changed(key: string, before: readonly HeldAddress[]): void {
-    const now = this.#book.get(key)?.status.addresses ?? [];
-    for (const { node } of [...before, ...now]) if (node !== undefined) this.#life.wake(node);
-    this.#wishes.wakeFor(key);
-  }
-
-  #retire(api: KubeApi): void {
-    const isAsked = (uid: string): boolean => this.#life.isAlive(this.#wishes.list.of(uid)?.node ?? '');
-    const inTurn = (work: () => Promise<void>): Promise<void> => this.#wishes.inTurn(work);
-    retire({ book: this.#book, api, log: this.#log, isAsked, inTurn, now_ms: this.#clock.now_ms() })
-      .catch((error: unknown) => this.#log.warn(`IPClaims were not looked through: ${sentence(asFailure(error))}`))
-      .finally(() => {
-        if (!this.#stopped) this.#cancelRetiring = this.#clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
-      });
-  }
+/** What one Pod of the node still lacks, all to be on one interface. */
+export interface WantedAddresses {
+  /** The Pod's uid. */
+  readonly uid: string;
+  /** The PodSubnet they are to be of. */
+  readonly subnet: string;
+  /** By value, at most one of a family. */
+  readonly these: readonly Ip[];
+  /** And an IPv4 address that the cloud chooses, which from then on is the claim's. */
+  readonly any4: boolean;
+  /** What it has on the node already: the interface with those is to get the others. */
+  readonly beside: readonly Ip[];
 }
 
-function onNoNode({ node: _, ...held }: HeldAddress): HeldAddress {
-  return held;
+/** One node's share. All blocks are single addresses but those of `askBack` and `spoiled`. */
+export interface NodeClaims {
+  /** Addresses of claims that are to be on this node. */
+  readonly here: ReadonlySet<Cidr>;
+  /** Those that are on it and are wanted on another, or on another interface. */
+  readonly away: ReadonlySet<Cidr>;
+  /** Those of `away` that are taken without the agent's word: its node is not alive, and the Pod that had them is gone. */
+  readonly forced: ReadonlySet<Cidr>;
+  /** Blocks for ordinary Pods with an address that a claim asks for: they go back when nothing uses them. */
+  readonly askBack: ReadonlySet<Cidr>;
+  /** Such a block has just gone back: until the claim has got its address, no pool of the node grows, or the cloud might give it the same again. */
+  readonly holdsGrowth: boolean;
+  /** Prefixes with a claim's address in them that the agent does not know of: it never will, they go back at once. */
+  readonly spoiled: ReadonlySet<Cidr>;
+  readonly wanted: readonly WantedAddresses[];
+  /** What the agent is told. */
+  readonly answers: readonly ClaimGranted[];
 }
+
+/** What was not even asked of the cloud, and why. */
+export interface Unserved {
+  readonly wanted: WantedAddresses;
+  readonly stop: Stop;
+}
+
+/** The claims of a cluster. */
+export interface Claims {
+  /** Takes up what the node's Pods ask for that is new. Rejects never: what is wrong is in the answers. */
+  heed(node: NodeNetwork, view: NodeView): Promise<void>;
+  /** Takes note of what the cloud has on the node's interfaces, `nics`, and answers with the node's share. */
+  on(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 'blocks'>[]): NodeClaims;
+  /** These blocks were assigned to the node for those who wanted them. @throws Failure kube*; then they are nobody's claim. */
+  assigned(node: string, wanted: readonly WantedAddresses[], blocks: readonly Cidr[]): Promise<void>;
+  /** The cloud has refused these. Rejects never. */
+  refused(wanted: readonly WantedAddresses[], why: Failure): Promise<void>;
+  /** These have to wait. Rejects never. */
+  unserved(those: readonly Unserved[]): Promise<void>;
+  /** These blocks are not on the node any more. @throws Failure kube* */
+  left(node: string, blocks: readonly Cidr[]): Promise<void>;
+}
+
+const nobody: NodeClaims = {
+  here: new Set(),
+  away: new Set(),
+  forced: new Set(),
+  askBack: new Set(),
+  holdsGrowth: false,
+  spoiled: new Set(),
+  wanted: [],
+  answers: [],
+};
+
+/** For a node that stands alone: there are none. */
+export const noClaims: Claims = {
+  heed: () => Promise.resolve(),
+  on: () => nobody,
+  assigned: () => Promise.resolve(),
+  refused: () => Promise.resolve(),
+  unserved: () => Promise.resolve(),
+  left: () => Promise.resolve(),
+};

@@ -9,7 +9,8 @@ import type { ClaimBook } from './book.ts';
 import { candidateOf, type NodeView } from './candidate.ts';
 import { type Choice, chooseFrom, type Room } from './choose.ts';
 import { type Occupant, occupantsOf } from './occupants.ts';
-import { heldBy, type NodeLife } from './share.ts';
+import type { NodeLife } from './node-life.ts';
+import { heldBy } from './share.ts';
 import { claimFor, refuseHeld, type Wish } from './wish.ts';
 import type { WishList } from './wish-list.ts';
 

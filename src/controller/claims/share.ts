@@ -12,7 +12,8 @@ import { type Cidr, cidrFamily, firstOf, hostCidr, lengthOf } from '../../net/ci
 import type { HeldAddress, StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimGranted, NodeNetwork } from '../../store/node-network.ts';
 import type { ClaimBook } from './book.ts';
-import type { NodeClaims, WantedAddresses } from './node-claims.ts';
+import type { NodeClaims, WantedAddresses } from './claims.ts';
+import type { NodeLife } from './node-life.ts';
 import type { Wish } from './wish.ts';
 import type { WishList } from './wish-list.ts';
 
@@ -22,18 +23,6 @@ const PATIENCE_ms = 30_000;
 const HOLD_ms = 5_000;
 /** An answer's longest text. */
 const LONGEST = 1000;
-
-/** What is known of a node. */
-export interface NodeLife {
-  /** Its Node is there and Ready. */
-  isAlive(node: string): boolean;
-  /** There is no such Node. What of it the cloud still has, the cloud gives to nobody else. */
-  isGone(node: string): boolean;
-  /** Has it passed over: something about its claims is another now. */
-  wake(node: string): void;
-  /** All nodes with what they were granted. */
-  networks(): Promise<readonly NodeNetwork[]>;
-}
 
 /** Of what a share is made. */
 export interface AllClaims {

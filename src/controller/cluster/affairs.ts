@@ -10,7 +10,7 @@ import type { Controller } from '../controller.ts';
 import { factsOf } from '../facts.ts';
 import { namespaceSubnets } from './namespace-subnets.ts';
 import { capacity } from './capacity.ts';
-import type { Claims } from '../claims/node-claims.ts';
+import type { Claims } from '../claims/claims.ts';
 import { departed } from './departed.ts';
 import { openEvents } from './events.ts';
 import { subnetStatuses } from './subnet-status.ts';

@@ -12,7 +12,7 @@ import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
-import type { Claims } from '../claims/node-claims.ts';
+import type { Claims } from '../claims/claims.ts';
 import { tagsOfNode } from '../tags.ts';
 import { withReady } from '../conditions.ts';
 import { seldom } from './seldom.ts';

@@ -119,7 +119,7 @@ function controllers({ pki, serviceCidr, podCidr }: ControlPlanePlan): string[] 
     `--cluster-cidr=${podCidr}`,
     `--service-cluster-ip-range=${serviceCidr}`,
     '--node-monitor-period=2s',
-    '--node-monitor-grace-period=20s',
+    '--node-monitor-grace-period=14s',
     ...unthrottled,
   ];
 }

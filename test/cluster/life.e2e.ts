@@ -125,7 +125,7 @@ async function rollingUpdate(cluster: Cluster): Promise<void> {
 async function shortLived(t: TestContext, cluster: Cluster, checker: Checker): Promise<void> {
   await cluster.kubectl('-n', NS, 'scale', 'deployment/web', '--replicas=4');
   const began = performance.now();
-  await cluster.apply(manifest(job(NS, 'short', shellPod('sleep 0.2'), 200, 40)));
+  await cluster.apply(manifest(job(NS, 'short', shellPod('sleep 0.2'), 200, 60)));
   await eventually(
     '200 Pods have come and gone',
     async () => {

@@ -8,7 +8,7 @@ import { processOn } from './faults-processes.ts';
 import type { ClusterNode } from './node.ts';
 import { sharedCluster } from './shared.ts';
 
-const LOOK_s = 20;
+const LOOK_s = 10;
 const CALLS = 400;
 /** Of times in /proc, on every Linux that Node.js knows (USER_HZ). */
 const TICKS_PER_s = 100;

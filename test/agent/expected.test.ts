@@ -75,7 +75,7 @@ test('Pods that ask for addresses of their own are told of with the subnets that
     pod(kube, 'plain');
   });
   assert.deepEqual(claimsAsked(pods, subnets), [
-    { namespace: 'shop', pod: 'a', uid: 'uid-of-a', subnets: ['web'], claim: 'jobs', addresses: [] },
-    { namespace: 'shop', pod: 'z', uid: 'uid-of-z', subnets: ['common'], addresses: [] },
+    { namespace: 'shop', pod: 'a', uid: 'uid-of-a', subnets: ['web'], claim: 'jobs' },
+    { namespace: 'shop', pod: 'z', uid: 'uid-of-z', subnets: ['common'] },
   ]);
 });

@@ -85,7 +85,7 @@ test('what the agent no longer says is taken away, and its instance is never sai
   await quiet();
   grant(kube);
   await quiet();
-  const claims = [{ namespace: 'shop', pod: 'db-0', uid: 'u', subnets: ['pods'], addresses: [] }];
+  const claims = [{ namespace: 'shop', pod: 'db-0', uid: 'u', subnets: ['pods'] }];
   await mirror.writeSpec('n1', { ...spec, draining: 'leaving', unplugged: ['nic-1' as never], claims });
   assert.deepEqual(Object.keys((kube.stored(at) as { spec: object }).spec).toSorted(), [
     'claims',

@@ -7,7 +7,7 @@ help:
 	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
 	@echo 'make demo-clean  removes what a demo left'
 	@echo 'make test        the whole test suite'
-	@echo 'make e2e         the tests on a real Kubernetes cluster, 17 minutes; the first time it builds Kubernetes, a quarter of an hour more'
+	@echo 'make e2e         the tests on a real Kubernetes cluster, about 18 minutes; the first time it builds Kubernetes, a quarter of an hour more'
 	@echo 'make bench       Flatpod beside other plugins, side by side; QUICK=1 takes under five minutes, PEERS=all adds those that it is told the place of'
 	@echo 'make build       dist/: the CNI executable and the bundled command'
 	@echo 'make image       dist/flatpod-image.tar: the OCI image, with its layers listed'

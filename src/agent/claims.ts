@@ -9,18 +9,15 @@
 import type { Ip } from '../net/address.ts';
 import { type Cidr, firstOf } from '../net/cidr.ts';
 import type { Taken } from '../ipam/pool.ts';
+import { asksForAddresses, CLAIM } from '../store/claim-annotations.ts';
 import type { ClaimAsked, ClaimGranted, NodeNetworkStatus } from '../store/node-network.ts';
 import type { NodePods, PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { candidatesOf } from './subnet-choice.ts';
 
-/** Annotations by which a Pod asks: `fixed` or addresses; the name of an IPClaim. */
-const IP = 'flatpod.dev/ip';
-const CLAIM = 'flatpod.dev/ip-claim';
-
 /** Whether the Pod is to have an address of its own. */
 export function asksForClaim({ pod: { annotations } }: PodFacts): boolean {
-  return annotations[IP] !== undefined || annotations[CLAIM] !== undefined;
+  return asksForAddresses(annotations);
 }
 
 /** What the controller is to hear of the node's Pods that ask, in the order of their uids. What an annotation says is the controller's to judge. */

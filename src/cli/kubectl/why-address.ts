@@ -1,12 +1,11 @@
 /** Reasons that lie in the addresses: whose they are, which PodSubnet, how many. */
+import { asksForAddresses, CLAIM, IP } from '../../store/claim-annotations.ts';
 import { candidatesFor, whyNone } from '../../store/subnet-order.ts';
 import { type EventError, lastSandboxError } from './event-error.ts';
 import { remedyFor, type Usage } from './usage.ts';
 import { askingOf, candidatesOnNode, type Finding, nameOfPod, networkOf, subnetsOfNode, type WhyFacts } from './why-facts.ts';
 import { ago, some } from './words.ts';
 
-/** Annotations by which a Pod asks for an address of its own (docs/objects.md). */
-const [IP, CLAIM] = ['flatpod.dev/ip', 'flatpod.dev/ip-claim'];
 /** Errors that say in other words what the objects say in numbers: no subnet, not ready, exhausted, a claim elsewhere. */
 const KNOWN_BETTER = new Set([121, 124, 130, 241]);
 
@@ -14,7 +13,7 @@ const KNOWN_BETTER = new Set([121, 124, 130, 241]);
 export function claimTrouble(facts: WhyFacts): Finding | undefined {
   const { pod, claims } = facts;
   const named = pod.annotations[CLAIM];
-  if (!asksForItsOwn(facts)) return undefined;
+  if (!asksForAddresses(facts.pod.annotations)) return undefined;
   const network = networkOf(facts);
   const answer = network?.status?.claims?.find(({ uid }) => uid === pod.uid);
   if ((answer?.addresses.length ?? 0) > 0) return undefined;
@@ -36,10 +35,6 @@ export function claimTrouble(facts: WhyFacts): Finding | undefined {
     sentence: `${nameOfPod(pod)} waits for its own address (annotation ${named === undefined ? IP : CLAIM}): ${problem}`,
     remedy,
   };
-}
-
-function asksForItsOwn({ pod }: WhyFacts): boolean {
-  return pod.annotations[IP] !== undefined || pod.annotations[CLAIM] !== undefined;
 }
 
 /** No PodSubnet serves it, or only on other nodes. */
@@ -78,7 +73,7 @@ export function refused({ pod, events, now_ms }: WhyFacts): Finding | undefined 
 /** Every subnet it may use is used up on its node. */
 export function exhausted(facts: WhyFacts): Finding | undefined {
   // A Pod with an address of its own takes none of the others'.
-  if (asksForItsOwn(facts)) return undefined;
+  if (asksForAddresses(facts.pod.annotations)) return undefined;
   const candidates = candidatesOnNode(facts);
   const name = nameOfPod(facts.pod);
   const node = facts.pod.node ?? '';

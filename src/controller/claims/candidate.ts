@@ -33,19 +33,23 @@ export function candidateOf(name: string, { subnets, cloudSubnets, zone }: NodeV
 }
 
 /** @throws Failure claimAddressUnusable that says why no Pod can have the address. */
-export function refuseUnusable({ name, spec, cloud }: Candidate, address: Ip): void {
-  const refuse = (reason: string) => failure('claimAddressUnusable', { address, reason });
+export function refuseUnusable(candidate: Candidate, address: Ip): void {
+  const reason = whyUnusable(candidate, address);
+  if (reason !== undefined) throw failure('claimAddressUnusable', { address, reason });
+}
+
+function whyUnusable({ name, spec, cloud }: Candidate, address: Ip): string | undefined {
   const family = familyOf(address);
-  if (!spec.families.includes(family)) throw refuse(`PodSubnet ${name} gives its Pods no IPv${family} addresses (spec.families)`);
+  if (!spec.families.includes(family)) return `PodSubnet ${name} gives its Pods no IPv${family} addresses (spec.families)`;
   const cidr = cidrOfFamily(cloud, family);
   if (cidr === undefined || !contains(cidr, address))
-    throw refuse(`it lies outside of PodSubnet ${name}, which has ${cidr ?? `no IPv${family} block`}`);
-  if (address === cloud.gateway4 || address === cloud.gateway6) throw refuse(`it is the gateway of PodSubnet ${name}`);
+    return `it lies outside of PodSubnet ${name}, which has ${cidr ?? `no IPv${family} block`}`;
+  if (address === cloud.gateway4 || address === cloud.gateway6) return `it is the gateway of PodSubnet ${name}`;
   const excluded = spec.exclude.find((block) => contains(block, address));
-  if (excluded !== undefined) throw refuse(`PodSubnet ${name} excludes ${excluded}`);
+  if (excluded !== undefined) return `PodSubnet ${name} excludes ${excluded}`;
   // RFC 4291 section 2.6.1: the subnet-router anycast address; RFC 919: the broadcast address.
-  if (address === addressAt(cidr, 0)) throw refuse(`it is the first of ${cidr}, which stands for the subnet itself`);
-  if (family === 4 && address === lastOf(cidr)) throw refuse(`it is the broadcast address of ${cidr}`);
+  if (address === addressAt(cidr, 0)) return `it is the first of ${cidr}, which stands for the subnet itself`;
+  return family === 4 && address === lastOf(cidr) ? `it is the broadcast address of ${cidr}` : undefined;
 }
 
 /** Whether the cloud's subnet has such a block at all, and the address in it. */
@@ -72,14 +76,10 @@ export function chosenAddress(candidate: Candidate, name: string, isTaken: (addr
     const digest = createHash('sha256').update(`${name}/${turn}`).digest('hex');
     const offset = BigInt(`0x${digest}`) % size;
     const address = addressAt(cidr, offset);
-    if ((size > FIRST && offset < FIRST) || offset === 0n || isTaken(address) || isUnusable(candidate, address)) continue;
+    if ((size > FIRST && offset < FIRST) || isTaken(address) || whyUnusable(candidate, address) !== undefined) continue;
     return address;
   }
   throw none(`PodSubnet ${candidate.name} (${cidr}) has hardly one left`);
-}
-
-function isUnusable({ spec, cloud }: Candidate, address: Ip): boolean {
-  return address === cloud.gateway6 || spec.exclude.some((block) => contains(block, address));
 }
 
 function cidrOfFamily({ cidr4, cidr6 }: CloudSubnet, family: Family): CloudSubnet['cidr4'] {

@@ -11,6 +11,7 @@ import { familyOf, type Ip } from '../../net/address.ts';
 import { type Cidr, cidrFamily, firstOf, hostCidr, lengthOf } from '../../net/cidr.ts';
 import type { HeldAddress, StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimGranted, NodeNetwork } from '../../store/node-network.ts';
+import { shortened } from '../shortened.ts';
 import type { ClaimBook } from './book.ts';
 import type { NodeClaims, WantedAddresses } from './claims.ts';
 import type { NodeLife } from './node-life.ts';
@@ -132,7 +133,7 @@ export function answerTo(wish: Wish, { book, life }: Pick<AllClaims, 'book' | 'l
   if (there.length === held.length && held[0] !== undefined && isBound(wish, book))
     return { namespace, pod, uid, subnet: held[0].subnet, addresses: there.map(({ address }) => address) };
   const problem = wish.trouble?.text ?? whatItWaitsFor(wish, held, life);
-  return { namespace, pod, uid, addresses: [], problem: problem.length <= LONGEST ? problem : `${problem.slice(0, LONGEST - 1)}…` };
+  return { namespace, pod, uid, addresses: [], problem: shortened(problem, LONGEST) };
 }
 
 function whatItWaitsFor({ node, fresh }: Wish, held: readonly HeldAddress[], life: AllClaims['life']): string {

@@ -1,6 +1,7 @@
 /** How a claim stands, for `kubectl wait` and `kubectl describe`: the condition Ready. */
 import type { IpClaimStatus } from '../../store/ip-claim.ts';
 import { withReady } from '../conditions.ts';
+import { shortened } from '../shortened.ts';
 import type { Wish } from './wish.ts';
 
 const LONGEST = 1000;
@@ -18,13 +19,12 @@ export function withStanding(status: IpClaimStatus, wishes: readonly Wish[], now
           reason: 'Served',
           message: `${number} ${number === 1 ? 'address is' : 'addresses are'} kept, and no Pod waits for one`,
         }
-      : { status: 'False' as const, reason: 'PodWaits', message: messageFor(troubled.asked.pod, troubled.trouble.text) };
+      : {
+          status: 'False' as const,
+          reason: 'PodWaits',
+          message: shortened(`Pod ${troubled.asked.pod}: ${troubled.trouble.text}`, LONGEST),
+        };
   const before = status.conditions.find(({ type }) => type === 'Ready');
   if (before?.status === standing.status && before.message === standing.message && before.reason === standing.reason) return status;
   return { ...status, conditions: withReady(status.conditions, standing, now_ms) };
-}
-
-function messageFor(pod: string, text: string): string {
-  const all = `Pod ${pod}: ${text}`;
-  return all.length <= LONGEST ? all : `${all.slice(0, LONGEST - 1)}…`;
 }

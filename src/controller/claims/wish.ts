@@ -2,14 +2,12 @@
 import { failure, isFailure } from '../../errors/failure.ts';
 import { type Family, type Ip, tryParseIp } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
+import { CLAIM, IP, RECLAIM } from '../../store/claim-annotations.ts';
 import type { ClusterPod } from '../../store/kubernetes/core-objects.ts';
 import { claimKey, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import { matches } from '../../store/label-selector.ts';
 import type { ClaimAsked } from '../../store/node-network.ts';
 import type { ClaimBook } from './book.ts';
-
-const IP = 'flatpod.dev/ip';
-const RECLAIM = 'flatpod.dev/ip-reclaim';
 
 /** One Pod's wish, as far as it was followed. */
 export interface Wish {
@@ -58,7 +56,7 @@ export async function claimFor(book: ClaimBook, asked: ClaimAsked, pod: ClusterP
   const { namespace } = asked;
   if (asked.claim !== undefined) {
     const claim = book.get(`${namespace}/${asked.claim}`);
-    const reason = `is not there, and annotation flatpod.dev/ip-claim of Pod ${namespace}/${pod.name} names it`;
+    const reason = `is not there, and annotation ${CLAIM} of Pod ${namespace}/${pod.name} names it`;
     if (claim === undefined) throw failure('claimUnfit', { claim: `${namespace}/${asked.claim}`, reason });
     return fitting(claim, pod);
   }

@@ -11,6 +11,7 @@ import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
+import { shortened } from '../shortened.ts';
 
 /** What an event is about. Without a namespace: an object of the cluster. */
 export interface Regarding {
@@ -95,7 +96,7 @@ export function openEvents(api: Pick<KubeApi, 'create'>, instance: string, clock
       reportingInstance: instance,
       ...rest,
       regarding: { apiVersion: 'v1', ...about },
-      note: note.length <= LONGEST_NOTE ? note : `${note.slice(0, LONGEST_NOTE - 1)}…`,
+      note: shortened(note, LONGEST_NOTE),
     };
     await api.create({ ...resources.events, namespace }, body, () => undefined, { deadline_ms: DEADLINE_ms });
   }

@@ -51,6 +51,18 @@ test('what a namespace that is gone had is free when no address of it is in use,
   assert.deepEqual(plan([], [one('a', ['x'])]), { owners: { a: [] }, given: {}, unserved: [] });
 });
 
+/** One that is two namespaces' by its status is the second's as soon as the first has another. */
+const sharedBefore: [{ name: string; asks: string | undefined }[], { assignedTo: string[]; isUsable: boolean; isUsed: boolean }[]] = [
+  [
+    { name: 'n0', asks: 'auto' },
+    { name: 'n2', asks: 'auto' },
+  ],
+  [
+    { assignedTo: ['n0', 'n2'], isUsable: false, isUsed: false },
+    { assignedTo: [], isUsable: true, isUsed: false },
+  ],
+];
+
 test('whatever there is: no PodSubnet is given to two namespaces, none that is in use, and a second look changes nothing', () => {
   const names = ['n0', 'n1', 'n2', 'n3'];
   const drawnNamespace = fc.record({ name: fc.constantFrom(...names), asks: fc.constantFrom(undefined, 'auto', 's0', 's1', 's2') });
@@ -78,5 +90,6 @@ test('whatever there is: no PodSubnet is given to two namespaces, none that is i
       const second = assignmentsFor(after, then);
       assert.deepEqual([second.owners.size, second.given.size, second.unserved], [0, 0, first.unserved]);
     }),
+    { examples: [sharedBefore] },
   );
 });

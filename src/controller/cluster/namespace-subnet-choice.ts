@@ -39,23 +39,27 @@ export function assignmentsFor(namespaces: readonly ClusterNamespace[], all: rea
     const set = owners.get(subnet.metadata.name);
     for (const before of status.assignedTo) if (isUsed || asking.has(before)) set?.add(before);
   }
-  const free = inOrder(assignable.flatMap(({ subnet, isUsable, isUsed }) => (isUsable && !isUsed ? subnet : []))).filter(
-    ({ metadata }) => owners.get(metadata.name)?.size === 0,
-  );
   const given = new Map<string, string>();
-  const unserved: string[] = [];
-  for (const { name, annotations } of namespaces) {
-    if (!asking.has(name)) continue;
-    const own =
-      assignable.find(({ subnet, status }) => status.assignedTo.includes(name) && !isShared(subnet.metadata.name))?.subnet ?? free.shift();
-    if (own === undefined) unserved.push(name);
-    else {
-      owners.get(own.metadata.name)?.add(name);
-      given.set(name, replaced(annotations, own.metadata.name));
-      // One is enough.
-      for (const { subnet, isUsed } of assignable) if (subnet !== own && !isUsed) owners.get(subnet.metadata.name)?.delete(name);
-    }
+  const give = ({ name, annotations }: ClusterNamespace, own: PodSubnet): void => {
+    owners.get(own.metadata.name)?.add(name);
+    given.set(name, replaced(annotations, own.metadata.name));
+    // One is enough.
+    for (const { subnet, isUsed } of assignable) if (subnet !== own && !isUsed) owners.get(subnet.metadata.name)?.delete(name);
+  };
+  const ownBefore = ({ name }: ClusterNamespace): PodSubnet | undefined =>
+    assignable.find(({ subnet, status }) => status.assignedTo.includes(name) && !isShared(subnet.metadata.name))?.subnet;
+  const usable = inOrder(assignable.flatMap(({ subnet, isUsable, isUsed }) => (isUsable && !isUsed ? subnet : [])));
+  const isFree = ({ metadata }: PodSubnet): boolean => owners.get(metadata.name)?.size === 0;
+  let waiting = namespaces.filter(({ name }) => asking.has(name));
+  for (;;) {
+    // Who had one goes first, also one that was shared until a moment ago: what is left over then is free.
+    const next = waiting.find((one) => ownBefore(one) !== undefined) ?? waiting[0];
+    const subnet = next === undefined ? undefined : (ownBefore(next) ?? usable.find(isFree));
+    if (next === undefined || subnet === undefined) break;
+    give(next, subnet);
+    waiting = waiting.filter((one) => one !== next);
   }
+  const unserved = waiting.map(({ name }) => name);
   const news = assignable.filter(({ subnet, status }) => !isSame(owners.get(subnet.metadata.name), status.assignedTo));
   return {
     owners: new Map(news.map(({ subnet: { metadata } }) => [metadata.name, [...(owners.get(metadata.name) ?? [])].toSorted()])),

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../life/lab.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
-import { applySubnets } from './flatpod.ts';
+import { applySubnets, untilNodesKnow } from './flatpod.ts';
 import { sharedCluster } from './shared.ts';
 
 interface PodObject extends KubeObject {
@@ -142,6 +142,7 @@ test('with both families a Pod keeps one address of each, wherever it is', async
   const body = { name: ns, zone: 'zone-a', cidr4: '10.20.200.0/24', cidr6: '2001:db8:20:c8::/64' };
   const { id: cloudSubnet } = await cluster.vpc.api.call<{ id: string }>('POST', '/v1/subnets', body);
   await applySubnets(cluster, { [ns]: { cloudSubnet, namespaces: [ns], families: [4, 6], warm: { spare: 1 } } });
+  await untilNodesKnow(cluster, ns);
   const six = '2001:db8:20:c8:f:1:2:3';
   await cluster.apply(statefulSet(ns, 'db', 1, { 'flatpod.dev/ip': six, 'flatpod.dev/ip-reclaim': 'Delete' }));
   await cluster.apply(statefulSet(ns, 'peer', 1, {}));

@@ -1,4 +1,5 @@
 /** Flatpod on a cluster, as its users install it: the image on every node, the Helm chart by helm. */
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -16,6 +17,10 @@ export interface FlatpodOptions {
   readonly subnets?: Readonly<Record<string, object>>;
   /** Over the test's own values, one level deep. */
   readonly values?: Values;
+}
+
+interface NodeNetworkObject extends KubeObject {
+  readonly status?: { readonly subnets?: readonly { readonly name: string }[] };
 }
 
 interface Rollout extends KubeObject {
@@ -62,6 +67,19 @@ export async function applySubnets(cluster: Cluster, specs: Readonly<Record<stri
     spec,
   }));
   await cluster.apply(objects.map((one) => `---\n${JSON.stringify(one)}\n`).join(''));
+}
+
+/** Waits until the controller has told every node of the PodSubnet: a Pod that is made earlier gets an address of what its node knew before. */
+export async function untilNodesKnow(cluster: Cluster, subnet: string): Promise<void> {
+  await eventually(
+    `every node knows PodSubnet ${subnet}`,
+    async () => {
+      const networks = await cluster.admin.list<NodeNetworkObject>('/apis/flatpod.dev/v1alpha1/nodenetworks');
+      const told = networks.filter(({ status }) => status?.subnets?.some(({ name }) => name === subnet) === true);
+      assert.equal(told.length, cluster.nodes.length, JSON.stringify(networks.map(({ status }) => status?.subnets)));
+    },
+    30,
+  );
 }
 
 /** Waits until all agents and controllers are ready. */

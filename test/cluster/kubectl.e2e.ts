@@ -10,7 +10,7 @@ import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
-import { applySubnets } from './flatpod.ts';
+import { applySubnets, untilNodesKnow } from './flatpod.ts';
 import { images } from './images.ts';
 import type { Ended } from './programs-in.ts';
 import { sharedCluster } from './shared.ts';
@@ -125,6 +125,7 @@ test('kubectl flatpod', async (t) => {
   await t.test('why: a node that reached its ceiling, with the numbers and what to raise', async () => {
     const spec = { cloudSubnet: cluster.vpc.lab.subnets.get('pods')?.id, namespaces: [TINY], warm: { spare: 0 }, perNode: { maximum: 1 } };
     await applySubnets(cluster, { [TINY]: spec });
+    await untilNodesKnow(cluster, TINY);
     await cluster.apply(place(TINY));
     await cluster.apply(pause('one', { nodeName: n1.name }, TINY));
     await cluster.kubectl('wait', '-n', TINY, '--for=condition=Ready', 'pod/one', '--timeout=60s');

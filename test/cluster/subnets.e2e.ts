@@ -6,7 +6,7 @@ import { parseIp } from '../../src/net/address.ts';
 import { eventually } from '../life/lab.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
-import { applySubnets } from './flatpod.ts';
+import { applySubnets, untilNodesKnow } from './flatpod.ts';
 import { sharedCluster } from './shared.ts';
 
 interface Condition {
@@ -110,6 +110,7 @@ test('all nodes together hold no more than perCluster.maximum, and a Pod too man
   await applySubnets(cluster, {
     few: { cloudSubnet: id, namespaces: ['few'], warm: { spare: 0 }, perNode: { maximum: 5 }, perCluster: { maximum: 5 } },
   });
+  await untilNodesKnow(cluster, 'few');
   await makeNamespace(cluster, 'few');
   for (let i = 0; i < 7; i++) await runPod(cluster, 'few', `p${i}`);
   const running = async (): Promise<number> =>

@@ -82,7 +82,47 @@ export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
       'raise it, or lower perNode.maximum',
     );
   }
-  return [...clashes, ...checkAssignable(subnet)];
+  return [...clashes, ...checkDatapath(subnet), ...checkAssignable(subnet)];
+}
+
+/** Which datapath each mode belongs to. */
+const modeOf = {
+  l2: 'ipvlan',
+  l3: 'ipvlan',
+  l3s: 'ipvlan',
+  bridge: 'macvlan',
+  private: 'macvlan',
+  vepa: 'macvlan',
+  passthru: 'macvlan',
+} as const;
+
+function checkDatapath(subnet: PodSubnet): Clash<PodSubnet>[] {
+  const { datapath, mode, fallback, unit } = subnet.spec;
+  const clash = (key: string, what: string, remedy: string): Clash<PodSubnet> => ({ object: subnet, path: ['spec', key], what, remedy });
+  const isChild = datapath === 'ipvlan' || datapath === 'macvlan';
+  return [
+    ...(mode !== undefined && modeOf[mode] !== datapath
+      ? [
+          clash(
+            'mode',
+            `${mode} is no mode of datapath ${datapath}`,
+            'write l2, l3 or l3s with ipvlan; bridge, private, vepa or passthru with macvlan',
+          ),
+        ]
+      : []),
+    ...(fallback !== undefined && (!isChild || fallback === datapath)
+      ? [
+          clash(
+            'fallback',
+            `${fallback} cannot stand in for datapath ${datapath}`,
+            'write another datapath, for ipvlan or macvlan; or leave it out',
+          ),
+        ]
+      : []),
+    ...(unit === 'prefix' && (datapath === 'nic' || datapath === 'branch')
+      ? [clash('unit', `prefix does not go with datapath ${datapath}: each Pod has an interface of the cloud for itself`, 'leave it out')]
+      : []),
+  ];
 }
 
 /** A subnet that is assigned serves nobody else. */

@@ -24,6 +24,12 @@ const perCluster = z.strictObject({
     .describe('all nodes together never hold more addresses of this subnet than this; absent: as many as the cloud gives'),
 });
 
+/** Ways to connect a Pod. src/datapath/ has a plan for each. */
+const datapath = z.enum(['routed-veth', 'ipvlan', 'macvlan', 'nic', 'branch']);
+
+/** How the children of one parent see each other: the first three are ipvlan's, the others macvlan's (ip-link(8)). */
+const mode = z.enum(['l2', 'l3', 'l3s', 'bridge', 'private', 'vepa', 'passthru']);
+
 /** What no field says by itself; src/store/cross-checks.ts says the same of objects in files. */
 const together = rules(
   {
@@ -45,6 +51,22 @@ const together = rules(
     rule: '!has(self.perCluster.maximum) || self.perCluster.maximum >= self.perNode.maximum',
     message: 'perCluster.maximum is less than perNode.maximum: raise it, or lower perNode.maximum',
     field: '.perCluster.maximum',
+  },
+  {
+    rule: "!has(self.mode) || (self.datapath == 'ipvlan' && self.mode in ['l2', 'l3', 'l3s']) || (self.datapath == 'macvlan' && self.mode in ['bridge', 'private', 'vepa', 'passthru'])",
+    message:
+      'mode goes with datapath ipvlan (l2, l3, l3s) or macvlan (bridge, private, vepa, passthru): write one of those, or leave it out',
+    field: '.mode',
+  },
+  {
+    rule: "!has(self.fallback) || (self.datapath in ['ipvlan', 'macvlan'] && self.fallback != self.datapath)",
+    message: 'fallback stands in for datapath ipvlan or macvlan, and is another one: change it, or leave it out',
+    field: '.fallback',
+  },
+  {
+    rule: "self.unit == 'address' || !(self.datapath in ['nic', 'branch'])",
+    message: 'unit does not go with this datapath, where each Pod has an interface of the cloud for itself: leave it out',
+    field: '.unit',
   },
   {
     rule: '!self.assignable || !self.default',
@@ -100,7 +122,18 @@ export const podSubnetSpec = z
       .enum(['address', 'prefix'])
       .default('address')
       .describe('what is asked of the cloud: single IPv4 addresses or /28 prefixes; IPv6 is always a /80'),
-    datapath: z.enum(['routed-veth']).default('routed-veth').describe('how Pods are connected'),
+    datapath: datapath
+      .default('routed-veth')
+      .describe(
+        "how Pods are connected: routed-veth by the node's routing; ipvlan and macvlan as children of an interface of the node; nic, branch: with an interface of the cloud for each Pod alone",
+      ),
+    mode: mode
+      .exactOptional()
+      .describe('of ipvlan: l2 (unless said otherwise), l3, l3s; of macvlan: bridge (unless said otherwise), private, vepa, passthru'),
+    fallback: datapath
+      .extract(['routed-veth', 'ipvlan', 'macvlan'])
+      .exactOptional()
+      .describe("which datapath instead on nodes whose kernel lacks this one; absent: such a node's Pods are told so"),
     securityGroups: z
       .array(z.string().min(1).max(256))
       .max(64)

@@ -1,12 +1,14 @@
-/** One request on the socket: a CNI verb from the executable, or a question of the flatpod command. Whatever goes wrong becomes an answer. */
+/** One request on the socket: a CNI verb for one of our plugins, or a question of the flatpod command. Whatever goes wrong becomes an answer. */
 import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni/frame.ts';
+import { pluginOf } from '../cni/plugins.ts';
 import { errorReply } from '../cni/reply.ts';
 import { newestVersion } from '../cni/versions.ts';
-import { asFailure } from '../errors/failure.ts';
+import { asFailure, failure } from '../errors/failure.ts';
+import { type Answered, answering } from './answered.ts';
 import type { Exchange } from './listen.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { type Answering, answerQuestion } from './questions.ts';
-import { type Answered, answerVerb } from './verbs.ts';
+import { answerVerb } from './verbs.ts';
 
 const QUESTION = 'FLATPOD_QUESTION';
 const LONGEST_PATIENCE_ms = 3_600_000;
@@ -14,7 +16,7 @@ const LONGEST_PATIENCE_ms = 3_600_000;
 const LONGEST_SUBJECT = 320;
 
 /** An exchange for one connection. */
-export function openExchange(node: NodeAgent, answering: Answering): Exchange {
+export function openExchange(node: NodeAgent, asking: Answering): Exchange {
   const reader = frameReader();
   let after = (): void => undefined;
   return {
@@ -22,7 +24,7 @@ export function openExchange(node: NodeAgent, answering: Answering): Exchange {
       try {
         const frame = reader.take(bytes);
         if (frame === undefined) return undefined;
-        return answer(node, answering, decodeFrame(frame)).then((answered) => {
+        return answer(node, asking, decodeFrame(frame)).then((answered) => {
           after = answered.after;
           return encodeReply(answered.reply);
         });
@@ -34,15 +36,28 @@ export function openExchange(node: NodeAgent, answering: Answering): Exchange {
   };
 }
 
-async function answer(node: NodeAgent, answering: Answering, frame: RequestFrame): Promise<Answered> {
+async function answer(node: NodeAgent, asking: Answering, frame: RequestFrame): Promise<Answered> {
   const question = frame.variables.get(QUESTION);
-  if (question === undefined) return answerVerb(node, frame);
+  if (question === undefined) return answerPlugin(node, frame);
   const patience_ms = Math.min(Math.max(Number(frame.variables.get('FLATPOD_PATIENCE_MS') ?? 0) || 0, 0), LONGEST_PATIENCE_ms);
   const subject = frame.variables.get('FLATPOD_SUBJECT')?.slice(0, LONGEST_SUBJECT);
-  const answered = await answerQuestion(node, answering, question, patience_ms, subject);
+  const answered = await answerQuestion(node, asking, question, patience_ms, subject);
   const drained = question === 'drain' && !('error' in answered);
   return {
     reply: { status: 'error' in answered ? 1 : 0, stdout: JSON.stringify(answered) },
-    after: () => void (drained && answering.drained()),
+    after: () => void (drained && asking.drained()),
   };
+}
+
+function answerPlugin(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
+  const plugin = pluginOf(frame.variables);
+  switch (plugin) {
+    case 'flatpod':
+      return answerVerb(node, frame);
+    case 'ipam':
+    case 'veth-to-host':
+      return answering(node.log, frame, () => {
+        throw failure('pluginLater', { plugin });
+      });
+  }
 }

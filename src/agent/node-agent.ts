@@ -1,4 +1,5 @@
 /** What the verbs work with. */
+import type { DatabaseSync } from 'node:sqlite';
 import type { PodInterface } from '../datapath/interface.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
@@ -23,6 +24,8 @@ export interface CloudPart {
 /** One node's agent. */
 export interface NodeAgent {
   readonly kernel: Kernel;
+  /** state.db: what the plugins that need no cloud keep is read there in each verb, because they also run without an agent, each time as a new process. */
+  readonly database: DatabaseSync;
   readonly attachments: stored.Attachments<PodInterface>;
   /** Keys of attachments that a predecessor died over, so that nobody knows whether their ADD was answered. */
   readonly interrupted: Set<string>;

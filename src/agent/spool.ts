@@ -9,7 +9,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeFrame } from '../cni/frame.ts';
-import { releaseIn } from '../cni/request.ts';
+import { releaseIn } from '../cni/asked.ts';
 import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { del } from './del.ts';

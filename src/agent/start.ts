@@ -33,6 +33,8 @@ export interface AgentOptions {
   /** Directory of the state; the spool of the CNI executable is in it. */
   readonly state: string;
   readonly socket: string;
+  readonly database: NodeAgent['database'];
+  /** Those in the database. */
   readonly attachments: NodeAgent['attachments'];
   readonly log: Log;
   /** Absent: no configuration, nothing that needs a cloud. */
@@ -56,7 +58,7 @@ export interface RunningAgent {
 
 /** Starts the agent in the namespace the process is in. @throws Failure capabilityMissing, socketTaken, socketUnusable, store*, kernelRefused. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { log, attachments } = options;
+  const { log, database, attachments } = options;
   demandCapabilities();
   await using open = new AsyncDisposableStack();
   const kernel = open.use(openKernel(hostTableName));
@@ -70,7 +72,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       .filter(({ state }) => state === 'opening')
       .map(keyOf),
   );
-  const node: NodeAgent = { kernel, attachments, interrupted, locks: new Locks(), log, cloud };
+  const node: NodeAgent = { kernel, database, attachments, interrupted, locks: new Locks(), log, cloud };
 
   const spool = join(options.state, 'spool');
   await honourSpool(node, spool);

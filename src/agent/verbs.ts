@@ -1,9 +1,10 @@
-/** A CNI request from its frame to its reply: which verb answers, and in the shape of which version. */
-import type { Reply, RequestFrame } from '../cni/frame.ts';
-import { errorReply, resultReply, silentReply, versionReply } from '../cni/reply.ts';
-import { type CniRequest, parseRequest, versionForAnswer } from '../cni/request.ts';
-import { asFailure, type Failure, sentence } from '../errors/failure.ts';
+/** A CNI request to the main plugin from its frame to its reply: which verb answers, and in the shape of which version. */
+import type { RequestFrame } from '../cni/frame.ts';
+import { resultReply, silentReply, versionReply } from '../cni/reply.ts';
+import { type CniRequest, parseRequest } from '../cni/request.ts';
+import { asFailure, sentence } from '../errors/failure.ts';
 import { add } from './add.ts';
+import { type Answered, answering, nothing } from './answered.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
 import { faultPoint } from './fault-point.ts';
@@ -11,32 +12,11 @@ import { gc } from './gc.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { status } from './status.ts';
 
-/** A reply, and what is left to do once it is out. */
-export interface Answered {
-  readonly reply: Reply;
-  readonly after: () => void;
-}
-
 const WRITTEN_WITHIN_ms = 50;
 
-const nothing = (): void => undefined;
-
-/** Answers; rejects never: what fails becomes a CNI error and a line in the log. */
-export async function answerVerb(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
-  const started = performance.now();
-  try {
-    const request = parseRequest(frame.variables, frame.stdin);
-    const answered = await perform(node, request);
-    node.log.debug(`${request.verb} done`, {
-      took_ms: performance.now() - started,
-      ...('container' in request && { container: request.container }),
-    });
-    return answered;
-  } catch (error) {
-    const failed = asFailure(error);
-    tell(node, frame, failed);
-    return { reply: errorReply(failed, versionForAnswer(frame.stdin)), after: nothing };
-  }
+/** Answers a request to the main plugin; rejects never. */
+export function answerVerb(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
+  return answering(node.log, frame, () => perform(node, parseRequest(frame.variables, frame.stdin)));
 }
 
 async function perform(node: NodeAgent, request: CniRequest): Promise<Answered> {
@@ -76,15 +56,4 @@ export function writeAnswered(node: NodeAgent): void {
   } catch (error) {
     node.log.warn(`that ADDs were answered was not written: ${sentence(asFailure(error))}`);
   }
-}
-
-function tell(node: NodeAgent, { variables }: RequestFrame, failed: Failure): void {
-  const [verb, container, ifname] = ['CNI_COMMAND', 'CNI_CONTAINERID', 'CNI_IFNAME'].map((name) => variables.get(name)?.slice(0, 128));
-  const stack = failed.kind === 'internal' && failed.cause instanceof Error ? failed.cause.stack : undefined;
-  node.log[failed.kind === 'internal' ? 'error' : 'warn'](`${verb ?? 'request'} refused: ${sentence(failed)}`, {
-    container,
-    ifname,
-    code: failed.code,
-    stack,
-  });
 }

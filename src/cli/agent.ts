@@ -56,7 +56,7 @@ export async function runAgent(options: AgentArguments): Promise<number> {
     running.defer(() => surroundings.stop());
     cloud = { name, config, subnets, ...surroundings };
   }
-  const agent = await startAgent({ state, socket, attachments, log, ...(cloud !== undefined && { cloud }) });
+  const agent = await startAgent({ state, socket, database, attachments, log, ...(cloud !== undefined && { cloud }) });
   running.defer(() => agent.stop());
   let installing: Installing | undefined;
   if (options.install) {

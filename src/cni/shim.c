@@ -233,11 +233,18 @@ static int answer_alone(const char *verb, const char *path, bool connected) {
   return fail(115, 11, "the Flatpod agent of this node gave no usable answer", details, "look into its log; the runtime may try again at any time");
 }
 
+/* The plugin of that name (src/cni/plugins.ts); a renamed file is the main plugin. */
+static const char *plugin_called(const char *name) {
+  static const char *const others[] = {"flatpod-ipam", "host-local", "static", "whereabouts", "veth-to-host"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (strcmp(name, others[i]) == 0) return others[i];
+  return "flatpod";
+}
+
 int main(int argc, char **argv) {
   const char *name = argc > 0 ? argv[0] : "", *verb = variable("CNI_COMMAND", NULL), *path = variable("FLATPOD_SOCKET", "/run/flatpod/cni.sock");
   if (strrchr(name, '/')) name = strrchr(name, '/') + 1;
-  bool later = strcmp(name, "flatpod-ipam") == 0 || strcmp(name, "veth-to-host") == 0;
-  const char *plugin = later ? name : "flatpod";
+  const char *plugin = plugin_called(name);
   signal(SIGPIPE, SIG_IGN);
   /* A closed stdout must not become the number of our socket. */
   for (int fd = 0; fd <= 2; fd++) if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDWR);
@@ -255,9 +262,6 @@ int main(int argc, char **argv) {
   bool known = false;
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) known = known || strcmp(verb, verbs[i]) == 0;
   if (!known) return fail(102, 4, "CNI_COMMAND is unknown", verb, "ADD, DEL, CHECK, GC, STATUS and VERSION are known");
-  /* An ADD of these never succeeded: there is nothing that a DEL could leave behind. */
-  if (later && strcmp(verb, "DEL") == 0) return 0;
-  if (later) return fail(117, 117, "this plugin comes with a later release of Flatpod", plugin, "take it out of the network configuration until then");
   if (!readable) return fail(103, 5, "the request cannot be read", reason, "stdin must hold one network configuration, and end");
   int fd = dial(path, strcmp(verb, "ADD") == 0 ? RESTART_MS : 0);
   uint32_t length = fd < 0 ? 0 : converse(fd);

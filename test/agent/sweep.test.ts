@@ -44,6 +44,7 @@ function nodeWith(pods: readonly { readonly netns: string; readonly pod?: PodIde
   return {
     node: {
       kernel,
+      database,
       attachments,
       interrupted: new Set(),
       locks: new Locks(),

@@ -56,7 +56,7 @@ for (const [what, namespace, wanted] of said)
     };
     const cloud: CloudPart = { name: 'n1', config: { ...config.config.spec, addressWait_s: 0 }, pools, grants, pods };
     const attachments = openAttachments(database, readPodInterface);
-    const node: NodeAgent = { kernel, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
+    const node: NodeAgent = { kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
     const request = good('add', {}, { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=static-n1' });
     // There are no addresses at all here; the error tells of which subnet one was wanted.
     await assert.rejects(attach(node, cloud, request), (error: Error) => {

@@ -4,7 +4,8 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeFrame } from '../../src/cni/frame.ts';
-import { parseRequest, releaseIn } from '../../src/cni/request.ts';
+import { releaseIn } from '../../src/cni/asked.ts';
+import { parseRequest } from '../../src/cni/request.ts';
 import { cniVersions } from '../../src/cni/versions.ts';
 import { requestErrors } from '../../src/errors/areas/request.ts';
 import { built, type Ending, errorIn, run, scratch } from './executable.ts';
@@ -95,20 +96,6 @@ test('whatever stands in a variable, the error is JSON', async () => {
   assert.ok(errorIn(ending).details.startsWith('/no/"quoted"\\\n\t\u0001\u007f\ufffd'));
   assert.equal(errorIn(await call({ CNI_COMMAND: '"'.repeat(20_000) })).code, 4);
   assert.equal(errorIn(await call({ CNI_COMMAND: 'ADD', FLATPOD_SOCKET: `/${'"'.repeat(20_000)}` })).code, 11);
-});
-
-test('the names of later plugins say so; their VERSION works and their DEL succeeds', async () => {
-  for (const name of ['flatpod-ipam', 'veth-to-host']) {
-    for (const CNI_COMMAND of ['ADD', 'CHECK', 'GC', 'STATUS']) {
-      const error = errorIn(await call({ CNI_COMMAND }, config, name));
-      assert.deepEqual([error.code, error.msg], [117, 'this plugin comes with a later release of Flatpod (FP117)']);
-      assert.match(error.details, new RegExp(name));
-    }
-    using dir = scratch();
-    assert.deepEqual(await call({ CNI_COMMAND: 'DEL', FLATPOD_STATE: dir.path }, config, name), { status: 0, stdout: '', stderr: '' });
-    assert.deepEqual(readdirSync(dir.path), []);
-    assert.match((await call({ CNI_COMMAND: 'VERSION' }, config, name)).stdout, /supportedVersions/);
-  }
 });
 
 test('DEL with no agent succeeds in silence and keeps the very request for the agent', async () => {

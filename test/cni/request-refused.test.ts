@@ -62,7 +62,6 @@ const rows: readonly Row[] = [
   ['a bad name and a missing one: the bad one first', 4, 100, 'CNI_IFNAME', { CNI_CONTAINERID: '', CNI_IFNAME: 'a/b' }],
   ['DEL without a container id', 4, 101, 'CNI_CONTAINERID', { CNI_COMMAND: 'DEL', CNI_CONTAINERID: '' }],
   ['CHECK without a namespace', 4, 101, 'CNI_NETNS', { CNI_COMMAND: 'CHECK', CNI_NETNS: '' }],
-  ['another plugin', 117, 117, 'veth-to-host', { FLATPOD_PLUGIN: 'veth-to-host' }],
   // stdin
   ['bad names and broken JSON: the names first', 4, 100, 'CNI_IFNAME', { CNI_IFNAME: 'a/b' }, '{'],
   ['10 MiB of configuration', 5, 103, '10485760', {}, Buffer.alloc(10 * 2 ** 20, ' ')],

@@ -1,7 +1,8 @@
 /** Good requests: what is read out of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AddRequest, parseRequest, releaseIn, versionForAnswer } from '../../src/cni/request.ts';
+import { releaseIn, versionForAnswer } from '../../src/cni/asked.ts';
+import { type AddRequest, parseRequest } from '../../src/cni/request.ts';
 import { cniVersions, isAtLeast, verbSince } from '../../src/cni/versions.ts';
 
 const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_NETNS: '/run/netns/x', CNI_IFNAME: 'eth0' };

@@ -59,6 +59,7 @@ function testNode(cloud?: CloudPart): TestNode {
   return {
     dir,
     kernel,
+    database,
     attachments,
     interrupted: new Set(),
     locks: new Locks(),

@@ -77,7 +77,7 @@ async function node(t: TestContext, said: NodeNetworkStatus | undefined, hasName
     pods,
   };
   const attachments = openAttachments(database, readPodInterface);
-  return { kernel, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
+  return { kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
 }
 
 const nothing: NodeNetworkStatus = { vpcCidrs: [], nics: [], growth: [] };

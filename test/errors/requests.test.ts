@@ -31,7 +31,6 @@ const mistakes: readonly (readonly [ErrorName, Sent])[] = [
   ['argumentsInvalid', ['ADD', network, { CNI_ARGS: 'IP=300.0.0.1' }]],
   ['argumentsInvalid', ['ADD', network, { CNI_ARGS: 'COLOUR=red' }]],
   ['ipamRefused', ['ADD', { ...network, ipam: { type: 'host-local' } }]],
-  ['pluginLater', ['ADD', network, { FLATPOD_PLUGIN: 'veth-to-host' }]],
   ['prevResultMissing', ['CHECK', network]],
 ];
 

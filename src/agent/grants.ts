@@ -30,7 +30,7 @@ import type {
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { claimedReturned, withLetGo } from './claims.ts';
 import { formerSubnets } from './former-subnets.ts';
-import { pluggedIn } from './nic-match.ts';
+import { isOfNic, pluggedIn } from './nic-match.ts';
 import { now_ms, type Pools } from './pools.ts';
 
 /** Gathers what a burst of ADDs changes into one write; an ADD that waits makes it shorter. */
@@ -186,7 +186,7 @@ export class Grants {
   }
 
   #linkChanged(event: KernelEvent): void {
-    if ((event.kind !== 'link' && event.kind !== 'link-gone') || !isNic(event.link.mac, this.status)) return;
+    if ((event.kind !== 'link' && event.kind !== 'link-gone') || !isOfNic(event.link, this.status?.nics ?? [])) return;
     if (event.kind === 'link-gone') this.#options.log.warn(`NIC ${event.link.name} (${event.link.mac ?? ''}) was unplugged`);
     this.#guarded(() => this.#setUp());
   }
@@ -258,10 +258,6 @@ export class Grants {
 
 function asPodSubnet({ name, spec }: NodeSubnet): PodSubnet {
   return { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec };
-}
-
-function isNic(mac: string | undefined, status: NodeNetworkStatus | undefined): boolean {
-  return status?.nics.some((nic) => nic.mac === mac) === true;
 }
 
 function specOf(

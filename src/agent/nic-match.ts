@@ -1,4 +1,7 @@
-/** The node's NICs as the kernel shows them, matched with what the controller granted, by MAC: names and indexes are the node's own business. */
+/**
+ * The node's NICs as the kernel shows them, matched with what the controller granted: by MAC, since names and indexes are the node's own business; those
+ * of a range, which no cloud has, by the name of the interface they stand on.
+ */
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Link } from '../kernel/netlink/link.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
@@ -10,19 +13,26 @@ const OWNER = 'flatpod:';
 /**
  * The granted NICs that are plugged in right now, with their link names. Several links may have a NIC's MAC: a bridge or a veth of ours that borrowed it is
  * no NIC; of a bond, or a virtual function and the device that stands for both, the one that is nobody's member has the addresses; VLANs and the like are made
- * after the link they stand on, and have a higher index.
+ * after the link they stand on, and have a higher index. A NIC with a `parent` is plugged in when there is an interface of that name, whichever MAC it has.
  */
 export function pluggedIn(kernel: Pick<Kernel, 'links'>, granted: readonly GrantedNic[]): NamedNic[] {
   const byMac = new Map<string, Link>();
+  const names = new Set<string>();
   for (const link of kernel.links()) {
+    names.add(link.name);
     if (link.mac === undefined || link.kind === 'bridge' || link.alias?.startsWith(OWNER) === true) continue;
     const other = byMac.get(link.mac);
     if (other === undefined || compare(link, other) < 0) byMac.set(link.mac, link);
   }
   return granted.flatMap((nic) => {
-    const link = byMac.get(nic.mac);
-    return link === undefined ? [] : [{ nic, link: link.name }];
+    const link = nic.parent === undefined ? byMac.get(nic.mac)?.name : names.has(nic.parent) ? nic.parent : undefined;
+    return link === undefined ? [] : [{ nic, link }];
   });
+}
+
+/** Whether a change of that link may be one of a granted NIC. */
+export function isOfNic({ mac, name }: Pick<Link, 'mac' | 'name'>, granted: readonly GrantedNic[]): boolean {
+  return granted.some((nic) => (nic.parent === undefined ? nic.mac === mac : nic.parent === name));
 }
 
 function compare(a: Link, b: Link): number {

@@ -13,9 +13,10 @@ import { podSubnetSpec } from './pod-subnet.ts';
 import { block, conditions, ip, name } from './schema-parts.ts';
 import { tolerant } from './tolerant.ts';
 
-// Limits are far beyond what nodes have: an object that is refused would stop its node. An instance has tens of NICs, each with tens of blocks.
+// Limits are far beyond what nodes have: an object that is refused would stop its node. An instance has tens of NICs, each with
+// tens of blocks, and up to hundreds of branches.
 const BLOCKS = 16_384;
-const NICS = 64;
+const NICS = 1024;
 const SUBNETS = 1024;
 const CLAIMS = 1024;
 const TEXT = 32_768;
@@ -95,7 +96,13 @@ const nic = z.object({
   id: nicId.describe("the cloud's id of the interface"),
   mac: mac.describe('its Ethernet address'),
   subnet: name.exactOptional().describe('the PodSubnet it serves; absent: it serves no Pods'),
-  deviceIndex: z.int().min(0).max(255).describe('its place on the instance; the first, 0, is the node’s own'),
+  deviceIndex: z.int().min(0).max(255).describe('its place on the instance, or that of its trunk; the first, 0, is the node’s own'),
+  parent: z
+    .string()
+    .min(1)
+    .max(15)
+    .exactOptional()
+    .describe("of a PodSubnet with a range: the node's own interface that Pods' interfaces are made on; then id and mac are made up"),
   mtu: z.int().min(68).max(65_535).describe('bytes'),
   cidr4: block.exactOptional().describe('IPv4 block of its cloud subnet'),
   cidr6: block.exactOptional().describe('IPv6 block of its cloud subnet'),
@@ -106,6 +113,18 @@ const nic = z.object({
   blocks: blocks.prefault([]).describe('what Pods may get addresses from: /32, /28, /128, /80'),
   reclaiming: blocks.prefault([]).describe('blocks of those that the controller wants back'),
   claimed: blocks.exactOptional().describe('single addresses of those that belong to IPClaims'),
+  use: z
+    .enum(['pod', 'trunk'])
+    .exactOptional()
+    .describe('pod: the whole interface is for one Pod; trunk: it carries branches alone; absent: its blocks are for many Pods'),
+  trunk: z
+    .object({
+      nic: nicId.describe('the interface whose link it is reached on'),
+      vlan: z.int().min(1).max(4094).describe('by this VLAN tag'),
+    })
+    .exactOptional()
+    .describe('absent: the interface has a link of its own'),
+  multiMac: z.literal(true).exactOptional().describe('the cloud lets further Ethernet addresses in and out'),
 });
 
 const growth = z.object({

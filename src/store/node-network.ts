@@ -29,9 +29,15 @@ export interface Demand {
 export interface GrantedNic {
   readonly id: NicId;
   readonly mac: Mac;
-  /** Name of the PodSubnet whose Pods it serves; absent for a first interface that serves none. */
+  /** Name of the PodSubnet whose Pods it serves; absent for a first interface that serves none, and for a trunk. */
   readonly subnet?: string;
+  /** Its place on the instance; of a branch that of its trunk, so several share it. */
   readonly deviceIndex: number;
+  /**
+   * Of a PodSubnet with spec.range: the name of the node's own interface that Pods' interfaces are made on. No cloud has such a NIC: its `id` and `mac`
+   * are made up, and it has no address and no routes of its own.
+   */
+  readonly parent?: string;
   readonly mtu: number;
   readonly cidr4?: Cidr;
   readonly cidr6?: Cidr;
@@ -39,12 +45,22 @@ export interface GrantedNic {
   readonly gateway6?: Ip;
   readonly primary4?: Ip;
   readonly primary6?: Ip;
-  /** What Pods may get addresses from: /32, /28, /128, /80. */
+  /** What Pods may get addresses from: /32, /28, /128, /80. With `use: 'pod'` exactly its primary addresses, which are given back together. */
   readonly blocks: readonly Cidr[];
   /** Blocks of those that the controller wants back. */
   readonly reclaiming: readonly Cidr[];
   /** Single addresses among them that belong to IPClaims: only the Pods that `claims` names get them. */
   readonly claimed?: readonly Cidr[];
+  /**
+   * - absent: it stays with the node, and its blocks are for many Pods
+   * - `pod`: the whole interface is for one Pod, with its own primary addresses
+   * - `trunk`: it carries the branches that name it, and serves no Pods itself
+   */
+  readonly use?: 'pod' | 'trunk';
+  /** A branch: it has no link of its own, but is reached by that VLAN tag (802.1Q) on the link of that interface. */
+  readonly trunk?: { readonly nic: NicId; readonly vlan: number };
+  /** The cloud lets frames with further Ethernet addresses in and out; absent: with its own alone. */
+  readonly multiMac?: true;
 }
 
 /** Why a subnet's pool on this node does not grow, in words for the Pod's event. `none`: it can grow. */

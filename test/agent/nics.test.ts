@@ -1,7 +1,7 @@
 /** Which link a NIC is, when several have its MAC. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pluggedIn } from '../../src/agent/nic-match.ts';
+import { isOfNic, pluggedIn } from '../../src/agent/nic-match.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
 import type { Link } from '../../src/kernel/netlink/link.ts';
 import { parseMac } from '../../src/net/mac.ts';
@@ -29,3 +29,16 @@ for (const [promise, links, found] of cases) {
     assert.equal(named?.link, found);
   });
 }
+
+test('a NIC of a range is the interface of that name, whichever MAC it has', () => {
+  const ofRange = { ...nic, parent: 'bond0.17' };
+  const links = [link(2, 'eth1'), link(9, 'bond0.17', { mac: parseMac('02:00:00:00:00:99') })];
+  assert.equal(pluggedIn({ links: () => links }, [ofRange])[0]?.link, 'bond0.17');
+  assert.deepEqual(pluggedIn({ links: () => links.slice(0, 1) }, [ofRange]), [], 'none of that name');
+});
+
+test('a change of an interface is one of a NIC by its MAC, or by the name that its range gives', () => {
+  assert.equal(isOfNic(link(2, 'eth1'), [nic]), true);
+  assert.equal(isOfNic(link(2, 'eth1'), [{ ...nic, parent: 'bond0.17' }]), false);
+  assert.equal(isOfNic(link(2, 'bond0.17'), [{ ...nic, parent: 'bond0.17' }]), true);
+});

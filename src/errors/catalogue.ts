@@ -6,6 +6,7 @@ import { agentErrors } from './areas/agent.ts';
 import { cloudErrors } from './areas/cloud.ts';
 import { clusterErrors } from './areas/cluster.ts';
 import { configErrors } from './areas/config.ts';
+import { datapathErrors } from './areas/datapath.ts';
 import { installErrors } from './areas/install.ts';
 import { kernelErrors } from './areas/kernel.ts';
 import { kubeErrors } from './areas/kube.ts';
@@ -32,6 +33,7 @@ export const catalogue = {
   ...agentErrors,
   ...poolErrors,
   ...kernelErrors,
+  ...datapathErrors,
   ...storeErrors,
   ...cloudErrors,
   ...vpcErrors,
@@ -67,6 +69,7 @@ export const areas: readonly ErrorArea[] = [
   },
   { title: 'Addresses', ranges: [[130, 139]], entries: poolErrors },
   { title: 'The kernel', ranges: [[140, 149]], entries: kernelErrors },
+  { title: 'Interfaces of Pods', ranges: [[280, 289]], entries: datapathErrors },
   { title: 'State on disk', ranges: [[150, 159]], entries: storeErrors },
   { title: 'The cloud', ranges: [[160, 179]], entries: cloudErrors },
   { title: 'The emulated VPC', ranges: [[180, 189]], entries: vpcErrors },

@@ -8,6 +8,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { failure } from '../errors/failure.ts';
+import { addChild, moveNic } from './children.ts';
 import { errno } from './errno.ts';
 import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
 import { newAddress } from './netlink/address.ts';
@@ -39,6 +40,8 @@ export function applyPlan(host: Host, plan: Plan): void {
     const visited = namespaces.at(object.where);
     if (batch !== undefined && (batch.visited !== visited || isAlone(object))) batch = send(batch);
     if (object.kind === 'veth') batch = addVeth(host, namespaces, object);
+    else if (object.kind === 'child') batch = { visited, objects: [object], messages: [addChild(namespaces, object)] };
+    else if (object.kind === 'nic') moveNic(namespaces, object);
     else if (object.kind === 'sysctl') writeSysctl(visited.netns, object.key, object.value);
     else if (object.kind === 'nft-table') loadTable(visited.netns, object);
     else {
@@ -50,11 +53,14 @@ export function applyPlan(host: Host, plan: Plan): void {
   if (batch !== undefined) send(batch);
 }
 
-function isAlone(object: KernelObject): boolean {
-  return object.kind === 'veth' || object.kind === 'sysctl' || object.kind === 'nft-table';
+/** What takes more than one message. */
+type Alone = Extract<KernelObject, { kind: 'veth' | 'child' | 'nic' | 'sysctl' | 'nft-table' }>;
+
+function isAlone({ kind }: KernelObject): boolean {
+  return kind === 'veth' || kind === 'child' || kind === 'nic' || kind === 'sysctl' || kind === 'nft-table';
 }
 
-function messageFor(visited: Visited, object: Exclude<KernelObject, { kind: 'veth' | 'sysctl' | 'nft-table' }>): Message {
+function messageFor(visited: Visited, object: Exclude<KernelObject, Alone>): Message {
   switch (object.kind) {
     case 'link':
       return setLink(visited.index(object.name), { up: true, ...(object.mtu !== undefined && { mtu: object.mtu }) });

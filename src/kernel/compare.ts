@@ -65,6 +65,10 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
   switch (object.kind) {
     case 'veth':
       return problemWithLink(snapshot.links.get(object.name), { ...object, alias: object.owner }) ?? problemWithIpv6(object, visited);
+    case 'child':
+      return problemWithMade(snapshot.links.get(object.name), { kind: object.of.type, mac: object.mac, alias: object.owner });
+    case 'nic':
+      return problemWithMade(snapshot.links.get(object.name), { mac: object.mac });
     case 'link':
       return problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu });
     case 'address': {
@@ -137,6 +141,19 @@ function problemWithLink(
   if (wanted.mac !== undefined && link.mac !== wanted.mac) return { kind: 'foreign', problem: `its MAC is ${link.mac ?? 'none'}` };
   if (!link.up) return changed('it is down');
   if (wanted.mtu !== undefined && link.mtu !== wanted.mtu) return changed(`its MTU is ${link.mtu}`);
+  return undefined;
+}
+
+/** Whether a link is the one that was put there; that it is up is another object's matter. */
+function problemWithMade(
+  link: Link | undefined,
+  wanted: { readonly kind?: string; readonly mac?: string | undefined; readonly alias?: string },
+): Problem | undefined {
+  if (link === undefined) return missing;
+  const isOther = (wanted.alias !== undefined && link.alias !== wanted.alias) || (wanted.kind !== undefined && link.kind !== wanted.kind);
+  if (isOther)
+    return { kind: 'foreign', problem: `it is a ${link.kind ?? 'device'} with the alias ${link.alias ?? 'none'}: somebody else made it` };
+  if (wanted.mac !== undefined && link.mac !== wanted.mac) return { kind: 'foreign', problem: `its MAC is ${link.mac ?? 'none'}` };
   return undefined;
 }
 

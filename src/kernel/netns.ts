@@ -89,6 +89,11 @@ export function deleteNetns(name: string): void {
   rmSync(path, { force: true });
 }
 
+/** The open file of the process's own namespace, to move links to. Not to be closed. */
+export function ownNetnsFd(): number {
+  return home;
+}
+
 /** Whether there is a network namespace at the path right now. */
 export function isNetns(path: string): boolean {
   try {

@@ -4,6 +4,8 @@
  * What dies with a link is not removed by itself: a veth takes the addresses, routes and neighbours of both its ends along.
  * Only a veth that carries our alias or our MAC is deleted: a name alone proves nothing.
  */
+import { isFailure } from '../errors/failure.ts';
+import { bringHome, removeChild } from './remove-children.ts';
 import { errno } from './errno.ts';
 import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
 import { deleteAddress } from './netlink/address.ts';
@@ -13,12 +15,12 @@ import { deleteRoute } from './netlink/route.ts';
 import { deleteRule } from './netlink/rule.ts';
 import { deleteTable } from './nft-table.ts';
 import type { LinkRemover } from './remove-links.ts';
-import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
+import { describe, type KernelObject, nameOf, type Plan, type VethObject, type Where } from './state.ts';
 
 const gone: readonly number[] = [errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL, errno.EINVAL];
 
 /** What is deleted by one message. */
-type Deletable = Exclude<KernelObject, { kind: 'veth' | 'link' | 'sysctl' | 'nft-table' }>;
+type Deletable = Exclude<KernelObject, { kind: 'veth' | 'child' | 'nic' | 'link' | 'sysctl' | 'nft-table' }>;
 
 /** Removes all that the plan made. Tables, rules and routes first and at once, links last; resolves when the links are gone. */
 export async function removePlan(host: Host, links: LinkRemover, plan: Plan): Promise<void> {
@@ -31,8 +33,11 @@ export async function removePlan(host: Host, links: LinkRemover, plan: Plan): Pr
       // Links that we only set up, and sysctls, stay: others may rely on them by now.
       if (object.kind === 'veth' || object.kind === 'link' || object.kind === 'sysctl') continue;
       if ('link' in object && dying.has(`${nameOf(object.where)} ${object.link}`)) continue;
-      const visited = namespaces.at(object.where);
-      if (object.kind === 'nft-table') deleteTable(visited.netns, object);
+      const visited = stillThere(namespaces, object.where);
+      if (object.kind === 'nic') bringHome(namespaces, object, visited);
+      else if (visited === undefined) continue;
+      else if (object.kind === 'child') removals.push(...removeChild(visited, object));
+      else if (object.kind === 'nft-table') deleteTable(visited.netns, object);
       else deletions.set(visited, [...(deletions.get(visited) ?? []), object]);
     }
     for (const [visited, objects] of deletions) deleteAll(visited, objects);
@@ -41,10 +46,23 @@ export async function removePlan(host: Host, links: LinkRemover, plan: Plan): Pr
   await Promise.all(removals);
 }
 
-/** The ends of the plan's veths, as `netns name`. */
+/** What a namespace that is gone held is gone. @throws Failure any other. */
+function stillThere(namespaces: Namespaces, where: Where): Visited | undefined {
+  try {
+    return namespaces.at(where);
+  } catch (error) {
+    if (isFailure(error, 'netnsMissing') || isFailure(error, 'notNetns')) return undefined;
+    throw error;
+  }
+}
+
+/** The plan's links that go, as `netns name`. */
 function linksDying(plan: Plan): Set<string> {
   return new Set(
-    plan.flatMap((o) => (o.kind === 'veth' ? [`${nameOf(o.where)} ${o.name}`, `${nameOf(o.peer.where)} ${o.peer.name}`] : [])),
+    plan.flatMap((o) => {
+      if (o.kind === 'veth') return [`${nameOf(o.where)} ${o.name}`, `${nameOf(o.peer.where)} ${o.peer.name}`];
+      return o.kind === 'child' || o.kind === 'nic' ? [`${nameOf(o.where)} ${o.name}`] : [];
+    }),
   );
 }
 

@@ -7,6 +7,7 @@
 import type { Family, Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
+import type { ChildKind } from './netlink/child.ts';
 import { MAIN_TABLE } from './netlink/route.ts';
 
 /** A network namespace: the process's own, or the one bound at a path. */
@@ -31,6 +32,38 @@ export interface VethObject {
    */
   readonly ipv6: boolean;
   readonly peer: { readonly where: Where; readonly name: string; readonly mac: Mac };
+}
+
+/**
+ * A child of one of the host's links (macvlan, ipvlan, a VLAN), born in the namespace where it belongs, and down. `owner` becomes its alias: only a link
+ * that carries it is ever removed.
+ */
+export interface ChildObject {
+  readonly kind: 'child';
+  readonly where: Where;
+  readonly name: string;
+  /** Name of the host's link. */
+  readonly parent: string;
+  readonly of: ChildKind;
+  /** Absent: its parent's, which an ipvlan always has. */
+  readonly mac?: Mac;
+  readonly mtu: number;
+  readonly owner: string;
+}
+
+/**
+ * A link of the host's that is moved into another namespace under a name of there, and goes back home when the plan is removed. It is known by its MAC,
+ * wherever it is: a namespace that ends gives a NIC back to the host under whatever name it had.
+ */
+export interface NicObject {
+  readonly kind: 'nic';
+  readonly where: Where;
+  readonly name: string;
+  readonly mac: Mac;
+  /** Its name in the host. */
+  readonly home: string;
+  /** Its alias while it is away. */
+  readonly owner: string;
 }
 
 /** A link that exists already (or is made earlier in the plan): up, and of that MTU when one is given. */
@@ -107,6 +140,8 @@ export interface NftTableObject {
 /** Whatever a plan may hold. */
 export type KernelObject =
   | VethObject
+  | ChildObject
+  | NicObject
   | LinkObject
   | AddressObject
   | RouteObject
@@ -128,6 +163,10 @@ export function describe(object: KernelObject): string {
   switch (object.kind) {
     case 'veth':
       return `veth ${object.name} with peer ${object.peer.name}`;
+    case 'child':
+      return `${kindName(object.of)} ${object.name} of ${object.parent}`;
+    case 'nic':
+      return `NIC ${object.mac} as ${object.name}`;
     case 'link':
       return `link ${object.name} up${object.mtu === undefined ? '' : ` mtu ${object.mtu}`}`;
     case 'address':
@@ -143,6 +182,10 @@ export function describe(object: KernelObject): string {
     case 'nft-table':
       return `nft table ${object.family} ${object.table}`;
   }
+}
+
+function kindName(of: ChildKind): string {
+  return of.type === 'vlan' ? `vlan ${of.id}` : `${of.type} ${of.mode}`;
 }
 
 function selectorOf(rule: RuleObject): string {

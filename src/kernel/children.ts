@@ -1,0 +1,66 @@
+/**
+ * Puts a link into a Pod that is no veth: a child of one of the host's links, or one of the host's links itself.
+ *
+ * Invariants
+ * - a child is born where it belongs, down, and carries its owner's alias before it comes up
+ * - a NIC is known by its MAC, and has its owner's alias before it leaves the host
+ */
+import { constants } from 'node:os';
+import { failure } from '../errors/failure.ts';
+import { errno } from './errno.ts';
+import { type Namespaces, refusal, type Visited } from './namespaces.ts';
+import { newChild } from './netlink/child.ts';
+import { decodeLink, dumpLinks, type Link, setLink } from './netlink/link.ts';
+import type { Message } from './netlink/message.ts';
+import { NetlinkError } from './netlink/socket.ts';
+import { type ChildObject, describe, host, type NicObject } from './state.ts';
+
+const { EOPNOTSUPP } = constants.errno;
+
+/** Makes the child. Returns the message that gives it its alias, for its own namespace. @throws Failure parentMissing, kindUnsupported, parentBusy, vlanTaken, linkTaken, kernelRefused. */
+export function addChild(namespaces: Namespaces, child: ChildObject): Message {
+  const [root, visited] = [namespaces.at(host), namespaces.at(child.where)];
+  const parent = root.link(child.parent);
+  if (parent === undefined) throw failure('parentMissing', { parent: child.parent, object: describe(child) });
+  const { name, mtu, mac, of } = child;
+  const link = { name, mtu, ...(mac !== undefined && { mac }), ...(visited.netns !== undefined && { netnsFd: visited.netns.fd }) };
+  const [error] = root.socket.batch([newChild(link, of, parent.index)]);
+  if (error !== undefined) throw childRefused(error, visited, child);
+  return setLink(visited.index(name), { alias: child.owner });
+}
+
+function childRefused(error: NetlinkError, visited: Visited, child: ChildObject): unknown {
+  const { name, parent, of } = child;
+  switch (error.errno) {
+    case EOPNOTSUPP:
+      return failure('kindUnsupported', { kind: of.type, module: of.type === 'vlan' ? '8021q' : of.type }, error);
+    case errno.EBUSY:
+    case errno.EINVAL:
+      return failure('parentBusy', { parent, object: describe(child) }, error);
+    case errno.EEXIST:
+      if (visited.link(name) !== undefined) return failure('linkTaken', { name, netns: visited.name }, error);
+      if (of.type === 'vlan') return failure('vlanTaken', { vlan: of.id, parent }, error);
+  }
+  return refusal(error, visited.name, 'add', describe(child));
+}
+
+/** Moves the NIC into the namespace under its name of there. One that is there already stays. @throws Failure nicMissing, linkTaken, kernelRefused. */
+export function moveNic(namespaces: Namespaces, nic: NicObject): void {
+  const [root, visited] = [namespaces.at(host), namespaces.at(nic.where)];
+  const { name, mac, owner } = nic;
+  const there = visited.link(name);
+  if (there?.mac === mac) return;
+  if (there !== undefined) throw failure('linkTaken', { name, netns: visited.name });
+  const found = nicIn(root, mac);
+  if (found === undefined) throw failure('nicMissing', { mac, name, netns: visited.name });
+  const netnsFd = visited.netns?.fd;
+  const away = setLink(found.index, { name, ...(netnsFd !== undefined && { netnsFd }) });
+  const [refused] = root.socket.batch([setLink(found.index, { up: false, alias: owner }), away]).filter((error) => error !== undefined);
+  if (refused !== undefined) throw refusal(refused, root.name, 'move', describe(nic));
+}
+
+/** The link that has this MAC and stands on no other. Undefined: there is none. */
+export function nicIn({ socket }: Visited, mac: string): Link | undefined {
+  const links = socket.dump(dumpLinks(), decodeLink).filter((link) => link.mac === mac && link.kind !== 'bridge');
+  return links.toSorted((a, b) => Number(a.master !== undefined) - Number(b.master !== undefined) || a.index - b.index)[0];
+}

@@ -1,0 +1,160 @@
+/** Links in a Pod that are no veths: children of a link of the host, and links of the host itself. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { type Kernel, openKernel } from '../../src/kernel/kernel.ts';
+import { type ChildObject, inNetns, type NicObject, type Plan } from '../../src/kernel/state.ts';
+import { parseIp } from '../../src/net/address.ts';
+import { parseMac } from '../../src/net/mac.ts';
+import { deleteNetns } from '../../src/kernel/netns.ts';
+import { type TestNetns, testNetns } from './namespace.ts';
+
+const NIC = '02:00:00:00:aa:01';
+const POD = parseMac('02:00:00:00:aa:09');
+
+interface Bed {
+  readonly host: TestNetns;
+  readonly kernel: Kernel;
+  readonly pods: readonly TestNetns[];
+}
+
+/** A host whose NIC eth9 is one end of a veth; two Pods. */
+function bed(t: TestContext): Bed {
+  const [host, ...pods] = [testNetns('host'), testNetns('a'), testNetns('b')];
+  const kernel = openKernel(undefined, host.netns);
+  t.after(() => {
+    kernel[Symbol.dispose]();
+    for (const ns of [host, ...pods]) ns[Symbol.dispose]();
+  });
+  host.ip(`link add eth9 address ${NIC} type veth peer name wire`);
+  for (const link of ['eth9', 'wire']) host.ip(`link set ${link} up`);
+  return { host, kernel, pods };
+}
+
+function macvlan(pod: TestNetns, change: Partial<ChildObject> = {}): ChildObject {
+  const of = { type: 'macvlan', mode: 'bridge' } as const;
+  return {
+    kind: 'child',
+    where: inNetns(pod.path),
+    name: 'eth0',
+    parent: 'eth9',
+    of,
+    mac: POD,
+    mtu: 1400,
+    owner: 'flatpod:c:eth0',
+    ...change,
+  };
+}
+
+function nic(pod: TestNetns): NicObject {
+  return { kind: 'nic', where: inNetns(pod.path), name: 'eth0', mac: parseMac(NIC), home: 'eth9', owner: 'flatpod:c:eth0' };
+}
+
+function withAddress(child: ChildObject, address: string): Plan {
+  const { where, name } = child;
+  return [child, { kind: 'link', where, name }, { kind: 'address', where, link: name, address: parseIp(address), length: 24 }];
+}
+
+test('a macvlan is born in the Pod, compares equal, reaches its sibling, and goes', async (t) => {
+  const { kernel, pods } = bed(t);
+  const [a, b] = pods as [TestNetns, TestNetns];
+  const planA = withAddress(macvlan(a), '10.9.0.1');
+  const planB = withAddress(macvlan(b, { mac: parseMac('02:00:00:00:aa:0b') }), '10.9.0.2');
+  kernel.apply(planA);
+  kernel.apply(planB);
+  assert.deepEqual(kernel.compareAll([planA, planB]), [[], []]);
+  const [link] = a.ipJson('-d link show eth0');
+  assert.deepEqual([link?.['address'], link?.['mtu'], link?.['ifalias']], [POD, 1400, 'flatpod:c:eth0']);
+  assert.match(a.exec('ping -c 1 -W 2 10.9.0.2'), /1 received/);
+  await kernel.remove(planA);
+  assert.equal(a.ipJson('link show').length, 1);
+  await kernel.remove(planA);
+  assert.deepEqual(
+    kernel.compare(planA).map(({ kind }) => kind),
+    ['missing', 'missing', 'missing'],
+  );
+});
+
+test('its name taken, its parent missing or used otherwise: each is said, and nothing is left', async (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  assert.throws(() => kernel.apply([macvlan(a, { parent: 'eth7' })]), { kind: 'parentMissing' });
+  a.ip('link add eth0 type bridge');
+  assert.throws(() => kernel.apply([macvlan(a)]), { kind: 'linkTaken', message: `there is a link eth0 in ${a.path} already` });
+  await kernel.remove([macvlan(a)]);
+  assert.match(a.ip('-d link show eth0'), /bridge/, "somebody else's link stays");
+  host.ip('link add br9 type bridge');
+  host.ip('link set eth9 master br9');
+  assert.throws(() => kernel.apply([macvlan(a, { name: 'net1' })]), { kind: 'parentBusy' });
+});
+
+test('a link that somebody made in its place is told as foreign', (t) => {
+  const { kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  a.ip('link add eth0 type bridge');
+  assert.deepEqual(
+    kernel.compare([macvlan(a)]).map(({ kind, problem }) => [kind, problem]),
+    [['foreign', 'it is a bridge with the alias none: somebody else made it']],
+  );
+});
+
+test('of a namespace that is gone everything is removed already', async (t) => {
+  const { kernel, pods, host } = bed(t);
+  const [a] = pods as [TestNetns];
+  const plan = withAddress(macvlan(a), '10.9.0.1');
+  kernel.apply(plan);
+  deleteNetns(a.name);
+  await kernel.remove([...plan, { kind: 'rule', where: inNetns(a.path), family: 4, priority: 9, table: 9, protocol: 114 }, nic(a)]);
+  assert.match(host.ip('link show eth9'), /eth9/);
+});
+
+test('a NIC moves into the Pod under a name of there, and home again', async (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  kernel.apply([nic(a)]);
+  assert.deepEqual(kernel.compare([nic(a)]), []);
+  const [link] = a.ipJson('link show eth0');
+  assert.deepEqual([link?.['address'], link?.['ifalias'], link?.['operstate']], [NIC, 'flatpod:c:eth0', 'DOWN']);
+  assert.throws(() => host.ip('link show eth9'));
+  kernel.apply([nic(a)]);
+  await kernel.remove([nic(a)]);
+  const [back] = host.ipJson('link show eth9');
+  assert.deepEqual([back?.['address'], back?.['ifalias']], [NIC, undefined]);
+  assert.throws(() => a.ip('link show eth0'));
+  await kernel.remove([nic(a)]);
+});
+
+test('a NIC that came back under another name gets its own again, or one made from its MAC when that is taken', async (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  kernel.apply([nic(a)]);
+  // As the kernel does it with a device when a namespace ends.
+  a.ip(`link set eth0 netns ${host.name} name dev5`);
+  await kernel.remove([nic(a)]);
+  assert.equal(host.ipJson('link show eth9')[0]?.['address'], NIC);
+  kernel.apply([nic(a)]);
+  host.ip('link add eth9 type bridge');
+  await kernel.remove([nic(a)]);
+  assert.equal(host.ipJson('link show n02000000aa01')[0]?.['address'], NIC);
+});
+
+test('no link with that MAC: nicMissing says which', (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  host.ip('link del eth9');
+  assert.throws(() => kernel.apply([nic(a)]), { kind: 'nicMissing', message: `no interface has the MAC ${NIC}` });
+});
+
+test('a kernel without that kind of link says which module to load', (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  const child = macvlan(a, { of: { type: 'vlan', id: 5 } });
+  let hasVlan = true;
+  try {
+    host.ip('link add v5 link eth9 type vlan id 5');
+  } catch {
+    hasVlan = false;
+  }
+  if (!hasVlan)
+    assert.throws(() => kernel.apply([child]), { kind: 'kindUnsupported', message: 'the kernel of this node has no vlan links' });
+  else assert.throws(() => kernel.apply([child]), { kind: 'vlanTaken', message: 'VLAN 5 of eth9 is in use by another link' });
+});

@@ -3,7 +3,7 @@
  *
  * Promises every driver keeps
  * - creating calls are idempotent by `clientToken`: the same token twice gives the same object;
- * - attach, assign, unassign, detach and delete may be repeated: what is already so is success;
+ * - attach (also as a branch), assign, unassign, detach and delete may be repeated: what is already so is success;
  * - a refusal is a Failure cloud*: its name says what to decide (see `decisionFor` in src/controller);
  * - an answer that never came is cloudUnavailable, and the change may have happened: read back before trying again.
  */
@@ -22,7 +22,10 @@ export type Tags = Readonly<Record<string, string>>;
 /** A subnet as the cloud knows it. */
 export interface CloudSubnet {
   readonly id: SubnetId;
-  readonly zone: string;
+  /** Absent: instances in every zone can use it. */
+  readonly zone?: string;
+  /** A range that no cloud has: the nodes' own interface on that network, by name. */
+  readonly parent?: string;
   readonly cidr4?: Cidr;
   readonly cidr6?: Cidr;
   readonly gateway4?: Ip;
@@ -44,7 +47,13 @@ export interface CloudNic {
   readonly blocks: readonly Cidr[];
   readonly securityGroups: readonly string[];
   readonly tags: Tags;
-  /** Absent when detached. */
+  /** Frames with further Ethernet addresses may come out of it (no port security); absent: with its own alone. */
+  readonly multiMac?: true;
+  /** Branches can be attached to it. */
+  readonly isTrunk?: true;
+  /** A branch: attached to no instance, but to that trunk; there frames with that VLAN tag (802.1Q) are its own. */
+  readonly branch?: { readonly trunk: NicId; readonly vlan: number };
+  /** Absent when detached, and for a branch. */
   readonly attachment?: {
     readonly instance: InstanceId;
     readonly deviceIndex: number;
@@ -59,6 +68,8 @@ export interface InstanceLimits {
   readonly nics: number;
   readonly addressSlotsPerNic: number;
   readonly ipv6SlotsPerNic: number;
+  /** Branches on all its trunks together; absent: it can have none. A trunk counts among `nics`, a branch does not. */
+  readonly branches?: number;
 }
 
 /** A virtual machine of the cloud: a node, or one that could be. */
@@ -68,6 +79,8 @@ export interface CloudInstance {
   readonly type: string;
   readonly limits: InstanceLimits;
   readonly state: 'running' | 'terminated';
+  /** A machine of no cloud: its own interfaces are nobody's affair. */
+  readonly isBare?: true;
 }
 
 /** The addresses of a whole VPC: what is reached without SNAT. */
@@ -82,6 +95,9 @@ export interface CreateNic {
   readonly securityGroups: readonly string[];
   readonly tags: Tags;
   readonly description: string;
+  /** See CloudNic. What the cloud does not have, or this account may not have, is refused as cloudInvalid or cloudDenied. */
+  readonly multiMac?: boolean;
+  readonly isTrunk?: boolean;
   /** Blocks the new interface is born with, beside its primary addresses. An answer to a repeated token shows what it has by then. */
   readonly want?: Wanted;
 }
@@ -120,7 +136,12 @@ export interface Cloud {
   nics(filter: NicFilter): Promise<CloudNic[]>;
   createNic(request: CreateNic): Promise<CloudNic>;
   attachNic(nic: NicId, instance: InstanceId, deviceIndex: number): Promise<void>;
-  /** Returns when the cloud has accepted it; the interface may be `detaching` for a while. */
+  /**
+   * Makes a detached interface a branch. A tag that another branch of the trunk has is cloudConflict, one branch more than the instance may have cloudLimit;
+   * what is no trunk, or a cloud without any, cloudInvalid.
+   */
+  attachBranch(nic: NicId, trunk: NicId, vlan: number): Promise<void>;
+  /** Of an interface that is attached to an instance, or of a branch; a trunk that has branches is cloudConflict. Returns when the cloud has accepted it; the interface may be `detaching` for a while. */
   detachNic(nic: NicId): Promise<void>;
   deleteNic(nic: NicId): Promise<void>;
   /**

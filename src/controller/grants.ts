@@ -11,6 +11,7 @@ import type { CloudNic } from '../cloud/cloud.ts';
 import { type Cidr, contains, containsCidr } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { subnetIdOf } from '../store/subnet-id.ts';
 import type { Situation } from './situation.ts';
 import { isOurs, subnetOf } from './tags.ts';
 import { blockKey, isPluggedInto, isReturned, nicKey } from './vanished.ts';
@@ -99,5 +100,5 @@ function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, { subnets 
 /** Whether the NIC may serve Pods of that PodSubnet. */
 export function fits(nic: CloudNic, subnet: PodSubnet): boolean {
   const isFirst = nic.attachment?.deviceIndex === 0;
-  return nic.subnet === subnet.spec.cloudSubnet && (!isFirst || subnet.spec.useFirstNic);
+  return nic.subnet === subnetIdOf(subnet) && (!isFirst || subnet.spec.useFirstNic);
 }

@@ -6,10 +6,11 @@
  * - what is on its way already (a NIC being attached, an intent not yet answered) is not asked for again
  * - never more NICs than the instance takes, never more addresses than the ceiling
  */
-import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
+import type { CloudNic } from '../cloud/cloud.ts';
 import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { subnetIdOf } from '../store/subnet-id.ts';
 import type { Action } from './action.ts';
 import type { Unserved } from './claims/claims.ts';
 import { worthOf } from './counting.ts';
@@ -189,7 +190,7 @@ function makeAgain(asked: Asked): void {
 
 function makeNew(asked: Asked): void {
   const { pool, config, situation } = asked;
-  const cloudSubnet = config.spec.cloudSubnet as SubnetId;
+  const cloudSubnet = subnetIdOf(config);
   const found = situation.cloudSubnets.get(cloudSubnet);
   const hasPrimary = (pool.counted === 4 ? found?.cidr4 : found?.cidr6) !== undefined;
   const perNic = slotsOfNew(situation.instance.limits, pool.counted, hasPrimary);
@@ -245,7 +246,7 @@ function oursFor({ situation, pool, config }: Pick<Asked, 'situation' | 'pool' |
     (nic) =>
       isOurs(nic, cluster, node) &&
       subnetOf(nic) === pool.name &&
-      nic.subnet === config.spec.cloudSubnet &&
+      nic.subnet === subnetIdOf(config) &&
       (nic.attachment === undefined || nic.attachment.instance === spec.instance),
   );
 }

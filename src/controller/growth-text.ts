@@ -1,7 +1,8 @@
 /** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
-import type { CloudInstance, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
+import type { CloudInstance, CloudSubnet } from '../cloud/cloud.ts';
 import type { WantedAddresses } from './claims/claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { subnetIdOf } from '../store/subnet-id.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 import type { Stop } from './stop.ts';
@@ -14,16 +15,16 @@ export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefin
   if (spec.draining !== undefined) return { stoppedBy: 'switch', text: 'the node is draining' };
   if (situation.stopped !== undefined) return situation.stopped;
   if (config === undefined) return { stoppedBy: 'subnet', text: `there is no PodSubnet ${name} any more` };
-  const cloudSubnet = cloudSubnets.get(config.spec.cloudSubnet as SubnetId);
+  const cloudSubnet = cloudSubnets.get(subnetIdOf(config));
   return situation.growthStopped.get(name) ?? misplaced(config, cloudSubnet, instance);
 }
 
 function misplaced(config: PodSubnet, cloudSubnet: CloudSubnet | undefined, instance: CloudInstance): Stop | undefined {
   const { name } = config.metadata;
   if (cloudSubnet === undefined) {
-    return { stoppedBy: 'subnet', text: `the cloud knows no subnet ${config.spec.cloudSubnet}, which PodSubnet ${name} names` };
+    return { stoppedBy: 'subnet', text: `the cloud knows no subnet ${subnetIdOf(config)}, which PodSubnet ${name} names` };
   }
-  if (cloudSubnet.zone === instance.zone) return undefined;
+  if (cloudSubnet.zone === undefined || cloudSubnet.zone === instance.zone) return undefined;
   const text = `subnet ${cloudSubnet.id} is in zone ${cloudSubnet.zone}, instance ${instance.id} in ${instance.zone}: its interfaces cannot be attached`;
   return { stoppedBy: 'instance', text };
 }

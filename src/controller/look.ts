@@ -5,6 +5,7 @@
 import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
 import { failure } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
+import { subnetIdOf } from '../store/subnet-id.ts';
 import type { NodeMemory, Picture } from './memory.ts';
 import { type OwnWrite, withOwnWrites } from './own-writes.ts';
 import { tagsOfNode } from './tags.ts';
@@ -19,8 +20,7 @@ export async function look(world: World, memory: NodeMemory, node: NodeNetwork):
   const { reading } = memory;
   if (reading === undefined) throw new Error('a full read left no reading');
   const ids = new Set<SubnetId>(reading.nics.map(({ subnet }) => subnet));
-  // The schema checks that the id is text; what it means only the cloud knows.
-  for (const { spec } of world.subnets(node.name)) ids.add(spec.cloudSubnet as SubnetId);
+  for (const subnet of world.subnets(node.name)) ids.add(subnetIdOf(subnet));
   const facts = await world.facts(ids);
   const nics = withOwnWrites(reading.nics, memory.writes);
   // Only a full read made since can prove that something vanished.
@@ -75,7 +75,7 @@ async function readAll(world: World, memory: NodeMemory, node: NodeNetwork): Pro
     cloud.nics({ instance: id }),
     cloud.nics({ tags: tagsOfNode(cluster, node.name) }),
   ]);
-  if (instance.state === 'running' && !attached.some(({ attachment }) => attachment?.deviceIndex === 0)) {
+  if (instance.state === 'running' && instance.isBare !== true && !attached.some(({ attachment }) => attachment?.deviceIndex === 0)) {
     // There is no running instance without one: the read is older than the instance, and what else it lacks nobody knows.
     throw failure('cloudNotFound', { cloud: cloud.name, object: `the first interface of ${id}`, text: 'not yet, presumably' });
   }

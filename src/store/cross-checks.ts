@@ -1,4 +1,5 @@
 /** Mistakes that no field has by itself: two objects, or two fields of one, that do not go together. */
+import { checkRange } from './check-range.ts';
 import type { Key } from './config-problem.ts';
 import type { NodeConfig } from './node-config.ts';
 import type { PodSubnet } from './pod-subnet.ts';
@@ -18,7 +19,7 @@ const interfacePrefixes = ['eth', 'en', 'ib', 'sl', 'wl', 'ww', 'lo', 'bond', 't
 
 /** Numbers that must keep an order, and marks and names that must keep apart. */
 export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
-  const { priorityToPod, priorityMark, priorityFromPod, markMask, snatMark, linkPrefix } = config.spec.numbers;
+  const { priorityToPod, priorityMark, priorityToHelper, priorityFromPod, markMask, snatMark, linkPrefix } = config.spec.numbers;
   const clashes: Clash<NodeConfig>[] = [];
   const say = (key: string, what: string, remedy: string) => clashes.push({ object: config, path: ['spec', 'numbers', key], what, remedy });
   if (priorityMark <= priorityToPod) {
@@ -28,11 +29,18 @@ export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
       'traffic to a Pod is decided before marks',
     );
   }
-  if (priorityFromPod <= priorityMark) {
+  if (priorityToHelper <= priorityMark) {
+    say(
+      'priorityToHelper',
+      `${priorityToHelper} must be above priorityMark, which is ${priorityMark}`,
+      'a mark is decided before the way by the helper',
+    );
+  }
+  if (priorityFromPod <= priorityToHelper) {
     say(
       'priorityFromPod',
-      `${priorityFromPod} must be above priorityMark, which is ${priorityMark}`,
-      'a mark is decided before the sender',
+      `${priorityFromPod} must be above priorityToHelper, which is ${priorityToHelper}`,
+      'the destination is decided before the sender',
     );
   }
   const bits = markMask.toString(2).replaceAll('0', '').length;
@@ -82,7 +90,7 @@ export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
       'raise it, or lower perNode.maximum',
     );
   }
-  return [...clashes, ...checkDatapath(subnet), ...checkAssignable(subnet)];
+  return [...clashes, ...checkDatapath(subnet), ...checkRange(subnet), ...checkAssignable(subnet)];
 }
 
 /** Which datapath each mode belongs to. */

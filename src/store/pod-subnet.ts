@@ -1,7 +1,8 @@
-/** PodSubnet: a cloud subnet that Pods may use, who may, and how much of it each node may hold. Cluster-scoped; a document of a file, or a CRD. */
+/** PodSubnet: a subnet of the cloud, or a range without one, that Pods may use, who may, and how much of it each node may hold. Cluster-scoped; a document of a file, or a CRD. */
 import * as z from 'zod';
 import { listAtomic, listSet, rules } from './crd/rules.ts';
 import { labelSelector } from './label-selector.ts';
+import { range } from './range.ts';
 import { addressOrBlock, block, conditions, metadata, name } from './schema-parts.ts';
 
 /** How many addresses a node keeps ready. All counts are IPv4 addresses (or IPv6, in a subnet without IPv4). */
@@ -69,6 +70,26 @@ const together = rules(
     field: '.unit',
   },
   {
+    rule: 'has(self.cloudSubnet) != has(self.range)',
+    message: 'name a subnet of the cloud by cloudSubnet, or write range for a network without one; not both',
+    field: '.cloudSubnet',
+  },
+  {
+    rule: "!has(self.range) || (self.datapath in ['ipvlan', 'macvlan'] && (!has(self.fallback) || self.fallback != 'routed-veth'))",
+    message: 'only ipvlan and macvlan go with range: write one of them',
+    field: '.datapath',
+  },
+  {
+    rule: "!has(self.range) || (self.unit == 'address' && size(self.securityGroups) == 0)",
+    message: 'unit and securityGroups do not go with range, which no cloud knows: leave them out',
+    field: '.range',
+  },
+  {
+    rule: '!has(self.range) || ((4 in self.families) == has(self.range.ipv4) && (6 in self.families) == has(self.range.ipv6))',
+    message: 'range has ipv4 or ipv6 for each of families, and for no other: add what is missing, or correct families',
+    field: '.families',
+  },
+  {
     rule: '!self.assignable || !self.default',
     message:
       'default does not go with assignable: a subnet that one namespace is given for itself cannot serve all others; remove one of them',
@@ -85,7 +106,13 @@ const together = rules(
 /** spec of a PodSubnet. */
 export const podSubnetSpec = z
   .strictObject({
-    cloudSubnet: z.string().min(1).max(256).describe('the id by which the cloud knows the subnet'),
+    cloudSubnet: z
+      .string()
+      .min(1)
+      .max(256)
+      .exactOptional()
+      .describe('the id by which the cloud knows the subnet; absent: there is a range'),
+    range: range.exactOptional(),
     default: z.boolean().default(false).describe('serves Pods that no other PodSubnet names'),
     namespaces: z.array(name).max(256).default([]).meta(listSet).describe('namespaces whose Pods use this subnet; empty: none by name'),
     namespaceSelector: labelSelector
@@ -147,7 +174,7 @@ export const podSubnetSpec = z
     perCluster: perCluster.prefault({}).describe('in a cluster: what all nodes together may hold'),
   })
   .meta(together)
-  .describe('which subnet of the cloud, which Pods use it, and how much of it nodes may hold');
+  .describe('which addresses: a subnet of the cloud or a range without one; which Pods use them, and how many nodes may hold');
 
 /** status of a PodSubnet, written by the controller. */
 export const podSubnetStatus = z

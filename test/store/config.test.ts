@@ -72,7 +72,7 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   [
     'a missing field of a PodSubnet',
     node() + subnet('a').replace('  cloudSubnet: s-1\n', '  priority: 1\n'),
-    [/^12:3 PodSubnet a: spec\.cloudSubnet: is missing; add it: a text$/],
+    [/^12:3 PodSubnet a: spec\.cloudSubnet: is missing; name a subnet of the cloud, or write range for a network without one$/],
   ],
   ['a number in quotes', node('  cooldown_s: "3"\n'), [/^7:15 .*must be a number, not "3"; leave the quotes out: 3$/]],
   ['a name without quotes that YAML reads as a number', node().replace('i-1', '17'), [/must be a text, not 17; put it in quotes: "17"$/]],

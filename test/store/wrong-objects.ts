@@ -29,9 +29,32 @@ const claim = (what: string, spec: object, field: RegExp, remedy: RegExp): Wrong
   remedy,
 });
 
+const range = { parent: 'eth1', ipv4: { cidr: '10.0.0.0/24' } };
+const ranged = (what: string, spec: object, field: RegExp, remedy: RegExp): WrongObject =>
+  subnet(what, { cloudSubnet: undefined, datapath: 'macvlan', range, ...spec }, field, remedy);
+
 /** All of them. */
 export const wrongObjects: readonly WrongObject[] = [
-  subnet('no cloud subnet', { cloudSubnet: undefined }, /spec\.cloudSubnet/, /Required value/),
+  subnet('neither cloud subnet nor range', { cloudSubnet: undefined }, /spec\.cloudSubnet/, /or write range for a network without one/),
+  subnet('both cloud subnet and range', { range, datapath: 'macvlan' }, /spec\.cloudSubnet/, /not both/),
+  ranged('the default datapath with a range', { datapath: undefined }, /spec\.datapath/, /write one of them/),
+  ranged('prefixes of a range', { unit: 'prefix' }, /spec\.(range|unit)/, /leave them out/),
+  ranged('security groups of a range', { securityGroups: ['sg-1'] }, /spec\.(range|securityGroups)/, /leave them out/),
+  ranged('a family that the range lacks', { families: [4, 6] }, /spec\.(families|range\.ipv6)/, /add what is missing, or correct families/),
+  ranged('a family that Pods do not get', { families: [6] }, /spec\.(families|range\.ipv[46])/, /add what is missing, or correct families/),
+  ranged(
+    'a gateway elsewhere',
+    { range: { parent: 'eth1', ipv4: { cidr: '10.0.0.0/24', gateway: '10.0.1.1' } } },
+    /spec\.range\.ipv4\.gateway/,
+    /correct one of them/,
+  ),
+  ranged('the wrong family', { range: { parent: 'eth1', ipv4: { cidr: 'fd00::/64' } } }, /spec\.range\.ipv4\.cidr/, /write it below ipv6/),
+  ranged(
+    'a path for an interface',
+    { range: { parent: 'eth1/a', ipv4: { cidr: '10.0.0.0/24' } } },
+    /spec\.range\.parent/,
+    /at most 15 characters/,
+  ),
   subnet(
     'a floor above the ceiling',
     { warm: { minimum: 9 }, perNode: { maximum: 8 } },

@@ -107,7 +107,12 @@ function withoutPod(facts: OwnerFacts, common: Omit<Owner, 'kind' | 'sentence'>,
   }
   if (place !== undefined) return { ...common, kind: 'held', sentence: `${address} is no Pod's: ${where}` };
   if (subnet !== undefined) {
-    const sentence = `${address} is of PodSubnet ${common.subnet} (cloud subnet ${subnet.spec.cloudSubnet}), and no node holds it: the cloud may give it to any, or to somebody else`;
+    const { cloudSubnet } = subnet.spec;
+    const [what, next] =
+      cloudSubnet === undefined
+        ? ['its range', 'any may get it']
+        : [`cloud subnet ${cloudSubnet}`, 'the cloud may give it to any, or to somebody else'];
+    const sentence = `${address} is of PodSubnet ${common.subnet} (${what}), and no node holds it: ${next}`;
     return { ...common, kind: 'subnet', sentence };
   }
   return { ...common, kind: 'nobody', sentence: `${address} is of no PodSubnet that is known, and no node's` };

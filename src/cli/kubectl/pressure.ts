@@ -55,8 +55,11 @@ function limitsOf({ metadata: { name }, spec, status }: SubnetView, usage: reado
   }
   const { free } = status ?? {};
   if (free !== undefined && free + held > 0) {
-    const what = `addresses of cloud subnet ${spec.cloudSubnet} (PodSubnet ${name})`;
-    limits.push({ what, left: free, of: free + held, remedy: 'add a PodSubnet in another cloud subnet, or lower spec.warm' });
+    const [where, remedy] =
+      spec.cloudSubnet === undefined
+        ? ['the range', 'make the range larger, or add a PodSubnet']
+        : [`cloud subnet ${spec.cloudSubnet}`, 'add a PodSubnet in another cloud subnet, or lower spec.warm'];
+    limits.push({ what: `addresses of ${where} (PodSubnet ${name})`, left: free, of: free + held, remedy });
   }
   return limits;
 }

@@ -5,6 +5,7 @@ import { failure } from '../../errors/failure.ts';
 import { type Family, familyOf, type Ip } from '../../net/address.ts';
 import { addressAt, contains, lastOf, sizeOf } from '../../net/cidr.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
+import { subnetIdOf } from '../../store/subnet-id.ts';
 
 /** What is known of a node when its Pods' wishes are followed. */
 export interface NodeView {
@@ -25,10 +26,9 @@ export interface Candidate {
 export function candidateOf(name: string, { subnets, cloudSubnets, zone }: NodeView): Candidate | string {
   const found = subnets.find(({ metadata }) => metadata.name === name);
   if (found === undefined) return 'this node may not use it';
-  // The schema checks that the id is text; what it means only the cloud knows.
-  const cloud = cloudSubnets.get(found.spec.cloudSubnet as SubnetId);
-  if (cloud === undefined) return `the cloud knows no subnet ${found.spec.cloudSubnet}`;
-  if (cloud.zone !== zone) return `it is in zone ${cloud.zone}, and this node in ${zone}`;
+  const cloud = cloudSubnets.get(subnetIdOf(found));
+  if (cloud === undefined) return `the cloud knows no subnet ${subnetIdOf(found)}`;
+  if (cloud.zone !== undefined && cloud.zone !== zone) return `it is in zone ${cloud.zone}, and this node in ${zone}`;
   return { name, spec: found.spec, cloud };
 }
 

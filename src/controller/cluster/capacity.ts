@@ -10,7 +10,6 @@
  *   every ten minutes: there may be hundreds of thousands
  */
 import type { Clock } from '../../cloud/clock.ts';
-import type { SubnetId } from '../../cloud/cloud.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import { type ObjectCache, watchObjects } from '../../kube/cache.ts';
@@ -19,6 +18,7 @@ import { ADDRESSES, type ClusterNode, readScheduling } from '../../store/kuberne
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
+import { subnetIdOf } from '../../store/subnet-id.ts';
 import type { Facts, ReadFacts } from '../facts.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
@@ -154,7 +154,7 @@ class Telling implements Capacity {
     const held = new Map([...this.#limits].map(([node, of]) => [node, new Map([...of].map(([subnet, one]) => [subnet, one.held]))]));
     const all = subnets.list().map(({ subnet }) => subnet);
     // What is held was taken down before this is read: what is assigned meanwhile counts on neither side.
-    const facts = await this.#options.facts(new Set(all.map(({ spec }) => spec.cloudSubnet as SubnetId)));
+    const facts = await this.#options.facts(new Set(all.map(subnetIdOf)));
     const totals = new Map(
       all.map((subnet) => [subnet.metadata.name, this.#believed(subnet.metadata.name, this.#totalOf(subnet, facts, held))]),
     );
@@ -221,9 +221,13 @@ class Telling implements Capacity {
   }
 
   /** Addresses of the subnet that Pods can have, on all nodes together. */
-  #totalOf({ metadata: { name }, spec }: PodSubnet, facts: Facts, held: ReadonlyMap<string, ReadonlyMap<string, number>>): number {
+  #totalOf(subnet: PodSubnet, facts: Facts, held: ReadonlyMap<string, ReadonlyMap<string, number>>): number {
+    const {
+      metadata: { name },
+      spec,
+    } = subnet;
     if (!spec.families.includes(4)) return Number.MAX_SAFE_INTEGER;
-    const free = facts.subnets.get(spec.cloudSubnet as SubnetId)?.free4 ?? 0;
+    const free = facts.subnets.get(subnetIdOf(subnet))?.free4 ?? 0;
     const size = spec.unit === 'prefix' ? 16 : 1;
     let all = 0;
     for (const of of held.values()) all += of.get(name) ?? 0;

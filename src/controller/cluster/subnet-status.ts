@@ -1,12 +1,13 @@
 /** Writes what users read in the status of PodSubnets: seldom, many at a time, and only what is another. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../cloud/clock.ts';
-import type { CloudSubnet, SubnetId } from '../../cloud/cloud.ts';
+import type { CloudSubnet } from '../../cloud/cloud.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets, StoredPodSubnet } from '../../store/kubernetes/cluster-subnets.ts';
 import type { PodSubnetStatus } from '../../store/pod-subnet.ts';
+import { subnetIdOf } from '../../store/subnet-id.ts';
 import type { ReadFacts } from '../facts.ts';
 import { withReady } from '../conditions.ts';
 import { type Seldom, seldom } from './seldom.ts';
@@ -32,15 +33,14 @@ export function subnetStatuses(of: Reporting): Seldom {
   const how = { clock: of.clock, log: of.log, every_ms: EVERY_ms, first_ms: FIRST_ms, what: 'the status of PodSubnets was not written' };
   return seldom(how, async (names) => {
     const found = names.flatMap((name) => of.subnets.get(name) ?? []);
-    // The schema checks that the id is text; what it means only the cloud knows.
-    const ids = new Set(found.map(({ subnet }) => subnet.spec.cloudSubnet as SubnetId));
+    const ids = new Set(found.map(({ subnet }) => subnetIdOf(subnet)));
     const { subnets } = await of.facts(ids);
     const nodes = of.nodes();
     const again: string[] = [];
     for (const one of found) {
       const { name } = one.subnet.metadata;
       try {
-        const fields = fieldsOf(one, subnets.get(one.subnet.spec.cloudSubnet as SubnetId), nodes, of);
+        const fields = fieldsOf(one, subnets.get(subnetIdOf(one.subnet)), nodes, of);
         if (Object.entries(fields).some(([key, value]) => !isDeepStrictEqual(value, fieldOf(one.status, key))))
           await of.subnets.writeStatus(name, fields).then(() => of.wrote(name));
       } catch (error) {
@@ -68,7 +68,7 @@ function fieldsOf(
   if (cloudSubnet === undefined) return { ...total, conditions };
   const { zone, cidr4, cidr6, free4 } = cloudSubnet;
   return {
-    zone,
+    ...(zone !== undefined && { zone }),
     cidrs: [cidr4, cidr6].filter((cidr) => cidr !== undefined),
     ...(cidr4 !== undefined && { free: free4 }),
     ...total,

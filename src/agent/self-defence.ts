@@ -99,9 +99,9 @@ function noSuspects(): Suspects {
   return { all: false, events: [] };
 }
 
-/** Notes what the event makes worth a look; false when nothing. A link that is up is good news. */
+/** Notes what the event makes worth a look; false when nothing. A link that is up is good news, and so is an address that is there. */
 function suspect(event: KernelEvent, suspects: Suspects): boolean {
-  if (event.kind === 'link' && event.link.up) return false;
+  if ((event.kind === 'link' && event.link.up) || event.kind === 'address') return false;
   if (event.kind === 'overrun' || suspects.events.length >= EVENTS_LIMIT) suspects.all = true;
   else suspects.events.push(event);
   return true;
@@ -117,6 +117,7 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
       return plan.some((object) => (object.kind === 'link' || object.kind === 'veth') && object.name === event.link.name);
     case 'nft-changed':
       return plan.some((object) => object.kind === 'nft-table');
+    case 'address':
     case 'address-gone':
       return plan.some((object) => object.kind === 'address' && object.address === event.address.address);
     case 'route-gone':

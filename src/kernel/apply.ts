@@ -18,7 +18,7 @@ import { newNeighbour } from './netlink/neighbour.ts';
 import { newRoute } from './netlink/route.ts';
 import { newRule } from './netlink/rule.ts';
 import type { NetlinkError } from './netlink/socket.ts';
-import { loadTable } from './nft-table.ts';
+import { ensureTable } from './nft-table.ts';
 import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
 import { ipv6Switch, writeSysctl } from './sysctl.ts';
 
@@ -43,7 +43,7 @@ export function applyPlan(host: Host, plan: Plan): void {
     else if (object.kind === 'child') batch = { visited, objects: [object], messages: [addChild(namespaces, object)] };
     else if (object.kind === 'nic') moveNic(namespaces, object);
     else if (object.kind === 'sysctl') writeSysctl(visited.netns, object.key, object.value);
-    else if (object.kind === 'nft-table') loadTable(visited.netns, object);
+    else if (object.kind === 'nft-table') ensureTable(visited.netns, object);
     else {
       batch ??= { visited, objects: [], messages: [] };
       batch.objects.push(object);

@@ -7,7 +7,7 @@
 import { errno } from './errno.ts';
 import { native } from './native.ts';
 import { monitorFilter } from './monitor-filter.ts';
-import { decodeAddress, RTM_DELADDR } from './netlink/address.ts';
+import { decodeAddress, RTM_DELADDR, RTM_NEWADDR } from './netlink/address.ts';
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './netlink/link.ts';
 import { type Received, messagesIn } from './netlink/message.ts';
 import { decodeRoute, RTM_DELROUTE, type Route } from './netlink/route.ts';
@@ -20,6 +20,8 @@ import type { LinkAddress } from './netlink/address.ts';
 export type KernelEvent =
   | { readonly kind: 'link'; readonly link: Link }
   | { readonly kind: 'link-gone'; readonly link: Link }
+  /** Is there, or is another than it was. */
+  | { readonly kind: 'address'; readonly address: LinkAddress }
   | { readonly kind: 'address-gone'; readonly address: LinkAddress }
   | { readonly kind: 'route-gone'; readonly route: Route }
   | { readonly kind: 'rule-gone'; readonly rule: Rule }
@@ -84,9 +86,10 @@ export function eventOf(received: Received): KernelEvent | undefined {
       const link = decodeLink(received);
       return link && { kind: received.type === RTM_NEWLINK ? 'link' : 'link-gone', link };
     }
+    case RTM_NEWADDR:
     case RTM_DELADDR: {
       const address = decodeAddress(received);
-      return address && { kind: 'address-gone', address };
+      return address && { kind: received.type === RTM_NEWADDR ? 'address' : 'address-gone', address };
     }
     case RTM_DELROUTE: {
       const route = decodeRoute(received);

@@ -7,8 +7,13 @@ import { runNft } from './nft.ts';
 import { readTableComment } from './nft-read.ts';
 import type { NftTableObject } from './state.ts';
 
-/** Replaces the table in one transaction: at no moment is there none. @throws Failure nftRefused. */
-export function loadTable(netns: Netns | undefined, object: NftTableObject): void {
+/** Loads the table; one that is shared only when it is missing or of another version. @throws Failure nftRefused, nftMissing; NetlinkError. */
+export function ensureTable(netns: Netns | undefined, object: NftTableObject): void {
+  if (object.shared !== true || compareTable(netns, object) !== undefined) loadTable(netns, object);
+}
+
+/** Replaces the table in one transaction: at no moment is there none. */
+function loadTable(netns: Netns | undefined, object: NftTableObject): void {
   const name = `${object.family} ${object.table}`;
   // Declaring before deleting makes the deletion succeed when there was no table. All on one line: a refusal then counts lines as the text does.
   const text = `table ${name}; delete table ${name}; table ${name} { comment "${digestOf(object)}"; ${object.text}\n}\n`;

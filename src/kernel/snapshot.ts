@@ -26,9 +26,9 @@ export function routeKey(dst: string, table: number): string {
 }
 
 /** Two rules with one key differ at most in table and protocol. */
-export function ruleKey(rule: Pick<Rule, 'family' | 'priority' | 'from' | 'to' | 'mark'>): string {
+export function ruleKey(rule: Pick<Rule, 'family' | 'priority' | 'from' | 'to' | 'mark' | 'iif'>): string {
   const mark = rule.mark === undefined ? '' : `${rule.mark.value}/${rule.mark.mask}`;
-  return `${rule.family} ${rule.priority} ${rule.from ?? ''} ${rule.to ?? ''} ${mark}`;
+  return `${rule.family} ${rule.priority} ${rule.from ?? ''} ${rule.to ?? ''} ${mark} ${rule.iif ?? ''}`;
 }
 
 /** Names a neighbour entry of a snapshot; `link` is an index. */

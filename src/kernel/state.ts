@@ -92,6 +92,8 @@ export interface RouteObject {
   readonly via?: Ip;
   readonly src?: Ip;
   readonly scope: 'global' | 'link';
+  /** The gateway is on the link although no route says so. */
+  readonly onLink?: boolean;
   readonly table: number;
   readonly protocol: number;
   /** Lower wins; absent: the kernel's default for the family (0, or 1024 of IPv6). */
@@ -107,6 +109,8 @@ export interface RuleObject {
   readonly from?: Cidr;
   readonly to?: Cidr;
   readonly mark?: { readonly value: number; readonly mask: number };
+  /** Name of the link that packets come in by. The rule outlives the link. */
+  readonly iif?: string;
   readonly table: number;
   readonly protocol: number;
 }
@@ -128,13 +132,15 @@ export interface SysctlObject {
   readonly value: string;
 }
 
-/** A whole nftables table of ours in the host's namespace. `text` defines it alone; its digest is kept in the table's comment, by which CHECK knows it. */
+/** A whole nftables table of ours. `text` defines it alone; its digest is kept in the table's comment, by which CHECK knows it. */
 export interface NftTableObject {
   readonly kind: 'nft-table';
   readonly where: Where;
   readonly family: 'inet';
   readonly table: string;
   readonly text: string;
+  /** Several plans share it: one that was loaded from this text is left as it is, as loading it anew takes milliseconds. */
+  readonly shared?: boolean;
 }
 
 /** Whatever a plan may hold. */
@@ -193,6 +199,7 @@ function selectorOf(rule: RuleObject): string {
     rule.from === undefined ? undefined : `from ${rule.from}`,
     rule.to === undefined ? undefined : `to ${rule.to}`,
     rule.mark === undefined ? undefined : `fwmark 0x${rule.mark.value.toString(16)}/0x${rule.mark.mask.toString(16)}`,
+    rule.iif === undefined ? undefined : `iif ${rule.iif}`,
   ];
   const text = parts.filter((part) => part !== undefined).join(' ');
   return text === '' ? `all (IPv${rule.family})` : text;

@@ -22,6 +22,7 @@ const changes: readonly [what: string, prepare: string, change: string, kind: Ke
   ['a new link', 'true', 'ip link add d0 type bridge', 'link', /"name":"d0"/],
   ['a link that goes down', 'ip link add d0 up type bridge', 'ip link set d0 down', 'link', /"name":"d0".*"up":false/],
   ['a link that goes', 'ip link add d0 type bridge', 'ip link del d0', 'link-gone', /"name":"d0"/],
+  ['an address that comes', 'true', 'ip addr add 10.9.0.1/32 dev lo', 'address', /"10\.9\.0\.1"/],
   ['an address that goes', 'ip addr add 10.9.0.1/32 dev lo', 'ip addr del 10.9.0.1/32 dev lo', 'address-gone', /"10\.9\.0\.1"/],
   ['an IPv6 address that goes', 'ip addr add fd00::1/128 dev lo', 'ip addr del fd00::1/128 dev lo', 'address-gone', /"fd00::1"/],
   ['a route that goes', 'ip route add 10.9.0.0/24 dev lo', 'ip route del 10.9.0.0/24', 'route-gone', /"dst":"10\.9\.0\.0\/24"/],

@@ -1,7 +1,7 @@
 /** Tables of nftables: loaded, recognised, compared. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareTable, deleteTable, loadTable } from '../../src/kernel/nft-table.ts';
+import { compareTable, deleteTable, ensureTable } from '../../src/kernel/nft-table.ts';
 import { host, type NftTableObject } from '../../src/kernel/state.ts';
 import { testNetns } from './namespace.ts';
 
@@ -17,7 +17,7 @@ const next = { ...table, text: 'set pods { type ipv6_addr; }' };
 test('a table is missing, then as it should be, then of another version, then missing again', () => {
   using ns = testNetns('table');
   assert.equal(compareTable(ns.netns, table), 'missing');
-  loadTable(ns.netns, table);
+  ensureTable(ns.netns, table);
   assert.equal(compareTable(ns.netns, table), undefined);
   assert.match(ns.exec('nft list table inet flatpod-test'), /masquerade/);
   assert.equal(compareTable(ns.netns, next), 'of another version');
@@ -28,16 +28,27 @@ test('a table is missing, then as it should be, then of another version, then mi
 
 test('loading replaces all that the table held', () => {
   using ns = testNetns('table');
-  loadTable(ns.netns, table);
-  loadTable(ns.netns, next);
+  ensureTable(ns.netns, table);
+  ensureTable(ns.netns, next);
   assert.equal(compareTable(ns.netns, next), undefined);
   assert.doesNotMatch(ns.exec('nft list ruleset'), /masquerade/);
 });
 
 test('a text that is refused leaves the old table in place, and the refusal counts lines as the text does', () => {
   using ns = testNetns('table');
-  loadTable(ns.netns, table);
+  ensureTable(ns.netns, table);
   const broken = { ...table, text: 'set pods { type ipv4_addr; }\nchain post {\n  nonsense here\n}' };
-  assert.throws(() => loadTable(ns.netns, broken), { kind: 'nftRefused', details: /^line 3: .*"nonsense here"/ });
+  assert.throws(() => ensureTable(ns.netns, broken), { kind: 'nftRefused', details: /^line 3: .*"nonsense here"/ });
   assert.equal(compareTable(ns.netns, table), undefined);
+});
+
+test('a table that plans share is left alone while it is of their version, and loaded when it is not', () => {
+  using ns = testNetns('table');
+  const shared = { ...table, shared: true };
+  ensureTable(ns.netns, shared);
+  ns.exec('nft add element inet flatpod-test pods { 10.0.0.1 }');
+  ensureTable(ns.netns, shared);
+  assert.match(ns.exec('nft list table inet flatpod-test'), /10\.0\.0\.1/);
+  ensureTable(ns.netns, { ...next, shared: true });
+  assert.equal(compareTable(ns.netns, next), undefined);
 });

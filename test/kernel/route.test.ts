@@ -131,3 +131,26 @@ test('deleting a route of another protocol is refused: it is not ours', () => {
     /ESRCH/,
   );
 });
+
+test('a gateway that no route leads to is taken when it is said to be on the link', () => {
+  using host = openHostWithVeth();
+  for (const [dst, via] of [
+    ['10.9.0.0/16', '192.0.2.1'],
+    ['fd00:9::/48', '2001:db8::1'],
+  ] as const) {
+    const route: Route = {
+      dst: parseCidr(dst),
+      via: parseIp(via),
+      link: host.index('v0'),
+      table: 200,
+      protocol: PROTOCOL,
+      scope: 'global',
+    };
+    assert.throws(() => host.socket.request(newRoute(route)));
+    host.socket.request(newRoute({ ...route, onLink: true }));
+    assert.deepEqual(
+      shownIn(host, route).map(({ gateway }) => gateway),
+      [via],
+    );
+  }
+});

@@ -3,7 +3,7 @@ import { type Family, familyOf, type Ip, ipFromBytes, ipToBytes } from '../../ne
 import { attributesOf, flag, Message, type Received } from './message.ts';
 
 /** Message types (linux/rtnetlink.h) and attributes (linux/if_addr.h). */
-const RTM_NEWADDR = 20;
+export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const IFA_ADDRESS = 1;

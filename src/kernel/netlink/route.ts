@@ -15,6 +15,7 @@ export const MAIN_TABLE = 254;
 const RT_SCOPE = { global: 0, link: 253 } as const;
 const RTN_UNICAST = 1;
 const RTM_F_CLONED = 0x200;
+const RTNH_F_ONLINK = 4;
 
 /** A unicast route with one next hop. */
 export interface Route {
@@ -29,6 +30,8 @@ export interface Route {
   readonly protocol: number;
   /** link: the destination is on the link itself (IPv4 only; IPv6 has no scopes). */
   readonly scope: 'global' | 'link';
+  /** The gateway is taken to be on the link. Said to the kernel, not read back. */
+  readonly onLink?: boolean;
   /** Lower wins; 0 is the kernel's default (IPv6 shows 1024 then). */
   readonly metric?: number;
 }
@@ -103,6 +106,7 @@ function routeMessage(type: number, flags: number, route: Route): Message {
   fixed.writeUInt8(route.protocol, 5);
   fixed.writeUInt8(family === 4 ? RT_SCOPE[route.scope] : RT_SCOPE.global, 6);
   fixed.writeUInt8(RTN_UNICAST, 7);
+  if (route.onLink === true) fixed.writeUInt32LE(RTNH_F_ONLINK, 8);
   const message = new Message(type, flags, fixed);
   if (lengthOf(route.dst) > 0) message.bytesAttribute(RTA.dst, ipToBytes(firstOf(route.dst)));
   if (route.table > 255) message.u32(RTA.table, route.table);

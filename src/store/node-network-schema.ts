@@ -124,7 +124,7 @@ const nic = z.object({
     })
     .exactOptional()
     .describe('absent: the interface has a link of its own'),
-  multiMac: z.literal(true).exactOptional().describe('the cloud lets further Ethernet addresses in and out'),
+  multiMac: z.boolean().exactOptional().describe('the cloud lets further Ethernet addresses in and out'),
 });
 
 const growth = z.object({

@@ -60,7 +60,7 @@ export interface GrantedNic {
   /** A branch: it has no link of its own, but is reached by that VLAN tag (802.1Q) on the link of that interface. */
   readonly trunk?: { readonly nic: NicId; readonly vlan: number };
   /** The cloud lets frames with further Ethernet addresses in and out; absent: with its own alone. */
-  readonly multiMac?: true;
+  readonly multiMac?: boolean;
 }
 
 /** Why a subnet's pool on this node does not grow, in words for the Pod's event. `none`: it can grow. */

@@ -49,9 +49,9 @@ export interface RunningVpc {
 const defaultCidrs = ['10.20.0.0/16', '2001:db8:20::/56'].map(parseCidr);
 const defaultTypes: Readonly<Record<string, InstanceLimits>> = {
   'v1.small': { nics: 2, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 },
-  'v1.medium': { nics: 3, addressSlotsPerNic: 10, ipv6SlotsPerNic: 10 },
-  'v1.large': { nics: 4, addressSlotsPerNic: 15, ipv6SlotsPerNic: 15 },
-  'v1.xlarge': { nics: 8, addressSlotsPerNic: 30, ipv6SlotsPerNic: 30 },
+  'v1.medium': { nics: 3, addressSlotsPerNic: 10, ipv6SlotsPerNic: 10, branches: 6 },
+  'v1.large': { nics: 4, addressSlotsPerNic: 15, ipv6SlotsPerNic: 15, branches: 9 },
+  'v1.xlarge': { nics: 8, addressSlotsPerNic: 30, ipv6SlotsPerNic: 30, branches: 18 },
 };
 
 /**

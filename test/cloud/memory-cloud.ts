@@ -225,6 +225,8 @@ export function memoryCloud(clock: Clock): MemoryCloud {
       blocks,
       securityGroups: request.securityGroups,
       tags: request.tags,
+      ...(request.multiMac === true && { multiMac: true as const }),
+      ...(request.isTrunk === true && { isTrunk: true as const }),
       createdAt_ms: clock.now_ms(),
     };
   }
@@ -295,10 +297,35 @@ export function memoryCloud(clock: Clock): MemoryCloud {
         attempts.set(id, clock.now_ms());
         put((nics) => nics.set(id, moved({ ...nic, attachment: { instance, deviceIndex, state: 'attaching' } }, clock.now_ms())));
       }),
+    attachBranch: (id, trunk, vlan) =>
+      call('attachBranch', true, () => {
+        const nic = known(id);
+        if (nic.branch?.trunk === trunk && nic.branch.vlan === vlan) return;
+        if (nic.branch !== undefined || nic.attachment !== undefined) throw conflict('attachBranch', id, 'attached');
+        const invalid = (text: string) => failure('cloudInvalid', { cloud: 'memory', call: 'attachBranch', text });
+        const to = known(trunk);
+        if (to.isTrunk !== true || nic.isTrunk === true) throw invalid('no trunk');
+        const instance = instances.get(to.attachment?.instance ?? ('' as InstanceId));
+        if (instance === undefined || to.attachment?.state !== 'attached') throw conflict('attachBranch', trunk, 'not attached');
+        if (subnets.get(nic.subnet)?.zone !== instance.zone) throw invalid('another zone');
+        const branches = [...now().values()].filter(
+          ({ branch }) => branch !== undefined && now().get(branch.trunk)?.attachment?.instance === instance.id,
+        );
+        if (branches.some(({ branch }) => branch?.trunk === trunk && branch.vlan === vlan))
+          throw conflict('attachBranch', id, 'VLAN taken');
+        if (branches.length >= (instance.limits.branches ?? 0))
+          throw failure('cloudLimit', { cloud: 'memory', call: 'attachBranch', text: 'no more branches' });
+        put((nics) => nics.set(id, { ...nic, branch: { trunk, vlan } }));
+      }),
     detachNic: (id) =>
       call('detachNic', true, () => {
         const nic = now().get(id);
+        if (nic?.branch !== undefined) {
+          const { branch: _, ...rest } = nic;
+          put((nics) => nics.set(id, rest));
+        }
         if (nic?.attachment === undefined) return;
+        if ([...now().values()].some(({ branch }) => branch?.trunk === id)) throw conflict('detachNic', id, 'it has branches');
         if (nic.attachment.deviceIndex === 0)
           throw failure('cloudInvalid', { cloud: 'memory', call: 'detachNic', text: 'the first NIC stays' });
         if (nic.attachment.state === 'detaching') return;
@@ -308,7 +335,7 @@ export function memoryCloud(clock: Clock): MemoryCloud {
       }),
     deleteNic: (id) =>
       call('deleteNic', true, () => {
-        if (now().get(id)?.attachment !== undefined) throw conflict('deleteNic', id, 'in use');
+        if (now().get(id)?.attachment !== undefined || now().get(id)?.branch !== undefined) throw conflict('deleteNic', id, 'in use');
         put((nics) => nics.delete(id));
       }),
     assign: (id, want) =>
@@ -361,6 +388,10 @@ export function memoryCloud(clock: Clock): MemoryCloud {
       for (const nic of now().values()) {
         if (nic.attachment?.instance !== id) continue;
         const { attachment, ...rest } = nic;
+        for (const one of now().values()) {
+          const { branch, ...free } = one;
+          if (branch?.trunk === nic.id) put((nics) => nics.set(one.id, free));
+        }
         put((nics) => (attachment.deviceIndex === 0 ? nics.delete(nic.id) : nics.set(nic.id, rest)));
       }
     },

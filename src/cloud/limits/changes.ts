@@ -14,6 +14,7 @@ export function withoutChanges(cloud: Cloud): Cloud {
     nics: (filter) => cloud.nics(filter),
     createNic: stopped('createNic'),
     attachNic: stopped('attachNic'),
+    attachBranch: stopped('attachBranch'),
     detachNic: stopped('detachNic'),
     deleteNic: stopped('deleteNic'),
     assign: stopped('assign'),

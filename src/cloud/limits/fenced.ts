@@ -22,6 +22,7 @@ export function fenced(cloud: Cloud, holdsFor_ms: () => number, longest_ms: numb
     nics: (filter) => cloud.nics(filter),
     createNic: (request) => ask('createNic', () => cloud.createNic(request)),
     attachNic: (nic, instance, index) => ask('attachNic', () => cloud.attachNic(nic, instance, index)),
+    attachBranch: (nic, trunk, vlan) => ask('attachBranch', () => cloud.attachBranch(nic, trunk, vlan)),
     detachNic: (nic) => ask('detachNic', () => cloud.detachNic(nic)),
     deleteNic: (nic) => ask('deleteNic', () => cloud.deleteNic(nic)),
     assign: (nic, want) => ask('assign', () => cloud.assign(nic, want)),

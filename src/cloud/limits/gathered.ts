@@ -60,6 +60,7 @@ export function gathered(cloud: Cloud): Cloud {
     },
     createNic: (request) => cloud.createNic(request),
     attachNic: (nic, instance, index) => cloud.attachNic(nic, instance, index),
+    attachBranch: (nic, trunk, vlan) => cloud.attachBranch(nic, trunk, vlan),
     detachNic: (nic) => cloud.detachNic(nic),
     deleteNic: (nic) => cloud.deleteNic(nic),
     assign: (nic, want) => cloud.assign(nic, want),

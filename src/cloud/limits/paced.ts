@@ -65,6 +65,7 @@ export function paced(cloud: Cloud, pace: Pace, clock: Clock, random: () => numb
     nics: (filter) => turn('read', 'nics', () => cloud.nics(filter)),
     createNic: (request) => turn('create', 'createNic', () => cloud.createNic(request)),
     attachNic: (nic, instance, index) => turn('attach', 'attachNic', () => cloud.attachNic(nic, instance, index)),
+    attachBranch: (nic, trunk, vlan) => turn('attach', 'attachBranch', () => cloud.attachBranch(nic, trunk, vlan)),
     detachNic: (nic) => turn('detach', 'detachNic', () => cloud.detachNic(nic)),
     deleteNic: (nic) => turn('delete', 'deleteNic', () => cloud.deleteNic(nic)),
     assign: (nic, want) => turn('assign', 'assign', () => cloud.assign(nic, want)),

@@ -19,6 +19,8 @@ import {
   text,
   texts,
   unique,
+  vlan,
+  yes,
 } from './shape.ts';
 
 /** The VPC itself. */
@@ -53,6 +55,7 @@ export const instanceOf: Read<CloudInstance> = (value, at) => {
       nics: count(limits['nics'], `${at}.limits.nics`),
       addressSlotsPerNic: count(limits['addressSlotsPerNic'], `${at}.limits.addressSlotsPerNic`),
       ipv6SlotsPerNic: count(limits['ipv6SlotsPerNic'], `${at}.limits.ipv6SlotsPerNic`),
+      ...optional(limits, 'branches', count, `${at}.limits`),
     },
     state: oneOf('running', 'terminated')(from['state'], `${at}.state`),
   };
@@ -65,6 +68,11 @@ const attachmentOf: Read<NonNullable<CloudNic['attachment']>> = (value, at) => {
     deviceIndex: count(from['deviceIndex'], `${at}.deviceIndex`),
     state: oneOf('attaching', 'attached', 'detaching')(from['state'], `${at}.state`),
   };
+};
+
+const branchOf: Read<NonNullable<CloudNic['branch']>> = (value, at) => {
+  const from = object(value, at);
+  return { trunk: id<NicId>(from['trunk'], `${at}.trunk`), vlan: vlan(from['vlan'], `${at}.vlan`) };
 };
 
 /** A NIC with all that is on it. */
@@ -80,6 +88,9 @@ export const nicOf: Read<CloudNic> = (value, at) => {
     blocks: unique(heldBlock)(from['blocks'], `${at}.blocks`),
     securityGroups: list(text)(from['securityGroups'], `${at}.securityGroups`),
     tags: texts(from['tags'], `${at}.tags`),
+    ...optional(from, 'multiMac', yes, at),
+    ...optional(from, 'isTrunk', yes, at),
+    ...optional(from, 'branch', branchOf, at),
     ...optional(from, 'attachment', attachmentOf, at),
     createdAt_ms: count(from['createdAt_ms'], `${at}.createdAt_ms`),
   };

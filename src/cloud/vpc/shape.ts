@@ -26,6 +26,15 @@ export const mtu: Read<number> = (value, at) => {
   return bytes >= 576 && bytes <= 65_535 ? bytes : wrong(at, 'an MTU', value);
 };
 
+/** A VLAN id (IEEE 802.1Q); 0 and 4095 are reserved. */
+export const vlan: Read<number> = (value, at) => {
+  const number = count(value, at);
+  return number >= 1 && number <= 4094 ? number : wrong(at, 'a VLAN id', value);
+};
+
+/** A mark that is there or absent. */
+export const yes: Read<true> = (value, at) => (value === true ? value : wrong(at, 'true', value));
+
 /** An address in any spelling; canonical from here on. */
 export const ip: Read<Ip> = (value, at) => tryParseIp(text(value, at)) ?? wrong(at, 'an address', value);
 

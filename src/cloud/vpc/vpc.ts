@@ -46,6 +46,7 @@ export function vpcCloud({ endpoint, deadline_ms = 10_000 }: VpcOptions): Cloud 
     createNic: (request) =>
       api.send('CreateNic', `a NIC in ${request.subnet}`, '/v1/nics', request, nicOf, wantedOf(request.subnet, request.want, 1)),
     attachNic: (id, instance, deviceIndex) => api.send('AttachNic', id, nic(id, '/attach'), { instance, deviceIndex }, nothing),
+    attachBranch: (id, trunk, vlan) => api.send('AttachBranch', id, nic(id, '/attach-branch'), { trunk, vlan }, nothing),
     detachNic: (id) => api.send('DetachNic', id, nic(id, '/detach'), undefined, nothing),
     deleteNic: (id) => api.remove('DeleteNic', id, nic(id, '')),
     assign: (id, want) => api.send('AssignAddresses', id, nic(id, '/assign'), { want }, assignedOf(want), wantedOf(`of ${id}`, want, 0)),

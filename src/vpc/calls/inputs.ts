@@ -86,6 +86,7 @@ export const limits = z.strictObject({
   nics: z.int().min(1).max(64),
   addressSlotsPerNic: z.int().min(1).max(256),
   ipv6SlotsPerNic: z.int().min(0).max(256),
+  branches: z.int().min(0).max(1024).exactOptional(),
 });
 
 const port = z.int().min(0).max(65_535);

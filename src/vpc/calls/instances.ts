@@ -11,7 +11,7 @@ import { notFound, Refusal } from '../model/refusal.ts';
 import { internet4, internet6 } from '../outside.ts';
 import { type Call, change, pageOf, read } from './call.ts';
 import * as inputs from './inputs.ts';
-import { networkOf } from '../model/find.ts';
+import { branchesOf, networkOf } from '../model/find.ts';
 import { detached, makeNic, removeNic } from './nics.ts';
 import { bindPublicAddress } from './publics.ts';
 import { forgetTokens, newId, once } from './token.ts';
@@ -71,6 +71,7 @@ export const instanceCalls: readonly Call[] = [
     const instance = instanceOf(transaction.state, id);
     if (instance.state === 'terminated') return { status: 204 };
     for (const nic of nicsOf(transaction.state, instance)) {
+      for (const branch of branchesOf(transaction.state, nic.id)) transaction.put('nic', detached(branch));
       if (nic.attachment?.deviceIndex === 0) removeNic(transaction, nic);
       else transaction.put('nic', detached(nic));
     }

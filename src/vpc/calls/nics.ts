@@ -25,7 +25,20 @@ const createNic = z.strictObject({
   tags: inputs.tags.default({}),
   description: z.string().max(255).default(''),
   want: inputs.wanted.optional(),
+  // No default: requests from before it was there keep their digest.
+  multiMac: z.boolean().optional(),
+  isTrunk: z.boolean().optional(),
 });
+
+/** What a NIC to be made is like. */
+interface NewNic {
+  readonly subnet: SubnetId;
+  readonly securityGroups: readonly GroupId[];
+  readonly tags: Tags;
+  readonly description: string;
+  readonly multiMac?: boolean | undefined;
+  readonly isTrunk?: boolean | undefined;
+}
 
 /** The NIC of an id. @throws Refusal NotFound. */
 export function nicOf(state: State, id: string): Nic {
@@ -35,11 +48,7 @@ export function nicOf(state: State, id: string): Nic {
 }
 
 /** Makes a detached NIC with its primary addresses and the blocks given by value, which the primaries leave free. @throws Refusal. */
-export function makeNic(
-  transaction: Transaction,
-  request: { readonly subnet: SubnetId; readonly securityGroups: readonly GroupId[]; readonly tags: Tags; readonly description: string },
-  these: readonly Cidr[] = [],
-): Nic {
+export function makeNic(transaction: Transaction, request: NewNic, these: readonly Cidr[] = []): Nic {
   const { state, now_ms } = transaction;
   if (state.nic.size >= MOST_NICS)
     throw new Refusal('LimitExceeded', `the VPC has ${MOST_NICS} NICs, as many as it may`, 'delete NICs nobody uses');
@@ -52,6 +61,8 @@ export function makeNic(
     securityGroups: request.securityGroups.length === 0 ? [defaultGroup(state).id] : request.securityGroups,
     tags: request.tags,
     description: request.description,
+    ...(request.multiMac === true && { multiMac: true }),
+    ...(request.isTrunk === true && { isTrunk: true }),
     createdAt_ms: now_ms,
   };
   const subnet = subnetOf(state, request.subnet);
@@ -105,6 +116,7 @@ export const nicCalls: readonly Call[] = [
         `${id} is ${nic.attachment.state === 'detaching' ? 'still detaching from' : 'attached to'} ${nic.attachment.instance}`,
         'detach it, and wait until it is detached',
       );
+    if (nic.branch !== undefined) throw new Refusal('InUse', `${id} is a branch of ${nic.branch.trunk}`, 'detach it first');
     removeNic(transaction, nic);
     return { status: 204 };
   }),
@@ -155,6 +167,11 @@ export const nicCalls: readonly Call[] = [
       return { status: 204 };
     },
   ),
+  change('SetNicMultiMac', 'PUT', '/v1/nics/:id/multi-mac', z.strictObject({ multiMac: z.boolean() }), (transaction, { id, body }) => {
+    const { multiMac: _before, ...nic } = nicOf(transaction.state, id);
+    transaction.put('nic', { ...nic, ...(body.multiMac && { multiMac: true }) });
+    return { status: 204 };
+  }),
 ];
 
 /** Removes a detached NIC and the public address bound to it. */
@@ -163,9 +180,9 @@ export function removeNic(transaction: Transaction, nic: Nic): void {
   transaction.remove('nic', nic.id);
 }
 
-/** The NIC without its attachment. */
+/** The NIC, attached to nothing. */
 export function detached(nic: Nic): Nic {
-  const { attachment: _gone, ...rest } = nic;
+  const { attachment: _gone, branch: _left, ...rest } = nic;
   return rest;
 }
 

@@ -75,7 +75,8 @@ function ownerOf(state: State, text: string | undefined): NicId | undefined {
 
 /** Elements of sets with counters: libnftables-json(5), `elem` with `val` and `counter`. */
 function countersOf(netns: Netns, table: string): Counted[] {
-  const listed = listNft(netns, `table ${table}`) as { nftables: { set?: ListedSet }[] };
+  // Not the table: nftables 1.0.6 complains on stderr about rules that fill maps.
+  const listed = listNft(netns, `sets table ${table}`) as { nftables: { set?: ListedSet }[] };
   return listed.nftables.flatMap(({ set }) => (set === undefined ? [] : (set.elem ?? []).flatMap((one) => countedIn(set.name, one))));
 }
 

@@ -65,6 +65,10 @@ function addNic(add: Add, { nic, subnet }: Plugged, peers: ReadonlySet<GroupId>)
   add('ports', 'subnet_of', `${port} : ${mark}`);
   add('ports', 'nic_mac', `${port} . ${nic.mac}`);
   add('ports', 'known_mac', `${mark} . ${nic.mac}`);
+  if (nic.multiMac === true) {
+    add('ports', 'multi_mac', port);
+    add('ports', 'own_mac', `${port} : ${nic.mac}`);
+  }
   const combo = comboOf(nic.securityGroups);
   for (const block of blocksOf(nic)) {
     const family = cidrFamily(block);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { listNft, runNft } from '../../kernel/nft.ts';
 import type { Netns } from '../../kernel/netns.ts';
 import { gatewayMac } from '../mac.ts';
+import type { Mac } from '../../net/mac.ts';
 import { gateway6 } from '../model/objects.ts';
 import type { Elements } from './elements.ts';
 
@@ -53,8 +54,15 @@ export function filterOf(netns: Netns, tables: Readonly<Record<string, string>>)
 
 function textOf(file: string): string {
   return readFileSync(join(import.meta.dirname, file), 'utf8')
+    .replaceAll('$gateway_mac_as_ip6', asEndOfAddress(gatewayMac))
     .replaceAll('$gateway_mac', gatewayMac)
     .replaceAll('$gateway6', gateway6);
+}
+
+/** An IPv6 address that ends in the Ethernet address. */
+function asEndOfAddress(mac: Mac): string {
+  const bytes = mac.split(':');
+  return `::${[0, 2, 4].map((at) => bytes.slice(at, at + 2).join('')).join(':')}`;
 }
 
 /** The tables that are there, as `bridge ports`. */
@@ -70,16 +78,28 @@ function clearing(netns: Netns, tables: readonly string[]): string {
 
 /** Sets and maps of a table that are not filled by packets. */
 function followingSets(netns: Netns, table: string): (readonly ['set' | 'map', string])[] {
-  const listed = listNft(netns, `table ${table}`) as { nftables: { set?: Listed; map?: Listed }[] }; // libnftables-json(5)
-  return listed.nftables.flatMap(({ set, map }) => [
-    ...(set === undefined || set.flags?.includes('dynamic') === true ? [] : [['set', set.name] as const]),
-    ...(map === undefined ? [] : [['map', map.name] as const]),
+  const [family = '', name] = table.split(' ');
+  // Not the whole table: nftables 1.0.6 complains on stderr about rules that fill maps.
+  const listed = ['sets', 'maps'].flatMap((what) => {
+    const { nftables } = listNft(netns, `${what} ${family}`) as { nftables: { set?: Listed; map?: Listed }[] }; // libnftables-json(5)
+    return nftables;
+  });
+  return listed.flatMap(({ set, map }) => [
+    ...(set !== undefined && set.table === name && !isOfPackets(set) ? [['set', set.name] as const] : []),
+    ...(map !== undefined && map.table === name && !isOfPackets(map) ? [['map', map.name] as const] : []),
   ]);
 }
 
+/** Filled by packets: counters, and what is learnt. */
+function isOfPackets({ name, stmt }: Listed): boolean {
+  // The flag `dynamic` is not told in JSON by every version.
+  return stmt !== undefined || name.startsWith('learnt');
+}
+
 interface Listed {
+  readonly table: string;
   readonly name: string;
-  readonly flags?: readonly string[];
+  readonly stmt?: unknown;
 }
 
 /** New sets, then new chains, then the text of chains that differ. */

@@ -1,6 +1,6 @@
 /** Finding one object of the state, or what follows from it. */
 import type { InstanceLimits } from '../../cloud/cloud.ts';
-import type { Instance, Network, State, Subnet } from './objects.ts';
+import type { Instance, Network, Nic, State, Subnet } from './objects.ts';
 import { notFound } from './refusal.ts';
 
 /** The one network there is. @throws Error when the model was never seeded. */
@@ -15,6 +15,11 @@ export function subnetOf(state: State, id: string): Subnet {
   const subnet = state.subnet.get(id);
   if (subnet === undefined) throw notFound('subnet', id);
   return subnet;
+}
+
+/** The branches of a trunk. */
+export function branchesOf(state: State, trunk: string): Nic[] {
+  return [...state.nic.values()].filter(({ branch }) => branch?.trunk === trunk);
 }
 
 /** Limits of an instance, by its type as it is now. */

@@ -55,6 +55,12 @@ export interface Attachment {
   readonly state: 'attached' | 'detaching';
 }
 
+/** Where a branch is plugged in. */
+export interface Branch {
+  readonly trunk: NicId;
+  readonly vlan: number;
+}
+
 /** A network interface with its addresses. */
 export interface Nic {
   readonly id: NicId;
@@ -66,6 +72,12 @@ export interface Nic {
   readonly securityGroups: readonly GroupId[];
   readonly tags: Tags;
   readonly description: string;
+  /** Frames with further Ethernet addresses may come out of it; absent: with its own alone. */
+  readonly multiMac?: true;
+  /** Branches may be attached to it. */
+  readonly isTrunk?: true;
+  /** A branch: its packets come and go by that VLAN tag on the trunk's link; `attachment` is absent then. */
+  readonly branch?: Branch;
   readonly attachment?: Attachment;
   readonly createdAt_ms: number;
 }

@@ -1,79 +1,11 @@
 /** Real packets through the fabric: what passes, what is dropped, and what is said about it. Needs root and network namespaces. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { openNetns } from '../../src/kernel/netns.ts';
 import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
 import { parseIp } from '../../src/net/address.ts';
-import { testVpc, type TestVpc, withSubnet } from './support.ts';
-
-interface Machine {
-  readonly name: string;
-  readonly id: string;
-  readonly addresses: string[];
-  readonly publicAddress?: string;
-  readonly netns: string;
-  readonly nic: { id: string; mac: string };
-}
-
-interface Site extends AsyncDisposable {
-  readonly vpc: TestVpc;
-  readonly a: string;
-  readonly b: string;
-  launch(name: string, subnet: string, more?: object): Promise<Machine>;
-}
-
-let lastVpc = 0;
-
-/** A VPC with the subnets a (10.20.0.0/24) and b (10.20.1.0/24), both dual stack. */
-async function site(): Promise<Site> {
-  const vpc = await testVpc({ fabric: true, name: `fpv${process.pid % 1000}-${++lastVpc}` });
-  const [a, b] = [await withSubnet(vpc), await withSubnet(vpc, '10.20.1.0/24', 'b')];
-  return {
-    vpc,
-    a,
-    b,
-    async launch(name, subnet, more = {}) {
-      const made = await vpc.call('POST', '/v1/instances', { name, type: 'v1.medium', subnet, ...more });
-      assert.equal(made.status, 201, JSON.stringify(made.body));
-      const [nic] = (await vpc.call('GET', `/v1/nics?instance=${made.body.id}`)).body.items;
-      return { ...made.body, nic };
-    },
-    [Symbol.asyncDispose]: () => vpc[Symbol.asyncDispose](),
-  };
-}
-
-/** Runs a shell line inside; resolves with exit status and output. */
-function inside(machine: { netns: string }, line: string): Promise<{ status: number; out: string }> {
-  return new Promise((resolve) => {
-    const child = execFile('nsenter', [`--net=${machine.netns}`, 'sh', '-c', line], { timeout: 20_000 }, (_error, stdout, stderr) =>
-      resolve({ status: child.exitCode ?? 1, out: stdout + stderr }),
-    );
-  });
-}
-
-const reaches = async (from: { netns: string }, to: string, more = ''): Promise<boolean> =>
-  (await inside(from, `ping -n -c1 -W3 ${more} ${to}`)).status === 0;
-/** Waits less than reaches(): everything is on this machine, and an answer that comes too late would only hide a failure of another test. */
-const silent = async (from: { netns: string }, to: string, more = ''): Promise<boolean> =>
-  (await inside(from, `ping -n -c1 -W0.4 ${more} ${to}`)).status !== 0;
-
-interface Drop {
-  reason: string;
-  nic?: string;
-  address?: string;
-  packets: number;
-  text: string;
-}
-const drops = async ({ vpc }: Site, reason: string): Promise<Drop[]> =>
-  (await vpc.call('GET', '/v1/drops')).body.items.filter((drop: Drop) => drop.reason === reason);
-
-async function open({ vpc }: Site, rules: object[]): Promise<void> {
-  const [group] = (await vpc.call('GET', '/v1/security-groups?name=default')).body.items;
-  assert.equal((await vpc.call('PUT', `/v1/security-groups/${group.id}/rules`, { rules })).status, 200);
-}
-const all = { protocol: 'any', cidr: '0.0.0.0/0' };
+import { all, drops, inside, type Machine, open, reaches, silent, site } from './site.ts';
 
 test('instances of one subnet and of two reach each other over IPv4 and IPv6, and their gateway', async () => {
   await using net = await site();

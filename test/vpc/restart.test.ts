@@ -1,6 +1,6 @@
 /** What survives: a stop, a kill at any moment, a network that somebody took apart. Needs root and network namespaces. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -125,6 +125,48 @@ test('a NIC whose namespace died with it inside comes back to its instance', asy
       ({ text }: { text: string }) => text.includes(nic.id) && text.includes('plugged in again'),
     ),
   );
+});
+
+test('a NIC that was moved into another namespace and renamed works there, through restarts and changes, until it is detached', async (t) => {
+  const name = freshName();
+  await using vpc = await testVpc({ fabric: true, name });
+  const subnet = await withSubnet(vpc);
+  const launch = async (of: string) => (await vpc.call('POST', '/v1/instances', { name: of, type: 'v1.small', subnet })).body;
+  const [one, two] = [await launch('n1'), await launch('n2')];
+  const nic = (await vpc.call('POST', '/v1/nics', { clientToken: 't', subnet })).body;
+  await vpc.call('POST', `/v1/nics/${nic.id}/attach`, { instance: one.id, deviceIndex: 1 });
+  const pod = `${name}x-pod`;
+  execFileSync('ip', ['netns', 'add', pod]);
+  t.after(() => execFileSync('ip', ['netns', 'del', pod]));
+  sh(one.netns, `ip link set eth1 netns ${pod} name net7`);
+  const inside = `/run/netns/${pod}`;
+  sh(inside, `ip addr add ${nic.primary4}/24 dev net7; ip link set net7 up; ip route add default via 10.20.0.1`);
+  const works = (): void => assert.match(sh(inside, `ping -n -c1 -W3 ${two.addresses[0]}`), / 0% packet loss/);
+  works();
+  const index = sh(inside, 'ip -o link show net7').split(':')[0];
+  await vpc.restart();
+  await launch('n3');
+  works();
+  assert.equal(sh(inside, 'ip -o link show net7').split(':')[0], index, 'it was not plugged in anew');
+  await vpc.call('POST', `/v1/nics/${nic.id}/detach`);
+  assert.doesNotMatch(sh(inside, 'ip -o link'), /net7/);
+});
+
+test('a NIC that comes back and finds its name taken has another one', async (t) => {
+  const name = freshName();
+  await using vpc = await testVpc({ fabric: true, name });
+  const subnet = await withSubnet(vpc);
+  const one = (await vpc.call('POST', '/v1/instances', { name: 'n1', type: 'v1.small', subnet })).body;
+  const nic = (await vpc.call('POST', '/v1/nics', { clientToken: 't', subnet })).body;
+  await vpc.call('POST', `/v1/nics/${nic.id}/attach`, { instance: one.id, deviceIndex: 1 });
+  const pod = `${name}x-pod`;
+  execFileSync('ip', ['netns', 'add', pod]);
+  t.after(() => spawnSync('ip', ['netns', 'del', pod]));
+  sh(one.netns, `ip link set eth1 netns ${pod}; ip link add eth1 type bridge`);
+  execFileSync('ip', ['netns', 'del', pod]);
+  const links = (): string => sh(one.netns, 'ip -o link');
+  for (let tries = 0; tries < 100 && !links().includes(nic.mac); tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.match(links(), new RegExp(`eth2.*${nic.mac}`));
 });
 
 test('stopping with destroy, terminating, and cleaning up after a crash leave no namespace', async (t) => {

@@ -93,7 +93,7 @@ function followingSets(netns: Netns, table: string): (readonly ['set' | 'map', s
 /** Filled by packets: counters, and what is learnt. */
 function isOfPackets({ name, stmt }: Listed): boolean {
   // The flag `dynamic` is not told in JSON by every version.
-  return stmt !== undefined || name.startsWith('learnt');
+  return stmt !== undefined || /^(learnt|fresh)/.test(name);
 }
 
 interface Listed {

@@ -2,12 +2,13 @@
 import { writeSysctl } from '../../kernel/sysctl.ts';
 import { bitsOf, type Ip, familyOf } from '../../net/address.ts';
 import { type Cidr, contains, cidrOf, hostCidr, splitPrefix } from '../../net/cidr.ts';
+import { errno } from '../../kernel/errno.ts';
 import { enslave, newForwarding, strictPort } from '../../kernel/bridge.ts';
 import { newAddress } from '../../kernel/netlink/address.ts';
 import { decodeLink, getLink, newVeth, setLink } from '../../kernel/netlink/link.ts';
 import type { Message } from '../../kernel/netlink/message.ts';
 import { MAIN_TABLE, newRoute } from '../../kernel/netlink/route.ts';
-import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
+import { NetlinkError, type NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { NAMED, type Netns, openNetns } from '../../kernel/netns.ts';
 import type { Port } from './wanted.ts';
 
@@ -34,7 +35,15 @@ export function aliasOf({ end, bridge }: Port): string {
 export function plug({ netns: near, socket: router }: RouterNetns, port: Port, bridge: number | undefined): void {
   using far = openNetns(`${NAMED}/${port.end.netns}`);
   const { mac } = port.end;
-  router.request(newVeth({ name: port.name, mtu: port.mtu }, { name: port.end.name, mtu: port.mtu, ...(mac && { mac }), netnsFd: far.fd }));
+  const makeVeth = (name: string): void =>
+    router.request(newVeth({ name: port.name, mtu: port.mtu }, { name, mtu: port.mtu, ...(mac && { mac }), netnsFd: far.fd }));
+  try {
+    makeVeth(port.end.name);
+  } catch (error) {
+    // It comes back, and something else has its name by now: then the kernel chooses, as for hardware.
+    if (port.configure !== undefined || !(error instanceof NetlinkError) || error.errno !== errno.EEXIST) throw error;
+    makeVeth('eth%d');
+  }
   const index = indexOf(router, port.name);
   if (bridge !== undefined) {
     // The port is a plug, not a host: it must not speak IPv6 of its own to the instance.

@@ -11,6 +11,7 @@ import type { PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { chooseSubnets } from './subnet-choice.ts';
 import { untilClaimed } from './until-claimed.ts';
+import { wayOf } from './way.ts';
 
 /** Addresses for an attachment, and whose they are. */
 interface Leased {
@@ -24,7 +25,7 @@ const KNOWN_WITHIN_ms = 2000;
 
 /**
  * Leases addresses and commits the attachment.
- * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*; nothing is leased then.
+ * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, kindUnsupported, macsRefused, notABranch, macNotChosen, address*, store*; nothing is leased then.
  */
 export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
   const facts = await factsOf(cloud, request);
@@ -49,10 +50,10 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
       created_ms: Date.now(),
       interface: podInterface(
         { container, ifname, netns, mac, mtu, rank: freeRank(node, container) },
-        subnet,
+        wayOf(subnet, nic.nic, cloud.hasKind),
         nic,
         taken.addresses,
-        cloud.config.numbers,
+        { numbers: cloud.config.numbers, viaNode: cloud.grants.viaNode },
       ),
     };
     node.attachments.open(attachment);

@@ -9,7 +9,8 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { NicId } from '../cloud/cloud.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
-import { nodePlan } from '../datapath/node.ts';
+import { nodePlan, type PodTables } from '../datapath/node.ts';
+import { viaNode } from './via-node.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
@@ -59,7 +60,9 @@ export interface GrantsOptions {
   /** Absent outside of a cluster. */
   readonly pods?: ExpectedOfPods;
   /** Tables of Pods that are there already. */
-  readonly podTables: readonly number[];
+  readonly podTables: PodTables;
+  /** NICs that Pods have for themselves at this moment, by id, with their names at home. */
+  readonly away: () => ReadonlyMap<string, string>;
 }
 
 /** What the node's Pods need, of these subnets. */
@@ -80,6 +83,8 @@ export class Grants {
   status: NodeNetworkStatus | undefined;
   /** What the kernel should hold for the node itself. */
   plan: Plan = [];
+  /** What Pods with a helper veth reach through the node. */
+  viaNode: readonly Cidr[] = [];
   /** Set while the node asks for nothing and gives everything back: one word per leaving, which the controller repeats. */
   draining: string | undefined;
   readonly #options: GrantsOptions;
@@ -174,12 +179,13 @@ export class Grants {
 
   #setUp(): void {
     if (this.status === undefined) return;
-    const { kernel, config, log, pools, podTables } = this.#options;
-    const nics = pluggedIn(kernel, this.status.nics);
+    const { kernel, config, log, pools, podTables, away } = this.#options;
+    const nics = pluggedIn(kernel, this.status.nics, away());
     const plan = nodePlan(config, nics, this.status.vpcCidrs, podTables);
     if (JSON.stringify(plan) !== JSON.stringify(this.plan)) exchange(kernel, log, this.plan, plan);
     this.nics = nics;
     this.plan = plan;
+    this.viaNode = viaNode(kernel.addresses(), config);
     const overlapping = pools.grant(this.status, new Set(nics.map(({ nic }) => nic.id)));
     if (overlapping.length > 0) log.error(`granted blocks overlap and are not used: ${overlapping.join(', ')}`);
     this.demandChanged(false);

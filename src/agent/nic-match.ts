@@ -13,9 +13,14 @@ const OWNER = 'flatpod:';
 /**
  * The granted NICs that are plugged in right now, with their link names. Several links may have a NIC's MAC: a bridge or a veth of ours that borrowed it is
  * no NIC; of a bond, or a virtual function and the device that stands for both, the one that is nobody's member has the addresses; VLANs and the like are made
- * after the link they stand on, and have a higher index. A NIC with a `parent` is plugged in when there is an interface of that name, whichever MAC it has.
+ * after the link they stand on, and have a higher index. A NIC with a `parent` is plugged in when there is an interface of that name, whichever MAC it has; a branch when its trunk is.
+ * `away`: NICs that Pods have taken along, by id, with their names at home.
  */
-export function pluggedIn(kernel: Pick<Kernel, 'links'>, granted: readonly GrantedNic[]): NamedNic[] {
+export function pluggedIn(
+  kernel: Pick<Kernel, 'links'>,
+  granted: readonly GrantedNic[],
+  away: ReadonlyMap<string, string> = new Map(),
+): NamedNic[] {
   const byMac = new Map<string, Link>();
   const names = new Set<string>();
   for (const link of kernel.links()) {
@@ -24,8 +29,13 @@ export function pluggedIn(kernel: Pick<Kernel, 'links'>, granted: readonly Grant
     const other = byMac.get(link.mac);
     if (other === undefined || compare(link, other) < 0) byMac.set(link.mac, link);
   }
+  const ofNic = (nic: GrantedNic): string | undefined => {
+    if (nic.parent !== undefined) return names.has(nic.parent) ? nic.parent : undefined;
+    return byMac.get(nic.mac)?.name ?? away.get(nic.id);
+  };
   return granted.flatMap((nic) => {
-    const link = nic.parent === undefined ? byMac.get(nic.mac)?.name : names.has(nic.parent) ? nic.parent : undefined;
+    const carrier = nic.trunk === undefined ? nic : granted.find(({ id }) => id === nic.trunk?.nic);
+    const link = carrier && ofNic(carrier);
     return link === undefined ? [] : [{ nic, link }];
   });
 }

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PodInterface } from '../datapath/interface.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { LinkKind } from '../kernel/link-kinds.ts';
 import type { Log } from '../log.ts';
 import type * as stored from '../store/attachments.ts';
 import type { NodePods } from '../store/kubernetes/node-pods.ts';
@@ -17,6 +18,8 @@ export interface CloudPart {
   readonly pools: Pools;
   /** The node's Pods as the API server knows them; absent outside of a cluster. */
   readonly pods?: NodePods;
+  /** Whether this kernel has that kind of link. */
+  readonly hasKind: (kind: LinkKind) => boolean;
   /** By its public members, so that a test may stand in for it. */
   readonly grants: Pick<Grants, Exclude<keyof Grants, 'follow'>>;
 }

@@ -1,12 +1,16 @@
 /** From a request and a lease to the record a plan is made from. Names and MACs are derived, so that the same attachment has the same ones again. */
 import { createHash } from 'node:crypto';
-import type { NamedNic } from '../datapath/host-table.ts';
-import { podTableOf } from '../datapath/nic.ts';
-import type { PodInterface } from '../datapath/interface.ts';
+import { helperPrefix, type NamedNic } from '../datapath/host-table.ts';
+import type { Helper, PodInterface, Underlay } from '../datapath/interface.ts';
+import { markOf } from '../datapath/marks.ts';
+import { helperTableOf, podTableOf } from '../datapath/nic.ts';
+import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
+import type { Cidr } from '../net/cidr.ts';
 import { localMac, type Mac } from '../net/mac.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
-import type { PodSubnet } from '../store/pod-subnet.ts';
+import type { GrantedNic } from '../store/node-network.ts';
+import type { Way } from './way.ts';
 
 /** IFNAMSIZ less the NUL (linux/if.h). */
 const NAME_LENGTH = 15;
@@ -23,22 +27,71 @@ export interface Wish {
   readonly rank?: number;
 }
 
-/** The record for this wish, with these addresses of that NIC. */
-export function podInterface(wish: Wish, subnet: PodSubnet, nic: NamedNic, addresses: readonly Ip[], numbers: KernelNumbers): PodInterface {
+/** What of the node shapes it. */
+export interface Around {
+  readonly numbers: KernelNumbers;
+  /** Destinations that Pods reach through the node. */
+  readonly viaNode: readonly Cidr[];
+}
+
+/** The record for this wish, with these addresses of that NIC, connected that way. @throws Failure macNotChosen. */
+export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: readonly Ip[], { numbers, viaNode }: Around): PodInterface {
   const digest = createHash('sha256').update(`${wish.container}/${wish.ifname}`).digest();
   const { linkPrefix, protocol } = numbers;
-  return {
-    datapath: subnet.spec.datapath,
+  const prefix = way.datapath === 'routed-veth' ? linkPrefix : helperPrefix(linkPrefix);
+  const ends = {
     netns: wish.netns,
     ifname: wish.ifname,
-    mac: wish.mac ?? localMac(digest.subarray(8, 14)),
-    hostEnd: linkPrefix + digest.toString('hex').slice(0, NAME_LENGTH - linkPrefix.length),
+    mac: macOf(wish, way, nic.nic, digest),
+    hostEnd: prefix + digest.toString('hex').slice(0, NAME_LENGTH - prefix.length),
     hostMac: localMac(digest.subarray(16, 22)),
     mtu: Math.min(wish.mtu ?? nic.nic.mtu, nic.nic.mtu),
     owner: `flatpod:${wish.container}:${wish.ifname}`.slice(0, 255),
     addresses,
     ...(wish.rank !== undefined && wish.rank > 0 && { rank: wish.rank }),
-    podTable: podTableOf(numbers),
     protocol,
+  };
+  if (way.datapath === 'routed-veth') return { datapath: way.datapath, ...ends, podTable: podTableOf(numbers) };
+  const helper = helperOf(numbers, wish.rank ?? 0, localMac(digest.subarray(24, 30)), viaNode);
+  return { datapath: way.datapath, ...ends, podTable: helperTableOf(numbers), underlay: underlayOf(way, nic), helper };
+}
+
+/** An ipvlan has its parent's, a NIC and a branch that by which the cloud knows them. */
+function macOf({ mac, ifname }: Wish, { datapath }: Way, nic: GrantedNic, digest: Buffer): Mac {
+  if (datapath === 'routed-veth' || datapath === 'macvlan') return mac ?? localMac(digest.subarray(8, 14));
+  if (mac !== undefined && mac !== nic.mac) throw failure('macNotChosen', { mac, ifname, datapath, own: nic.mac });
+  return nic.mac;
+}
+
+function underlayOf(way: Exclude<Way, { datapath: 'routed-veth' }>, { nic, link }: NamedNic): Underlay {
+  const { cidr4, gateway4, cidr6, gateway6 } = nic;
+  const subnets = [
+    ...(cidr4 === undefined ? [] : [{ cidr: cidr4, ...(gateway4 !== undefined && { gateway: gateway4 }) }]),
+    ...(cidr6 === undefined ? [] : [{ cidr: cidr6, ...(gateway6 !== undefined && { gateway: gateway6 }) }]),
+  ];
+  switch (way.datapath) {
+    case 'ipvlan':
+      return { parent: link, of: { type: 'ipvlan', mode: way.mode }, subnets };
+    case 'macvlan':
+      return { parent: link, of: { type: 'macvlan', mode: way.mode }, subnets };
+    case 'branch':
+      return { parent: link, of: { type: 'vlan', id: way.vlan }, subnets };
+    case 'nic':
+      return { parent: link, subnets };
+  }
+}
+
+/** One a container's interface: each has names, marks and tables of its own in the Pod. */
+function helperOf(numbers: KernelNumbers, rank: number, mac: Mac, viaNode: readonly Cidr[]): Helper {
+  const { markMask, priorityMark, priorityFromPod, firstTable } = numbers;
+  return {
+    name: `node${rank}`,
+    mac,
+    viaNode,
+    mark: { value: markOf(rank, markMask), mask: markMask },
+    priorityMark,
+    priorityFrom: priorityFromPod,
+    helperTable: firstTable + 2 * rank + 1,
+    ownTable: firstTable + 2 * rank + 2,
   };
 }

@@ -1,8 +1,11 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
+import type { PodInterface } from '../datapath/interface.ts';
+import type { PodTables } from '../datapath/node.ts';
 import { demandCapabilities } from '../kernel/capabilities.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
+import { type LinkKind, linkKinds } from '../kernel/link-kinds.ts';
 import type { Log } from '../log.ts';
 import type { Ip } from '../net/address.ts';
 import type { NodeConfig } from '../store/node-config.ts';
@@ -17,7 +20,7 @@ import { Grants } from './grants.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { listen } from './listen.ts';
 import { Locks } from './locks.ts';
-import { type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
+import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { orphansIn, watchOrphans } from './orphans.ts';
 import { now_ms, Pools } from './pools.ts';
 import { type SelfDefence, startSelfDefence } from './self-defence.ts';
@@ -127,7 +130,7 @@ async function startCloud(
     demandChanged: (urgent) => grants?.demandChanged(urgent),
   });
   const stopOrphans = watchOrphans(kernel, protocol, orphans, log, (ip) => pools.endOrphan(ip, now_ms() + config.cooldown_s * 1000));
-  const podTables = [...new Set(attachments.list().map((attachment) => attachment.interface.podTable))];
+  const podTables = tablesOf(attachments.list().map((attachment) => attachment.interface));
   const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
   const inUse = (): string[] => attachments.list().map(({ subnet }) => subnet);
   grants = new Grants({
@@ -141,6 +144,7 @@ async function startCloud(
     pools,
     log,
     podTables,
+    away: () => nicsAway(attachments.list()),
     ...(pods !== undefined && {
       pods: {
         expected: (usable: readonly PodSubnet[]) => expectedPods(pods, attachments, usable, pools),
@@ -149,7 +153,25 @@ async function startCloud(
     }),
   });
   await grants.follow();
-  return { name, config, pools, grants, stopOrphans, ...(pods !== undefined && { pods }) };
+  // Tried when the first PodSubnet needs to know: a module is loaded by that.
+  let kinds: ReadonlySet<LinkKind> | undefined;
+  const hasKind = (kind: LinkKind): boolean => (kinds ??= linkKinds()).has(kind);
+  return { name, config, pools, grants, hasKind, stopOrphans, ...(pods !== undefined && { pods }) };
+}
+
+/** Tables that lead to Pods that are there already, whatever the numbers are now. */
+function tablesOf(pods: readonly PodInterface[]): PodTables {
+  const of = (isRouted: boolean): number[] => [
+    ...new Set(pods.filter(({ datapath }) => (datapath === 'routed-veth') === isRouted).map(({ podTable }) => podTable)),
+  ];
+  return { pods: of(true), helpers: of(false) };
+}
+
+/** NICs that Pods have for themselves, by id, with their names at home. */
+function nicsAway(attachments: readonly Attachment[]): ReadonlyMap<string, string> {
+  return new Map(
+    attachments.flatMap((one) => (one.interface.datapath === 'nic' ? [[one.nic, one.interface.underlay.parent] as const] : [])),
+  );
 }
 
 function startDefence(node: NodeAgent): SelfDefence {

@@ -1,11 +1,11 @@
-/** What a datapath is: a pure function from one Pod's interface to the kernel objects it wants. One file per datapath, one line in `datapaths`. */
+/** What a datapath is: a pure function from one Pod's interface to the kernel objects it wants. */
 import type { Plan } from '../kernel/state.ts';
-import type { DatapathName, PodInterface } from './interface.ts';
+import { helperVeth } from './helper-veth.ts';
+import type { PodInterface } from './interface.ts';
 import { routedVeth } from './routed-veth.ts';
-
-const datapaths: Record<DatapathName, (pod: PodInterface) => Plan> = { 'routed-veth': routedVeth };
+import { underlay } from './underlay.ts';
 
 /** What the kernel should hold for this Pod. */
 export function planOf(pod: PodInterface): Plan {
-  return datapaths[pod.datapath](pod);
+  return pod.datapath === 'routed-veth' ? routedVeth(pod) : [...underlay(pod), ...helperVeth(pod)];
 }

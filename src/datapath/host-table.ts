@@ -21,9 +21,10 @@ export interface NamedNic {
 /** The table for these NICs and this VPC. */
 export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[], vpcCidrs: readonly Cidr[]): NftTableObject {
   const { markMask, snatMark, linkPrefix } = config.numbers;
-  const marks = nics.map(({ nic, link }) => ({ link, mark: markOf(nic.deviceIndex, markMask) }));
+  const marks = nics.filter(({ nic }) => staysOnNode(nic)).map(({ nic, link }) => ({ link, mark: markOf(nic.deviceIndex, markMask) }));
   const first = nics.find(({ nic }) => nic.deviceIndex === 0)?.nic;
   const snat = config.snat.enabled && first?.primary4 !== undefined;
+  const chains = marks.map(({ mark }) => `${hex(mark)} : goto nic_${mark}`).join(', ');
   const words: Record<string, string> = {
     VPC4_ELEMENTS: elements(vpcCidrs),
     EXCLUDED4_ELEMENTS: elements(config.snat.exclude),
@@ -32,20 +33,39 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
       .join('\n  '),
     LEAVE_VPC_RULE: snat ? `iifname "${linkPrefix}*" meta nfproto ipv4 ct state new jump leave_vpc` : '',
     LINK_PREFIX: linkPrefix,
+    HELPER_PREFIX: helperPrefix(linkPrefix),
     KEEP_CT_MARK: hex(~(markMask | snatMark)),
     FIRST_NIC_SNAT_MARK: hex(markOf(0, markMask) | snatMark),
-    MARK_MASK: hex(markMask),
-    MARK_CHAINS: marks.map(({ mark }) => `${hex(mark)} : goto nic_${mark}`).join(', '),
+    // Without a NIC there is no mark to look up, and nft refuses an empty map.
+    LEAVE_BY_MARK_RULES:
+      marks.length === 0
+        ? ''
+        : [`iifname "${linkPrefix}*"`, 'ct direction reply']
+            .map((which) => `${which} ct mark and ${hex(markMask)} vmap { ${chains} }`)
+            .join('\n  '),
     MARK_CHAIN_DEFINITIONS: marks
       .map(({ link, mark }) => `# by ${link}\nchain nic_${mark} {\n  meta mark set meta mark and ${hex(~markMask)} or ${hex(mark)}\n}`)
       .join('\n\n'),
-    SNAT_RULE: snat
-      ? `meta nfproto ipv4 oifname != "${linkPrefix}*" ct mark and ${hex(snatMark)} == ${hex(snatMark)} snat ip to ${first.primary4} fully-random`
-      : '',
+    SNAT_RULES: ([4, 6] as const)
+      .map((family) => {
+        const [own, ip] = family === 4 ? [first?.primary4, 'ip'] : [first?.primary6, 'ip6'];
+        const how = own === undefined ? 'masquerade' : `snat ${ip} to ${own}`;
+        return `meta nfproto ipv${family} oifname != "${linkPrefix}*" ct mark and ${hex(snatMark)} == ${hex(snatMark)} ${how} fully-random`;
+      })
+      .join('\n  '),
   };
   const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
-  // Without a NIC there is no mark to look up, and nft refuses an empty map.
-  return { kind: 'nft-table', where: host, family: 'inet', table: hostTableName, text: marks.length === 0 ? '' : text };
+  return { kind: 'nft-table', where: host, family: 'inet', table: hostTableName, text };
+}
+
+/** First letters of host ends of helpers: no hexadecimal digit follows the prefix, as it does in all others. */
+export function helperPrefix(linkPrefix: string): string {
+  return `${linkPrefix}n`;
+}
+
+/** Whether the node's own routing goes by it: not by one that is a Pod's, or that is the node's own business anyway. */
+export function staysOnNode({ use, trunk, parent }: GrantedNic): boolean {
+  return use === undefined && trunk === undefined && parent === undefined;
 }
 
 function elements(cidrs: readonly Cidr[]): string {

@@ -1,30 +1,71 @@
 /** A Pod's interface: the record that every plan is made from. */
+import type { ChildKind } from '../kernel/netlink/child.ts';
 import type { Ip } from '../net/address.ts';
+import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 
 /**
  * All that a plan depends on, stored with the attachment: the plan made today from this record equals the one that was applied,
  * whatever the configuration says by then.
  */
-export interface PodInterface {
-  readonly datapath: DatapathName;
+export type PodInterface = RoutedInterface | UnderlayInterface;
+
+/** What all datapaths have: the Pod's interface, and a veth between host and Pod, which is either that very interface or the helper beside it. */
+interface Ends {
   /** Path of the Pod's network namespace. */
   readonly netns: string;
   readonly ifname: string;
   readonly mac: Mac;
+  /** The host's end of the veth. */
   readonly hostEnd: string;
   readonly hostMac: Mac;
   readonly mtu: number;
-  /** The host end's alias. */
+  /** The alias of what the plan makes. */
   readonly owner: string;
   readonly addresses: readonly Ip[];
   /** Of a container with several interfaces: how many go before this one where it leaves for anywhere. Absent: none. */
   readonly rank?: number;
-  /** Routing table that leads to the node's Pods. */
+  /** The host's routing table that leads to such Pods. */
   readonly podTable: number;
   /** rtnetlink protocol of its routes. */
   readonly protocol: number;
 }
 
-/** Every datapath there is. */
-export type DatapathName = 'routed-veth';
+/** Behind a veth, reached by the node's routing. */
+export interface RoutedInterface extends Ends {
+  readonly datapath: 'routed-veth';
+}
+
+/** On the network of one of the node's interfaces, with the veth as a helper that leads to the node. */
+export interface UnderlayInterface extends Ends {
+  readonly datapath: UnderlayDatapath;
+  readonly underlay: Underlay;
+  readonly helper: Helper;
+}
+
+/** How the Pod is on the network. */
+export interface Underlay {
+  /** The host's link: the parent, or for a whole NIC its name at home. */
+  readonly parent: string;
+  /** What stands on the parent; absent: the whole NIC is the Pod's. */
+  readonly of?: ChildKind;
+  /** The subnet of each family, with the way out of it. */
+  readonly subnets: readonly { readonly cidr: Cidr; readonly gateway?: Ip }[];
+}
+
+/** The Pod's end of the helper veth, and what goes by it. */
+export interface Helper {
+  readonly name: string;
+  readonly mac: Mac;
+  /** Destinations that are reached through the node: its own addresses, Services. */
+  readonly viaNode: readonly Cidr[];
+  /** Numbers in the Pod: of what came in by the helper, and of what leaves with this interface's address although another goes before it. */
+  readonly mark: { readonly value: number; readonly mask: number };
+  readonly priorityMark: number;
+  readonly priorityFrom: number;
+  readonly helperTable: number;
+  readonly ownTable: number;
+}
+
+/** Datapaths that put the Pod onto the network of an interface. */
+export type UnderlayDatapath = 'ipvlan' | 'macvlan' | 'nic' | 'branch';

@@ -5,6 +5,7 @@ import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
 import { aggregate, type Cidr, cidrFamily, hostCidr, parseCidr } from '../net/cidr.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
 import type { GrantedNic } from '../store/node-network.ts';
+import { staysOnNode } from './host-table.ts';
 import { markOf } from './marks.ts';
 
 const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
@@ -19,11 +20,19 @@ export function podTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>): n
   return firstTable;
 }
 
+/** The table that leads to Pods with a helper veth: beyond those of the NICs, of which the mask of marks tells at most 31 apart. */
+export function helperTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>): number {
+  return firstTable + 64;
+}
+
 /**
- * The first NIC is never touched: it is the node's own. A further one comes up, gets its own address (as /32: no connected route that would draw
+ * The first NIC is never touched: it is the node's own; neither is one that a Pod has for itself. A further one comes up, gets its own address (as /32: no connected route that would draw
  * the node's own traffic to it) and a table with its subnet and its gateway, which rules for its addresses and for those of the Pods behind it lead to.
  */
 export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): Plan {
+  // What stands on a trunk or on the node's own interface needs that to be up, and nothing else of it.
+  if (nic.use === 'trunk') return [{ kind: 'link', where: host, name: link, mtu: nic.mtu }];
+  if (!staysOnNode(nic)) return [];
   const table = tableOf(nic, numbers);
   const families: readonly Family[] = [4, 6].filter((family): family is Family => (family === 4 ? nic.cidr4 : nic.cidr6) !== undefined);
   return [

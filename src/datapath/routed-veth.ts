@@ -9,25 +9,16 @@
  */
 import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
-import { bitsOf, type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
-import { hostCidr, parseCidr } from '../net/cidr.ts';
-import type { PodInterface } from './interface.ts';
-
-/** What the kernel takes for none (net/ipv6/route.c, IP6_RT_PRIO_USER); 0 of IPv4. */
-const firstMetric: Record<Family, number> = { 4: 0, 6: 1024 };
-const gateways: Record<Family, Ip> = { 4: parseIp('169.254.1.1'), 6: parseIp('fe80::1') };
-const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
-
-/** The gateway that a Pod of this datapath is told, by family. */
-export function podGateway(family: Family): Ip {
-  return gateways[family];
-}
+import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
+import { hostCidr } from '../net/cidr.ts';
+import type { RoutedInterface } from './interface.ts';
+import { anywhere, firstMetric, ipv6On, nodeGateway } from './pod-routes.ts';
 
 /** The plan of one Pod. Pure. */
-export function routedVeth(pod: PodInterface): Plan {
+export function routedVeth(pod: RoutedInterface): Plan {
   const families = [...new Set(pod.addresses.map(familyOf))];
   return [
-    ...(families.includes(6) ? [ipv6On(pod)] : []),
+    ...(families.includes(6) ? [ipv6On(pod.netns)] : []),
     {
       kind: 'veth',
       where: host,
@@ -45,21 +36,16 @@ export function routedVeth(pod: PodInterface): Plan {
   ];
 }
 
-/** Runtimes may switch IPv6 off for a whole namespace; the switch for links to come is the one that counts here. */
-function ipv6On(pod: PodInterface): KernelObject {
-  return { kind: 'sysctl', where: inNetns(pod.netns), key: 'net/ipv6/conf/default/disable_ipv6', value: '0' };
-}
-
-function toPod({ hostEnd, podTable, protocol }: PodInterface, address: Ip): KernelObject {
+function toPod({ hostEnd, podTable, protocol }: RoutedInterface, address: Ip): KernelObject {
   return { kind: 'route', where: host, dst: hostCidr(address), link: hostEnd, scope: 'link', table: podTable, protocol };
 }
 
-function addressInPod(pod: PodInterface, address: Ip): KernelObject {
+function addressInPod(pod: RoutedInterface, address: Ip): KernelObject {
   return { kind: 'address', where: inNetns(pod.netns), link: pod.ifname, address, length: bitsOf(familyOf(address)) };
 }
 
-function waysOut(pod: PodInterface, family: Family): KernelObject[] {
-  const [where, link, gateway, protocol] = [inNetns(pod.netns), pod.ifname, gateways[family], pod.protocol];
+function waysOut(pod: RoutedInterface, family: Family): KernelObject[] {
+  const [where, link, gateway, protocol] = [inNetns(pod.netns), pod.ifname, nodeGateway[family], pod.protocol];
   // Of routes to one destination only those with different metrics stand side by side.
   const metric = pod.rank === undefined ? {} : { metric: firstMetric[family] + pod.rank };
   const route = { kind: 'route', where, link, table: MAIN_TABLE, protocol, ...metric } as const;

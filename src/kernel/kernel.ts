@@ -2,9 +2,10 @@
 import { applyPlan } from './apply.ts';
 import { comparePlan, comparePlans, type Difference } from './compare.ts';
 import { type KernelEvent, watchKernel } from './monitor.ts';
-import type { Host } from './namespaces.ts';
+import { type Host, Namespaces } from './namespaces.ts';
+import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/address.ts';
 import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
-import { decodeRoute, dumpRoutes, type Route } from './netlink/route.ts';
+import { decodeRoute, dumpRoutes, MAIN_TABLE, type Route } from './netlink/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
 import type { Netns } from './netns.ts';
@@ -12,7 +13,8 @@ import { watchNft } from './nft-watch.ts';
 import type { Failure } from '../errors/failure.ts';
 import { LinkRemover } from './remove-links.ts';
 import { removePlan } from './remove.ts';
-import type { Plan } from './state.ts';
+import { type Snapshot, snapshotOf } from './snapshot.ts';
+import type { Plan, Where } from './state.ts';
 
 /** The kernel of one namespace, which plans call the host. Close it. */
 export interface Kernel extends Disposable {
@@ -26,6 +28,10 @@ export interface Kernel extends Disposable {
   compareAll(plans: readonly Plan[]): (Difference[] | Failure)[];
   /** All links of the host. */
   links(): Link[];
+  /** All addresses of the host. */
+  addresses(): LinkAddress[];
+  /** What a namespace holds now, read whole but for the routes: those of the main table. @throws Failure when it cannot be opened, NetlinkError. */
+  look(where: Where): Snapshot;
   /** All routes and rules of the host that carry the protocol number. */
   owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[] };
   /** Calls back for each change in the host's network that others made. Returns the way to stop. */
@@ -58,6 +64,11 @@ export function openKernel(nftTable?: string, netns?: Netns): Kernel {
     compare: (plan) => comparePlan(host, plan),
     compareAll: (plans) => comparePlans(host, plans),
     links: () => socket.dump(dumpLinks(), decodeLink),
+    addresses: () => socket.dump(dumpAddresses(), decodeAddress),
+    look(where) {
+      using namespaces = new Namespaces(host);
+      return snapshotOf(namespaces.at(where), { table: MAIN_TABLE });
+    },
     owned: (protocol) => ({
       routes: ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)),
       rules: ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), decodeRule)).filter((rule) => rule.protocol === protocol),

@@ -1,6 +1,6 @@
 /** NodeConfig: the first document of a standalone configuration file: which cloud, and how this node's kernel is used. */
 import * as z from 'zod';
-import { block, endpoint, metadata } from './schema-parts.ts';
+import { addressOrBlock, block, endpoint, metadata } from './schema-parts.ts';
 
 /** Which cloud there is, and how it is reached. */
 export const cloud = z.discriminatedUnion('type', [
@@ -32,13 +32,21 @@ const numbers = z.strictObject({
   protocol: z.int().min(80).max(255).default(114).describe('rtnetlink protocol of all our routes and rules'),
   priorityToPod: z.int().min(2).max(32765).default(700).describe('rule: everything → table of Pods'),
   priorityMark: z.int().min(2).max(32765).default(720).describe("rule: by connection mark → the interface's table"),
+  priorityToHelper: z
+    .int()
+    .min(2)
+    .max(32765)
+    .default(730)
+    .describe('rule: everything → table of Pods that are reached by a helper veth; after marks, so that replies leave as requests came'),
   priorityFromPod: z.int().min(2).max(32765).default(740).describe('rule: from addresses of an interface → its table'),
   firstTable: z
     .int()
     .min(256)
     .max(0x7fff_0000)
     .default(7000)
-    .describe('table of Pods; this + n: table of the interface with device index n (the first interface uses main)'),
+    .describe(
+      'table of Pods; this + n: table of the interface with device index n (the first interface uses main); this + 64: table of Pods that are reached by a helper veth',
+    ),
   markMask: z.int().min(1).max(0xffff_ffff).default(0x6e).describe('mark bits that hold the number of an interface (0x6e)'),
   snatMark: z.int().min(1).max(0xffff_ffff).default(0x1000).describe('mark bit of connections that leave the VPC (0x1000)'),
   linkPrefix: z
@@ -80,7 +88,15 @@ const nodeConfigSpec = z.strictObject({
     .max(86_400)
     .default(60)
     .describe("how long a Pod's namespace, or its sandbox in the runtime's list, must be missing before its addresses are released"),
-  serviceCidrs: z.array(block).default([]).describe('Service addresses, for status and checks'),
+  serviceCidrs: z
+    .array(block)
+    .default([])
+    .describe('Service addresses: Pods on a network of their own (ipvlan, macvlan, nic, branch) reach them through their node'),
+  viaNode: z
+    .array(addressOrBlock)
+    .max(64)
+    .default([])
+    .describe('further destinations that such Pods reach through their node, such as the address of NodeLocal DNSCache'),
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
 });
 

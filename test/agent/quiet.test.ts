@@ -47,7 +47,15 @@ async function agentPart(t: TestContext) {
   const pools = made.adopt(new Pools([], { demandChanged: (urgent) => grants?.demandChanged(urgent) }), (some) => some.stop());
   const waiting = { placed: 0 };
   const asked = { expected: () => new Map([['pods', waiting.placed]]), claims: () => [] };
-  const options = { name: 'n1', config: config.config.spec, subnets: [pods], inUse: () => [], leased: () => [], podTables: [] };
+  const options = {
+    name: 'n1',
+    config: config.config.spec,
+    subnets: [pods],
+    inUse: () => [],
+    leased: () => [],
+    podTables: { pods: [], helpers: [] },
+    away: () => new Map(),
+  };
   grants = new Grants({ ...options, store, kernel, pools, log, pods: asked });
   made.defer(() => grants.stop());
   await grants.follow();

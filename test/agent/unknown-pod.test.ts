@@ -48,13 +48,14 @@ for (const [what, namespace, wanted] of said)
       nics: [],
       status: undefined,
       plan: [],
+      viaNode: [],
       draining: undefined,
       demandChanged: () => undefined,
       drain: () => undefined,
       leave: () => [],
       stop: () => undefined,
     };
-    const cloud: CloudPart = { name: 'n1', config: { ...config.config.spec, addressWait_s: 0 }, pools, grants, pods };
+    const cloud: CloudPart = { name: 'n1', config: { ...config.config.spec, addressWait_s: 0 }, pools, grants, pods, hasKind: () => true };
     const attachments = openAttachments(database, readPodInterface);
     const node: NodeAgent = { kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
     const request = good('add', {}, { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=static-n1' });

@@ -119,6 +119,7 @@ test('the node wants nothing of its first NIC but a reply rule; a further one ge
   assert.deepEqual(plan, [
     'sysctl net/ipv4/ip_forward = 1',
     'rule 700: all (IPv4) lookup 7000',
+    'rule 730: all (IPv4) lookup 7064',
     'rule 720: fwmark 0x2/0x6e lookup main',
     'sysctl net/ipv4/conf/eth0/rp_filter = 2',
     'link eth1 up mtu 1500',
@@ -147,8 +148,13 @@ test('a further NIC has one rule for all blocks that can be written as one, and 
 });
 
 test('Pods that were made under other numbers are found as well', () => {
-  const rules = nodePlan(config(), [], [], [7000, 6000]).filter((object) => object.kind === 'rule');
-  assert.deepEqual(rules.map(describe), ['rule 700: all (IPv4) lookup 7000', 'rule 700: all (IPv4) lookup 6000']);
+  const rules = nodePlan(config(), [], [], { pods: [7000, 6000], helpers: [6064] }).filter((object) => object.kind === 'rule');
+  assert.deepEqual(rules.map(describe), [
+    'rule 700: all (IPv4) lookup 7000',
+    'rule 700: all (IPv4) lookup 6000',
+    'rule 730: all (IPv4) lookup 7064',
+    'rule 730: all (IPv4) lookup 6064',
+  ]);
 });
 
 test('the host table is what nft accepts: no NIC, one, three; SNAT on, off, with exclusions', () => {

@@ -67,7 +67,10 @@ function testNode(cloud?: CloudPart): TestNode {
     cloud,
     attached(netns) {
       const wish = { container: 'c1', ifname: 'eth0', netns, mac: undefined, mtu: undefined };
-      const made = podInterface(wish, subnet('a'), { nic, link: 'eth0' }, [parseIp('10.0.0.1')], config.config.spec.numbers);
+      const made = podInterface(wish, { datapath: 'routed-veth' }, { nic, link: 'eth0' }, [parseIp('10.0.0.1')], {
+        numbers: config.config.spec.numbers,
+        viaNode: [],
+      });
       const names = { container: 'c1', ifname: 'eth0', network: 'pods', netns, subnet: 'a', nic: nic.id };
       attachments.open({ ...names, pod: { namespace: 'default', name: 'web' }, state: 'opening', created_ms: 1, interface: made });
       attachments.answered('c1', 'eth0');
@@ -86,6 +89,7 @@ function cloudPart(granted: NodeNetworkStatus | undefined, subnets = config.subn
   const drained = { begun: false };
   return {
     name: 'node',
+    hasKind: () => true,
     config: config.config.spec,
     pools: new Pools(subnets, { demandChanged: () => undefined }),
     grants: {
@@ -93,6 +97,7 @@ function cloudPart(granted: NodeNetworkStatus | undefined, subnets = config.subn
       nics: [],
       status: granted,
       plan: [],
+      viaNode: [],
       demandChanged: () => undefined,
       get draining() {
         return drained.begun ? 'leaving' : undefined;

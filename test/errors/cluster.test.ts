@@ -22,7 +22,7 @@ import type { ClaimGranted, GrantedNic, NodeNetworkStatus } from '../../src/stor
 import { openDatabase } from '../../src/store/sqlite.ts';
 import { memoryKube } from '../store/memory-kube.ts';
 import { stateDir } from '../store/support.ts';
-import { config, good, subnet } from './support.ts';
+import { config, good } from './support.ts';
 
 const log = createLog('test', 'error', () => undefined);
 const mine = parseCidr('10.0.0.7/32');
@@ -63,6 +63,7 @@ async function node(t: TestContext, said: NodeNetworkStatus | undefined, hasName
     nics: [],
     status: said,
     plan: [],
+    viaNode: [],
     draining: undefined,
     demandChanged: () => undefined,
     drain: () => undefined,
@@ -71,6 +72,7 @@ async function node(t: TestContext, said: NodeNetworkStatus | undefined, hasName
   };
   const cloud: CloudPart = {
     name: 'n1',
+    hasKind: () => true,
     config: { ...config.config.spec, addressWait_s: 0 },
     pools: new Pools(config.subnets, { demandChanged: () => undefined }),
     grants,
@@ -107,7 +109,10 @@ for (const [what, said, details] of cases) {
 test('ADD of a Pod whose own address another container has still: FP241 claimNotHere names the container', async (t) => {
   const one = await node(t, { ...nothing, nics: [nic], claims: [answer] });
   const wish = { container: 'old', ifname: 'eth0', netns: '/run/netns/fpt-none', mac: undefined, mtu: undefined };
-  const made = podInterface(wish, subnet('a'), { nic, link: 'eth1' }, answer.addresses, config.config.spec.numbers);
+  const made = podInterface(wish, { datapath: 'routed-veth' }, { nic, link: 'eth1' }, answer.addresses, {
+    numbers: config.config.spec.numbers,
+    viaNode: [],
+  });
   const names = { container: 'old', ifname: 'eth0', network: 'pods', netns: wish.netns, subnet: 'a', nic: nic.id };
   one.attachments.open({ ...names, pod: {}, state: 'opening', created_ms: 1, interface: made });
   await assert.rejects(attach(one, one.cloud, request), { kind: 'claimNotHere', details: 'container old on this node still has 10.0.0.7' });

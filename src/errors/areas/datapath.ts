@@ -38,4 +38,25 @@ export const datapathErrors = {
     details: 'it was to become {name} in {netns}',
     hint: 'was it unplugged, or its MAC changed? ip -br link tells; the controller looks again at NICs that a node does not see',
   },
+  macsRefused: {
+    code: 285,
+    cni: 285,
+    message: 'NIC {nic} accepts packets of its own MAC only, and each Pod of PodSubnet {subnet} would have another',
+    details: 'datapath macvlan gives every Pod a MAC',
+    hint: 'let the NIC accept further MACs (port security off), or give the PodSubnet datapath ipvlan, whose Pods share the MAC of the NIC',
+  },
+  notABranch: {
+    code: 286,
+    cni: 286,
+    message: 'NIC {nic} is no branch, which Pods of PodSubnet {subnet} need',
+    details: '',
+    hint: 'did the PodSubnet have another datapath before? kubectl get nn -o yaml shows what the node has; the controller replaces interfaces as Pods end',
+  },
+  macNotChosen: {
+    code: 287,
+    cni: 287,
+    message: '{ifname} cannot have the MAC {mac}: with datapath {datapath} it is {own}',
+    details: '',
+    hint: 'do not ask for a MAC (runtimeConfig.mac, args, CNI_ARGS MAC=), or use datapath macvlan or routed-veth',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,44 @@
+/** Which way a Pod is connected on this node: what its PodSubnet asks for, or what stands in for it where the kernel or the network does not allow that. */
+import { failure } from '../errors/failure.ts';
+import type { LinkKind } from '../kernel/link-kinds.ts';
+import type { GrantedNic } from '../store/node-network.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+
+/** A datapath with what it takes. */
+export type Way =
+  | { readonly datapath: 'routed-veth' }
+  | { readonly datapath: 'ipvlan'; readonly mode: 'l2' | 'l3' | 'l3s' }
+  | { readonly datapath: 'macvlan'; readonly mode: 'bridge' | 'private' | 'vepa' | 'passthru' }
+  | { readonly datapath: 'nic' }
+  | { readonly datapath: 'branch'; readonly vlan: number };
+
+/** What each datapath needs of the kernel. */
+const needs: Readonly<Partial<Record<PodSubnet['spec']['datapath'], LinkKind>>> = { ipvlan: 'ipvlan', macvlan: 'macvlan', branch: 'vlan' };
+
+/** The datapath that Pods of the subnet get where the kernel has these kinds of links. @throws Failure kindUnsupported when there is none. */
+export function datapathOn({ spec }: PodSubnet, has: (kind: LinkKind) => boolean): PodSubnet['spec']['datapath'] {
+  const [kind, instead] = [needs[spec.datapath], spec.fallback];
+  if (kind === undefined || has(kind)) return spec.datapath;
+  const other = instead === undefined ? undefined : needs[instead];
+  if (instead !== undefined && (other === undefined || has(other))) return instead;
+  throw failure('kindUnsupported', { kind, module: kind === 'vlan' ? '8021q' : kind });
+}
+
+/** The way for Pods with addresses of that NIC. @throws Failure kindUnsupported, macsRefused, notABranch. */
+export function wayOf(subnet: PodSubnet, nic: GrantedNic, has: (kind: LinkKind) => boolean): Way {
+  const datapath = datapathOn(subnet, has);
+  const { mode } = subnet.spec;
+  switch (datapath) {
+    case 'routed-veth':
+    case 'nic':
+      return { datapath };
+    case 'ipvlan':
+      return { datapath, mode: mode === 'l3' || mode === 'l3s' ? mode : 'l2' };
+    case 'macvlan':
+      if (nic.multiMac !== true) throw failure('macsRefused', { nic: nic.id, subnet: subnet.metadata.name });
+      return { datapath, mode: mode === 'private' || mode === 'vepa' || mode === 'passthru' ? mode : 'bridge' };
+    case 'branch':
+      if (nic.trunk === undefined) throw failure('notABranch', { nic: nic.id, subnet: subnet.metadata.name });
+      return { datapath, vlan: nic.trunk.vlan };
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The helper: a veth between node and Pod, for Pods that are on the network by a link of their own. The kernel lets such a link reach everybody but the node
+ * it stands on, and Services are resolved on the node.
+ *
+ *     Pod   node0 ── node's addresses, Services: via 169.254.1.1 (permanent neighbour: the host end)
+ *     node  fpn… ◄── route to the Pod's address, in the table of Pods that have a helper
+ *
+ * A subnet without a router has no other way out: everything but the subnet goes by the helper then.
+ * What came in by the helper is answered by the helper, whoever sent it (NodePort, probes): a mark on the connection says so (helper.nft).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MAIN_TABLE } from '../kernel/netlink/route.ts';
+import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
+import { type Family, familyOf } from '../net/address.ts';
+import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
+import type { UnderlayInterface } from './interface.ts';
+import { anywhere, firstMetric, nodeGateway } from './pod-routes.ts';
+import { gatewayOf, isRoutedByNode, looseReversePath, sourceRules } from './underlay.ts';
+
+const template = readFileSync(join(import.meta.dirname, 'helper.nft'), 'utf8');
+
+/** The plan of the helper. Pure. */
+export function helperVeth(pod: UnderlayInterface): Plan {
+  const families = [...new Set(pod.addresses.map(familyOf))];
+  const { netns, hostEnd, hostMac, owner, mtu, helper, podTable: table, protocol } = pod;
+  const peer = { where: inNetns(netns), name: helper.name, mac: helper.mac };
+  return [
+    { kind: 'veth', where: host, name: hostEnd, mac: hostMac, mtu, owner, ipv6: families.includes(6), peer },
+    ...pod.addresses.map((address): KernelObject => {
+      return { kind: 'route', where: host, dst: hostCidr(address), link: hostEnd, scope: 'link', table, protocol };
+    }),
+    { kind: 'link', where: peer.where, name: helper.name },
+    looseReversePath(pod, helper.name),
+    ...families.flatMap((family) => toNode(pod, family)),
+    ...sourceRules(pod),
+    connectionMarks(pod),
+  ];
+}
+
+function toNode(pod: UnderlayInterface, family: Family): KernelObject[] {
+  const { netns, hostMac, protocol, helper, rank = 0 } = pod;
+  const [where, link, gateway] = [inNetns(netns), helper.name, nodeGateway[family]];
+  const metric = rank === 0 ? {} : { metric: firstMetric[family] + rank };
+  const main = { kind: 'route', where, link, table: MAIN_TABLE, protocol, ...metric } as const;
+  const { helperTable, ownTable, priorityMark: priority, mark } = helper;
+  const inTable = (table: number) => ({ kind: 'route', where, link, table, protocol }) as const;
+  const isOnlyWay = gatewayOf(pod, family) === undefined && !isRoutedByNode(pod);
+  const destinations = [...helper.viaNode.filter((cidr) => cidrFamily(cidr) === family), ...(isOnlyWay ? [anywhere[family]] : [])];
+  const routes = (route: typeof main | ReturnType<typeof inTable>, to: readonly Cidr[]): KernelObject[] => [
+    ...(family === 4 ? [{ ...route, dst: hostCidr(gateway), scope: 'link' } as const] : []),
+    ...to.map((dst): KernelObject => ({ ...route, dst, via: gateway, scope: 'global' })),
+  ];
+  return [
+    { kind: 'neighbour', where, link, address: gateway, mac: hostMac },
+    ...routes(main, destinations),
+    ...(rank === 0 ? [] : routes(inTable(ownTable), destinations)),
+    ...routes(inTable(helperTable), [anywhere[family]]),
+    { kind: 'rule', where, family, priority, mark, table: helperTable, protocol },
+  ];
+}
+
+/** In the Pod: who came by the helper is known again when the answer leaves. */
+function connectionMarks({ netns, helper: { name, mark } }: UnderlayInterface): KernelObject {
+  const words: Record<string, string> = {
+    HELPER_LINK: name,
+    MARK_VALUE: hex(mark.value),
+    KEEP_MARK: hex(~mark.mask),
+    MARK_MASK: hex(mark.mask),
+  };
+  const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
+  return { kind: 'nft-table', where: inNetns(netns), family: 'inet', table: `flatpod_${name}`, text };
+}
+
+function hex(value: number): string {
+  return `0x${(value >>> 0).toString(16)}`;
+}

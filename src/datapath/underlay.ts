@@ -1,0 +1,104 @@
+/**
+ * ipvlan, macvlan, nic, branch: the Pod has its address on the network itself, by a link of its own.
+ *
+ *     Pod   eth0 10.20.0.9/24 ── default via the subnet's gateway
+ *     node  eth1 ◄── parent: ipvlan, macvlan, or a VLAN of a trunk; or eth0 is a NIC of the node's that went into the Pod
+ *
+ * The way to the node itself is another: helper-veth.ts.
+ */
+import { MAIN_TABLE } from '../kernel/netlink/route.ts';
+import { inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
+import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
+import { cidrFamily, contains, hostCidr, lengthOf } from '../net/cidr.ts';
+import type { UnderlayInterface } from './interface.ts';
+import { anywhere, firstMetric, ipv6On } from './pod-routes.ts';
+
+/** The plan of the main interface. Pure. */
+export function underlay(pod: UnderlayInterface): Plan {
+  const families = [...new Set(pod.addresses.map(familyOf))];
+  const link = { kind: 'link', where: inNetns(pod.netns), name: pod.ifname } as const;
+  return [
+    ...(families.includes(6) ? [ipv6On(pod.netns)] : []),
+    ownLink(pod),
+    ...(families.includes(6) ? withoutAdvertisements(pod) : []),
+    looseReversePath(pod, pod.ifname),
+    pod.underlay.of === undefined ? { ...link, mtu: pod.mtu } : link,
+    ...pod.addresses.map((address) => onSubnet(pod, address)),
+    ...families.flatMap((family) => waysOut(pod, family)),
+  ];
+}
+
+/** Whatever leads out of the Pod by its own link, for a table beside main too. */
+export function waysOut(pod: UnderlayInterface, family: Family, table = MAIN_TABLE): RouteObject[] {
+  const { netns, ifname: link, protocol, rank = 0 } = pod;
+  const metric = rank === 0 || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
+  const route = { kind: 'route', where: inNetns(netns), link, table, protocol, ...metric } as const;
+  // Of several interfaces in one subnet only their own tables know which is meant.
+  const subnets = table === MAIN_TABLE || isRoutedByNode(pod) ? [] : pod.underlay.subnets.filter(({ cidr }) => cidrFamily(cidr) === family);
+  return [...subnets.map(({ cidr }): RouteObject => ({ ...route, dst: cidr, scope: 'link' })), ...defaultBy(pod, family, route)];
+}
+
+function defaultBy(
+  pod: UnderlayInterface,
+  family: Family,
+  route: Pick<RouteObject, 'kind' | 'where' | 'link' | 'table' | 'protocol'>,
+): RouteObject[] {
+  if (isRoutedByNode(pod)) return [{ ...route, dst: anywhere[family], scope: 'link' }];
+  const via = gatewayOf(pod, family);
+  return via === undefined ? [] : [{ ...route, dst: anywhere[family], via, scope: 'global' }];
+}
+
+/** The router of the Pod's subnet; undefined: there is none, and whatever is not on the subnet goes by the node. */
+export function gatewayOf(pod: UnderlayInterface, family: Family): Ip | undefined {
+  return pod.underlay.subnets.find(({ cidr }) => cidrFamily(cidr) === family)?.gateway;
+}
+
+function ownLink({ netns, ifname: name, mac, mtu, owner, datapath, underlay: { parent, of } }: UnderlayInterface): KernelObject {
+  const where = inNetns(netns);
+  if (of === undefined) return { kind: 'nic', where, name, mac, home: parent, owner };
+  return { kind: 'child', where, name, parent, of, mtu, owner, ...(datapath !== 'ipvlan' && { mac }) };
+}
+
+/** In layer 3 modes ipvlan neither sends nor answers ARP: the node's own routing decides where a packet goes (Documentation/networking/ipvlan.rst). */
+export function isRoutedByNode({ underlay: { of } }: UnderlayInterface): boolean {
+  return of?.type === 'ipvlan' && of.mode !== 'l2';
+}
+
+function onSubnet(pod: UnderlayInterface, address: Ip): KernelObject {
+  return { kind: 'address', where: inNetns(pod.netns), link: pod.ifname, address, length: lengthOnLink(pod, address) };
+}
+
+/** The subnet's length, by which the rest of it is on the link; that of a single address where the node decides about every packet. */
+export function lengthOnLink(pod: UnderlayInterface, address: Ip): number {
+  const subnet = isRoutedByNode(pod) ? undefined : pod.underlay.subnets.find(({ cidr }) => contains(cidr, address));
+  return subnet === undefined ? bitsOf(familyOf(address)) : lengthOf(subnet.cidr);
+}
+
+/** Routers of the network may announce addresses and routes: the Pod has those that it was given, and no others. */
+function withoutAdvertisements({ netns, ifname }: UnderlayInterface): KernelObject[] {
+  return ['accept_ra', 'autoconf'].map((key) => ({
+    kind: 'sysctl',
+    where: inNetns(netns),
+    key: `net/ipv6/conf/${ifname}/${key}`,
+    value: '0',
+  }));
+}
+
+/** What came by one of the two links may be answered by the other: the strict check would drop it. */
+export function looseReversePath({ netns }: UnderlayInterface, link: string): KernelObject {
+  return { kind: 'sysctl', where: inNetns(netns), key: `net/ipv4/conf/${link}/rp_filter`, value: '2' };
+}
+
+/** A route of the Pod's own table leads to what its address says it is: rules by sender, for interfaces that another one goes before. */
+export function sourceRules(pod: UnderlayInterface): KernelObject[] {
+  const { priorityFrom: priority, ownTable: table } = pod.helper;
+  if (pod.rank === undefined) return [];
+  const families = [...new Set(pod.addresses.map(familyOf))];
+  return [
+    ...families.flatMap((family) => waysOut(pod, family, table)),
+    ...pod.addresses.map((address): KernelObject => {
+      const { netns, protocol } = pod;
+      return { kind: 'rule', where: inNetns(netns), family: familyOf(address), priority, from: hostCidr(address), table, protocol };
+    }),
+  ];
+}

@@ -26,6 +26,8 @@ export interface CloudSubnet {
   readonly zone?: string;
   /** A range that no cloud has: the nodes' own interface on that network, by name. */
   readonly parent?: string;
+  /** Why nothing of it is given any more, in a sentence; absent: it is. */
+  readonly refused?: string;
   readonly cidr4?: Cidr;
   readonly cidr6?: Cidr;
   readonly gateway4?: Ip;

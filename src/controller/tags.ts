@@ -1,13 +1,7 @@
 /** Tags by which the controller finds what it owns, and only that. */
 import { createHash } from 'node:crypto';
 import type { CloudNic, Tags } from '../cloud/cloud.ts';
-
-const keys = {
-  cluster: 'flatpod.dev/cluster',
-  node: 'flatpod.dev/node',
-  subnet: 'flatpod.dev/subnet',
-  intent: 'flatpod.dev/intent',
-} as const;
+import { tagKeys as keys } from '../cloud/tag-keys.ts';
 
 /** Tags of a new NIC. `intent` is its client token: a read-back finds the NIC by it when the answer was lost. */
 export function tagsFor(cluster: string, node: string, subnet: string, intent: string): Tags {

@@ -1,0 +1,7 @@
+/** The keys of our tags. What they are for: src/controller/tags.ts. */
+export const tagKeys = {
+  cluster: 'flatpod.dev/cluster',
+  node: 'flatpod.dev/node',
+  subnet: 'flatpod.dev/subnet',
+  intent: 'flatpod.dev/intent',
+} as const;

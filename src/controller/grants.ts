@@ -48,6 +48,7 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
     ...withoutUndefined(facts),
     deviceIndex: attachment.deviceIndex,
     mtu,
+    ...(nic.multiMac === true && { multiMac: true }),
     blocks,
     reclaiming: (before?.reclaiming ?? []).filter((block) => blocks.includes(block)),
   };

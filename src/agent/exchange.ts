@@ -5,6 +5,8 @@ import { errorReply } from '../cni/reply.ts';
 import { newestVersion } from '../cni/versions.ts';
 import { asFailure, failure } from '../errors/failure.ts';
 import { type Answered, answering } from './answered.ts';
+import { answerIpam } from './ipam/answer.ts';
+import { leasesOf } from './ipam/books.ts';
 import type { Exchange } from './listen.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { type Answering, answerQuestion } from './questions.ts';
@@ -55,6 +57,7 @@ function answerPlugin(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
     case 'flatpod':
       return answerVerb(node, frame);
     case 'ipam':
+      return answerIpam({ leases: leasesOf(node.database), log: node.log }, frame);
     case 'veth-to-host':
       return answering(node.log, frame, () => {
         throw failure('pluginLater', { plugin });

@@ -16,10 +16,14 @@ export interface CniArgs {
   readonly pod: PodIdentity;
   /** Addresses asked for, in order. */
   readonly ips: readonly Ip[];
+  /** The same with the lengths they came with, verbatim: for plugins that take them from here. */
+  readonly prefixes: readonly string[];
+  /** Gateways, verbatim; to the main plugin they are the datapath's own affair. */
+  readonly gateways: readonly string[];
   readonly mac: Mac | undefined;
 }
 
-/** K8S_POD_INFRA_CONTAINER_ID repeats CNI_CONTAINERID; a gateway is the datapath's own affair. */
+/** K8S_POD_INFRA_CONTAINER_ID repeats CNI_CONTAINERID. */
 const known = new Set([
   'IgnoreUnknown',
   'K8S_POD_NAMESPACE',
@@ -39,9 +43,19 @@ export function parseArgs(args: string): CniArgs {
   const [namespace, name, uid] = [pairs.get('K8S_POD_NAMESPACE'), pairs.get('K8S_POD_NAME'), pairs.get('K8S_POD_UID')];
   return {
     pod: { ...(namespace && { namespace }), ...(name && { name }), ...(uid && { uid }) },
-    ips: (pairs.get('IP') ?? '').split(',').filter(Boolean).map(addressIn),
+    ips: listIn(pairs.get('IP')).map(addressIn),
+    prefixes: listIn(pairs.get('IP')),
+    gateways: listIn(pairs.get('GATEWAY')),
     mac: macIn(pairs.get('MAC')),
   };
+}
+
+/** Members between commas, without blanks around them. */
+function listIn(text = ''): string[] {
+  return text
+    .split(',')
+    .map((member) => member.trim())
+    .filter((member) => member !== '');
 }
 
 function pairsOf(args: string): Map<string, string> {

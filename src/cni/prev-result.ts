@@ -69,7 +69,8 @@ function addressOf(fields: Fields, key: string): string {
   return address;
 }
 
-function readRoute(member: unknown, path: string): ResultRoute {
+/** A route of a result, or of an ipam section. @throws Failure configInvalid. */
+export function readRoute(member: unknown, path: string): ResultRoute {
   const fields = fieldsOf(member, path);
   const dst = block(fields, 'dst');
   if (dst === undefined) throw wrong(`${path}.dst`, raw(fields, 'dst'), 'an address block');

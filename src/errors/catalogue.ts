@@ -8,12 +8,14 @@ import { clusterErrors } from './areas/cluster.ts';
 import { configErrors } from './areas/config.ts';
 import { datapathErrors } from './areas/datapath.ts';
 import { installErrors } from './areas/install.ts';
+import { ipamErrors } from './areas/ipam.ts';
 import { kernelErrors } from './areas/kernel.ts';
 import { kubeErrors } from './areas/kube.ts';
 import { kubectlErrors } from './areas/kubectl.ts';
 import { poolErrors } from './areas/pool.ts';
 import { requestErrors } from './areas/request.ts';
 import { storeErrors } from './areas/store.ts';
+import { vethToHostErrors } from './areas/veth-to-host.ts';
 import { vpcErrors } from './areas/vpc.ts';
 import type { ErrorEntry } from './entry.ts';
 
@@ -42,6 +44,8 @@ export const catalogue = {
   ...kubeErrors,
   ...clusterErrors,
   ...kubectlErrors,
+  ...ipamErrors,
+  ...vethToHostErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -78,5 +82,7 @@ export const areas: readonly ErrorArea[] = [
   { title: 'The Kubernetes API', ranges: [[220, 239]], entries: kubeErrors },
   { title: 'A Kubernetes cluster', ranges: [[240, 259]], entries: clusterErrors },
   { title: 'kubectl flatpod', ranges: [[260, 269]], entries: kubectlErrors },
+  { title: 'The IPAM plugin', ranges: [[300, 339]], entries: ipamErrors },
+  { title: 'The chained plugin veth-to-host', ranges: [[340, 369]], entries: vethToHostErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

@@ -20,4 +20,16 @@ export const schema: readonly string[] = [
      id INTEGER PRIMARY KEY, address TEXT NOT NULL, pod TEXT NOT NULL, container TEXT NOT NULL, subnet TEXT NOT NULL, nic TEXT NOT NULL,
      from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL);`,
   `CREATE TABLE namespaces (name TEXT PRIMARY KEY, said TEXT NOT NULL, read_ms INTEGER NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE range_leases (
+     scope TEXT NOT NULL, address BLOB NOT NULL, container TEXT NOT NULL, ifname TEXT NOT NULL, network TEXT NOT NULL, pod TEXT NOT NULL,
+     since_ms INTEGER NOT NULL, PRIMARY KEY (scope, address)) WITHOUT ROWID;
+   CREATE INDEX range_leases_by_attachment ON range_leases (container, ifname);
+   CREATE INDEX range_leases_by_pod ON range_leases (scope, pod) WHERE pod <> '';
+   CREATE TABLE range_rests (scope TEXT NOT NULL, address BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (scope, address)) WITHOUT ROWID;
+   CREATE INDEX range_rests_by_end ON range_rests (scope, until_ms);
+   CREATE TABLE range_given (scope TEXT NOT NULL, set_name TEXT NOT NULL, address BLOB NOT NULL, PRIMARY KEY (scope, set_name)) WITHOUT ROWID;
+   CREATE TABLE used_runs (scope TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, PRIMARY KEY (scope, first)) WITHOUT ROWID;`,
+  `CREATE TABLE chained (
+     plugin TEXT NOT NULL, container TEXT NOT NULL, ifname TEXT NOT NULL, name TEXT NOT NULL, network TEXT NOT NULL, interface TEXT NOT NULL,
+     PRIMARY KEY (plugin, container, ifname, name)) WITHOUT ROWID;`,
 ];

@@ -14,6 +14,8 @@ import { APPLICATION_ID, schema } from './database-schema.ts';
 
 /** How long a write waits for another process to end its own; the event loop stands still meanwhile. */
 const BUSY_ms = 1000;
+/** The same for a process that does nothing else: many may be started at once, and SQLite's turns are not fair. */
+const BRIEF_BUSY_ms = 60_000;
 
 /** Result codes (sqlite.org/rescode.html). */
 const SQLITE = { busy: 5, locked: 6, corrupt: 11, full: 13, constraint: 19, notADatabase: 26 } as const;
@@ -35,6 +37,20 @@ export function openDatabase(dir: string, rebuild = false, steps: readonly strin
     // The database before its log: SQLite drops a log without a database, but would play it into an older one.
     for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
     return openAt(path, steps);
+  }
+}
+
+/**
+ * Opens it for one request and no longer: without looking through the whole file first, and with more patience.
+ * @throws Failure as {@link openDatabase}.
+ */
+export function openDatabaseBriefly(dir: string): DatabaseSync {
+  const path = join(dir, 'state.db');
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return openAt(path, schema, true);
+  } catch (cause) {
+    throw storeFailure(cause, path);
   }
 }
 
@@ -72,8 +88,12 @@ export function inTransaction(database: DatabaseSync, change: () => void): void 
       throw error;
     }
   } catch (cause) {
-    throw storeFailure(cause, pathOf(database));
+    throw storeFailure(cause, pathOf(database), patience_ms(database));
   }
+}
+
+function patience_ms(database: DatabaseSync): number {
+  return database.isOpen ? Number(numberOrText(database, 'busy_timeout')) : BUSY_ms;
 }
 
 /** Where the database is, for errors. */
@@ -81,11 +101,11 @@ export function pathOf(database: DatabaseSync): string {
   return (database.isOpen ? database.location() : undefined) ?? 'state.db';
 }
 
-function openAt(path: string, steps: readonly string[]): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: BUSY_ms, enableForeignKeyConstraints: true });
+function openAt(path: string, steps: readonly string[], briefly = false): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: briefly ? BRIEF_BUSY_ms : BUSY_ms, enableForeignKeyConstraints: true });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-    const check = numberOrText(database, 'quick_check(1)');
+    const check = briefly ? 'ok' : numberOrText(database, 'quick_check(1)');
     if (check !== 'ok') throw failure('stateUnreadable', { path, text: String(check) });
     migrate(database, path, steps);
     return database;
@@ -98,21 +118,28 @@ function openAt(path: string, steps: readonly string[]): DatabaseSync {
 function migrate(database: DatabaseSync, path: string, steps: readonly string[]): void {
   const tables = Number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables']);
   if (tables > 0 && numberOrText(database, 'application_id') !== APPLICATION_ID) throw failure('stateForeign', { path });
-  const version = Number(numberOrText(database, 'user_version'));
+  const version = versionOf(database);
   if (version > steps.length) throw failure('stateNewer', { path, version, known: steps.length });
   if (version === steps.length) return;
   if (version > 0) copyAside(database, `${path}.v${version}`);
   inTransaction(database, () => {
-    for (const step of steps.slice(version)) database.exec(step);
+    // Another process may have been faster.
+    for (const step of steps.slice(versionOf(database))) database.exec(step);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${steps.length}`);
   });
 }
 
+function versionOf(database: DatabaseSync): number {
+  return Number(numberOrText(database, 'user_version'));
+}
+
 /** A consistent copy, log included, that is there wholly or not at all. */
 function copyAside(database: DatabaseSync, copy: string): void {
-  rmSync(`${copy}.part`, { force: true });
-  database.prepare('VACUUM INTO ?').run(`${copy}.part`);
-  renameSync(`${copy}.part`, copy);
+  // Of our own: another process may be at the same.
+  const part = `${copy}.${process.pid}.part`;
+  rmSync(part, { force: true });
+  database.prepare('VACUUM INTO ?').run(part);
+  renameSync(part, copy);
 }
 
 function numberOrText(database: DatabaseSync, pragma: string): unknown {
@@ -120,7 +147,7 @@ function numberOrText(database: DatabaseSync, pragma: string): unknown {
 }
 
 /** SQLite's and the file system's refusals as ours. */
-function storeFailure(cause: unknown, path: string): Failure {
+function storeFailure(cause: unknown, path: string, busy_ms = BUSY_ms): Failure {
   if (isFailure(cause)) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
   switch (resultCode(cause)) {
@@ -131,7 +158,7 @@ function storeFailure(cause: unknown, path: string): Failure {
       return failure('stateFull', { path, text }, cause);
     case SQLITE.busy:
     case SQLITE.locked:
-      return failure('stateBusy', { path, seconds: BUSY_ms / 1000 }, cause);
+      return failure('stateBusy', { path, seconds: busy_ms / 1000 }, cause);
     case SQLITE.constraint:
       return failure('stateChanged', { path, text }, cause);
     case undefined:

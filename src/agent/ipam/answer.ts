@@ -1,0 +1,128 @@
+/** A request to the IPAM plugin, from its frame to its reply. The agent answers it, or a process of its own where there is no agent; both keep the same books. */
+import { type AttachmentAsked, type NetworkAsked, parseAsked, prevResultIn, type ReleaseAsked } from '../../cni/asked.ts';
+import type { RequestFrame } from '../../cni/frame.ts';
+import { type IpamConfig, scopesOf } from '../../cni/ipam/config.ts';
+import { readIpam } from '../../cni/ipam/read.ts';
+import { resultReply, silentReply, versionReply } from '../../cni/reply.ts';
+import { parseArgs } from '../../cni/args.ts';
+import { readValidAttachments } from '../../cni/valid-attachments.ts';
+import { asFailure, failure, sentence } from '../../errors/failure.ts';
+import type { Log } from '../../log.ts';
+import type { RangeLease, RangeLeases } from '../../store/range-leases.ts';
+import { type Answered, answering, nothing } from '../answered.ts';
+import { checkLeases } from './check.ts';
+import { readText } from './files.ts';
+import { leaseAddresses } from './lease.ts';
+import type { Taker } from './taker.ts';
+
+/** What it works with. */
+export interface IpamBooks {
+  readonly leases: RangeLeases;
+  readonly log: Log;
+}
+
+const silent: Answered = { reply: silentReply, after: nothing };
+
+/** Answers; rejects never. */
+export function answerIpam(books: IpamBooks, frame: RequestFrame): Promise<Answered> {
+  return answering(books.log, frame, () => perform(books, frame));
+}
+
+function perform(books: IpamBooks, { variables, stdin }: RequestFrame): Answered {
+  const asked = parseAsked(variables, stdin);
+  const plugin = variables.get('FLATPOD_PLUGIN');
+  switch (asked.verb) {
+    case 'version':
+      return { reply: versionReply(asked.cniVersion), after: nothing };
+    case 'add':
+      return add(books, asked, servable(readIpam(asked, plugin, readText)));
+    case 'check':
+      checkLeases(books.leases, servable(readIpam(asked, plugin, readText)), asked, prevResultIn(asked));
+      return silent;
+    case 'del':
+      release(books, asked, plugin);
+      return silent;
+    case 'gc':
+      collect(books, asked, readIpam(asked, plugin, readText));
+      return silent;
+    case 'status':
+      servable(readIpam(asked, plugin, readText));
+      return silent;
+  }
+}
+
+/** The configuration, when it can be served here. @throws Failure ipamSubnetUnknown. */
+function servable(config: IpamConfig): IpamConfig {
+  if (config.subnet === undefined) return config;
+  throw failure('ipamSubnetUnknown', { subnet: config.subnet, reason: 'the IPAM plugin does not serve PodSubnets yet' });
+}
+
+function add({ leases, log }: IpamBooks, asked: AttachmentAsked, config: IpamConfig): Answered {
+  const taker = takerOf(asked);
+  const leased = config.sets.length === 0 ? [] : leaseAddresses(leases, config, taker);
+  const ips = [...leased, ...config.fixed];
+  const reply = resultReply({ interfaces: [], ips, routes: config.routes, dns: config.dns }, asked.cniVersion);
+  log.debug(`${ips.map(({ address }) => address).join(', ')} for ${taker.container}/${taker.ifname}`);
+  return { reply, after: nothing };
+}
+
+function takerOf({ container, ifname, args }: AttachmentAsked): Taker {
+  const { namespace, name } = parseArgs(args).pod;
+  return { container, ifname, pod: name === undefined ? '' : `${namespace ?? ''}/${name}` };
+}
+
+/** DEL needs nothing but names: a configuration that cannot be read any more must not keep an address. */
+function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefined): void {
+  const { leases, log } = books;
+  const { container, ifname, network } = asked;
+  let config: IpamConfig | undefined;
+  try {
+    config = readIpam(asked, plugin, readText);
+  } catch (error) {
+    log.warn(`DEL of ${container}/${ifname} goes on without its configuration: ${sentence(asFailure(error))}`);
+  }
+  const scopes = config && scopesOf(config);
+  leases.change(() => {
+    const own = leases.of(undefined, container, ifname);
+    end(
+      leases,
+      config,
+      own.filter((lease) => (scopes === undefined ? lease.network === network : scopes.includes(lease.scope))),
+    );
+  });
+}
+
+/** Releases whatever the interface has that it had before that moment: for a DEL that was kept because nobody could be asked. */
+export function releaseKept(
+  { leases }: IpamBooks,
+  { container, ifname }: { readonly container: string; readonly ifname: string },
+  at_ms: number,
+): void {
+  leases.change(() =>
+    end(
+      leases,
+      undefined,
+      leases.of(undefined, container, ifname).filter(({ since_ms }) => since_ms <= at_ms),
+    ),
+  );
+}
+
+/** The addresses rest, for those who still talk to their last owner. */
+function end(leases: RangeLeases, config: IpamConfig | undefined, ended: readonly RangeLease[]): void {
+  const cooldown_ms = config?.cooldown.ms ?? usualCooldown_ms;
+  for (const lease of ended) leases.release(lease, cooldown_ms === 0 ? 0 : Date.now() + cooldown_ms);
+}
+const usualCooldown_ms = 120_000;
+
+/** GC: without a list from the runtime nothing is known to be stale. */
+function collect({ leases, log }: IpamBooks, asked: NetworkAsked, config: IpamConfig): void {
+  const valid = readValidAttachments(asked.object);
+  if (valid === undefined) return;
+  const living = new Set(valid.map(({ container, ifname }) => `${container}/${ifname}`));
+  leases.change(() => {
+    const own = scopesOf(config).flatMap((scope) => leases.list(scope));
+    const stale = own.filter(({ network, container, ifname }) => network === asked.network && !living.has(`${container}/${ifname}`));
+    end(leases, config, stale);
+    for (const { address, container, ifname } of stale) log.info(`GC released ${address} of ${container}/${ifname}`);
+  });
+}

@@ -1,0 +1,118 @@
+/** FP300–FP339: the IPAM plugin: ranges, their configuration and their leases. */
+import type { ErrorEntry } from '../entry.ts';
+
+/** Entries of this area, by name. */
+export const ipamErrors = {
+  ipamMissing: {
+    code: 300,
+    cni: 7,
+    message: 'the network configuration has no ipam section',
+    details: 'the IPAM plugin was asked for an address by a configuration that does not say out of which range',
+    hint: 'add ipam with "type": "flatpod-ipam", "pool": "10.1.0.0/24", or take the IPAM plugin out',
+  },
+  ipamDialectUnclear: {
+    code: 301,
+    cni: 7,
+    message: 'the ipam section does not say where addresses come from',
+    details: 'its keys are {keys}; {problem}',
+    hint: 'write ranges or subnet as host-local does, addresses as static does, range as whereabouts does, pool or subnet as Flatpod does, or name the one meant in the key dialect',
+  },
+  rangeUnusable: {
+    code: 302,
+    cni: 7,
+    message: '{where} is no range that addresses can come from',
+    details: '{problem}',
+    hint: 'correct it in the ipam section, or in what the runtime hands over as ipRanges',
+  },
+  rangesExhausted: {
+    code: 303,
+    cni: 11,
+    message: 'no address left in {ranges} for {who}',
+    details: 'of {size} addresses {leased} are leased, {cooling} rest{next}, {kept} are kept back',
+    hint: 'flatpod ipam list shows who has them; widen the range, or release what nobody uses',
+  },
+  addressOutOfRanges: {
+    code: 304,
+    cni: 7,
+    message: 'the addresses asked for cannot be given: {addresses}',
+    details: 'one address is given out of each of {ranges}, and these lie in none that was still to be served',
+    hint: 'ask for an address of the configured ranges, at most one for each, or for none',
+  },
+  rangeAddressTaken: {
+    code: 305,
+    cni: 11,
+    message: 'the address {address} is not free',
+    details: '{holder} has it in {scope}',
+    hint: 'ask for another one, or for none; flatpod ipam release takes it away from a container that is gone',
+  },
+  addressKept: {
+    code: 306,
+    cni: 7,
+    message: 'the address {address} is not given to {who}',
+    details: 'it is {reason}',
+    hint: 'ask for another one, or for none',
+  },
+  attachmentServed: {
+    code: 307,
+    cni: 307,
+    message: '{container}/{ifname} has an address out of {ranges} already',
+    details: 'it is {address}; an interface is added once',
+    hint: 'delete it first; a runtime does so with DEL',
+  },
+  leaseUnknown: {
+    code: 308,
+    cni: 308,
+    message: '{container}/{ifname} has no address of this network',
+    details: 'there is no lease in {scope}',
+    hint: 'delete the container and make it again',
+  },
+  leaseDiffers: {
+    code: 309,
+    cni: 309,
+    message: 'what {container}/{ifname} was told is not what it has',
+    details: '{differences}',
+    hint: 'delete the container and make it again',
+  },
+  ipamFileUnreadable: {
+    code: 310,
+    cni: 5,
+    message: '{path}, which the ipam section names, cannot be read',
+    details: '{reason}',
+    hint: 'correct the path or the file; an agent in a Pod sees only what is mounted there',
+  },
+  ipamNeedsCluster: {
+    code: 311,
+    cni: 7,
+    message: '{key} of the ipam section needs a cluster',
+    details: 'Flatpod gives shares of a range to nodes by a PodSubnet with spec.range, not by this key',
+    hint: 'make such a PodSubnet and name it in the key subnet of ipam',
+  },
+  ipamSubnetUnknown: {
+    code: 312,
+    cni: 11,
+    message: 'PodSubnet {subnet} gives no addresses on this node',
+    details: '{reason}',
+    hint: 'flatpod status shows the PodSubnets of the node and what they wait for',
+  },
+  leaseNotFound: {
+    code: 313,
+    cni: 313,
+    message: 'nobody has {what}',
+    details: 'no lease is recorded for it{where}',
+    hint: 'flatpod ipam list shows all leases',
+  },
+  leaseAmbiguous: {
+    code: 314,
+    cni: 314,
+    message: '{what} is leased in several scopes',
+    details: '{scopes}',
+    hint: 'name one of them with --scope',
+  },
+  importUnusable: {
+    code: 315,
+    cni: 315,
+    message: '{path} cannot be imported',
+    details: '{reason}',
+    hint: "give host-local's folder of one network, or an IPPool of whereabouts as kubectl get -o yaml or json prints it",
+  },
+} as const satisfies Record<string, ErrorEntry>;

@@ -5,6 +5,7 @@
  * - it always ends: one deadline covers stdin, connection, answer and stdout
  * - stdout holds nothing, or one whole answer of the agent, or one error in the form of the CNI specification
  * - DEL succeeds without an agent, and is never forgotten: it is on disk before the runtime hears "done", or the runtime hears "again"
+ * - plugins that need no agent are answered without one too (once.c)
  * - VERSION needs nobody
  *
  * Request: u32 length of the rest (little-endian, as both machines we build for are), u8 1, NUL-ended NAME=value strings, a NUL, stdin.
@@ -263,7 +264,10 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) known = known || strcmp(verb, verbs[i]) == 0;
   if (!known) return fail(102, 4, "CNI_COMMAND is unknown", verb, "ADD, DEL, CHECK, GC, STATUS and VERSION are known");
   if (!readable) return fail(103, 5, "the request cannot be read", reason, "stdin must hold one network configuration, and end");
-  int fd = dial(path, strcmp(verb, "ADD") == 0 ? RESTART_MS : 0);
+  /* The main plugin's ADD waits for an agent that is just being restarted; the others need none. */
+  bool main_plugin = strcmp(plugin, "flatpod") == 0;
+  int fd = dial(path, main_plugin && strcmp(verb, "ADD") == 0 ? RESTART_MS : 0);
+  if (fd < 0 && !main_plugin) fd = ask_once();
   uint32_t length = fd < 0 ? 0 : converse(fd);
   if (length == 0) return answer_alone(verb, path, fd >= 0);
   return transfer(1, reply + 1, length - 1, true) == length - 1 ? (unsigned char)reply[0] : 1;

@@ -1,4 +1,4 @@
-/* What shim.c and spool.c share. */
+/* What shim.c, once.c and spool.c share. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,3 +29,6 @@ int fail(int fp, int code, const char *message, const char *details, const char 
 
 /* DEL that no agent answered, for the given reason: puts the request on disk for the agent. Returns the exit status; prints on failure only. */
 int keep_release(void);
+
+/* Starts a process that answers in the agent's place, and returns the socket to it; -1 with `reason`, to which what it was before is put first. */
+int ask_once(void);

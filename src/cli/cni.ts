@@ -1,0 +1,62 @@
+/**
+ * `flatpod cni`: answers one CNI request without an agent, for the plugins that need none: the frame on stdin, the reply on stdout, then the end.
+ * Started by the CNI executable (src/cni/once.c), which also holds the deadline. It works on the state of the node at the same time as others do.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { answering, type Answered } from '../agent/answered.ts';
+import { answerIpam } from '../agent/ipam/answer.ts';
+import { leasesOf } from '../agent/ipam/books.ts';
+import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni/frame.ts';
+import { pluginOf } from '../cni/plugins.ts';
+import { errorReply } from '../cni/reply.ts';
+import { newestVersion } from '../cni/versions.ts';
+import { asFailure, failure } from '../errors/failure.ts';
+import { createLog, type Log } from '../log.ts';
+import { openDatabaseBriefly } from '../store/sqlite.ts';
+
+const CHUNK = 64 * 1024;
+
+/** Answers what is on stdin; rejects never. `state` is the directory of the state. */
+export async function answerOnce(state: string): Promise<void> {
+  const log = createLog('cni', 'warn');
+  try {
+    const frame = decodeFrame(frameFrom(0));
+    const { reply, after } = await answer(state, log, frame);
+    write(1, encodeReply(reply));
+    after();
+  } catch (error) {
+    write(1, encodeReply(errorReply(asFailure(error), newestVersion)));
+  }
+}
+
+function answer(state: string, log: Log, frame: RequestFrame): Promise<Answered> {
+  const plugin = pluginOf(frame.variables);
+  return answering(log, frame, async () => {
+    switch (plugin) {
+      case 'ipam': {
+        const database = openDatabaseBriefly(state);
+        const answered = await answerIpam({ leases: leasesOf(database), log }, frame);
+        return { ...answered, after: () => database.close() };
+      }
+      case 'flatpod':
+      case 'veth-to-host':
+        throw failure('pluginLater', { plugin });
+    }
+  });
+}
+
+/** One whole frame. @throws Failure frameInvalid. */
+function frameFrom(fd: number): Uint8Array {
+  const reader = frameReader();
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(CHUNK);
+    const read = readSync(fd, chunk);
+    if (read === 0) throw failure('frameInvalid', { reason: 'it ends too early' });
+    const frame = reader.take(chunk.subarray(0, read));
+    if (frame !== undefined) return frame;
+  }
+}
+
+function write(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}

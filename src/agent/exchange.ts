@@ -3,14 +3,15 @@ import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni
 import { pluginOf } from '../cni/plugins.ts';
 import { errorReply } from '../cni/reply.ts';
 import { newestVersion } from '../cni/versions.ts';
-import { asFailure, failure } from '../errors/failure.ts';
-import { type Answered, answering } from './answered.ts';
+import { asFailure } from '../errors/failure.ts';
+import type { Answered } from './answered.ts';
 import { answerIpam } from './ipam/answer.ts';
 import { leasesOf } from './ipam/books.ts';
 import type { Exchange } from './listen.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { type Answering, answerQuestion } from './questions.ts';
 import { answerVerb } from './verbs.ts';
+import { answerVethToHost } from './veth-to-host/verbs.ts';
 
 const QUESTION = 'FLATPOD_QUESTION';
 const LONGEST_PATIENCE_ms = 3_600_000;
@@ -59,8 +60,6 @@ function answerPlugin(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
     case 'ipam':
       return answerIpam({ leases: leasesOf(node.database), log: node.log }, frame);
     case 'veth-to-host':
-      return answering(node.log, frame, () => {
-        throw failure('pluginLater', { plugin });
-      });
+      return answerVethToHost(node, frame);
   }
 }

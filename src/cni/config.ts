@@ -9,6 +9,7 @@ import { type Fields, fieldsOf, inner, raw, text, whole } from './fields.ts';
 import { describe } from './json.ts';
 import { readDns } from './prev-result.ts';
 import type { ResultDns } from './result.ts';
+import { strangeKeys } from './strange-keys.ts';
 
 /** A network configuration, checked. */
 export interface NetworkConfig {
@@ -25,24 +26,11 @@ export interface NetworkConfig {
 }
 
 const ours = ['subnet', 'mtu', 'dns'] as const;
-/** Keys of the specification and of libcni that stand beside ours, and are read elsewhere or need no reading here. */
-const standard = new Set(
-  ['cniVersion', 'cniVersions', 'name', 'type', 'args', 'capabilities', 'runtimeConfig', 'prevResult', 'ipam'].concat([
-    'disableCheck',
-    'disableGC',
-    'loadOnlyInlinedPlugins',
-    'plugins',
-  ]),
-);
 
 /** Reads our keys. @throws Failure configInvalid, configKeyUnknown, ipamRefused. */
 export function readConfig(config: Record<string, unknown>, name: string): NetworkConfig {
   const fields = fieldsOf(config, '');
   refuseIpam(fields);
-  const strange = Object.keys(config).filter(
-    (key) => !standard.has(key) && !(ours as readonly string[]).includes(key) && !key.startsWith('cni.dev/'),
-  );
-  for (const key of strange) refuseSlip(key, config[key]);
   const mtu = whole(fields, 'mtu', 0, 65535);
   return {
     name,
@@ -50,7 +38,7 @@ export function readConfig(config: Record<string, unknown>, name: string): Netwo
     // 0 means "whatever fits" in the reference plugins.
     mtu: mtu === 0 ? undefined : whole(fields, 'mtu', 576, 65535),
     dns: readDns(inner(fields, 'dns')),
-    ignored: strange,
+    ignored: strangeKeys(config, ours),
   };
 }
 
@@ -67,21 +55,4 @@ function refuseIpam(fields: Fields): void {
   if (section === undefined || section.values.size === 0) return;
   const type = raw(section, 'type');
   throw failure('ipamRefused', { found: type === undefined ? describe(ipam) : `of type ${describe(type)}` });
-}
-
-function refuseSlip(key: string, value: unknown): void {
-  const nearest = ours.find((own) => resembles(key, own));
-  if (nearest !== undefined) throw failure('configKeyUnknown', { key: JSON.stringify(key.slice(0, 40)), value: describe(value), nearest });
-}
-
-/** Whether one is the other but for case, dashes, or a single letter added, left out, changed or swapped with its neighbour. */
-function resembles(key: string, own: string): boolean {
-  const plain = key.toLowerCase().replaceAll(/[-_]/g, '');
-  if (plain === own) return true;
-  if (own.length < 5 || Math.abs(plain.length - own.length) > 1) return false;
-  let [start, end] = [0, 0];
-  while (start < own.length && plain[start] === own[start]) start++;
-  while (end < own.length - start && end < plain.length - start && plain.at(-1 - end) === own.at(-1 - end)) end++;
-  const [left, right] = [plain.slice(start, plain.length - end), own.slice(start, own.length - end)];
-  return (left.length <= 1 && right.length <= 1) || (left.length === 2 && left === `${right[1]}${right[0]}`);
 }

@@ -68,6 +68,11 @@ export function whole(fields: Fields, key: string, least: number, most: number):
   );
 }
 
+/** true or false. */
+export function truth(fields: Fields, key: string): boolean | undefined {
+  return checked(fields, key, 'true or false', (value) => (typeof value === 'boolean' ? value : undefined));
+}
+
 /** An object. */
 export function inner(fields: Fields, key: string, anyCase = fields.anyCase): Fields | undefined {
   const value = raw(fields, key);

@@ -1,6 +1,6 @@
 /**
  * FP100–FP119: what a runtime or user sends: environment, stdin, CNI configuration.
- * FP100–FP103 and FP113–FP117 are also printed by the CNI executable (src/cni/shim.c), which cannot import this: a test compares the two.
+ * FP100–FP103 and FP113–FP116 are also printed by the CNI executable (src/cni/shim.c), which cannot import this: a test compares the two.
  */
 import type { ErrorEntry } from '../entry.ts';
 
@@ -124,13 +124,6 @@ export const requestErrors = {
     message: 'DEL found no agent and cannot be kept for later',
     details: 'agent: {reason}; {directory}: {problem}',
     hint: 'start the agent, or make room in that directory; the runtime must repeat this DEL',
-  },
-  pluginLater: {
-    code: 117,
-    cni: 117,
-    message: 'this plugin comes with a later release of Flatpod',
-    details: '{plugin}',
-    hint: 'take it out of the network configuration until then',
   },
   frameInvalid: {
     code: 118,

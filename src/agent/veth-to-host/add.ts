@@ -1,0 +1,91 @@
+/**
+ * ADD of veth-to-host: gives a Pod that has its main interface a second way out, to the host, or leaves nothing behind.
+ *
+ * Invariants
+ * - the record is committed, with a routing table that nobody else has, before the kernel hears of it
+ * - whatever was applied before a refusal is removed again, and the Pod has the default route that it came with
+ */
+import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
+import type { Result } from '../../cni/result.ts';
+import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWaysOut } from '../../datapath/veth-to-host.ts';
+import { asFailure, failure, sentence } from '../../errors/failure.ts';
+import type { Snapshot } from '../../kernel/snapshot.ts';
+import { host as hostNamespace, inNetns } from '../../kernel/state.ts';
+import { faultPoint } from '../fault-point.ts';
+import { type ChainedLink, type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
+import { remove } from './del.ts';
+import { hostEndsOf, recordOf } from './record.ts';
+
+/** Tables of the kernel itself: compat, default, main, local (linux/rtnetlink.h). */
+const kernelTables = [252, 253, 254, 255];
+const LAST_TABLE = 0x7fff_ffff;
+/** More than a node has Pods: whoever has taken so many in a row has taken all. */
+const TABLES_TRIED = 65_536;
+
+/** @throws Failure; nothing of the helper is left then, or what the kernel would not let go of keeps its record for DEL. */
+export async function add(node: ChainNode, request: VethToHostAttachment): Promise<Result> {
+  using _turn = await node.locks.take(helperKey(request));
+  const pod = node.kernel.look(inNetns(request.netns));
+  const host = node.kernel.look(hostNamespace);
+  const record = recordOf(request, host, pod);
+  await demandFree(node, request, host, pod);
+  const link = commit(node, request, record, host);
+  faultPoint('add:3 attachment committed');
+  try {
+    node.kernel.apply([...chainedHostPlan(familiesOf(link.interface)), ...chainedPlan(link.interface)]);
+  } catch (refusal) {
+    await undo(node, link);
+    throw refusal;
+  }
+  faultPoint('add:4 kernel applied');
+  return resultOf(request, link.interface);
+}
+
+/** A helper of ours that nobody answered for, because who made it died, goes first; any other stands in the way. @throws Failure helperExists, linkTaken. */
+async function demandFree(node: ChainNode, request: VethToHostAttachment, host: Snapshot, pod: Snapshot): Promise<void> {
+  const { container, ifname, netns } = request;
+  const name = request.config.containerInterface;
+  const known = helpersOf(node)
+    .of(container, ifname)
+    .find((link) => link.name === name);
+  const ends = Object.values(hostEndsOf({ container, ifname, name })).filter((end) => host.links.has(end));
+  if (known !== undefined && ends.length > 0 && pod.links.has(name)) throw failure('helperExists', { container, ifname, name });
+  if (known !== undefined || ends.length > 0) await remove(node, { container, ifname, name });
+  else if (pod.links.has(name)) throw failure('linkTaken', { name, netns });
+}
+
+/** The lowest table from routeTableStart that no rule leads to and no record has. @throws Failure tablesTaken, store*. */
+function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<ChainedVeth, 'table'>, host: Snapshot): ChainedLink {
+  const { container, ifname, config } = request;
+  const taken = new Set([...kernelTables, ...[...host.rules.values()].flat().map(({ table }) => table)]);
+  let link: ChainedLink | undefined;
+  helpersOf(node).change((records) => {
+    for (const other of records.list()) taken.add(other.interface.table);
+    let table = config.routeTableStart;
+    const last = Math.min(table + TABLES_TRIED, LAST_TABLE);
+    while (taken.has(table)) table++;
+    if (table > last) throw failure('tablesTaken', { container, first: config.routeTableStart, last });
+    link = { container, ifname, name: config.containerInterface, network: config.name, interface: { ...record, table } };
+    records.put(link);
+  });
+  if (link === undefined) throw new Error('the change did not run');
+  return link;
+}
+
+async function undo(node: ChainNode, link: ChainedLink): Promise<void> {
+  try {
+    await remove(node, link);
+    node.kernel.apply(formerWaysOut(link.interface));
+  } catch (error) {
+    node.log.error(`${helperName(link)}: what was made could not be removed again: ${sentence(asFailure(error))}`);
+  }
+}
+
+/** What the plugins before us said, and both ends of the helper after it. Addresses and routes stay theirs. */
+function resultOf({ prevResult }: VethToHostAttachment, { hostEnd, hostMac, helper, mac, mtu, netns }: ChainedVeth): Result {
+  const ends = [
+    { name: hostEnd, mac: hostMac, mtu },
+    { name: helper, mac, mtu, sandbox: netns },
+  ];
+  return { ...prevResult, interfaces: [...prevResult.interfaces, ...ends] };
+}

@@ -1,0 +1,89 @@
+/**
+ * DEL of veth-to-host: takes the helper away. Succeeds when there is nothing to take: no netns, no record, no prevResult.
+ *
+ * Invariants
+ * - it never stands in the way of the plugins before it in the list, which are asked after it: only what the kernel or the disk refuse is an error
+ * - without a record the helper is found by its name, which is made from container, main interface and the helper's own name
+ * - what all helpers of the host share goes with the last of them, and not while another one is being made
+ */
+import { chainedHostPlan, chainedPlan, chainedProtocol } from '../../datapath/veth-to-host.ts';
+import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
+import { flushConntrack } from '../../kernel/conntrack.ts';
+import { host, type Plan } from '../../kernel/state.ts';
+import type { Ip } from '../../net/address.ts';
+import { faultPoint } from '../fault-point.ts';
+import { type ChainedLink, type ChainNode, helperKey, helpersOf } from './chain-node.ts';
+import { hostEndsOf, ownerOf } from './record.ts';
+
+/** One helper. */
+export type HelperName = Pick<ChainedLink, 'container' | 'ifname' | 'name'>;
+
+/** Takes away all helpers of the main interface; `name`: one that should be among them, should its record be lost. @throws Failure. */
+export async function del(
+  node: ChainNode,
+  request: { readonly container: string; readonly ifname: string; readonly name?: string | undefined },
+): Promise<void> {
+  const { container, ifname, name } = request;
+  using _turn = await node.locks.take(helperKey(request));
+  const names = new Set([...(name === undefined ? [] : [name]), ...helpersOf(node).names(container, ifname)]);
+  for (const one of names) await remove(node, { container, ifname, name: one });
+}
+
+/** Takes one helper away, with its record. @throws Failure kernelRefused, nftRefused, store*. */
+export async function remove(node: ChainNode, helper: HelperName): Promise<void> {
+  const { container, ifname, name } = helper;
+  const links = helpersOf(node);
+  const isKnown = links.names(container, ifname).includes(name);
+  const known = readable(node, () => links.of(container, ifname).find((link) => link.name === name));
+  if (known !== undefined) await node.kernel.remove(chainedPlan(known.interface));
+  // Also of one whose record cannot be read, or that an earlier configuration called otherwise.
+  await node.kernel.remove(traces(node, helper));
+  faultPoint('del:2 kernel removed');
+  if (known !== undefined) await forgetConnections(node, known.interface.addresses);
+  if (!isKnown) return;
+  let shared: Promise<void> | undefined;
+  links.change((records) => {
+    records.remove(helper);
+    // There is no link in it, so it is gone when the call returns: before anybody else can add a record.
+    if (records.count() === 0) shared = node.kernel.remove(chainedHostPlan([4, 6]));
+  });
+  await shared;
+  faultPoint('del:3 attachment closed');
+}
+
+/** What of a helper is in the host by its name: links that carry our alias, and the rules for them. */
+function traces(node: ChainNode, helper: HelperName): Plan {
+  const ends = Object.values(hostEndsOf(helper));
+  const rules = node.kernel.owned(chainedProtocol).rules.filter(({ iif }) => iif !== undefined && ends.includes(iif));
+  const owner = ownerOf(helper);
+  const links = node.kernel.links().filter(({ name, alias }) => ends.includes(name) && alias === owner);
+  return [
+    ...rules.map((rule) => ({ kind: 'rule', where: host, ...rule }) as const),
+    ...links.flatMap(({ name, mac, mtu }) => {
+      // A veth always has a MAC. Which peer it has is of no concern to who deletes it.
+      const peer = mac && { where: host, name, mac };
+      return peer === undefined ? [] : [{ kind: 'veth', where: host, name, mac: peer.mac, mtu, owner, ipv6: true, peer } as const];
+    }),
+  ];
+}
+
+function readable(node: ChainNode, read: () => ChainedLink | undefined): ChainedLink | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!isFailure(error, 'helperUnreadable')) throw error;
+    node.log.warn(sentence(error));
+    return undefined;
+  }
+}
+
+/** Connections of the old owner must not reach the next one of its address. Resolves always: a failure is a line in the log. */
+async function forgetConnections(node: ChainNode, addresses: readonly Ip[]): Promise<void> {
+  for (const address of addresses) {
+    try {
+      await flushConntrack(undefined, address);
+    } catch (error) {
+      node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`);
+    }
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * veth-to-host: a second way out for a Pod that is on the network by an interface of its own (macvlan, ipvlan, a moved NIC …), chained behind the plugin
+ * that made that one. The helper has no address; it leads to the host, where Services are resolved, and from there to all that is not of the underlay.
+ *
+ *     Pod   veth0 ── HOST/32 on it, default via HOST            eth0 ── SUBNET as before
+ *     host  vthp… ── POD/32 on it
+ *           1021  fwmark 0x100: main       answers, and Pods beside it (veth-to-host.nft)
+ *           1022  iif vthp… to SUBNET: N   a Service led to the underlay: back into the Pod, and out by eth0
+ *           1023  iif vthp…: main          all the rest leaves through the host
+ *           1024  iif vthp…: N             default via POD: the published shape; reached only where main has no way
+ *
+ * Published: https://github.com/lyft/cni-ipvlan-vpc-k8s (unnumbered-ptp), and the article on rubble's veth-to-host. There 1024 stands alone, and what is for
+ * neither host nor underlay goes to and fro between Pod and host. docs/veth-to-host.md follows a packet of each kind.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MAIN_TABLE } from '../kernel/netlink/route.ts';
+import { host, inNetns, type KernelObject, type NftTableObject, type Plan } from '../kernel/state.ts';
+import { type Family, familyOf, type Ip } from '../net/address.ts';
+import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import { anywhere, ipv6On } from './pod-routes.ts';
+
+/** A route of the Pod's main interface, as the plugins before us made it. */
+export interface MainRoute {
+  readonly dst: Cidr;
+  readonly via?: Ip;
+  readonly src?: Ip;
+}
+
+/** All that a plan depends on, stored: the plan made from it today equals the one that was applied. */
+export interface ChainedVeth {
+  /** Path of the Pod's network namespace. */
+  readonly netns: string;
+  /** The main interface. */
+  readonly ifname: string;
+  /** The helper in the Pod. */
+  readonly helper: string;
+  readonly mac: Mac;
+  readonly hostEnd: string;
+  readonly hostMac: Mac;
+  readonly mtu: number;
+  /** The host end's alias. */
+  readonly owner: string;
+  /** The Pod's addresses on the main interface. Those of a family that the host has no address of are left alone. */
+  readonly addresses: readonly Ip[];
+  /** The host's interface whose addresses are "the host". */
+  readonly hostInterface: string;
+  /** The host's addresses, the one that is the Pod's gateway first in its family. */
+  readonly hostAddresses: readonly Ip[];
+  /** What is reached by the main interface. */
+  readonly underlay: readonly Cidr[];
+  /** How it is reached, and the way out that the main interface had. */
+  readonly mainRoutes: readonly MainRoute[];
+  /** What leaves by the helper. */
+  readonly viaHost: readonly Cidr[];
+  /** The host's routing table of this Pod. */
+  readonly table: number;
+  /** Of the host's routes to the Pod, where somebody else has one already. */
+  readonly metric?: number;
+}
+
+/** rtnetlink protocol of routes and rules of this plugin: another than the node's, whose routes tell which addresses its Pods have. */
+export const chainedProtocol = 115;
+/** Names of host ends begin with one of these; the table in the host knows them by it. */
+export const hostEndPrefix = { masqueraded: 'vthm', plain: 'vthp' } as const;
+
+/** Free of what others are known to use; flatpod's own rules come before (700–740), the article's is the last. */
+const priority = { marked: 1021, toUnderlay: 1022, toMain: 1023, published: 1024, answers: 512 } as const;
+/** In the host, a bit of the packet's mark. */
+const hostMark = 0x100;
+/** In the Pod, of connections and packets. */
+const podMarks = { mask: 0x300, helper: 0x100, main: 0x200 } as const;
+const podTables = { helper: 7100, main: 7101 } as const;
+/** Who sent what goes back into a Pod. Seen between Pod and host alone; not the host's address, which may change while connections last. */
+const detourSender = { 4: '169.254.111.1', 6: 'fd66:706f:6456::1' } as const;
+const tableName = 'flatpod_veth_to_host';
+const templates = {
+  host: readFileSync(join(import.meta.dirname, 'veth-to-host.nft'), 'utf8'),
+  pod: readFileSync(join(import.meta.dirname, 'veth-to-host-pod.nft'), 'utf8'),
+} as const;
+
+/** What all Pods of a host share: it goes with the last of them. `families`: those of any Pod. */
+export function chainedHostPlan(families: readonly Family[]): Plan {
+  const mark = { value: hostMark, mask: hostMark };
+  const words = { MARK_BIT: hex(hostMark), DETOUR_FOUR: detourSender[4], DETOUR_SIX: detourSender[6] };
+  return [
+    ...families.map((family): KernelObject => ({ kind: 'sysctl', where: host, key: forwardingKey[family], value: '1' })),
+    ...families.map((family): KernelObject => {
+      return { kind: 'rule', where: host, family, priority: priority.marked, mark, table: MAIN_TABLE, protocol: chainedProtocol };
+    }),
+    { ...nftTable(templates.host, words), where: host, shared: true },
+  ];
+}
+
+/** The plan of one Pod, beside what the host has. Pure. The default route changes last: until then the Pod keeps the way out that it had. */
+export function chainedPlan(chained: ChainedVeth): Plan {
+  const families = familiesOf(chained);
+  const veth = { ...chained, addresses: chained.addresses.filter((address) => families.includes(familyOf(address))) };
+  // By what the Pod has: the host may get its address of a family later, and the link is there by then.
+  const ipv6 = chained.addresses.some((address) => familyOf(address) === 6);
+  const peer = { where: inNetns(veth.netns), name: veth.helper, mac: veth.mac };
+  const { hostEnd: name, hostMac: mac, mtu, owner } = veth;
+  return [
+    ...(ipv6 ? [ipv6On(veth.netns)] : []),
+    { kind: 'veth', where: host, name, mac, mtu, owner, ipv6, peer },
+    ...veth.addresses.flatMap((address) => toPod(veth, address)),
+    ...families.flatMap((family) => fromPod(veth, family)),
+    ...(families.includes(4) ? [looseReversePath(host, name)] : []),
+    ...switches(veth, families),
+    { kind: 'link', where: peer.where, name: veth.helper },
+    ...veth.hostAddresses.filter((address) => families.includes(familyOf(address))).flatMap((address) => toHost(veth, address)),
+    ...families.flatMap((family) => [...wayByMain(veth, family), ...wayByHelper(veth, family)]),
+    podTable(veth, families),
+    ...families.flatMap((family) => waysOut(veth, family)),
+  ];
+}
+
+/** The families that the plan serves: those of which both have an address. */
+export function familiesOf({ addresses, hostAddresses }: Pick<ChainedVeth, 'addresses' | 'hostAddresses'>): Family[] {
+  const had = (ips: readonly Ip[], family: Family): boolean => ips.some((ip) => familyOf(ip) === family);
+  return ([4, 6] as const).filter((family) => had(addresses, family) && had(hostAddresses, family));
+}
+
+/** The way out that the main interface had before: for an ADD that is undone. */
+export function formerWaysOut({ netns, ifname, mainRoutes }: ChainedVeth): Plan {
+  return mainRoutes
+    .filter(({ dst }) => dst === anywhere[cidrFamily(dst)])
+    .map(({ dst, via, src }) => {
+      const RTPROT_BOOT = 3; // as ip(8) and the reference plugins have it
+      const route = { kind: 'route', where: inNetns(netns), link: ifname, dst, table: MAIN_TABLE, protocol: RTPROT_BOOT } as const;
+      return {
+        ...route,
+        scope: via === undefined ? 'link' : 'global',
+        ...(via !== undefined && { via }),
+        ...(src !== undefined && { src }),
+      };
+    });
+}
+
+const forwardingKey = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
+
+function toPod({ hostEnd: link, mac, metric }: ChainedVeth, address: Ip): KernelObject[] {
+  const route = {
+    kind: 'route',
+    where: host,
+    dst: hostCidr(address),
+    link,
+    scope: 'link',
+    table: MAIN_TABLE,
+    protocol: chainedProtocol,
+  } as const;
+  return [
+    { ...route, ...(metric !== undefined && { metric }) },
+    { kind: 'neighbour', where: host, link, address, mac },
+  ];
+}
+
+/** Table N and the rules that lead to it, or past it. */
+function fromPod(veth: ChainedVeth, family: Family): KernelObject[] {
+  const { hostEnd: link, table, underlay } = veth;
+  const via = firstOfFamily(veth.addresses, family);
+  const connected = veth.addresses.map((address) => hostCidr(address));
+  const own = underlay.filter((cidr) => cidrFamily(cidr) === family);
+  const rule = { kind: 'rule', where: host, family, iif: link, protocol: chainedProtocol } as const;
+  const route = { kind: 'route', where: host, link, via, scope: 'global', table, protocol: chainedProtocol } as const;
+  const byGateway = veth.mainRoutes.flatMap(({ dst, via: gateway }) => (gateway === undefined || dst === anywhere[family] ? [] : [dst]));
+  return [
+    ...own.filter((dst) => byGateway.includes(dst) && !connected.includes(dst)).map((dst): KernelObject => ({ ...route, dst })),
+    { ...route, dst: anywhere[family] },
+    ...own.map((to): KernelObject => ({ ...rule, priority: priority.toUnderlay, to, table })),
+    { ...rule, priority: priority.toMain, table: MAIN_TABLE },
+    { ...rule, priority: priority.published, table },
+  ];
+}
+
+/** What a Pod needs to pass on what the host sends back into it, and to take packets on an interface that is not the way to their sender. */
+function switches({ netns, helper, ifname }: ChainedVeth, families: readonly Family[]): KernelObject[] {
+  const where = inNetns(netns);
+  const set = (key: string, value: string): KernelObject => ({ kind: 'sysctl', where, key, value });
+  const four = [helper, ifname].flatMap((link) => [set(`net/ipv4/conf/${link}/forwarding`, '1'), looseReversePath(where, link)]);
+  return [
+    // The host sends back by the way it came: it would tell the Pod of a shorter one.
+    ...(families.includes(4) ? [...four, set(`net/ipv4/conf/${helper}/accept_redirects`, '0')] : []),
+    // IPv6 has one switch for all interfaces.
+    ...(families.includes(6) ? [set(forwardingKey[6], '1')] : []),
+  ];
+}
+
+function looseReversePath(where: KernelObject['where'], link: string): KernelObject {
+  return { kind: 'sysctl', where, key: `net/ipv4/conf/${link}/rp_filter`, value: '2' };
+}
+
+function toHost(veth: ChainedVeth, address: Ip): KernelObject[] {
+  const route = { ...byHelper(veth, MAIN_TABLE), dst: hostCidr(address), scope: 'link' } as const;
+  return [
+    { ...route, src: firstOfFamily(veth.addresses, familyOf(address)) },
+    { kind: 'neighbour', where: route.where, link: route.link, address, mac: veth.hostMac },
+  ];
+}
+
+/** For answers to those who came in by the main interface. */
+function wayByMain({ netns, ifname: link, mainRoutes }: ChainedVeth, family: Family): KernelObject[] {
+  const where = inNetns(netns);
+  const route = { kind: 'route', where, link, table: podTables.main, protocol: chainedProtocol } as const;
+  const own = mainRoutes.filter(({ dst }) => cidrFamily(dst) === family);
+  return [
+    ...own.map(({ dst, via, src }): KernelObject => {
+      const onward = via === undefined ? ({ scope: 'link' } as const) : ({ scope: 'global', via, onLink: true } as const);
+      return { ...route, ...onward, dst, ...(src !== undefined && { src }) };
+    }),
+    markRule(where, family, podMarks.main, podTables.main),
+  ];
+}
+
+/** For answers to those who came in by the helper. */
+function wayByHelper(veth: ChainedVeth, family: Family): KernelObject[] {
+  const via = firstOfFamily(veth.hostAddresses, family);
+  const route = byHelper(veth, podTables.helper);
+  return [{ ...route, dst: anywhere[family], via, scope: 'global' }, markRule(route.where, family, podMarks.helper, podTables.helper)];
+}
+
+function waysOut(veth: ChainedVeth, family: Family): KernelObject[] {
+  const [via, src] = [firstOfFamily(veth.hostAddresses, family), firstOfFamily(veth.addresses, family)];
+  return veth.viaHost
+    .filter((dst) => cidrFamily(dst) === family)
+    .map((dst) => ({ ...byHelper(veth, MAIN_TABLE), dst, via, src, scope: 'global' }));
+}
+
+function byHelper({ netns, helper: link }: ChainedVeth, table: number) {
+  return { kind: 'route', where: inNetns(netns), link, table, protocol: chainedProtocol } as const;
+}
+
+function markRule(where: KernelObject['where'], family: Family, value: number, table: number): KernelObject {
+  const mark = { value, mask: podMarks.mask };
+  return { kind: 'rule', where, family, priority: priority.answers, mark, table, protocol: chainedProtocol };
+}
+
+function podTable(veth: ChainedVeth, families: readonly Family[]): KernelObject {
+  const { helper, ifname, netns } = veth;
+  const snat = families.map((family) => {
+    const [proto, to] = [family === 4 ? 'ip' : 'ip6', firstOfFamily(veth.addresses, family)];
+    return `iifname "${helper}" oifname "${ifname}" meta nfproto ipv${family} snat ${proto} to ${to}`;
+  });
+  const words = {
+    HELPER_LINK: helper,
+    MAIN_LINK: ifname,
+    KEEP_MARK: hex(~podMarks.mask),
+    MARK_MASK: hex(podMarks.mask),
+    HELPER_MARK: hex(podMarks.helper),
+    MAIN_MARK: hex(podMarks.main),
+    SNAT_RULES: snat.join('\n  '),
+  };
+  return { ...nftTable(templates.pod, words), where: inNetns(netns) };
+}
+
+function nftTable(template: string, words: Readonly<Record<string, string>>): Omit<NftTableObject, 'where'> {
+  const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
+  return { kind: 'nft-table', family: 'inet', table: tableName, text };
+}
+
+/** There is one of each family that is served: whoever makes the record sees to it. */
+function firstOfFamily(addresses: readonly Ip[], family: Family): Ip {
+  const found = addresses.find((address) => familyOf(address) === family);
+  if (found === undefined) throw new RangeError(`no IPv${family} address`);
+  return found;
+}
+
+function hex(value: number): string {
+  return `0x${(value >>> 0).toString(16)}`;
+}

@@ -1,33 +1,53 @@
 /** Node's test runner as this repository uses it: one process without isolation for all files (each cleans up after itself), shown as it goes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 
-const options = [
+/** What Node gets before the names of the files. */
+export const runnerArguments = [
   '--disable-warning=ExperimentalWarning',
   '--test',
   '--test-isolation=none',
   '--test-concurrency=1',
   '--test-reporter=spec',
-];
+] as const;
+
+/** As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts). */
+export const runnerEnvironment = { UV_THREADPOOL_SIZE: '16' } as const;
+
+/** What a runner counts, taken from what it prints. */
+export interface Counts {
+  /** The next part of its output. */
+  readonly read: (part: string) => void;
+  /** What it counted under that word (`pass`, `fail`, …); 0 until it says so, at its end. */
+  readonly count: (what: string) => number;
+}
+
+/** Counts of a run that has printed nothing yet. */
+export function counts(): Counts {
+  const numbers = new Map<string, number>();
+  let line = '';
+  return {
+    read(part) {
+      const lines = (line + part).split('\n');
+      line = lines.pop() ?? '';
+      for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) numbers.set(what, Number(number));
+    },
+    count: (what) => numbers.get(what) ?? 0,
+  };
+}
 
 /** A run that goes on. */
-export interface Run {
+export interface Run extends Pick<Counts, 'count'> {
   readonly process: ChildProcess;
-  /** What the runner counted under that word (`pass`, `fail`, …); 0 until it says so, at its end. */
-  readonly count: (what: string) => number;
 }
 
 /** Starts the tests of those files. */
 export function runTests(files: readonly string[]): Run {
-  // As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts).
-  const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
-  const run = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
-  const counts = new Map<string, number>();
-  let line = '';
+  const env = { ...runnerEnvironment, ...process.env };
+  const run = spawn(process.execPath, [...runnerArguments, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const { read, count } = counts();
   run.stdout.on('data', (part: Buffer) => {
     process.stdout.write(part);
-    const lines = (line + part.toString()).split('\n');
-    line = lines.pop() ?? '';
-    for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) counts.set(what, Number(number));
+    read(part.toString());
   });
-  return { process: run, count: (what) => counts.get(what) ?? 0 };
+  return { process: run, count };
 }

@@ -8,15 +8,24 @@
  */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeFrame } from '../cni/frame.ts';
+import { decodeFrame, type RequestFrame } from '../cni/frame.ts';
+import { pluginOf } from '../cni/plugins.ts';
 import { releaseIn } from '../cni/asked.ts';
 import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { del } from './del.ts';
+import { releaseKept } from './ipam/answer.ts';
+import { leasesOf } from './ipam/books.ts';
 import type { NodeAgent } from './node-agent.ts';
+import { del as removeHelpers } from './veth-to-host/del.ts';
 
 /** The executable names a file `<container>-<ifname>-<nanoseconds since the epoch>-<pid>.del` (src/cni/spool.c). */
 const NAME = /-(\d+)-\d+\.del$/;
+
+interface Release {
+  readonly frame: RequestFrame;
+  readonly attachment: AttachmentName;
+}
 
 /** Honours all of them, oldest first. */
 export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
@@ -28,11 +37,27 @@ export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
     const release = readRelease(node, file, name);
     if (release === undefined) continue;
     try {
-      await honour(node, release, at_ms);
+      await honourAny(node, release, at_ms);
       rmSync(file);
     } catch (error) {
       node.log.error(`the spooled release ${name} failed and is tried again later: ${sentence(asFailure(error))}`);
     }
+  }
+}
+
+/** By whichever plugin was asked. */
+async function honourAny(node: NodeAgent, { frame, attachment }: Release, at_ms: number): Promise<void> {
+  const plugin = pluginOf(frame.variables);
+  switch (plugin) {
+    case 'flatpod':
+      await honour(node, attachment, at_ms);
+      break;
+    case 'ipam':
+      releaseKept({ leases: leasesOf(node.database), log: node.log }, frame, at_ms);
+      break;
+    case 'veth-to-host':
+      await removeHelpers(node, attachment);
+      break;
   }
 }
 
@@ -46,9 +71,10 @@ async function honour(node: NodeAgent, { container, ifname }: AttachmentName, at
   node.log.info(`honoured the release of ${container}/${ifname} that came while no agent answered`);
 }
 
-function readRelease(node: NodeAgent, file: string, name: string): AttachmentName | undefined {
+function readRelease(node: NodeAgent, file: string, name: string): Release | undefined {
   try {
-    return releaseIn(decodeFrame(readFileSync(file)).variables);
+    const frame = decodeFrame(readFileSync(file));
+    return { frame, attachment: releaseIn(frame.variables) };
   } catch (error) {
     node.log.error(`the spooled release ${name} cannot be read and is put aside: ${sentence(asFailure(error))}`);
     if (existsSync(file)) renameSync(file, `${file}.bad`);

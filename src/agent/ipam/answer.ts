@@ -71,9 +71,8 @@ function takerOf({ container, ifname, args }: AttachmentAsked): Taker {
   return { container, ifname, pod: name === undefined ? '' : `${namespace ?? ''}/${name}` };
 }
 
-/** DEL needs nothing but names: a configuration that cannot be read any more must not keep an address. */
-function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefined): void {
-  const { leases, log } = books;
+/** DEL needs nothing but names: a configuration that cannot be read any more must not keep an address. Leases younger than `upTo_ms` are left alone. */
+function release({ leases, log }: IpamBooks, asked: ReleaseAsked, plugin: string | undefined, upTo_ms = Number.MAX_SAFE_INTEGER): void {
   const { container, ifname, network } = asked;
   let config: IpamConfig | undefined;
   try {
@@ -83,7 +82,7 @@ function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefin
   }
   const scopes = config && scopesOf(config);
   leases.change(() => {
-    const own = leases.of(undefined, container, ifname);
+    const own = leases.of(undefined, container, ifname).filter(({ since_ms }) => since_ms <= upTo_ms);
     end(
       leases,
       config,
@@ -92,19 +91,10 @@ function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefin
   });
 }
 
-/** Releases whatever the interface has that it had before that moment: for a DEL that was kept because nobody could be asked. */
-export function releaseKept(
-  { leases }: IpamBooks,
-  { container, ifname }: { readonly container: string; readonly ifname: string },
-  at_ms: number,
-): void {
-  leases.change(() =>
-    end(
-      leases,
-      undefined,
-      leases.of(undefined, container, ifname).filter(({ since_ms }) => since_ms <= at_ms),
-    ),
-  );
+/** Carries out a DEL that was kept because nobody could be asked. @throws Failure when it is none, or the disk refuses. */
+export function releaseKept(books: IpamBooks, { variables, stdin }: RequestFrame, at_ms: number): void {
+  const asked = parseAsked(variables, stdin);
+  if (asked.verb === 'del') release(books, asked, variables.get('FLATPOD_PLUGIN'), at_ms);
 }
 
 /** The addresses rest, for those who still talk to their last owner. */

@@ -38,9 +38,11 @@ function answer(state: string, log: Log, frame: RequestFrame): Promise<Answered>
         const answered = await answerIpam({ leases: leasesOf(database), log }, frame);
         return { ...answered, after: () => database.close() };
       }
-      case 'flatpod':
       case 'veth-to-host':
-        throw failure('pluginLater', { plugin });
+        // Only where it is asked for: the IPAM plugin does without the kernel.
+        return (await import('../agent/veth-to-host/once.ts')).answerVethToHostOnce(openDatabaseBriefly(state), log, frame);
+      case 'flatpod':
+        throw failure('frameInvalid', { reason: 'the main plugin is not answered without an agent' });
     }
   });
 }

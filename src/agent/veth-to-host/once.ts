@@ -1,0 +1,20 @@
+/** One request to veth-to-host without an agent. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { RequestFrame } from '../../cni/frame.ts';
+import { demandCapabilities } from '../../kernel/capabilities.ts';
+import { openKernel } from '../../kernel/kernel.ts';
+import type { Log } from '../../log.ts';
+import type { Answered } from '../answered.ts';
+import { Locks } from '../locks.ts';
+import { answerVethToHost } from './verbs.ts';
+
+/** Answers it and closes the database. @throws Failure capabilityMissing; NetlinkError. */
+export async function answerVethToHostOnce(database: DatabaseSync, log: Log, frame: RequestFrame): Promise<Answered> {
+  try {
+    demandCapabilities();
+    using kernel = openKernel();
+    return await answerVethToHost({ kernel, database, locks: new Locks(), log }, frame);
+  } finally {
+    database.close();
+  }
+}

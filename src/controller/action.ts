@@ -15,6 +15,7 @@ export type Action =
       readonly claims?: readonly WantedAddresses[];
     }
   | { readonly do: 'attach'; readonly subnet: string; readonly nic: NicId; readonly deviceIndex: number }
+  | { readonly do: 'attachBranch'; readonly subnet: string; readonly nic: NicId; readonly trunk: NicId; readonly vlan: number }
   /** Creates the NIC of the intent; it is attached by the plan that finds it. */
   | { readonly do: 'create'; readonly subnet: string; readonly intent: NicIntent }
   | { readonly do: 'unassign'; readonly nic: NicId; readonly blocks: readonly Cidr[] }

@@ -13,6 +13,7 @@ import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
+import { isFirst } from './uses.ts';
 
 /** What changes about the asks. */
 export interface Asks {
@@ -24,9 +25,13 @@ export interface Asks {
 export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   const promised = pool.returned;
   const leaving = [...pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation)), ...strays(pool, situation)];
-  const all = inOrder(pool).flatMap(({ grant }) => askable(grant.blocks.toReversed(), situation));
+  const isWantedElsewhere = pool.range?.isCalledIn === true && pool.demand.waiting === 0;
   // Whatever is in use now is to come as soon as it is free.
-  if (situation.spec.draining !== undefined) return { ask: [...promised, ...leaving, ...all], withdraw: [] };
+  if (situation.spec.draining !== undefined || isWantedElsewhere) {
+    const every = pool.serving.flatMap(({ grant }) => askable(grant.blocks, situation));
+    return { ask: [...promised, ...leaving, ...every], withdraw: [] };
+  }
+  const all = inOrder(pool, situation).flatMap(({ grant }) => askable(grant.blocks.toReversed(), situation));
   const counting = all.filter((block) => cidrFamily(block) === pool.counted);
   const asked = new Set(pool.serving.flatMap(({ grant }) => grant.reclaiming));
   const standing = counting.filter((block) => asked.has(block));
@@ -51,11 +56,14 @@ export function asksOf(pool: SubnetPool, situation: Situation): Asks {
     pool,
   );
   const chosen = new Set([...fresh, ...stuck]);
-  return { ask: [...promised, ...leaving, ...untried, ...again], withdraw: standing.filter((block) => !chosen.has(block)) };
+  const withdraw = standing.filter((block) => !chosen.has(block));
+  const ask = [...promised, ...leaving, ...untried, ...again];
+  return pool.isWhole ? { ask: wholly(ask, pool), withdraw: wholly(withdraw, pool) } : { ask, withdraw };
 }
 
 /** Single IPv6 addresses were some claim's: pools get IPv6 by /80, and do not count these. */
-function strays({ serving }: SubnetPool, situation: Situation): Cidr[] {
+function strays({ serving, isWhole }: SubnetPool, situation: Situation): Cidr[] {
+  if (isWhole) return [];
   return serving
     .flatMap(({ grant }) => askable(grant.blocks, situation))
     .filter((block) => cidrFamily(block) === 6 && lengthOf(block) === 128);
@@ -72,9 +80,17 @@ function surplus({ holding }: SubnetPool, standing: number): { most: number; wan
 }
 
 /** From the NIC with the fewest first, so that whole NICs become empty; from the first NIC last. */
-function inOrder({ serving }: SubnetPool): ServingNic[] {
-  const rank = ({ grant }: ServingNic): number => (grant.deviceIndex === 0 ? Number.MAX_SAFE_INTEGER : grant.blocks.length);
-  return serving.toSorted((a, b) => rank(a) - rank(b) || b.grant.deviceIndex - a.grant.deviceIndex);
+function inOrder({ serving, isWhole }: SubnetPool, { now_ms, limits }: Situation): ServingNic[] {
+  const rank = ({ grant, nic }: ServingNic): number => (isFirst(nic) ? Number.MAX_SAFE_INTEGER : grant.blocks.length);
+  // A whole NIC goes with its address: a Pod that comes and goes must not cost one each time.
+  const old = serving.filter(({ nic }) => !isWhole || now_ms - nic.createdAt_ms >= limits.nicAge_ms);
+  return old.toSorted((a, b) => rank(a) - rank(b) || b.grant.deviceIndex - a.grant.deviceIndex);
+}
+
+/** With the other addresses of the interfaces that have these. */
+function wholly(blocks: readonly Cidr[], { serving }: SubnetPool): Cidr[] {
+  const beside = serving.filter(({ grant }) => grant.blocks.some((block) => blocks.includes(block))).flatMap(({ grant }) => grant.blocks);
+  return [...new Set([...blocks, ...beside])];
 }
 
 /** As many of them, from the first on, as are worth no more than that together. */

@@ -4,6 +4,7 @@
  */
 import { type Clock, systemClock } from '../cloud/clock.ts';
 import type { Cloud, CloudNic } from '../cloud/cloud.ts';
+import type { RangeView } from '../cloud/range/range-cloud.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
@@ -16,6 +17,7 @@ import { factsOf } from './facts.ts';
 import { blankMemory, type NodeMemory } from './memory.ts';
 import { notesOf } from './notes.ts';
 import { turns } from './turns.ts';
+import { noRanges, rangeRooms } from './range-rooms.ts';
 import { pass } from './reconcile.ts';
 import { type Sightings, sweep } from './sweeper.ts';
 import { type Timings, usualTimings, type World } from './world.ts';
@@ -36,6 +38,8 @@ export interface ControllerOptions {
   /** See World; no such limit, and nobody looks, when absent. */
   readonly share?: World['share'];
   readonly observe?: World['observe'];
+  /** Ranges without a cloud, as far as `cloud` has any; none when absent. */
+  readonly ranges?: RangeView;
   readonly cloud: Cloud;
   readonly log: Log;
   readonly clock?: Clock;
@@ -115,10 +119,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
     forget(node) {
       memories.delete(node);
       held.forget(node);
+      world.ranges.forget(node);
     },
     sweepOnce: ({ dryRun = false } = {}) => sweep(world, seen, dryRun),
     async stop() {
       unwatch();
+      world.ranges.stop();
       await Promise.all([sweeping.stop(), queue.stop()]);
     },
   };
@@ -128,12 +134,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
 function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (node: string) => void): World {
   const { cloud, clock = systemClock, random = Math.random, heldChanged = () => undefined } = options;
   const timings = { ...usualTimings, ...options.timings };
+  const { ranges } = options;
   return {
     tellSubnets: false,
     claims: noClaims,
     share: () => undefined,
     observe: () => undefined,
     ...options,
+    ranges: ranges === undefined ? noRanges : rangeRooms(ranges, wake),
     clock,
     random,
     timings,

@@ -38,7 +38,7 @@ export function heldByStatus(
   const find = (name: string): PodSubnet | undefined => subnets.find(({ metadata }) => metadata.name === name);
   for (const { subnet, blocks } of grants)
     if (subnet !== undefined) held.set(subnet, (held.get(subnet) ?? 0) + worth(blocks, find(subnet)));
-  for (const { subnet, want } of intents) held.set(subnet, (held.get(subnet) ?? 0) + worthOf(want, find(subnet)));
+  for (const intent of intents) held.set(intent.subnet, (held.get(intent.subnet) ?? 0) + worthOfIntent(intent, find(intent.subnet)));
   return held;
 }
 
@@ -49,11 +49,19 @@ export function withComing(
   plan: { readonly actions: readonly Action[]; readonly intents: readonly NicIntent[] },
 ): Map<string, number> {
   const all = new Map(held);
-  const add = (subnet: string, want: Wanted): void =>
-    void all.set(subnet, (all.get(subnet) ?? 0) + worthOf(want, configOf(subnet, situation)));
-  for (const action of plan.actions) if (action.do === 'assign') add(action.subnet, action.want);
-  for (const { token, subnet, want } of plan.intents) if (!situation.nics.some((nic) => intentOf(nic) === token)) add(subnet, want);
+  const add = (subnet: string, worth: number): void => void all.set(subnet, (all.get(subnet) ?? 0) + worth);
+  for (const action of plan.actions)
+    if (action.do === 'assign') add(action.subnet, worthOf(action.want, configOf(action.subnet, situation)));
+  for (const intent of plan.intents)
+    if (!situation.nics.some((nic) => intentOf(nic) === intent.token))
+      add(intent.subnet, worthOfIntent(intent, configOf(intent.subnet, situation)));
   return all;
+}
+
+/** A whole NIC is worth its one address; a trunk nothing. */
+export function worthOfIntent({ want, use }: Pick<NicIntent, 'want' | 'use'>, config: PodSubnet | undefined): number {
+  if (use === 'trunk') return 0;
+  return use === undefined ? worthOf(want, config) : 1;
 }
 
 /** The most addresses that such an order brings. */

@@ -1,6 +1,7 @@
 /** What all nodes share and what seldom changes: the VPC's blocks and its subnets. Read once for all nodes, and again when old. */
 import type { Clock } from '../cloud/clock.ts';
 import { isFailure } from '../errors/failure.ts';
+import { podSubnetOf } from '../cloud/range/ids.ts';
 import type { Cloud, CloudNetwork, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
 
 /** The VPC and the subnets asked for that exist. */
@@ -47,7 +48,9 @@ export function factsOf(cloud: Cloud, clock: Clock, keep_ms: number): ReadFacts 
   }
 
   return async (ids) => {
-    const old = [...ids].filter((id) => clock.now_ms() - (subnets.get(id)?.at_ms ?? Number.NEGATIVE_INFINITY) >= keep_ms);
+    // Of ranges the controller itself keeps the books: to ask costs nothing.
+    const keepFor_ms = (id: SubnetId): number => (podSubnetOf(id) === undefined ? keep_ms : 0);
+    const old = [...ids].filter((id) => clock.now_ms() - (subnets.get(id)?.at_ms ?? Number.NEGATIVE_INFINITY) >= keepFor_ms(id));
     const [at_ms, read] = [clock.now_ms(), old.length === 0 ? undefined : knownSubnets(cloud, old)];
     for (const id of old) if (read !== undefined) remember(id, read, at_ms);
     const known = await Promise.all([...ids].map(async (id) => subnets.get(id)?.found));

@@ -7,6 +7,7 @@
  * - blocks somebody else put on the first NIC are never granted, and none that no Pod can have, whatever the cloud says; nor a prefix in which an address
  *   is kept for a claim
  */
+import { isRangeNic } from '../cloud/range/ids.ts';
 import type { CloudNic } from '../cloud/cloud.ts';
 import { type Cidr, contains, containsCidr } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
@@ -14,6 +15,7 @@ import type { PodSubnet } from '../store/pod-subnet.ts';
 import { subnetIdOf } from '../store/subnet-id.ts';
 import type { Situation } from './situation.ts';
 import { isOurs, subnetOf } from './tags.ts';
+import { isFirst, isWhole, needsMultiMac, useFor, useOf } from './uses.ts';
 import { blockKey, isPluggedInto, isReturned, nicKey } from './vanished.ts';
 
 /** All NICs the node may use now, by device index. */
@@ -21,13 +23,19 @@ export function grantsOf(situation: Situation): GrantedNic[] {
   const { granted, missing, nics, spec } = situation;
   const present = nics.flatMap((nic) => grantOf(nic, situation) ?? []);
   const kept = granted.filter((old) => !present.some(({ id }) => id === old.id) && isKept(old));
-  return [...present, ...kept].sort((a, b) => a.deviceIndex - b.deviceIndex);
+  return [...present, ...kept].sort((a, b) => a.deviceIndex - b.deviceIndex || vlanOf(a) - vlanOf(b));
 
   /** On its way out by somebody else's hand, or missing but not for sure. */
   function isKept(old: GrantedNic): boolean {
     const nic = nics.find(({ id }) => id === old.id);
+    if (nic !== undefined && isSpent(nic, old, situation)) return false;
     return isPluggedInto(nic, spec.instance) || missing.get(nicKey(old))?.sure !== true;
   }
+}
+
+/** A trunk stands before its branches. */
+function vlanOf({ trunk }: GrantedNic): number {
+  return trunk?.vlan ?? 0;
 }
 
 /** undefined: not plugged in, or none of ours. */
@@ -35,12 +43,13 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
   const { cluster, node, spec, cloudSubnets, granted } = situation;
   const { attachment, subnet: cloudSubnet, id, mac, mtu, primary4, primary6 } = nic;
   if (attachment?.state !== 'attached' || !isPluggedInto(nic, spec.instance)) return undefined;
-  const isFirst = attachment.deviceIndex === 0;
-  if (!isFirst && !isOurs(nic, cluster, node)) return undefined;
+  if (!isFirst(nic) && !isOurs(nic, cluster, node)) return undefined;
   const before = granted.find((old) => old.id === id);
-  const subnet = isFirst ? servedByFirst(nic, before, situation) : subnetOf(nic);
-  const { cidr4, cidr6, gateway4, gateway6 } = cloudSubnets.get(cloudSubnet) ?? {};
-  const facts = { subnet, cidr4, cidr6, gateway4, gateway6, primary4, primary6 };
+  if (isSpent(nic, before, situation)) return undefined;
+  const use = useOf(nic);
+  const subnet = isFirst(nic) ? servedByFirst(nic, before, situation) : use === 'trunk' ? undefined : subnetOf(nic);
+  const { cidr4, cidr6, gateway4, gateway6, parent = before?.parent } = cloudSubnets.get(cloudSubnet) ?? {};
+  const facts = { subnet, parent, cidr4, cidr6, gateway4, gateway6, primary4, primary6 };
   const blocks = subnet === undefined ? [] : grantedBlocks(nic, before, situation);
   return {
     id,
@@ -51,7 +60,16 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
     ...(nic.multiMac === true && { multiMac: true }),
     blocks,
     reclaiming: (before?.reclaiming ?? []).filter((block) => blocks.includes(block)),
+    ...(use === 'trunk' && { use }),
+    ...(isWhole(nic) && { use: 'pod' as const }),
+    ...(nic.branch !== undefined && { trunk: { nic: nic.branch.trunk, vlan: nic.branch.vlan } }),
+    ...(nic.multiMac === true && { multiMac: true }),
   };
+}
+
+/** What stands for a range is always there; a node that leaves, and has nothing of it, is rid of it all the same. */
+function isSpent({ id, blocks }: CloudNic, before: GrantedNic | undefined, { spec }: Situation): boolean {
+  return isRangeNic(id) && spec.draining !== undefined && blocks.length === 0 && (before?.blocks ?? []).length === 0;
 }
 
 /** Drops fields that are undefined: an absent field stays absent in the object's text. */
@@ -78,11 +96,13 @@ function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, situation:
 }
 
 /** Blocks that the cloud calls assigned, but that lie outside of the subnet, or hold its gateway or the NIC's own address. */
-export function impossibleBlocks({ subnet, blocks, primary4, primary6 }: CloudNic, { cloudSubnets }: Situation): Cidr[] {
+export function impossibleBlocks(nic: CloudNic, { cloudSubnets }: Situation): Cidr[] {
+  const { subnet, blocks, primary4, primary6 } = nic;
   const known = cloudSubnets.get(subnet);
   if (known === undefined) return [];
   const inside = [known.cidr4, known.cidr6].filter((cidr) => cidr !== undefined);
-  const taken = [primary4, primary6, known.gateway4, known.gateway6].filter((ip) => ip !== undefined);
+  const own = isWhole(nic) ? [] : [primary4, primary6];
+  const taken = [...own, known.gateway4, known.gateway6].filter((ip) => ip !== undefined);
   return blocks.filter((block) => !inside.some((cidr) => containsCidr(cidr, block)) || taken.some((ip) => contains(block, ip)));
 }
 
@@ -100,6 +120,10 @@ function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, { subnets 
 
 /** Whether the NIC may serve Pods of that PodSubnet. */
 export function fits(nic: CloudNic, subnet: PodSubnet): boolean {
-  const isFirst = nic.attachment?.deviceIndex === 0;
-  return nic.subnet === subnetIdOf(subnet) && (!isFirst || subnet.spec.useFirstNic);
+  return (
+    nic.subnet === subnetIdOf(subnet) &&
+    useOf(nic) === useFor(subnet) &&
+    (nic.multiMac === true || !needsMultiMac(subnet)) &&
+    (!isFirst(nic) || subnet.spec.useFirstNic)
+  );
 }

@@ -14,14 +14,15 @@ import { subnetIdOf } from '../store/subnet-id.ts';
 import type { Action } from './action.ts';
 import type { Unserved } from './claims/claims.ts';
 import { worthOf } from './counting.ts';
-import { atCeiling, atClusterCeiling, instanceFull, noRoomForV6, obstacle } from './growth-text.ts';
+import { atCeiling, atClusterCeiling, instanceFull, noPlace, noRoomForV6, obstacle, rangeFull } from './growth-text.ts';
 import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';
+import { growWhole, type Places } from './grow-whole.ts';
+import { mayBeMade, newIntent, openIntents, oursFor } from './new-nics.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
 import type { Situation } from './situation.ts';
 import type { Stop } from './stop.ts';
-import { intentOf, isOurs, newToken, subnetOf } from './tags.ts';
 
 /** What growing a pool takes. */
 export interface Growing {
@@ -34,7 +35,7 @@ export interface Growing {
 }
 
 /** What a pool needs, and what of it could not be found room for. Takes what it uses out of `room`. */
-export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom): Growing {
+export function growPool(pool: SubnetPool, situation: Situation, places: Places): Growing {
   const need = needOf(pool);
   const stop = obstacle(pool, situation);
   const { config } = pool;
@@ -43,12 +44,16 @@ export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom):
     return { actions: [], intents: openIntents(pool, situation), stop: need.blocks > 0 ? stop : undefined, unserved };
   }
   const most = situation.mostAtOnce.get(pool.name) ?? Number.POSITIVE_INFINITY;
+  if (pool.isWhole) {
+    const { left, ...asks } = growWhole(pool, config, situation, places, Math.min(need.allowed, most));
+    return { ...asks, stop: left > 0 ? noPlace(config, situation, left) : ceilingStop(pool, need, false), unserved: [] };
+  }
   const claims = assignClaimed(pool, situation, clusterRoom(pool));
   const asked: Asked = {
     pool,
     config,
     situation,
-    room,
+    room: places.room,
     actions: [...claims.actions],
     intents: [],
     left: situation.claims.holdsGrowth ? 0 : Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
@@ -61,9 +66,12 @@ export function growPool(pool: SubnetPool, situation: Situation, room: NicRoom):
   };
   onTheWay(asked);
   assignToServing(asked);
-  plugIn(asked);
-  makeAgain(asked);
-  makeNew(asked);
+  // What stands for a range is always there.
+  if (pool.range === undefined) {
+    plugIn(asked);
+    makeAgain(asked);
+    makeNew(asked);
+  }
   return { actions: asked.actions, intents: asked.intents, stop: verdict(asked, need), unserved: unservedBy(asked, claims) };
 }
 
@@ -105,7 +113,9 @@ interface Need {
 
 function needOf(pool: SubnetPool): Need {
   const { config, counted, returned, pending } = pool;
-  const holding = { ...pool.holding, held: pool.holding.held + pending };
+  // Where there is not plenty, only Pods that wait are served.
+  const spare = pool.range?.isPlenty === false ? 0 : pool.holding.spare;
+  const holding = { ...pool.holding, spare, held: pool.holding.held + pending };
   const heldInAll = holding.held + heldAddresses(returned, counted, config?.spec.exclude ?? [], holding.maximum);
   // What was given back is still held: the ceiling counts it until it is gone.
   const here = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
@@ -113,22 +123,27 @@ function needOf(pool: SubnetPool): Need {
   return { blocks: blocksToAdd({ ...holding, maximum: Number.MAX_SAFE_INTEGER }), allowed, allowedHere: here, heldInAll };
 }
 
-/** Never below zero; without a ceiling there is no end to it. */
-function clusterRoom({ ceiling }: SubnetPool): number {
-  if (ceiling === undefined) return Number.POSITIVE_INFINITY;
-  return ceiling.uncounted > 0 ? 0 : Math.max(0, ceiling.room);
+/** Never below zero; without a ceiling or a range there is no end to it. */
+function clusterRoom({ ceiling, range, counted, holding }: SubnetPool): number {
+  const inRange = range === undefined ? Number.POSITIVE_INFINITY : counted === 6 ? range.room * holding.unit : range.room;
+  if (ceiling === undefined) return inRange;
+  return ceiling.uncounted > 0 ? 0 : Math.min(inRange, Math.max(0, ceiling.room));
 }
 
 function verdict({ pool, situation, left, noV6, noRoom }: Asked, need: Need): Stop | undefined {
   if (left > 0) return instanceFull(pool, situation, left);
+  if (pool.range !== undefined && need.allowed < need.allowedHere) return rangeFull(pool, pool.range);
+  return ceilingStop(pool, need, noRoom) ?? (noV6 === true ? noRoomForV6(situation) : undefined);
+}
+
+function ceilingStop(pool: SubnetPool, need: Need, noRoom: boolean): Stop | undefined {
   if (pool.ceiling !== undefined && (noRoom || need.allowed < need.allowedHere)) return atClusterCeiling(pool, pool.ceiling);
-  if (need.allowed < need.blocks) return atCeiling(pool, need.heldInAll);
-  return noV6 === true ? noRoomForV6(situation) : undefined;
+  return need.allowed < need.blocks ? atCeiling(pool, need.heldInAll) : undefined;
 }
 
 /** NICs being attached bring what they carry, and room for more. */
 function onTheWay(asked: Asked): void {
-  for (const nic of oursFor(asked)) if (nic.attachment?.state === 'attaching') bring(asked, nic);
+  for (const nic of oursFor(asked.situation, asked.config)) if (nic.attachment?.state === 'attaching') bring(asked, nic);
 }
 
 function assignToServing(asked: Asked): void {
@@ -140,7 +155,7 @@ function assignToServing(asked: Asked): void {
     const alsoV6 = isDual(config) && !situation.claims.holdsGrowth && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
     if (blocks === 0 && !alsoV6) continue;
     asked.left -= blocks;
-    asked.actions.push({ do: 'assign', subnet: pool.name, nic: one.nic.id, want: wantedOf(config, pool.counted, blocks, alsoV6) });
+    asked.actions.push({ do: 'assign', subnet: pool.name, nic: one.nic.id, want: wantedOf(config, pool, blocks, alsoV6) });
   }
 }
 
@@ -159,7 +174,7 @@ function pausedV6(nic: CloudNic, asked: Asked): boolean {
 
 /** NICs of ours for this PodSubnet that are not attached: made before a crash, or pulled out by hand. */
 function plugIn(asked: Asked): void {
-  for (const nic of oursFor(asked)) {
+  for (const nic of oursFor(asked.situation, asked.config)) {
     if (nic.attachment !== undefined || (asked.left <= 0 && asked.spares <= 0)) continue;
     const deviceIndex = asked.room();
     if (deviceIndex === undefined) return;
@@ -168,20 +183,13 @@ function plugIn(asked: Asked): void {
   }
 }
 
-/** Intents nobody has seen a NIC of. One that stays unseen for long is dead (its NIC was made and deleted again): a new one has a new token. */
-function openIntents(pool: SubnetPool, { intents, nics, now_ms, limits }: Situation): NicIntent[] {
-  const unseen = intents.filter(({ subnet, token }) => subnet === pool.name && !nics.some((nic) => intentOf(nic) === token));
-  return unseen.filter(({ since_ms }) => now_ms - since_ms <= 10 * limits.settle_ms);
-}
-
 /** Calls for NICs that were intended before and that nobody has seen yet. */
 function makeAgain(asked: Asked): void {
   const { situation, pool, config } = asked;
   for (const intent of openIntents(pool, situation)) {
     const tooMuch = worthOf(intent.want, config) > asked.clusterRoom;
     if ((asked.left <= 0 && asked.spares <= 0) || tooMuch || asked.room() === undefined) {
-      // Perhaps it was made and no read shows it yet.
-      if (situation.read_ms - (intent.called_ms ?? intent.since_ms) <= situation.limits.settle_ms) asked.intents.push(intent);
+      if (mayBeMade(intent, situation)) asked.intents.push(intent);
       continue;
     }
     create(asked, intent);
@@ -190,32 +198,15 @@ function makeAgain(asked: Asked): void {
 
 function makeNew(asked: Asked): void {
   const { pool, config, situation } = asked;
-  const cloudSubnet = subnetIdOf(config);
-  const found = situation.cloudSubnets.get(cloudSubnet);
+  const found = situation.cloudSubnets.get(subnetIdOf(config));
   const hasPrimary = (pool.counted === 4 ? found?.cidr4 : found?.cidr6) !== undefined;
   const perNic = slotsOfNew(situation.instance.limits, pool.counted, hasPrimary);
   const wanted = (): boolean => (asked.left > 0 && perNic > 0) || asked.spares > 0;
   while (wanted() && asked.room() !== undefined) {
     const blocks = Math.max(0, Math.min(asked.left, perNic));
-    const want = wantedOf(config, pool.counted, blocks, isDual(config) && blocks > 0);
-    const token = unusedToken(asked);
-    const securityGroups = groupsFor(config, situation);
-    create(asked, { token, subnet: pool.name, cloudSubnet, securityGroups, want, since_ms: situation.now_ms });
+    const want = wantedOf(config, pool, blocks, isDual(config) && blocks > 0);
+    create(asked, newIntent(config, situation, want, 'pods', asked.intents));
   }
-}
-
-/** The PodSubnet's own, else those of the instance's first NIC. */
-function groupsFor(config: PodSubnet, { nics, spec }: Situation): readonly string[] {
-  if (config.spec.securityGroups.length > 0) return config.spec.securityGroups;
-  return nics.find(({ attachment }) => attachment?.instance === spec.instance && attachment.deviceIndex === 0)?.securityGroups ?? [];
-}
-
-function unusedToken({ situation, pool, intents }: Asked): string {
-  const used = new Set([...situation.intents, ...intents].map(({ token }) => token));
-  for (const nic of situation.nics) used.add(intentOf(nic) ?? '');
-  let number = 0;
-  while (used.has(newToken(situation, pool.name, number))) number++;
-  return newToken(situation, pool.name, number);
 }
 
 function create(asked: Asked, intent: NicIntent): void {
@@ -237,18 +228,7 @@ function bring(asked: Asked, nic: CloudNic): void {
 }
 
 function isOneAttaching(of: Pick<Asked, 'situation' | 'pool' | 'config'>): boolean {
-  return oursFor(of).some(({ attachment }) => attachment?.state === 'attaching');
-}
-
-function oursFor({ situation, pool, config }: Pick<Asked, 'situation' | 'pool' | 'config'>): CloudNic[] {
-  const { nics, cluster, node, spec } = situation;
-  return nics.filter(
-    (nic) =>
-      isOurs(nic, cluster, node) &&
-      subnetOf(nic) === pool.name &&
-      nic.subnet === subnetIdOf(config) &&
-      (nic.attachment === undefined || nic.attachment.instance === spec.instance),
-  );
+  return oursFor(of.situation, of.config).some(({ attachment }) => attachment?.state === 'attaching');
 }
 
 /** Empty NICs the PodSubnet wants attached, less those that are and will stay so. */
@@ -260,9 +240,12 @@ function spareNicsMissing(pool: SubnetPool, config: PodSubnet, { instance }: Sit
   return config.spec.warm.spareNics - Math.max(0, empty - Math.ceil(spill / perNic));
 }
 
-/** NICs beside the first that carry no address for a Pod. */
+/** NICs of the cloud, beside the first, that carry no address for a Pod. */
 export function emptyNics({ serving, counted }: SubnetPool): ServingNic[] {
   return serving.filter(
-    ({ grant, nic }) => grant.deviceIndex !== 0 && ![...grant.blocks, ...nic.blocks].some((block) => cidrFamily(block) === counted),
+    ({ grant, nic }) =>
+      grant.deviceIndex !== 0 &&
+      grant.parent === undefined &&
+      ![...grant.blocks, ...nic.blocks].some((block) => cidrFamily(block) === counted),
   );
 }

@@ -1,9 +1,11 @@
 /** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
 import type { CloudInstance, CloudSubnet } from '../cloud/cloud.ts';
+import { isRangeNic } from '../cloud/range/ids.ts';
 import type { WantedAddresses } from './claims/claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { subnetIdOf } from '../store/subnet-id.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
+import type { RangeStanding } from './range-rooms.ts';
 import type { Situation } from './situation.ts';
 import type { Stop } from './stop.ts';
 
@@ -24,6 +26,7 @@ function misplaced(config: PodSubnet, cloudSubnet: CloudSubnet | undefined, inst
   if (cloudSubnet === undefined) {
     return { stoppedBy: 'subnet', text: `the cloud knows no subnet ${subnetIdOf(config)}, which PodSubnet ${name} names` };
   }
+  if (cloudSubnet.refused !== undefined) return { stoppedBy: 'subnet', text: cloudSubnet.refused };
   if (cloudSubnet.zone === undefined || cloudSubnet.zone === instance.zone) return undefined;
   const text = `subnet ${cloudSubnet.id} is in zone ${cloudSubnet.zone}, instance ${instance.id} in ${instance.zone}: its interfaces cannot be attached`;
   return { stoppedBy: 'instance', text };
@@ -55,16 +58,44 @@ export function atClusterCeiling({ name, holding }: SubnetPool, { maximum, here,
   };
 }
 
+/** Nothing of the range is left, or not enough. */
+export function rangeFull({ name }: SubnetPool, { room, total }: RangeStanding): Stop {
+  const left = room === 0 ? 'none of its' : `${room} of its`;
+  const text = `${left} ${total} addresses are free: nodes are asked to give back what their Pods do not use; make the range of PodSubnet ${name} larger, or add a PodSubnet`;
+  return { stoppedBy: 'subnet', text };
+}
+
 /** Every NIC the instance may have is there and full. */
 export function instanceFull(pool: SubnetPool, { instance, nics }: Situation, unserved: number): Stop {
   const { nics: most, addressSlotsPerNic, ipv6SlotsPerNic } = instance.limits;
-  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id).length;
+  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id && nic.branch === undefined && !isRangeNic(nic.id)).length;
   const slots = pool.counted === 4 ? addressSlotsPerNic : ipv6SlotsPerNic;
   const what = pool.counted === 4 ? (pool.holding.unit === 16 ? '/28 prefixes' : 'addresses') : '/80 prefixes';
   return {
     stoppedBy: 'instance',
     text: `instance type ${instance.type} is full: ${attached} of ${most} interfaces attached, ${slots} address slots each; ${unserved} more ${what} wanted`,
   };
+}
+
+/** Pods have whole interfaces, and the instance can have no more of them. */
+export function noPlace(config: PodSubnet, { instance, nics }: Situation, unserved: number): Stop {
+  const { type, limits } = instance;
+  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id && nic.branch === undefined && !isRangeNic(nic.id)).length;
+  const { datapath } = config.spec;
+  const wanted = `with datapath ${datapath} each Pod needs one, ${unserved} more wanted`;
+  if (datapath !== 'branch')
+    return { stoppedBy: 'instance', text: `instance type ${type} is full: ${attached} of ${limits.nics} interfaces attached; ${wanted}` };
+  const { branches = 0 } = limits;
+  if (branches === 0) {
+    const text = `instance type ${type} takes no branches, which datapath branch needs: use another type, or another datapath`;
+    return { stoppedBy: 'instance', text };
+  }
+  const there = nics.filter(({ branch }) => branch !== undefined).length;
+  if (there < branches) {
+    const text = `instance type ${type} is full: ${attached} of ${limits.nics} interfaces attached, none is left for a trunk; ${wanted}`;
+    return { stoppedBy: 'instance', text };
+  }
+  return { stoppedBy: 'instance', text: `instance type ${type} is full: ${there} of ${branches} branches attached; ${wanted}` };
 }
 
 /** A NIC that serves both families has no slot for a /80. */
@@ -83,7 +114,7 @@ export function claimsFull({ serving }: SubnetPool, { instance, nics }: Situatio
     const text = `the interface with ${beside.join(', ')} has no slot for ${what}: instance type ${instance.type} has ${addressSlotsPerNic} for IPv4 and ${ipv6SlotsPerNic} for IPv6 on each`;
     return { stoppedBy: 'instance', text };
   }
-  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id).length;
+  const attached = nics.filter((nic) => nic.attachment?.instance === instance.id && nic.branch === undefined && !isRangeNic(nic.id)).length;
   const text = `instance type ${instance.type} is full: ${attached} of ${most} interfaces attached, ${addressSlotsPerNic} address slots each (${ipv6SlotsPerNic} for IPv6), none is free for ${what}`;
   return { stoppedBy: 'instance', text };
 }

@@ -2,7 +2,7 @@
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { type Failure, sentence } from '../errors/failure.ts';
 import type { Action } from './action.ts';
-import { decisionFor } from './decision.ts';
+import { type Decision, decisionFor } from './decision.ts';
 import type { NodeMemory, Pause } from './memory.ts';
 import { wordsFor } from './perform.ts';
 import type { World } from './world.ts';
@@ -13,7 +13,7 @@ export function heed(world: World, memory: NodeMemory, node: string, failed: Fai
   const what = action === undefined ? 'read the cloud' : wordsFor(action);
   world.log.warn(`could not ${what}: ${sentence(failed)}`, { node, code: failed.code, next: decision.next });
   const pause = (attempt: number): Pause => ({
-    stop: { stoppedBy: decision.stoppedBy, text: textOf(failed) },
+    stop: { stoppedBy: decision.stoppedBy, text: `${needOf(action, decision.next)}${textOf(failed)}` },
     until_ms: world.clock.now_ms() + pauseAfter(decision.pause, attempt, world.random),
   });
   if (action === undefined || decision.next === 'retry' || decision.next === 'readBack') {
@@ -42,6 +42,15 @@ function askForLess(memory: NodeMemory, action: Action): boolean {
   if (less < 1 || !('subnet' in action)) return false;
   memory.mostAtOnce.set(action.subnet, less);
   return true;
+}
+
+/** A cloud that refuses what a datapath needs is no use asking for it another time: the words say what that is. */
+function needOf(action: Action | undefined, next: Decision['next']): string {
+  if (action?.do !== 'create' || next !== 'tell') return '';
+  const { multiMac, use, subnet } = action.intent;
+  if (multiMac === true)
+    return `${subnet} needs an interface behind which there may be further Ethernet addresses (no port security, for datapath macvlan): `;
+  return use === 'trunk' ? `${subnet} needs a trunk (for datapath branch): ` : '';
 }
 
 /** For the Pod's event: no countdown, or it would be another text each time. */

@@ -9,6 +9,7 @@ import { subnetIdOf } from '../store/subnet-id.ts';
 import type { NodeMemory, Picture } from './memory.ts';
 import { type OwnWrite, withOwnWrites } from './own-writes.ts';
 import { tagsOfNode } from './tags.ts';
+import { asUsed } from './uses.ts';
 import { missingAfter, type ProvenFrom } from './vanished.ts';
 import type { World } from './world.ts';
 
@@ -22,7 +23,7 @@ export async function look(world: World, memory: NodeMemory, node: NodeNetwork):
   const ids = new Set<SubnetId>(reading.nics.map(({ subnet }) => subnet));
   for (const subnet of world.subnets(node.name)) ids.add(subnetIdOf(subnet));
   const facts = await world.facts(ids);
-  const nics = withOwnWrites(reading.nics, memory.writes);
+  const nics = asUsed(withOwnWrites(reading.nics, memory.writes));
   // Only a full read made since can prove that something vanished.
   memory.missing = missingAfter(memory.missing, node, nics, reading.read_ms, provenFrom(memory, world));
   return { reading, facts, nics };

@@ -1,4 +1,5 @@
 /** Where in the instance another NIC could be plugged in. */
+import { isRangeNic } from '../cloud/range/ids.ts';
 import type { Situation } from './situation.ts';
 import { isPluggedInto } from './vanished.ts';
 
@@ -7,7 +8,9 @@ export type NicRoom = () => number | undefined;
 
 /** Counts every NIC of the instance, also those that are none of ours or on their way out. */
 export function nicRoom({ nics, spec, instance }: Situation): NicRoom {
-  const taken = nics.filter((nic) => isPluggedInto(nic, spec.instance)).flatMap(({ attachment }) => attachment?.deviceIndex ?? []);
+  const taken = nics
+    .filter((nic) => nic.branch === undefined && isPluggedInto(nic, spec.instance) && !isRangeNic(nic.id))
+    .flatMap(({ attachment }) => attachment?.deviceIndex ?? []);
   const used = new Set([0, ...taken]);
   return () => {
     if (used.size >= instance.limits.nics) return undefined;

@@ -17,6 +17,9 @@ export interface NicIntent {
   readonly cloudSubnet: SubnetId;
   readonly securityGroups: readonly string[];
   readonly want: Wanted;
+  /** What it is for, when that is not many Pods; see uses.ts. */
+  readonly use?: 'pod' | 'branch' | 'trunk';
+  readonly multiMac?: boolean;
   readonly since_ms: number;
   /** When its call was made last, or about to be; absent: never. */
   readonly called_ms?: number;
@@ -48,6 +51,8 @@ function isIntent(value: unknown): value is NicIntent {
     value['securityGroups'].every((group) => typeof group === 'string') &&
     isRecord(value['want']) &&
     Object.values(value['want']).every(Number.isSafeInteger) &&
+    [undefined, 'pod', 'branch', 'trunk'].some((use) => use === value['use']) &&
+    (value['multiMac'] === undefined || typeof value['multiMac'] === 'boolean') &&
     Number.isSafeInteger(value['since_ms']) &&
     (value['called_ms'] === undefined || Number.isSafeInteger(value['called_ms']))
   );

@@ -9,6 +9,7 @@ import type { Cidr } from '../net/cidr.ts';
 export type OwnWrite =
   | { readonly did: 'create'; readonly nic: NicId; readonly made: CloudNic; readonly at_ms: number }
   | { readonly did: 'attach'; readonly nic: NicId; readonly instance: InstanceId; readonly deviceIndex: number; readonly at_ms: number }
+  | { readonly did: 'attachBranch'; readonly nic: NicId; readonly trunk: NicId; readonly vlan: number; readonly at_ms: number }
   | { readonly did: 'detach'; readonly nic: NicId; readonly at_ms: number }
   | { readonly did: 'delete'; readonly nic: NicId; readonly at_ms: number }
   | { readonly did: 'assign' | 'unassign'; readonly nic: NicId; readonly blocks: readonly Cidr[]; readonly at_ms: number };
@@ -20,8 +21,8 @@ export function withWrite(writes: readonly OwnWrite[], write: OwnWrite): OwnWrit
 
 function voids(later: OwnWrite, earlier: OwnWrite): boolean {
   if (later.did === 'delete') return true;
-  if (later.did !== 'attach' && later.did !== 'detach') return false;
-  return earlier.did === 'attach' || earlier.did === 'detach';
+  const moves: readonly OwnWrite['did'][] = ['attach', 'attachBranch', 'detach'];
+  return moves.includes(later.did) && moves.includes(earlier.did);
 }
 
 /** What the cloud said, as it must be by now. */
@@ -43,7 +44,13 @@ function after(nic: CloudNic, write: Exclude<OwnWrite, { did: 'create' | 'delete
       if (nic.attachment?.instance === write.instance && nic.attachment.state !== 'detaching') return nic;
       return { ...nic, attachment: { instance: write.instance, deviceIndex: write.deviceIndex, state: 'attaching' } };
     }
+    case 'attachBranch':
+      return { ...nic, branch: { trunk: write.trunk, vlan: write.vlan } };
     case 'detach':
+      if (nic.branch !== undefined) {
+        const { branch: _left, ...free } = nic;
+        return free;
+      }
       return nic.attachment === undefined ? nic : { ...nic, attachment: { ...nic.attachment, state: 'detaching' } };
     case 'assign':
       return { ...nic, blocks: [...new Set([...nic.blocks, ...write.blocks])] };

@@ -4,6 +4,7 @@ import type { Action } from './action.ts';
 import type { NodeMemory } from './memory.ts';
 import { type OwnWrite, withWrite } from './own-writes.ts';
 import { tagsFor } from './tags.ts';
+import { tagsForUse } from './uses.ts';
 import type { World } from './world.ts';
 
 /** The node an action is for. */
@@ -29,13 +30,15 @@ async function call({ cloud, clock, cluster }: World, node: Target, action: Acti
       await cloud.unassign(action.nic, action.blocks);
       return { did: 'unassign', nic: action.nic, blocks: action.blocks, at_ms };
     case 'create': {
-      const { token, subnet, cloudSubnet, securityGroups, want } = action.intent;
+      const { token, subnet, cloudSubnet, securityGroups, want, use = 'pods', multiMac } = action.intent;
       const made = await cloud.createNic({
         clientToken: token,
         subnet: cloudSubnet,
         securityGroups,
-        tags: tagsFor(cluster, node.name, subnet, token),
-        description: `Flatpod: ${subnet} on ${node.name}`,
+        tags: { ...tagsFor(cluster, node.name, subnet, token), ...tagsForUse(use) },
+        description: `Flatpod: ${use === 'trunk' ? 'trunk' : subnet} on ${node.name}`,
+        ...(multiMac === true && { multiMac }),
+        ...(use === 'trunk' && { isTrunk: true }),
         ...(Object.keys(want).length > 0 && { want }),
       });
       return { did: 'create', nic: made.id, made, at_ms };
@@ -44,6 +47,11 @@ async function call({ cloud, clock, cluster }: World, node: Target, action: Acti
       const { instance } = node.spec;
       await cloud.attachNic(action.nic, instance, action.deviceIndex);
       return { did: 'attach', nic: action.nic, instance, deviceIndex: action.deviceIndex, at_ms };
+    }
+    case 'attachBranch': {
+      const { nic, trunk, vlan } = action;
+      await cloud.attachBranch(nic, trunk, vlan);
+      return { did: 'attachBranch', nic, trunk, vlan, at_ms };
     }
     case 'detach':
       await cloud.detachNic(action.nic);
@@ -64,9 +72,11 @@ export function wordsFor(action: Action): string {
     case 'unassign':
       return `unassign ${action.blocks.length} blocks from ${action.nic}`;
     case 'create':
-      return `create a NIC for ${action.subnet}`;
+      return `create a ${action.intent.use === 'trunk' ? 'trunk' : 'NIC'} for ${action.subnet}`;
     case 'attach':
       return `attach ${action.nic} as device ${action.deviceIndex}`;
+    case 'attachBranch':
+      return `attach ${action.nic} as VLAN ${action.vlan} of ${action.trunk}`;
     case 'detach':
     case 'delete':
       return `${action.do} ${action.nic}`;

@@ -13,9 +13,13 @@ import { growPool } from './grow.ts';
 import { nicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { poolsOf } from './pools.ts';
+import { rangeNeedOf } from './range-need.ts';
+import type { RangeNeed } from './range-rooms.ts';
 import { shrinkPool } from './shrink.ts';
 import type { Situation } from './situation.ts';
 import { intentOf, isOurs } from './tags.ts';
+import { idleTrunks, trunkRoom } from './trunks.ts';
+import { isWhole } from './uses.ts';
 
 /** What to tell, what to note, what to do. */
 export interface Plan {
@@ -31,28 +35,35 @@ export interface Plan {
   readonly lost: readonly Cidr[];
   /** What Pods with claims want and what is not even asked for. */
   readonly unserved: readonly Unserved[];
+  /** What all this means to ranges. */
+  readonly ranges: readonly RangeNeed[];
 }
 
-const order: readonly Action['do'][] = ['assign', 'attach', 'create', 'unassign', 'detach', 'delete'];
+const order: readonly Action['do'][] = ['assign', 'attach', 'attachBranch', 'create', 'unassign', 'detach', 'delete'];
 
 /** The plan for this picture; the same picture gives the same plan. */
 export function planFor(situation: Situation): Plan {
   const grants = grantsOf(situation);
   const pools = poolsOf(situation, grants);
   const room = nicRoom(situation);
-  const growings = pools.map((pool) => growPool(pool, situation, room));
+  const trunks = trunkRoom(situation, room);
+  const growings = pools.map((pool) => growPool(pool, situation, { room, trunks }));
   const growing = new Set(growings.flatMap(({ actions }) => actions).flatMap((action) => ('nic' in action ? [action.nic] : [])));
   const shrinkings = pools.map((pool) => shrinkPool(pool, situation, growing));
-  const release = new Set(shrinkings.flatMap((shrinking) => shrinking.release));
   const remnants = leftovers(situation, grants, growing);
   const { here, away } = situation.claims;
   const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...away, ...situation.claims.askBack]);
   const withdrawn = new Set(shrinkings.flatMap((shrinking) => shrinking.withdraw));
   const held = new Set(grants.flatMap(({ blocks }) => blocks));
   const actions = [...[...growings, ...shrinkings].flatMap((part) => part.actions), ...withoutSpoiled(situation)];
-  const deletes = remnants.map(({ id }): Action => ({ do: 'delete', nic: id }));
-  const inOrder = [...actions, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do));
-  const intents = [...growings.flatMap((one) => one.intents), ...arriving(situation, remnants)];
+  // A branch whose trunk was pulled is one still.
+  const deletes = remnants.map(({ id, branch }): Action => ({ do: branch === undefined ? 'delete' : 'detach', nic: id }));
+  const wholes = [...shrinkings.flatMap((shrinking) => shrinking.wholes), ...(mayShrink(situation) ? idleTrunks(situation) : [])];
+  const goes = actions.length === 0 ? wholes.slice(0, 1) : [];
+  const release = new Set([...shrinkings.flatMap((shrinking) => shrinking.release), ...goes]);
+  const detaches = goes.map((nic): Action => ({ do: 'detach', nic }));
+  const inOrder = [...actions, ...detaches, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do));
+  const intents = [...growings.flatMap((one) => one.intents), ...trunks.intents(), ...arriving(situation, remnants)];
   return {
     nics: grants
       .filter(({ id }) => !release.has(id))
@@ -71,6 +82,7 @@ export function planFor(situation: Situation): Plan {
     actions: inOrder,
     doubted: shrinkings.flatMap((shrinking) => shrinking.doubted),
     unserved: growings.flatMap(({ unserved }) => unserved),
+    ranges: pools.flatMap((pool, i) => rangeNeedOf(pool, growings[i] ?? { actions: [] }) ?? []),
     lost: [...here, ...away].filter((block) => !held.has(block)),
   };
 }
@@ -81,18 +93,27 @@ function isNext({ token }: NicIntent, [first]: readonly Action[]): boolean {
 }
 
 /** Prefixes that no Pod gets, since an address in them is a claim's: nobody was told of them. */
-function withoutSpoiled({ nics, claims: { spoiled }, shrinkStopped, stopped }: Situation): Action[] {
-  if (shrinkStopped || stopped !== undefined || spoiled.size === 0) return [];
-  return nics.flatMap(({ id, blocks }): Action[] => {
+function withoutSpoiled(situation: Situation): Action[] {
+  const { nics, claims } = situation;
+  const { spoiled } = claims;
+  if (!mayShrink(situation) || spoiled.size === 0) return [];
+  return nics.flatMap((nic): Action[] => {
+    const { id, blocks } = nic;
+    if (isWhole(nic)) return [];
     const bad = blocks.filter((block) => spoiled.has(block));
     return bad.length === 0 ? [] : [{ do: 'unassign', nic: id, blocks: bad }];
   });
 }
 
+/** Whether anything may be taken away now. */
+function mayShrink({ shrinkStopped, stopped }: Situation): boolean {
+  return !shrinkStopped && stopped === undefined;
+}
+
 /** NICs of ours that are attached to nothing and that no pool takes: to be deleted, unless an unsure read has only lost sight of where they are. */
 function leftovers(situation: Situation, grants: readonly GrantedNic[], growing: ReadonlySet<NicId>): CloudNic[] {
   const { nics, cluster, node, spec, limits, now_ms } = situation;
-  if (situation.shrinkStopped || situation.stopped !== undefined) return [];
+  if (!mayShrink(situation)) return [];
   return nics.filter(
     (nic) =>
       isOurs(nic, cluster, node) &&

@@ -1,12 +1,16 @@
 /** One PodSubnet on one node, in numbers: what is held, what is free, which NIC has room. */
 import type { CloudNic, InstanceLimits, Wanted } from '../cloud/cloud.ts';
+import { BLOCK_UNITS } from '../cloud/range/choose.ts';
+import { isRangeNic } from '../cloud/range/ids.ts';
 import { heldAddresses, type Holding } from '../ipam/target.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Demand, GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { heldBy } from './counting.ts';
 import { fits } from './grants.ts';
+import type { RangeStanding } from './range-rooms.ts';
 import type { Situation } from './situation.ts';
+import { givesWhole } from './uses.ts';
 
 /** A NIC that serves the PodSubnet: what the cloud has and what the agent was told. */
 export interface ServingNic {
@@ -25,6 +29,8 @@ export interface SubnetPool {
   /** NICs that no longer fit what is configured, and go. */
   readonly leaving: readonly ServingNic[];
   readonly counted: 4 | 6;
+  /** Its Pods have whole interfaces: see uses.ts. */
+  readonly isWhole: boolean;
   readonly holding: Holding;
   /** Blocks that the agent gave back and that are granted still, of the family that counts: it will not use them again. */
   readonly returned: readonly Cidr[];
@@ -32,6 +38,8 @@ export interface SubnetPool {
   readonly pending: number;
   /** How it stands with perCluster.maximum; undefined: there is none. */
   readonly ceiling: ClusterCeiling | undefined;
+  /** How it stands with its range; undefined: it is a cloud's. */
+  readonly range: RangeStanding | undefined;
 }
 
 /** The ceiling for all nodes together. */
@@ -70,6 +78,7 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config));
   const { families, exclude, unit, warm, perNode } = config?.spec ?? noLonger;
   const counted = families.includes(4) ? 4 : 6;
+  const isWhole = givesWhole(config);
   const worth = (some: readonly Cidr[]): number => heldAddresses(some, counted, exclude, perNode.maximum);
   const blocks = grants
     .filter(({ subnet }) => subnet === name)
@@ -84,20 +93,29 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     serving.flatMap(({ nic, grant }) => nic.blocks.filter((block) => !grant.blocks.includes(block) && isPending(block))),
   );
   const ceiling = ceilingOf(config, situation, here);
-  const keepsNone = spec.draining !== undefined || (ceiling !== undefined && ceiling.room < 0);
+  const keepsNone =
+    spec.draining !== undefined || situation.ranges.get(name)?.isCalledIn === true || (ceiling !== undefined && ceiling.room < 0);
+  const range = situation.ranges.get(name);
+  // What is asked back is held, and may be in use, until it is given back.
+  const held = worth(blocks.filter((block) => !returned.includes(block)));
+  const maximum = Math.min(perNode.maximum, Math.max(situation.shares.get(name) ?? perNode.maximum, 0));
   const holding: Holding = {
     inUse: demand.inUse,
     cooling: demand.cooling,
     waiting: demand.waiting,
-    // What is asked back is held, and may be in use, until it is given back.
-    held: worth(blocks.filter((block) => !returned.includes(block))),
+    held,
     minimum: keepsNone ? 0 : warm.minimum,
     spare: keepsNone ? 0 : warm.spare,
-    maximum: Math.min(perNode.maximum, Math.max(situation.shares.get(name) ?? perNode.maximum, 0)),
-    unit: counted === 6 ? perNode.maximum : unit === 'prefix' ? 16 : 1,
+    maximum,
+    unit: isWhole ? 1 : counted === 6 ? perNode.maximum : unit === 'prefix' || isByBlock(range, maximum - held, ceiling) ? BLOCK_UNITS : 1,
   };
   const leaving = all.filter((one) => !serving.includes(one));
-  return { name, config, demand, serving, leaving, counted, holding, returned, pending, ceiling };
+  return { name, config, demand, serving, leaving, counted, isWhole, holding, returned, pending, ceiling, range };
+}
+
+/** Of a range nodes get 16 addresses at a time, while there is plenty and as long as nothing else stops them short of that. */
+function isByBlock(range: RangeStanding | undefined, roomHere: number, ceiling: ClusterCeiling | undefined): boolean {
+  return range?.isPlenty === true && Math.min(roomHere, ceiling?.room ?? roomHere) >= BLOCK_UNITS;
 }
 
 function ceilingOf(config: PodSubnet | undefined, { elsewhere }: Situation, here: number): ClusterCeiling | undefined {
@@ -122,8 +140,9 @@ const noLonger = {
   perNode: { maximum: 65_536 },
 };
 
-/** How many more blocks of the family the NIC can take. The primary address takes a slot. */
+/** How many more blocks of the family the NIC can take. The primary address takes a slot; what stands for a range has no end of them. */
 export function freeSlots(nic: CloudNic, limits: InstanceLimits, family: 4 | 6): number {
+  if (isRangeNic(nic.id)) return Number.MAX_SAFE_INTEGER;
   const primary = family === 4 ? nic.primary4 : nic.primary6;
   const taken = nic.blocks.filter((block) => cidrFamily(block) === family).length + (primary === undefined ? 0 : 1);
   return Math.max(0, slotsOf(limits, family) - taken);
@@ -138,10 +157,15 @@ function slotsOf(limits: InstanceLimits, family: 4 | 6): number {
   return family === 4 ? limits.addressSlotsPerNic : limits.ipv6SlotsPerNic;
 }
 
-/** That many blocks of the kind the PodSubnet counts, and a /80 beside IPv4 ones where its Pods get both. */
-export function wantedOf(config: PodSubnet, counted: 4 | 6, blocks: number, alsoV6: boolean): Wanted {
+/** That many blocks of the kind the PodSubnet counts, of `unit` addresses each, and a /80 beside IPv4 ones where its Pods get both. */
+export function wantedOf(
+  config: PodSubnet,
+  { counted, holding }: Pick<SubnetPool, 'counted' | 'holding'>,
+  blocks: number,
+  alsoV6: boolean,
+): Wanted {
   if (counted === 6) return blocks > 0 ? { prefixes6: blocks } : {};
-  const own: Wanted = blocks === 0 ? {} : config.spec.unit === 'prefix' ? { prefixes4: blocks } : { addresses4: blocks };
+  const own: Wanted = blocks === 0 ? {} : config.spec.unit === 'prefix' ? { prefixes4: blocks } : { addresses4: blocks * holding.unit };
   return alsoV6 ? { ...own, prefixes6: 1 } : own;
 }
 

@@ -26,6 +26,7 @@ import { perform, wordsFor } from './perform.ts';
 import { type Plan, planFor } from './plan.ts';
 import type { Situation } from './situation.ts';
 import { nextPass_ms } from './next-pass.ts';
+import { isFirst } from './uses.ts';
 import type { World } from './world.ts';
 
 const mostSteps = 64;
@@ -52,6 +53,7 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     // In the same turn as the plan: no other pass can have counted on the same room.
     const held = heldBy(situation, plan.nics);
     world.holdings.note(name, withComing(held, situation, plan), true);
+    world.ranges.planned(name, plan.ranges);
     waitForRoom(world, situation, plan);
     world.observe(situation, plan);
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
@@ -81,6 +83,8 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
       if (action.do === 'assign' && decisionFor(failed).next === 'readBack')
         world.holdings.noteUnclear(name, action.subnet, worthOf(action.want, situation.subnets.find(isNamed(action.subnet))));
       continue;
+    } finally {
+      world.ranges.done(name);
     }
     // What goes wrong here is the store's affair, and no refusal of the cloud.
     if (action.do === 'assign' && action.claims !== undefined) await world.claims.assigned(name, action.claims, brought);
@@ -92,6 +96,12 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
 function elsewhereFor({ subnets, holdings }: World, node: string): Situation['elsewhere'] {
   const limited = subnets(node).filter(({ spec }) => spec.perCluster.maximum !== undefined);
   return new Map(limited.map(({ metadata: { name } }) => [name, holdings.elsewhere(node, name)]));
+}
+
+/** Of PodSubnets that have ranges. */
+function rangesFor({ subnets, ranges }: World, node: string): Situation['ranges'] {
+  const ranged = subnets(node).filter(({ spec }) => spec.range !== undefined);
+  return new Map(ranged.map(({ metadata: { name } }) => [name, ranges.standing(node, name)]));
 }
 
 function sharesFor({ subnets, share }: World, node: string): Situation['shares'] {
@@ -169,6 +179,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     claims: world.claims.on(node, nics),
     shares: sharesFor(world, node.name),
     elsewhere: elsewhereFor(world, node.name),
+    ranges: rangesFor(world, node.name),
     now_ms,
     limits: { nicAge_ms: timings.nicAge_ms, settle_ms: timings.settle_ms },
   };
@@ -179,7 +190,7 @@ function foreignOf({ status, spec }: NodeNetwork, notes: Notes | undefined, nics
   if (notes !== undefined) return notes.foreign;
   const granted = status.nics.flatMap(({ blocks }) => blocks);
   const remembered = spec.remembered ?? [];
-  const first = nics.find(({ attachment }) => attachment?.instance === spec.instance && attachment.deviceIndex === 0);
+  const first = nics.find((nic) => nic.attachment?.instance === spec.instance && isFirst(nic));
   return (first?.blocks ?? []).filter((block) => !granted.includes(block) && !remembered.includes(block));
 }
 

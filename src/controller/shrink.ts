@@ -7,6 +7,7 @@
  * - the first NIC stays; a NIC goes only when the cloud knows no block on it
  */
 import type { NicId } from '../cloud/cloud.ts';
+import { isRangeNic } from '../cloud/range/ids.ts';
 import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { Action } from './action.ts';
@@ -14,6 +15,7 @@ import { askable, asksOf } from './ask-back.ts';
 import { emptyNics } from './grow.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
+import { isWhole } from './uses.ts';
 import { isReturned } from './vanished.ts';
 
 /** What goes. */
@@ -24,6 +26,8 @@ export interface Shrinking {
   readonly withdraw: readonly Cidr[];
   /** NICs taken out of the grants, then unplugged. */
   readonly release: readonly NicId[];
+  /** Whole NICs whose handshake is complete, to be released one at a time: what is told to the agent of one must be done before it forgets that it gave it back. */
+  readonly wholes: readonly NicId[];
   readonly actions: readonly Action[];
   /** Blocks whose return contradicts what else the agent says. */
   readonly doubted: readonly Cidr[];
@@ -32,27 +36,31 @@ export interface Shrinking {
 /** What the pool gives back. `growing`: NICs that are about to take more. */
 export function shrinkPool(pool: SubnetPool, situation: Situation, growing: ReadonlySet<NicId>): Shrinking {
   if (situation.shrinkStopped || situation.stopped !== undefined || situation.instance.state === 'terminated') {
-    return { askBack: [], withdraw: [], release: [], actions: [], doubted: [] };
+    return { askBack: [], withdraw: [], release: [], wholes: [], actions: [], doubted: [] };
   }
-  const { doubted, unassigns } = returns(pool, situation);
+  const { doubted, unassigns, wholes } = returns(pool, situation);
   const surplus = surplusNics(pool, situation, growing);
   const release = surplus.filter((one) => isReleasable(one, situation)).map(({ nic }) => nic.id);
   const { ask, withdraw } = asksOf(pool, situation);
   const askBack = [...ask, ...surplus.flatMap(({ grant }) => askable(grant.blocks, situation))];
-  return { askBack, withdraw, release, actions: [...unassigns, ...release.map((nic): Action => ({ do: 'detach', nic }))], doubted };
+  return { askBack, withdraw, release, wholes, actions: [...unassigns, ...release.map((nic): Action => ({ do: 'detach', nic }))], doubted };
 }
 
 /** Blocks whose handshake is complete. */
-function returns(pool: SubnetPool, situation: Situation): { unassigns: Action[]; doubted: Cidr[] } {
+function returns(pool: SubnetPool, situation: Situation): { unassigns: Action[]; wholes: NicId[]; doubted: Cidr[] } {
   const { spec, doubted, claims } = situation;
   const all = [...pool.serving, ...pool.leaving];
   const isDone = ({ nic, grant }: ServingNic, block: Cidr): boolean =>
     (isReturned(grant, block, spec) || claims.forced.has(block)) && nic.blocks.includes(block) && !doubted.has(block);
-  const done = all.map((one) => ({ nic: one.nic.id, blocks: one.grant.reclaiming.filter((block) => isDone(one, block)) }));
+  const done = all.map((one) => ({ ...one, blocks: one.grant.reclaiming.filter((block) => isDone(one, block)) }));
   const returned = done.flatMap(({ blocks }) => blocks).filter((block) => !isClaimed(block, situation));
-  if (contradicts(pool, all, returned, situation)) return { unassigns: [], doubted: returned };
-  const unassigns = done.filter(({ blocks }) => blocks.length > 0).map(({ nic, blocks }): Action => ({ do: 'unassign', nic, blocks }));
-  return { unassigns, doubted: [] };
+  if (contradicts(pool, all, returned, situation)) return { unassigns: [], wholes: [], doubted: returned };
+  const some = done.filter(({ blocks }) => blocks.length > 0);
+  const unassigns = some
+    .filter(({ nic }) => !isWhole(nic))
+    .map(({ nic: { id: nic }, blocks }): Action => ({ do: 'unassign', nic, blocks }));
+  const wholes = some.filter(({ nic, grant, blocks }) => isWhole(nic) && grant.blocks.every((block) => blocks.includes(block)));
+  return { unassigns, wholes: wholes.map(({ nic }) => nic.id), doubted: [] };
 }
 
 /** Without what was returned there would not be room for what is in use: the agent's word is not true, or not of now. */
@@ -74,7 +82,7 @@ function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet
   const spares = spec.draining !== undefined ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
   const empty = emptyNics(pool).filter(({ nic }) => !growing.has(nic.id));
   const beyond = empty.sort((a, b) => b.grant.deviceIndex - a.grant.deviceIndex).slice(0, Math.max(0, empty.length - spares));
-  return [...beyond, ...pool.leaving.filter(({ grant, nic }) => grant.deviceIndex !== 0 && nic.blocks.length === 0)];
+  return [...beyond, ...pool.leaving.filter(({ grant, nic }) => grant.deviceIndex !== 0 && nic.blocks.length === 0 && !isRangeNic(nic.id))];
 }
 
 /** Old enough, so that a Pod that comes and goes does not cost a NIC each time; and without any block. */

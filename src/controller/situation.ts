@@ -6,6 +6,7 @@ import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { NodeClaims } from './claims/claims.ts';
 import type { Elsewhere } from './holdings.ts';
 import type { NicIntent } from './notes.ts';
+import type { RangeStanding } from './range-rooms.ts';
 import type { Stop } from './stop.ts';
 import type { Missing } from './vanished.ts';
 
@@ -46,6 +47,8 @@ export interface Situation {
   readonly shares: ReadonlyMap<string, number>;
   /** What other nodes hold of PodSubnets that have a ceiling for all nodes together, by name. */
   readonly elsewhere: ReadonlyMap<string, Elsewhere>;
+  /** How the node stands with PodSubnets that have ranges, by name. */
+  readonly ranges: ReadonlyMap<string, RangeStanding>;
   readonly now_ms: number;
   readonly limits: PlanLimits;
 }

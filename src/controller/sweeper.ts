@@ -48,7 +48,7 @@ export async function sweep(world: World, seen: Sightings, dryRun: boolean): Pro
 
 async function deleteIfStillFree({ cloud }: World, { id }: CloudNic): Promise<boolean> {
   const [now] = await cloud.nics({ ids: [id] });
-  if (now === undefined || now.attachment !== undefined) return false;
+  if (now === undefined || now.attachment !== undefined || now.branch !== undefined) return false;
   await cloud.deleteNic(id);
   return true;
 }
@@ -59,6 +59,10 @@ function ownerless(nics: readonly CloudNic[], nodes: readonly NodeNetwork[], mad
   const intended = new Set(nodes.flatMap(({ status }) => notesOf(status)?.intents.map(({ token }) => token) ?? []));
   return nics.filter(
     (nic) =>
-      nic.attachment === undefined && nic.createdAt_ms <= madeBefore_ms && !granted.has(nic.id) && !intended.has(intentOf(nic) ?? ''),
+      nic.attachment === undefined &&
+      nic.branch === undefined &&
+      nic.createdAt_ms <= madeBefore_ms &&
+      !granted.has(nic.id) &&
+      !intended.has(intentOf(nic) ?? ''),
   );
 }

@@ -8,6 +8,7 @@ import type { Claims } from './claims/claims.ts';
 import type { Holdings } from './holdings.ts';
 import type { ReadFacts } from './facts.ts';
 import type { Plan } from './plan.ts';
+import type { RangeRooms } from './range-rooms.ts';
 import type { Situation } from './situation.ts';
 
 /** All in milliseconds. */
@@ -61,6 +62,8 @@ export interface World {
   readonly share: (node: string, subnet: string) => number | undefined;
   /** Called after each plan. */
   readonly observe: (situation: Situation, plan: Plan) => void;
+  /** Sharing out ranges. */
+  readonly ranges: RangeRooms;
   readonly cloud: Cloud;
   readonly facts: ReadFacts;
   readonly log: Log;

@@ -2,12 +2,13 @@
  * NodeNetworks whose Node is gone.
  *
  * Invariants
- * - as long as the instance lives its Pods may use their addresses: everything stays as it is, and says so
+ * - as long as the instance lives its Pods may use their addresses: everything stays as it is, and says so; of a machine of no cloud a person says that it
+ *   is off
  * - when the cloud says that it is terminated, our interfaces that are left go first, then the object, then what claims and ceilings counted for it
  * - a Node of that name that came back in the meantime keeps all of it
  */
 import type { Clock } from '../../cloud/clock.ts';
-import type { Cloud } from '../../cloud/cloud.ts';
+import type { Cloud, CloudInstance } from '../../cloud/cloud.ts';
 import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
@@ -50,16 +51,20 @@ export function departed(of: DepartedOptions): { stop(): Promise<void> } {
 async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> {
   const { networks, cloud, cluster, clock, log } = of;
   const { name, spec, status } = node;
-  if (spec.instance !== '' && (await lives(cloud, spec.instance))) {
-    const message = `there is no Node ${name}, but its instance ${spec.instance} runs: its addresses stay with it until it is terminated, or the Node comes back`;
+  const machine = spec.instance === '' ? undefined : await living(cloud, spec.instance);
+  if (machine !== undefined) {
+    const message =
+      machine.isBare === true
+        ? `there is no Node ${name}, but its Pods may run: its addresses stay with it until the Node comes back, or until somebody who knows that the machine is off says so: kubectl delete nodenetwork ${name}`
+        : `there is no Node ${name}, but its instance ${spec.instance} runs: its addresses stay with it until it is terminated, or the Node comes back`;
     const before = status.conditions ?? [];
     const conditions = withReady(before, { status: 'False', reason: 'NodeGone', message }, clock.now_ms());
     if (before.find(({ type }) => type === 'Ready')?.message !== message) await networks.writeConditions(name, conditions);
     return;
   }
   const left = await cloud.nics({ tags: tagsOfNode(cluster, name) });
-  for (const { id, attachment } of left) if (attachment === undefined) await cloud.deleteNic(id);
-  if (left.some(({ attachment }) => attachment !== undefined) || networks.node(name) !== undefined) return;
+  for (const { id, attachment, branch } of left) if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
+  if (left.some(({ attachment, branch }) => attachment !== undefined || branch !== undefined) || networks.node(name) !== undefined) return;
   const { here, away } = of.claims.on(node, []);
   if (here.size + away.size > 0) await of.claims.left(name, [...here, ...away]);
   await networks.remove(name);
@@ -67,12 +72,14 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
   log.info(`NodeNetwork ${name} is gone: there is no such Node, and instance ${spec.instance} is terminated`, { node: name });
 }
 
-async function lives(cloud: Pick<Cloud, 'instance'>, instance: NodeNetwork['spec']['instance']): Promise<boolean> {
+/** undefined: it is terminated. */
+async function living(cloud: Pick<Cloud, 'instance'>, instance: NodeNetwork['spec']['instance']): Promise<CloudInstance | undefined> {
   try {
-    return (await cloud.instance(instance)).state !== 'terminated';
+    const found = await cloud.instance(instance);
+    return found.state === 'terminated' ? undefined : found;
   } catch (error) {
     // Clouds forget terminated instances after a while.
-    if (isFailure(error, 'cloudNotFound')) return false;
+    if (isFailure(error, 'cloudNotFound')) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,9 @@
 /** How much of each PodSubnet a node could hold: by its instance, its interfaces and perNode.maximum. */
+import { isRangeNic } from '../../cloud/range/ids.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { heldBy } from '../counting.ts';
+import { givesWhole, useFor } from '../uses.ts';
 
 /** One PodSubnet on one node, in addresses. */
 export interface NodeLimit {
@@ -20,7 +22,11 @@ export interface NodeLimit {
 export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth'>): Map<string, NodeLimit> {
   const { instance, nics, spec, subnets } = situation;
   const held = heldBy(situation, plan.nics);
-  const attached = nics.filter(({ attachment }) => attachment?.instance === spec.instance);
+  const attached = nics.filter(
+    ({ id, attachment, branch }) => attachment?.instance === spec.instance && branch === undefined && !isRangeNic(id),
+  );
+  const branches = nics.filter(({ branch }) => branch !== undefined).length;
+  const hasTrunk = attached.some(({ isTrunk }) => isTrunk === true);
   const freeNics = Math.max(0, instance.limits.nics - attached.length);
   const names = new Set([...subnets.map(({ metadata }) => metadata.name), ...held.keys()]);
   return new Map([...names].map((name) => [name, limitOf(name)]));
@@ -31,8 +37,13 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
     const { inUse = 0, waiting = 0 } = spec.demand.find(({ subnet }) => subnet === name) ?? {};
     const own = { held: has, used: inUse + waiting };
     if (config === undefined || isStopped(name)) return { ...own, limit: has, room: 0, perNic: 1 };
-    const { families, unit, perNode } = config.spec;
-    if (!families.includes(4)) return { ...own, limit: perNode.maximum, room: perNode.maximum, perNic: 1 };
+    const { families, unit, perNode, range } = config.spec;
+    if (givesWhole(config)) {
+      const more =
+        useFor(config) === 'pod' ? freeNics : hasTrunk || freeNics > 0 ? Math.max(0, (instance.limits.branches ?? 0) - branches) : 0;
+      return { ...own, limit: Math.max(has, Math.min(perNode.maximum, has + more)), room: perNode.maximum, perNic: 1 };
+    }
+    if (!families.includes(4) || range !== undefined) return { ...own, limit: perNode.maximum, room: perNode.maximum, perNic: 1 };
     const size = unit === 'prefix' ? 16 : 1;
     const perNic = Math.max(1, (instance.limits.addressSlotsPerNic - 1) * size);
     const serving = plan.nics.filter(({ subnet }) => subnet === name).length;
@@ -42,7 +53,9 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
 
   /** What one waits for may end soon; what the cloud or the instance refuses may not. */
   function isStopped(name: string): boolean {
-    const stoppedBy = plan.growth.find(({ subnet }) => subnet === name)?.stoppedBy ?? 'none';
+    const found = plan.growth.find(({ subnet }) => subnet === name)?.stoppedBy ?? 'none';
+    // Of a range, what other nodes give back is coming.
+    const stoppedBy = found === 'subnet' && situation.ranges.has(name) ? 'none' : found;
     return situation.instance.state === 'terminated' || spec.draining !== undefined || stoppedBy === 'subnet' || stoppedBy === 'cloud';
   }
 }

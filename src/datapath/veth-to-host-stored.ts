@@ -19,6 +19,7 @@ export function readChainedVeth(json: unknown): ChainedVeth {
     addresses: members(fields, 'addresses', tryParseIp),
     hostInterface: textOf(fields, 'hostInterface'),
     hostAddresses: members(fields, 'hostAddresses', tryParseIp),
+    hostLinks: listOf(fields, 'hostLinks').map((name) => textOf({ name }, 'name')),
     underlay: members(fields, 'underlay', tryParseCidr),
     mainRoutes: listOf(fields, 'mainRoutes').map(mainRoute),
     viaHost: members(fields, 'viaHost', tryParseCidr),

@@ -16,8 +16,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { host, inNetns, type KernelObject, type NftTableObject, type Plan } from '../kernel/state.ts';
-import { type Family, familyOf, type Ip } from '../net/address.ts';
-import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
+import { type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
+import { type Cidr, cidrFamily, containsCidr, hostCidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { anywhere, ipv6On } from './pod-routes.ts';
 
@@ -48,6 +48,8 @@ export interface ChainedVeth {
   readonly hostInterface: string;
   /** The host's addresses, the one that is the Pod's gateway first in its family. */
   readonly hostAddresses: readonly Ip[];
+  /** The host's links that have those. */
+  readonly hostLinks: readonly string[];
   /** What is reached by the main interface. */
   readonly underlay: readonly Cidr[];
   /** How it is reached, and the way out that the main interface had. */
@@ -73,7 +75,7 @@ const hostMark = 0x100;
 const podMarks = { mask: 0x300, helper: 0x100, main: 0x200 } as const;
 const podTables = { helper: 7100, main: 7101 } as const;
 /** Who sent what goes back into a Pod. Seen between Pod and host alone; not the host's address, which may change while connections last. */
-const detourSender = { 4: '169.254.111.1', 6: 'fd66:706f:6456::1' } as const;
+const detourSender = { 4: parseIp('169.254.111.1'), 6: parseIp('fd66:706f:6456::1') } as const;
 const tableName = 'flatpod_veth_to_host';
 const templates = {
   host: readFileSync(join(import.meta.dirname, 'veth-to-host.nft'), 'utf8'),
@@ -85,7 +87,7 @@ export function chainedHostPlan(families: readonly Family[]): Plan {
   const mark = { value: hostMark, mask: hostMark };
   const words = { MARK_BIT: hex(hostMark), DETOUR_FOUR: detourSender[4], DETOUR_SIX: detourSender[6] };
   return [
-    ...families.map((family): KernelObject => ({ kind: 'sysctl', where: host, key: forwardingKey[family], value: '1' })),
+    ...families.map((family) => sysctl(host, forwardingKey[family], '1')),
     ...families.map((family): KernelObject => {
       return { kind: 'rule', where: host, family, priority: priority.marked, mark, table: MAIN_TABLE, protocol: chainedProtocol };
     }),
@@ -106,8 +108,9 @@ export function chainedPlan(chained: ChainedVeth): Plan {
     { kind: 'veth', where: host, name, mac, mtu, owner, ipv6, peer },
     ...veth.addresses.flatMap((address) => toPod(veth, address)),
     ...families.flatMap((family) => fromPod(veth, family)),
-    ...(families.includes(4) ? [looseReversePath(host, name)] : []),
-    ...switches(veth, families),
+    ...(families.includes(4) ? [...hostSwitches(veth), ...podSwitches(veth)] : []),
+    // IPv6 has one switch for all interfaces.
+    ...(families.includes(6) ? [sysctl(peer.where, forwardingKey[6], '1')] : []),
     { kind: 'link', where: peer.where, name: veth.helper },
     ...veth.hostAddresses.filter((address) => families.includes(familyOf(address))).flatMap((address) => toHost(veth, address)),
     ...families.flatMap((family) => [...wayByMain(veth, family), ...wayByHelper(veth, family)]),
@@ -174,21 +177,34 @@ function fromPod(veth: ChainedVeth, family: Family): KernelObject[] {
   ];
 }
 
-/** What a Pod needs to pass on what the host sends back into it, and to take packets on an interface that is not the way to their sender. */
-function switches({ netns, helper, ifname }: ChainedVeth, families: readonly Family[]): KernelObject[] {
-  const where = inNetns(netns);
-  const set = (key: string, value: string): KernelObject => ({ kind: 'sysctl', where, key, value });
-  const four = [helper, ifname].flatMap((link) => [set(`net/ipv4/conf/${link}/forwarding`, '1'), looseReversePath(where, link)]);
+/**
+ * The kernel looks for the way to a packet's sender as if it had come in by the link that the packet goes out by, which for one to the Pod is rule 1022: for
+ * a sender in the underlay it is not the link that the packet came by. Of a link without address "loose" is as strict as "strict" where the host as a whole
+ * is strict (net/ipv4/fib_frontend.c, no_addr): there the packet's mark helps.
+ */
+function hostSwitches({ hostEnd, hostLinks }: ChainedVeth): KernelObject[] {
   return [
-    // The host sends back by the way it came: it would tell the Pod of a shorter one.
-    ...(families.includes(4) ? [...four, set(`net/ipv4/conf/${helper}/accept_redirects`, '0')] : []),
-    // IPv6 has one switch for all interfaces.
-    ...(families.includes(6) ? [set(forwardingKey[6], '1')] : []),
+    ...hostLinks.map((link) => sysctl(host, `net/ipv4/conf/${link}/rp_filter`, '2')),
+    sysctl(host, `net/ipv4/conf/${hostEnd}/rp_filter`, '0'),
+    sysctl(host, `net/ipv4/conf/${hostEnd}/src_valid_mark`, '1'),
   ];
 }
 
-function looseReversePath(where: KernelObject['where'], link: string): KernelObject {
-  return { kind: 'sysctl', where, key: `net/ipv4/conf/${link}/rp_filter`, value: '2' };
+/** What a Pod needs to pass on what the host sends back into it, and to take packets on an interface that is not the way to their sender. */
+function podSwitches({ netns, helper, ifname }: ChainedVeth): KernelObject[] {
+  const where = inNetns(netns);
+  return [
+    sysctl(where, 'net/ipv4/conf/all/rp_filter', '0'),
+    sysctl(where, `net/ipv4/conf/${helper}/rp_filter`, '0'),
+    sysctl(where, `net/ipv4/conf/${ifname}/rp_filter`, '2'),
+    ...[helper, ifname].map((link) => sysctl(where, `net/ipv4/conf/${link}/forwarding`, '1')),
+    // The host sends back by the way it came: it would tell the Pod of a shorter one.
+    sysctl(where, `net/ipv4/conf/${helper}/accept_redirects`, '0'),
+  ];
+}
+
+function sysctl(where: KernelObject['where'], key: string, value: string): KernelObject {
+  return { kind: 'sysctl', where, key, value };
 }
 
 function toHost(veth: ChainedVeth, address: Ip): KernelObject[] {
@@ -222,9 +238,16 @@ function wayByHelper(veth: ChainedVeth, family: Family): KernelObject[] {
 
 function waysOut(veth: ChainedVeth, family: Family): KernelObject[] {
   const [via, src] = [firstOfFamily(veth.hostAddresses, family), firstOfFamily(veth.addresses, family)];
-  return veth.viaHost
-    .filter((dst) => cidrFamily(dst) === family)
-    .map((dst) => ({ ...byHelper(veth, MAIN_TABLE), dst, via, src, scope: 'global' }));
+  const wanted = veth.viaHost.filter((dst) => cidrFamily(dst) === family);
+  // The answer to what the host sent back in must find its way to it.
+  const detour = hostCidr(detourSender[family]);
+  return [...wanted, ...(wanted.some((dst) => containsCidr(dst, detour)) ? [] : [detour])].map((dst) => ({
+    ...byHelper(veth, MAIN_TABLE),
+    dst,
+    via,
+    src,
+    scope: 'global',
+  }));
 }
 
 function byHelper({ netns, helper: link }: ChainedVeth, table: number) {

@@ -5,7 +5,7 @@ import { failure } from '../../errors/failure.ts';
 import { sayDifference } from '../../kernel/compare.ts';
 import { host } from '../../kernel/state.ts';
 import { type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
-import { withHostAddresses } from './host-addresses.ts';
+import { withHostNow } from './host-addresses.ts';
 
 /** @throws Failure notAttached, drifted, netnsMissing. */
 export async function check(node: ChainNode, request: VethToHostAttachment): Promise<void> {
@@ -18,7 +18,7 @@ export async function check(node: ChainNode, request: VethToHostAttachment): Pro
   const { interface: veth } = link;
   const differences = [
     ...node.kernel.compare([...chainedHostPlan(familiesOf(veth)), ...chainedPlan(veth)]).map(sayDifference),
-    ...movedHost(veth, withHostAddresses(veth, node.kernel.look(host))),
+    ...movedHost(veth, withHostNow(veth, node.kernel.look(host))),
     ...untold(veth, request),
   ];
   if (differences.length > 0) throw failure('drifted', { pod: helperName(link), differences: differences.join('; ') });

@@ -8,7 +8,7 @@ import { routeKey, type Snapshot } from '../../kernel/snapshot.ts';
 import { familyOf } from '../../net/address.ts';
 import { aggregate, type Cidr, containsCidr, hostCidr, lengthOf, parseCidr } from '../../net/cidr.ts';
 import { localMac } from '../../net/mac.ts';
-import { hostAddressesOf } from './host-addresses.ts';
+import { hostAnswer } from './host-addresses.ts';
 
 /** IFNAMSIZ less the NUL (linux/if.h). */
 const NAME_LENGTH = 15;
@@ -58,8 +58,8 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
   const hostLink = host.links.get(hostInterface);
   if (hostLink === undefined)
     throw failure('hostInterfaceMissing', { hostInterface, found: [...host.links.keys()].slice(0, 16).join(', ') });
-  const hostAddresses = hostAddressesOf({ hostInterface, hostAddresses: [], underlay, mainRoutes }, host);
-  if (familiesOf({ addresses, hostAddresses }).length === 0)
+  const answer = hostAnswer({ hostInterface, hostAddresses: [], hostLinks: [], underlay, mainRoutes }, host);
+  if (familiesOf({ addresses, ...answer }).length === 0)
     throw failure('hostAddressMissing', { hostInterface, family: [...new Set(addresses.map((ip) => `IPv${familyOf(ip)}`))].join(' or ') });
   const mtu = config.mtu ?? hostLink.mtu;
   if (mtu < IPV6_MINIMUM_MTU && addresses.some((ip) => familyOf(ip) === 6)) {
@@ -80,7 +80,7 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
     owner: ownerOf(helper),
     addresses,
     hostInterface,
-    hostAddresses,
+    ...answer,
     underlay,
     mainRoutes,
     viaHost: config.viaHost ?? anyDestination,

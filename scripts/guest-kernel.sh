@@ -35,7 +35,7 @@ if [ -n "$missing" ]; then
   exit 1
 fi
 
-say 'compiling (about 2000 files; usually 4 to 7 minutes)'
+say 'compiling (about 1600 files; usually 4 to 7 minutes)'
 # Without -s it names each file as it gets to it.
 { nice -n 10 make -C "$part/source" ARCH=um O="$PWD/$part/build" -j"$(nproc)" vmlinux 2>&1 || echo '!failed'; } | tee "$part/log" | awk '
   /^!failed$/ { exit 1 }

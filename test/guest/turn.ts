@@ -8,7 +8,7 @@ const tests = resolve(import.meta.dirname, '..');
 const LIMIT_s = 1200;
 
 /** Files of tests for this machine that must pass on a guest's kernel too. */
-const both = ['kernel/address.test.ts', 'kernel/link.test.ts', 'kernel/rule.test.ts'];
+const both = ['kernel/address.test.ts', 'kernel/children.test.ts', 'kernel/link.test.ts', 'kernel/rule.test.ts'];
 
 /** What ran where, as it is counted. */
 export interface Turn {

@@ -10,11 +10,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NicId } from '../cloud/cloud.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { nodePlan, type PodTables } from '../datapath/node.ts';
+import type { LinkKind } from '../kernel/link-kinds.ts';
 import { viaNode } from './via-node.ts';
+import { sayInstead } from './way.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
-import { describe, nameOf, type Plan } from '../kernel/state.ts';
+import type { Plan } from '../kernel/state.ts';
 import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { Ip } from '../net/address.ts';
@@ -33,6 +35,7 @@ import { claimedReturned, withLetGo } from './claims.ts';
 import { formerSubnets } from './former-subnets.ts';
 import { isOfNic, pluggedIn } from './nic-match.ts';
 import { now_ms, type Pools } from './pools.ts';
+import { replacePlan } from './replace-plan.ts';
 
 /** Gathers what a burst of ADDs changes into one write; an ADD that waits makes it shorter. */
 const GATHER_ms = 250;
@@ -61,6 +64,8 @@ export interface GrantsOptions {
   readonly pods?: ExpectedOfPods;
   /** Tables of Pods that are there already. */
   readonly podTables: PodTables;
+  /** Whether this kernel has that kind of link. */
+  readonly hasKind: (kind: LinkKind) => boolean;
   /** NICs that Pods have for themselves at this moment, by id, with their names at home. */
   readonly away: () => ReadonlyMap<string, string>;
 }
@@ -93,6 +98,8 @@ export class Grants {
   #said: NodeNetworkStatus | undefined;
   /** Addresses of claims that were said to be returned. */
   #letGo: ReadonlySet<Cidr> = new Set();
+  /** What was logged of subnets that this kernel cannot serve as they ask, by name. */
+  #saidUnserved: ReadonlyMap<string, string | undefined> = new Map();
   /** Why the last write failed, as it was logged. */
   #saidUnwritten = '';
   /** The spec as it was last written, and when. */
@@ -174,7 +181,16 @@ export class Grants {
   #chooseSubnets(status: NodeNetworkStatus | undefined): void {
     const { pools, inUse } = this.#options;
     if (status?.subnets !== undefined) this.subnets = status.subnets.map(asPodSubnet);
+    this.#sayUnserved();
     pools.configure([...this.subnets, ...formerSubnets(this.subnets, [...inUse(), ...(status?.nics ?? []).map(({ subnet }) => subnet)])]);
+  }
+
+  /** Before a Pod meets it, and once for each subnet. */
+  #sayUnserved(): void {
+    const { log, hasKind } = this.#options;
+    const said = new Map(this.subnets.map((subnet) => [subnet.metadata.name, sayInstead(subnet, hasKind)]));
+    for (const [name, text] of said) if (text !== undefined && text !== this.#saidUnserved.get(name)) log.warn(text, { subnet: name });
+    this.#saidUnserved = said;
   }
 
   #setUp(): void {
@@ -182,7 +198,7 @@ export class Grants {
     const { kernel, config, log, pools, podTables, away } = this.#options;
     const nics = pluggedIn(kernel, this.status.nics, away());
     const plan = nodePlan(config, nics, this.status.vpcCidrs, podTables);
-    if (JSON.stringify(plan) !== JSON.stringify(this.plan)) exchange(kernel, log, this.plan, plan);
+    if (JSON.stringify(plan) !== JSON.stringify(this.plan)) replacePlan(kernel, log, this.plan, plan);
     this.nics = nics;
     this.plan = plan;
     this.viaNode = viaNode(kernel.addresses(), config);
@@ -281,14 +297,4 @@ function specOf(
     ...(claims.length > 0 && { claims }),
     ...(draining !== undefined && { draining }),
   };
-}
-
-/** Adds what is new first, then takes away what no plan wants any more: at no moment is there less than both have in common. */
-function exchange(kernel: Kernel, log: Log, before: Plan, after: Plan): void {
-  const known = new Set(before.map((object) => JSON.stringify(object)));
-  kernel.apply(after.filter((object) => !known.has(JSON.stringify(object))));
-  const wanted = new Set(after.map((object) => `${nameOf(object.where)} ${describe(object)}`));
-  const stale = before.filter((object) => !wanted.has(`${nameOf(object.where)} ${describe(object)}`));
-  if (stale.length === 0) return;
-  kernel.remove(stale).catch((error: unknown) => log.warn(`removing what a NIC left failed: ${sentence(asFailure(error))}`));
 }

@@ -69,15 +69,17 @@ function underlayOf(way: Exclude<Way, { datapath: 'routed-veth' }>, { nic, link 
     ...(cidr4 === undefined ? [] : [{ cidr: cidr4, ...(gateway4 !== undefined && { gateway: gateway4 }) }]),
     ...(cidr6 === undefined ? [] : [{ cidr: cidr6, ...(gateway6 !== undefined && { gateway: gateway6 }) }]),
   ];
+  // Of a branch the NIC's MAC is its own, and not that of the trunk; a range has none that is real.
+  const parent = { parent: link, ...(nic.trunk === undefined && nic.parent === undefined && { parentMac: nic.mac }) };
   switch (way.datapath) {
     case 'ipvlan':
-      return { parent: link, of: { type: 'ipvlan', mode: way.mode }, subnets };
+      return { ...parent, of: { type: 'ipvlan', mode: way.mode }, subnets };
     case 'macvlan':
-      return { parent: link, of: { type: 'macvlan', mode: way.mode }, subnets };
+      return { ...parent, of: { type: 'macvlan', mode: way.mode }, subnets };
     case 'branch':
-      return { parent: link, of: { type: 'vlan', id: way.vlan }, subnets };
+      return { ...parent, of: { type: 'vlan', id: way.vlan }, subnets };
     case 'nic':
-      return { parent: link, subnets };
+      return { ...parent, subnets };
   }
 }
 

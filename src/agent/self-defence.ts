@@ -12,6 +12,7 @@ import { asFailure, type Failure, isFailure, sentence } from '../errors/failure.
 import type { Difference } from '../kernel/compare.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
+import type { Link } from '../kernel/netlink/link.ts';
 import { ruleKey } from '../kernel/snapshot.ts';
 import { describe, type KernelObject, nameOf, type Plan } from '../kernel/state.ts';
 import { ipv6Switch } from '../kernel/sysctl.ts';
@@ -46,6 +47,8 @@ export interface SelfDefence {
 /** Starts to watch. */
 export function startSelfDefence(defended: Defended): SelfDefence {
   const counts = new Map<string, number>();
+  /** Indexes of links that Pods stand on: one that is told of again is no other. */
+  const seen = new Set<number>();
   let suspects: Suspects = noSuspects();
   let timer: NodeJS.Timeout | undefined;
 
@@ -77,7 +80,7 @@ export function startSelfDefence(defended: Defended): SelfDefence {
     }
   }, defended.lookEvery_ms);
   const unwatch = defended.kernel.watch((event) => {
-    if (!suspect(event, suspects)) return;
+    if (!suspect(event, suspects, () => isNewParent(event, seen, defended.pods()))) return;
     timer ??= setTimeout(answer, GATHER_ms);
   });
   return {
@@ -99,12 +102,27 @@ function noSuspects(): Suspects {
   return { all: false, events: [] };
 }
 
-/** Notes what the event makes worth a look; false when nothing. A link that is up is good news, and so is an address that is there. */
-function suspect(event: KernelEvent, suspects: Suspects): boolean {
-  if ((event.kind === 'link' && event.link.up) || event.kind === 'address') return false;
+/**
+ * Notes what the event makes worth a look; false when nothing. A link that is up is good news, and so is an address that is there; but a link that Pods' links
+ * stood on has come back without them.
+ */
+function suspect(event: KernelEvent, suspects: Suspects, isParentBack: () => boolean): boolean {
+  if ((event.kind === 'link' && event.link.up && !isParentBack()) || event.kind === 'address') return false;
   if (event.kind === 'overrun' || suspects.events.length >= EVENTS_LIMIT) suspects.all = true;
   else suspects.events.push(event);
   return true;
+}
+
+/** Whether links of Pods stand, or stood, on the link of the event, which was not there before. */
+function isNewParent(event: KernelEvent, seen: Set<number>, pods: Iterable<PodInterface>): boolean {
+  if (event.kind !== 'link') return false;
+  const { name, mac, index } = event.link;
+  if (seen.has(index)) return false;
+  const isParent = Iterator.from(pods).some(
+    (pod) => pod.datapath !== 'routed-veth' && (pod.underlay.parent === name || pod.underlay.parentMac === mac),
+  );
+  if (isParent) seen.add(index);
+  return isParent;
 }
 
 /** Whether the event tells that something of the plan went: judged by what the kernel identifies it by. */
@@ -114,7 +132,7 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
       return true;
     case 'link':
     case 'link-gone':
-      return plan.some((object) => (object.kind === 'link' || object.kind === 'veth') && object.name === event.link.name);
+      return plan.some((object) => concernsLink(event.link, object));
     case 'nft-changed':
       return plan.some((object) => object.kind === 'nft-table');
     case 'address':
@@ -125,6 +143,12 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
     case 'rule-gone':
       return plan.some((object) => object.kind === 'rule' && ruleKey(object) === ruleKey(event.rule));
   }
+}
+
+function concernsLink({ name, mac }: Link, object: KernelObject): boolean {
+  if (object.kind === 'link' || object.kind === 'veth') return object.name === name;
+  if (object.kind === 'child') return object.parent === name || (object.parentMac !== undefined && object.parentMac === mac);
+  return object.kind === 'nic' && object.mac === mac;
 }
 
 /** A Pod whose namespace is gone has nothing to compare. @throws Failure any other. */
@@ -140,8 +164,10 @@ function putBack({ kernel, log }: Defended, plan: Plan, differences: readonly Di
   if (ours.length === 0) return;
   const wanted = new Set(ours.map(({ object }) => object));
   const whole = ours.some(({ object, kind }) => object.kind === 'veth' && kind === 'missing');
+  // A link of another kind that is still there cannot be made again.
+  const all = plan.filter((object) => wanted.has(object) || (object.kind !== 'child' && object.kind !== 'nic'));
   try {
-    kernel.apply(whole ? plan : plan.filter((object) => wanted.has(object)).flatMap(setRight));
+    kernel.apply(whole ? all : plan.filter((object) => wanted.has(object)).flatMap(setRight));
   } catch (error) {
     log.error(`repair failed: ${sentence(asFailure(error))}`);
   }

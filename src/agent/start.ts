@@ -130,6 +130,9 @@ async function startCloud(
     demandChanged: (urgent) => grants?.demandChanged(urgent),
   });
   const stopOrphans = watchOrphans(kernel, protocol, orphans, log, (ip) => pools.endOrphan(ip, now_ms() + config.cooldown_s * 1000));
+  // Tried when the first PodSubnet needs to know: a module is loaded by that.
+  let kinds: ReadonlySet<LinkKind> | undefined;
+  const hasKind = (kind: LinkKind): boolean => (kinds ??= linkKinds()).has(kind);
   const podTables = tablesOf(attachments.list().map((attachment) => attachment.interface));
   const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
   const inUse = (): string[] => attachments.list().map(({ subnet }) => subnet);
@@ -144,6 +147,7 @@ async function startCloud(
     pools,
     log,
     podTables,
+    hasKind,
     away: () => nicsAway(attachments.list()),
     ...(pods !== undefined && {
       pods: {
@@ -153,9 +157,6 @@ async function startCloud(
     }),
   });
   await grants.follow();
-  // Tried when the first PodSubnet needs to know: a module is loaded by that.
-  let kinds: ReadonlySet<LinkKind> | undefined;
-  const hasKind = (kind: LinkKind): boolean => (kinds ??= linkKinds()).has(kind);
   return { name, config, pools, grants, hasKind, stopOrphans, ...(pods !== undefined && { pods }) };
 }
 

@@ -1,5 +1,5 @@
 /** Which way a Pod is connected on this node: what its PodSubnet asks for, or what stands in for it where the kernel or the network does not allow that. */
-import { failure } from '../errors/failure.ts';
+import { asFailure, failure, sentence } from '../errors/failure.ts';
 import type { LinkKind } from '../kernel/link-kinds.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
@@ -22,6 +22,18 @@ export function datapathOn({ spec }: PodSubnet, has: (kind: LinkKind) => boolean
   const other = instead === undefined ? undefined : needs[instead];
   if (instead !== undefined && (other === undefined || has(other))) return instead;
   throw failure('kindUnsupported', { kind, module: kind === 'vlan' ? '8021q' : kind });
+}
+
+/** What is to be said when the agent first hears of the subnet; undefined: it gets what it asks for. */
+export function sayInstead(subnet: PodSubnet, has: (kind: LinkKind) => boolean): string | undefined {
+  const { name } = subnet.metadata;
+  try {
+    const datapath = datapathOn(subnet, has);
+    if (datapath === subnet.spec.datapath) return undefined;
+    return `Pods of PodSubnet ${name} get datapath ${datapath} here: the kernel of this node has no ${subnet.spec.datapath}`;
+  } catch (error) {
+    return `Pods of PodSubnet ${name} cannot be served here: ${sentence(asFailure(error))}`;
+  }
 }
 
 /** The way for Pods with addresses of that NIC. @throws Failure kindUnsupported, macsRefused, notABranch. */

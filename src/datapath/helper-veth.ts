@@ -16,7 +16,7 @@ import { type Family, familyOf } from '../net/address.ts';
 import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { UnderlayInterface } from './interface.ts';
 import { anywhere, firstMetric, nodeGateway } from './pod-routes.ts';
-import { gatewayOf, isRoutedByNode, looseReversePath, sourceRules } from './underlay.ts';
+import { gatewayOf, isRoutedByNode, reversePath, sourceRules } from './underlay.ts';
 
 const template = readFileSync(join(import.meta.dirname, 'helper.nft'), 'utf8');
 
@@ -27,11 +27,15 @@ export function helperVeth(pod: UnderlayInterface): Plan {
   const peer = { where: inNetns(netns), name: helper.name, mac: helper.mac };
   return [
     { kind: 'veth', where: host, name: hostEnd, mac: hostMac, mtu, owner, ipv6: families.includes(6), peer },
-    ...pod.addresses.map((address): KernelObject => {
-      return { kind: 'route', where: host, dst: hostCidr(address), link: hostEnd, scope: 'link', table, protocol };
-    }),
+    ...pod.addresses.flatMap((address): KernelObject[] => [
+      { kind: 'route', where: host, dst: hostCidr(address), link: hostEnd, scope: 'link', table, protocol },
+      // Nobody would answer for it: an IPv6 address is asked for on its own link alone (RFC 4861, section 7.2.3).
+      { kind: 'neighbour', where: host, link: hostEnd, address, mac: helper.mac },
+    ]),
     { kind: 'link', where: peer.where, name: helper.name },
-    looseReversePath(pod, helper.name),
+    // The stricter of the two counts.
+    reversePath(pod, 'all', 'off'),
+    reversePath(pod, helper.name, 'off'),
     ...families.flatMap((family) => toNode(pod, family)),
     ...sourceRules(pod),
     connectionMarks(pod),

@@ -47,6 +47,8 @@ export interface UnderlayInterface extends Ends {
 export interface Underlay {
   /** The host's link: the parent, or for a whole NIC its name at home. */
   readonly parent: string;
+  /** The parent's MAC, where the cloud knows it by that; absent: by its name alone. */
+  readonly parentMac?: Mac;
   /** What stands on the parent; absent: the whole NIC is the Pod's. */
   readonly of?: ChildKind;
   /** The subnet of each family, with the way out of it. */

@@ -8,6 +8,7 @@ export function readUnderlay(json: unknown): Underlay {
   const fields = objectOf(json, 'underlay');
   return {
     parent: textOf(fields, 'parent'),
+    ...(fields['parentMac'] !== undefined && { parentMac: macOf(fields, 'parentMac') }),
     ...(fields['of'] !== undefined && { of: readKind(objectOf(fields['of'], 'of')) }),
     subnets: listOf(fields, 'subnets').map((one) => {
       const subnet = objectOf(one, 'a subnet');

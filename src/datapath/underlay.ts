@@ -21,7 +21,7 @@ export function underlay(pod: UnderlayInterface): Plan {
     ...(families.includes(6) ? [ipv6On(pod.netns)] : []),
     ownLink(pod),
     ...(families.includes(6) ? withoutAdvertisements(pod) : []),
-    looseReversePath(pod, pod.ifname),
+    reversePath(pod, pod.ifname, 'loose'),
     pod.underlay.of === undefined ? { ...link, mtu: pod.mtu } : link,
     ...pod.addresses.map((address) => onSubnet(pod, address)),
     ...families.flatMap((family) => waysOut(pod, family)),
@@ -53,10 +53,11 @@ export function gatewayOf(pod: UnderlayInterface, family: Family): Ip | undefine
   return pod.underlay.subnets.find(({ cidr }) => cidrFamily(cidr) === family)?.gateway;
 }
 
-function ownLink({ netns, ifname: name, mac, mtu, owner, datapath, underlay: { parent, of } }: UnderlayInterface): KernelObject {
+function ownLink({ netns, ifname: name, mac, mtu, owner, datapath, underlay: { parent, parentMac, of } }: UnderlayInterface): KernelObject {
   const where = inNetns(netns);
   if (of === undefined) return { kind: 'nic', where, name, mac, home: parent, owner };
-  return { kind: 'child', where, name, parent, of, mtu, owner, ...(datapath !== 'ipvlan' && { mac }) };
+  const macs = { ...(parentMac !== undefined && { parentMac }), ...(datapath !== 'ipvlan' && { mac }) };
+  return { kind: 'child', where, name, parent, of, mtu, owner, ...macs };
 }
 
 /** In layer 3 modes ipvlan neither sends nor answers ARP: the node's own routing decides where a packet goes (Documentation/networking/ipvlan.rst). */
@@ -84,9 +85,12 @@ function withoutAdvertisements({ netns, ifname }: UnderlayInterface): KernelObje
   }));
 }
 
-/** What came by one of the two links may be answered by the other: the strict check would drop it. */
-export function looseReversePath({ netns }: UnderlayInterface, link: string): KernelObject {
-  return { kind: 'sysctl', where: inNetns(netns), key: `net/ipv4/conf/${link}/rp_filter`, value: '2' };
+/**
+ * How strict the kernel is about the link that a packet comes by: what came by one of the Pod's two links may be answered by the other. A link without an
+ * address passes no check at all but "off" (fib_validate_source() in net/ipv4/fib_frontend.c).
+ */
+export function reversePath({ netns }: UnderlayInterface, link: string, check: 'off' | 'loose'): KernelObject {
+  return { kind: 'sysctl', where: inNetns(netns), key: `net/ipv4/conf/${link}/rp_filter`, value: check === 'off' ? '0' : '2' };
 }
 
 /** A route of the Pod's own table leads to what its address says it is: rules by sender, for interfaces that another one goes before. */

@@ -20,13 +20,20 @@ const { EOPNOTSUPP } = constants.errno;
 /** Makes the child. Returns the message that gives it its alias, for its own namespace. @throws Failure parentMissing, kindUnsupported, parentBusy, vlanTaken, linkTaken, kernelRefused. */
 export function addChild(namespaces: Namespaces, child: ChildObject): Message {
   const [root, visited] = [namespaces.at(host), namespaces.at(child.where)];
-  const parent = root.link(child.parent);
+  const parent = parentOf(root, child);
   if (parent === undefined) throw failure('parentMissing', { parent: child.parent, object: describe(child) });
   const { name, mtu, mac, of } = child;
   const link = { name, mtu, ...(mac !== undefined && { mac }), ...(visited.netns !== undefined && { netnsFd: visited.netns.fd }) };
   const [error] = root.socket.batch([newChild(link, of, parent.index)]);
   if (error !== undefined) throw childRefused(error, visited, child);
   return setLink(visited.index(name), { alias: child.owner });
+}
+
+/** By name, unless that name is another link's by now. One that somebody gave another MAC is found by its name still. */
+function parentOf(root: Visited, { parent, parentMac }: ChildObject): Link | undefined {
+  const named = root.link(parent);
+  if (parentMac === undefined || named?.mac === parentMac) return named;
+  return nicIn(root, parentMac) ?? named;
 }
 
 function childRefused(error: NetlinkError, visited: Visited, child: ChildObject): unknown {

@@ -44,6 +44,8 @@ export interface ChildObject {
   readonly name: string;
   /** Name of the host's link. */
   readonly parent: string;
+  /** Its MAC: a link that has it is the parent, whatever its name has become. */
+  readonly parentMac?: Mac;
   readonly of: ChildKind;
   /** Absent: its parent's, which an ipvlan always has. */
   readonly mac?: Mac;

@@ -54,7 +54,7 @@ async function agentPart(t: TestContext) {
     inUse: () => [],
     leased: () => [],
     podTables: { pods: [], helpers: [] },
-    away: () => new Map(),
+    away: () => new Map(), hasKind: () => true,
   };
   grants = new Grants({ ...options, store, kernel, pools, log, pods: asked });
   made.defer(() => grants.stop());

@@ -82,10 +82,18 @@ export interface TestLab extends AsyncDisposable {
   seenFrom(fromNetns: string, to: string, toNetns: string): Promise<string>;
 }
 
+/** `more`: further PodSubnets by name, for networks that name them. */
+export interface AgentPlan {
+  readonly subnet: string;
+  readonly node?: string;
+  readonly pods?: string;
+  readonly more?: Readonly<Record<string, { readonly subnet: string; readonly pods: string }>>;
+}
+
 export interface TestLabOptions {
   readonly plan: LabPlan;
   /** Machines that get an agent, with the subnet its Pods use, more of its NodeConfig's spec, and its PodSubnet's. */
-  readonly agents: Readonly<Record<string, { readonly subnet: string; readonly node?: string; readonly pods?: string }>>;
+  readonly agents: Readonly<Record<string, AgentPlan>>;
   readonly mtu?: number;
   /** Asked before a machine's agent starts for the first time, with a folder of the machine's own: path of the mount namespace that its agents run in. */
   readonly mounts?: (machine: string, netns: string, dir: string) => Promise<string | undefined>;
@@ -117,9 +125,10 @@ export async function testLab(options: TestLabOptions): Promise<TestLab> {
   const test = { vpc: await startVpc() };
   try {
     const lab = await buildLab(api, options.plan);
-    for (const [machine, { subnet, node = '', pods = '' }] of Object.entries(options.agents)) {
+    for (const [machine, { subnet, node = '', pods = '', more = {} }] of Object.entries(options.agents)) {
       const { id } = machineOf(lab, machine);
-      const yaml = configOf({ machine, id, url, subnet: lab.subnets.get(subnet)?.id ?? '', node, pods });
+      const others = Object.entries(more).map(([as, other]) => podSubnetText(as, lab.subnets.get(other.subnet)?.id ?? '', other.pods));
+      const yaml = [configOf({ machine, id, url, subnet: lab.subnets.get(subnet)?.id ?? '', node, pods }), ...others].join('---\n');
       const { netns } = machineOf(lab, machine);
       const mounts = await options.mounts?.(machine, netns, join(dir, machine));
       nodes.push(testNode(name, machineOf(lab, machine), dir, yaml, mounts));
@@ -169,10 +178,14 @@ kind: NodeConfig
 metadata: {name: ${c.machine}}
 spec: {node: ${c.machine}, instance: ${c.id}, cloud: {type: vpc, endpoint: '${c.url}'}${c.node === '' ? '' : `, ${c.node}`}}
 ---
-apiVersion: flatpod.dev/v1alpha1
+${podSubnetText('pods', c.subnet, `default: true${c.pods === '' ? '' : `, ${c.pods}`}`)}`;
+}
+
+function podSubnetText(name: string, cloudSubnet: string, spec: string): string {
+  return `apiVersion: flatpod.dev/v1alpha1
 kind: PodSubnet
-metadata: {name: pods}
-spec: {cloudSubnet: ${c.subnet}, default: true${c.pods === '' ? '' : `, ${c.pods}`}}
+metadata: {name: ${name}}
+spec: {cloudSubnet: ${cloudSubnet}, ${spec}}
 `;
 }
 

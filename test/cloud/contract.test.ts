@@ -17,6 +17,7 @@ cloudContract('memory', async () => {
     far: cloud.addSubnet('subnet-c', '10.20.2.0/24', { zone: 'z2' }),
     instance: cloud.launch('i-1', subnet, limits),
     other: cloud.launch('i-2', subnet, limits),
+    branching: cloud.launch('i-3', subnet, { ...limits, nics: 3, branches: 2 }),
     [Symbol.asyncDispose]: async () => {},
   };
 });
@@ -31,7 +32,8 @@ cloudContract('vpc', async () => {
   const vpc = await testVpc();
   const cloud = vpcCloud({ endpoint: vpc.url });
   const subnet = (await made(vpc, '/v1/subnets', { name: 'a', zone: 'z1', cidr4: '10.20.0.0/24', cidr6: '2001:db8:20::/64' })) as SubnetId;
-  const launch = (name: string) => made(vpc, '/v1/instances', { name, type: 'v1.small', subnet }) as Promise<InstanceId>;
+  const launch = (name: string, type = 'v1.small') => made(vpc, '/v1/instances', { name, type, subnet }) as Promise<InstanceId>;
+  await vpc.call('PUT', '/v1/instance-types/branching', { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4, branches: 2 });
   return {
     cloud,
     subnet,
@@ -39,6 +41,7 @@ cloudContract('vpc', async () => {
     far: (await made(vpc, '/v1/subnets', { name: 'c', zone: 'z2', cidr4: '10.20.2.0/24' })) as SubnetId,
     instance: await launch('one'),
     other: await launch('two'),
+    branching: await launch('three', 'branching'),
     async [Symbol.asyncDispose]() {
       cloud[Symbol.dispose]();
       await vpc[Symbol.asyncDispose]();

@@ -19,6 +19,8 @@ export interface Ground extends AsyncDisposable {
   readonly instance: InstanceId;
   /** Another like it. */
   readonly other: InstanceId;
+  /** Of a type with 3 NICs, 4 address slots and 2 branches. Absent: the cloud has no trunks. */
+  readonly branching?: InstanceId;
 }
 
 /** Declares the suite for one driver. */
@@ -292,6 +294,78 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     const [first] = await cloud.nics({ instance });
     assert.ok(first);
     await assert.rejects(cloud.detachNic(first.id), refused('cloudInvalid'));
+  });
+
+  promise('a NIC is made for several Ethernet addresses when that is asked for, and says so', async ({ cloud, subnet }) => {
+    const plain = await cloud.createNic(request(subnet));
+    const several = await cloud.createNic(request(subnet, { multiMac: true }));
+    assert.deepEqual([plain.multiMac, several.multiMac, (await only(cloud, several.id)).multiMac], [undefined, true, true]);
+  });
+
+  promise(
+    'a NIC becomes a branch of a trunk, of another subnet too, and may be asked to again',
+    async ({ cloud, subnet, small, branching }) => {
+      if (branching === undefined) {
+        await assert.rejects(cloud.createNic(request(subnet, { isTrunk: true })), refused('cloudInvalid'));
+        return;
+      }
+      assert.equal((await cloud.instance(branching)).limits.branches, 2);
+      const trunk = await cloud.createNic(request(subnet, { isTrunk: true }));
+      assert.equal(trunk.isTrunk, true);
+      await cloud.attachNic(trunk.id, branching, 1);
+      await attached(cloud, trunk.id);
+      const branch = await cloud.createNic(request(small));
+      await cloud.attachBranch(branch.id, trunk.id, 7);
+      await cloud.attachBranch(branch.id, trunk.id, 7);
+      const found = await only(cloud, branch.id);
+      assert.deepEqual([found.branch, found.attachment], [{ trunk: trunk.id, vlan: 7 }, undefined]);
+      assert.ok(!(await cloud.nics({ instance: branching })).some(({ id }) => id === branch.id), 'it is attached to no instance');
+      assert.deepEqual((await cloud.nics({ tags: { 'flatpod.dev/node': 'n1' } })).length, 2);
+    },
+  );
+
+  promise('a branch that cannot be is refused with its reason', async ({ cloud, subnet, far, branching, other }) => {
+    if (branching === undefined) return;
+    const [trunk, plain, away] = [
+      await cloud.createNic(request(subnet, { isTrunk: true })),
+      await cloud.createNic(request(subnet)),
+      await cloud.createNic(request(far)),
+    ];
+    const branches = await Promise.all([1, 2, 3].map(() => cloud.createNic(request(subnet))));
+    const [one, two, three] = branches;
+    assert.ok(one && two && three);
+    await assert.rejects(cloud.attachBranch(one.id, trunk.id, 7), refused('cloudConflict'), 'the trunk is attached to nothing');
+    await cloud.attachNic(trunk.id, branching, 1);
+    await attached(cloud, trunk.id);
+    await cloud.attachNic(plain.id, branching, 2);
+    await attached(cloud, plain.id);
+    await assert.rejects(cloud.attachBranch(one.id, plain.id, 7), refused('cloudInvalid'), 'no trunk');
+    await assert.rejects(cloud.attachBranch(away.id, trunk.id, 7), refused('cloudInvalid'), 'another zone');
+    await assert.rejects(cloud.attachBranch(plain.id, trunk.id, 7), refused('cloudConflict'), 'attached to the instance');
+    await cloud.attachBranch(one.id, trunk.id, 7);
+    await assert.rejects(cloud.attachBranch(two.id, trunk.id, 7), refused('cloudConflict'), 'the tag is taken');
+    await assert.rejects(cloud.attachBranch(one.id, trunk.id, 8), refused('cloudConflict'), 'it is a branch already');
+    await assert.rejects(cloud.attachNic(one.id, other, 1), refused('cloudConflict'));
+    await cloud.attachBranch(two.id, trunk.id, 8);
+    await assert.rejects(cloud.attachBranch(three.id, trunk.id, 9), refused('cloudLimit'));
+  });
+
+  promise('a branch is detached, again too, then deleted; not before, nor its trunk detached', async ({ cloud, subnet, branching }) => {
+    if (branching === undefined) return;
+    const [trunk, branch] = [await cloud.createNic(request(subnet, { isTrunk: true })), await cloud.createNic(request(subnet))];
+    await cloud.attachNic(trunk.id, branching, 1);
+    await attached(cloud, trunk.id);
+    await cloud.attachBranch(branch.id, trunk.id, 7);
+    await assert.rejects(cloud.deleteNic(branch.id), refused('cloudConflict'));
+    await assert.rejects(cloud.detachNic(trunk.id), refused('cloudConflict'));
+    await cloud.detachNic(branch.id);
+    await cloud.detachNic(branch.id);
+    assert.equal((await only(cloud, branch.id)).branch, undefined);
+    await cloud.deleteNic(branch.id);
+    await cloud.detachNic(trunk.id);
+    await detached(cloud, trunk.id);
+    await cloud.deleteNic(trunk.id);
+    assert.deepEqual(await cloud.nics({ ids: [trunk.id, branch.id] }), []);
   });
 
   promise('what the cloud does not know is said to be unknown', async ({ cloud, subnet }) => {

@@ -55,6 +55,8 @@ export interface MemoryCloud extends Cloud {
   truth(): CloudNic[];
   /** Somebody else's hand. */
   pull(nic: NicId): void;
+  /** As if the instance had been born with it. */
+  makeTrunk(nic: NicId): void;
   removeBlock(nic: NicId, block: Cidr): void;
   addBlock(nic: NicId, block: Cidr): void;
 }
@@ -285,6 +287,7 @@ export function memoryCloud(clock: Clock): MemoryCloud {
       call('attachNic', true, () => {
         const nic = known(id);
         if (nic.attachment?.instance === instance && nic.attachment.deviceIndex === deviceIndex) return;
+        if (nic.branch !== undefined) throw conflict('attachNic', id, 'it is a branch');
         if (nic.attachment !== undefined) throw conflict('attachNic', id, `attached to ${nic.attachment.instance}`);
         const found = instances.get(instance);
         if (found === undefined || found.state !== 'running') throw conflict('attachNic', instance, 'not running');
@@ -403,6 +406,7 @@ export function memoryCloud(clock: Clock): MemoryCloud {
       const { attachment: _, ...rest } = known(id);
       put((nics) => nics.set(id, rest));
     },
+    makeTrunk: (id) => put((nics) => nics.set(id, { ...known(id), isTrunk: true })),
     removeBlock: (id, block) => put((nics) => nics.set(id, { ...known(id), blocks: known(id).blocks.filter((own) => own !== block) })),
     addBlock: (id, block) => put((nics) => nics.set(id, { ...known(id), blocks: [...known(id).blocks, block] })),
   };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { InstanceId, NicId } from '../../../src/cloud/cloud.ts';
 import { Ledger } from '../../../src/cloud/range/ledger.ts';
 import type { LedgerStore } from '../../../src/cloud/range/ledger-store.ts';

@@ -1,7 +1,7 @@
 /** Units, slices and what of a range may be given: properties. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { chooseFrom } from '../../../src/cloud/range/choose.ts';
 import { countOf, inTheWay, maskOf, type PodRange, slicesOf, usableOf } from '../../../src/cloud/range/ranges.ts';
 import { Slice } from '../../../src/cloud/range/slice.ts';

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { AgentArguments } from './agent.ts';
 import { run } from './exit.ts';
 import type { InstallArguments, PlaceArguments } from './install.ts';
+import { addIpam } from './ipam/commands.ts';
 import { addKubectl } from './kubectl/commands.ts';
 import { sub } from './subcommand.ts';
 
@@ -39,6 +40,7 @@ function program(): Command {
   addStatus(root);
   addPod(root);
   addIp(root);
+  addIpam(root, places.state);
   addCheck(root);
   addDrain(root);
   addConfig(root);

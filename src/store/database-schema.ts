@@ -32,4 +32,6 @@ export const schema: readonly string[] = [
   `CREATE TABLE chained (
      plugin TEXT NOT NULL, container TEXT NOT NULL, ifname TEXT NOT NULL, name TEXT NOT NULL, network TEXT NOT NULL, interface TEXT NOT NULL,
      PRIMARY KEY (plugin, container, ifname, name)) WITHOUT ROWID;`,
+  `CREATE TABLE address_ledger (slice TEXT PRIMARY KEY, version TEXT NOT NULL, shares TEXT NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE range_directories (scope TEXT PRIMARY KEY, read_ms INTEGER NOT NULL) WITHOUT ROWID;`,
 ];

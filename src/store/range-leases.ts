@@ -44,7 +44,7 @@ export interface RangeLeases extends Pick<UsedRuns, 'usedUntil'> {
   /** Commits what is done in it, or nothing when it throws. @throws Failure as inTransaction(). */
   change<T>(change: () => T): T;
   holder(scope: string, address: Ip): RangeLease | undefined;
-  /** What an interface has, in the order of addresses; with an undefined scope in every one. */
+  /** What an interface has, and what was imported for its container without an interface; in the order of addresses; with an undefined scope in every one. */
   of(scope: string | undefined, container: string, ifname: string): RangeLease[];
   /** What a Pod has at that interface. */
   ofPod(scope: string, pod: string, ifname: string): RangeLease[];
@@ -60,10 +60,15 @@ export interface RangeLeases extends Pick<UsedRuns, 'usedUntil'> {
   endRests(scope: string, now_ms: number, most: number): number;
   /** Addresses that rest, the one that rests longest first, each with the end of its rest. */
   resting(scope: string): Iterable<{ readonly address: Ip; readonly until_ms: number }>;
+  /** Where the address rests. */
+  rests(address: Ip): { readonly scope: string; readonly until_ms: number }[];
   /** The address given last out of this set of the scope. */
   given(scope: string, set: string): Ip | undefined;
   noteGiven(scope: string, set: string, address: Ip): void;
   counts(scope: string, range: AddressRange): RangeCounts;
+  /** Whether the leases that another program kept of this scope were taken over. */
+  isTakenOver(scope: string): boolean;
+  noteTakenOver(scope: string, now_ms: number): void;
 }
 
 /** Over the tables of the database, which the caller closes. */
@@ -114,11 +119,15 @@ export function rangeLeases(database: DatabaseSync): RangeLeases {
     *resting(scope) {
       for (const row of sql.resting.iterate(scope)) yield { address: ipOfKey(row['address']), until_ms: Number(row['until_ms']) };
     },
+    rests: (address) =>
+      sql.rests.all(addressKey(address)).map((row) => ({ scope: String(row['scope']), until_ms: Number(row['until_ms']) })),
     given(scope, set) {
       const row = sql.given.get(scope, set);
       return row === undefined ? undefined : ipOfKey(row['address']);
     },
     noteGiven: (scope, set, address) => void sql.noteGiven.run(scope, set, addressKey(address)),
+    isTakenOver: (scope) => sql.takenOver.get(scope) !== undefined,
+    noteTakenOver: (scope, now_ms) => void sql.noteTakenOver.run(scope, Math.floor(now_ms)),
     counts(scope, range) {
       const bounds = [scope, addressKey(range.first), addressKey(range.last)] as const;
       const cooling = sql.countCooling.get(...bounds);
@@ -152,8 +161,8 @@ function statementsOf(database: DatabaseSync) {
   const all = 'SELECT * FROM range_leases';
   return {
     holder: database.prepare(`${all} WHERE scope = ? AND address = ?`),
-    of: database.prepare(`${all} WHERE scope = ? AND container = ? AND ifname = ? ORDER BY address`),
-    anywhere: database.prepare(`${all} WHERE container = ? AND ifname = ? ORDER BY scope, address`),
+    of: database.prepare(`${all} WHERE scope = ? AND container = ? AND ifname IN (?, '') ORDER BY address`),
+    anywhere: database.prepare(`${all} WHERE container = ? AND ifname IN (?, '') ORDER BY scope, address`),
     ofPod: database.prepare(`${all} WHERE scope = ? AND pod = ? AND pod <> '' AND ifname = ? ORDER BY address`),
     all: database.prepare(`${all} ORDER BY scope, address`),
     inScope: database.prepare(`${all} WHERE scope = ? ORDER BY address`),
@@ -164,8 +173,11 @@ function statementsOf(database: DatabaseSync) {
     warm: database.prepare('DELETE FROM range_rests WHERE scope = ? AND address = ?'),
     ended: database.prepare('SELECT address FROM range_rests WHERE scope = ? AND until_ms <= ? ORDER BY until_ms LIMIT ?'),
     resting: database.prepare('SELECT address, until_ms FROM range_rests WHERE scope = ? ORDER BY until_ms'),
+    rests: database.prepare('SELECT scope, until_ms FROM range_rests WHERE address = ? ORDER BY scope'),
     given: database.prepare('SELECT address FROM range_given WHERE scope = ? AND set_name = ?'),
     noteGiven: database.prepare('INSERT OR REPLACE INTO range_given VALUES (?, ?, ?)'),
+    takenOver: database.prepare('SELECT read_ms FROM range_directories WHERE scope = ?'),
+    noteTakenOver: database.prepare('INSERT OR REPLACE INTO range_directories VALUES (?, ?)'),
     countLeased: database.prepare('SELECT count(*) AS leases FROM range_leases WHERE scope = ? AND address BETWEEN ? AND ?'),
     countCooling: database.prepare(
       'SELECT count(*) AS rests, min(until_ms) AS next FROM range_rests WHERE scope = ? AND address BETWEEN ? AND ?',

@@ -1,5 +1,13 @@
 /** A request to the IPAM plugin, from its frame to its reply. The agent answers it, or a process of its own where there is no agent; both keep the same books. */
-import { type AttachmentAsked, type NetworkAsked, parseAsked, prevResultIn, type ReleaseAsked } from '../../cni/asked.ts';
+import {
+  type Asked,
+  type AttachmentAsked,
+  type NetworkAsked,
+  parseAsked,
+  prevResultIn,
+  type ReleaseAsked,
+  type Unread,
+} from '../../cni/asked.ts';
 import type { RequestFrame } from '../../cni/frame.ts';
 import { type IpamConfig, scopesOf } from '../../cni/ipam/config.ts';
 import { readIpam } from '../../cni/ipam/read.ts';
@@ -13,6 +21,7 @@ import { type Answered, answering, nothing } from '../answered.ts';
 import { checkLeases } from './check.ts';
 import { readText } from './files.ts';
 import { leaseAddresses } from './lease.ts';
+import { takeOverDirectory } from './take-over.ts';
 import type { Taker } from './taker.ts';
 
 /** What it works with. */
@@ -35,20 +44,27 @@ function perform(books: IpamBooks, { variables, stdin }: RequestFrame): Answered
     case 'version':
       return { reply: versionReply(asked.cniVersion), after: nothing };
     case 'add':
-      return add(books, asked, servable(readIpam(asked, plugin, readText)));
+      return add(books, asked, servable(configOf(books, asked, plugin)));
     case 'check':
-      checkLeases(books.leases, servable(readIpam(asked, plugin, readText)), asked, prevResultIn(asked));
+      checkLeases(books.leases, servable(configOf(books, asked, plugin)), asked, prevResultIn(asked));
       return silent;
     case 'del':
       release(books, asked, plugin);
       return silent;
     case 'gc':
-      collect(books, asked, readIpam(asked, plugin, readText));
+      collect(books, asked, configOf(books, asked, plugin));
       return silent;
     case 'status':
       servable(readIpam(asked, plugin, readText));
       return silent;
   }
+}
+
+/** The configuration, after what host-local kept for it was taken over. */
+function configOf({ leases, log }: IpamBooks, asked: Asked & Unread, plugin: string | undefined): IpamConfig {
+  const config = readIpam(asked, plugin, readText);
+  if (config.dialect === 'host-local') for (const scope of scopesOf(config)) takeOverDirectory(leases, log, scope, config.network);
+  return config;
 }
 
 /** The configuration, when it can be served here. @throws Failure ipamSubnetUnknown. */
@@ -72,11 +88,12 @@ function takerOf({ container, ifname, args }: AttachmentAsked): Taker {
 }
 
 /** DEL needs nothing but names: a configuration that cannot be read any more must not keep an address. Leases younger than `upTo_ms` are left alone. */
-function release({ leases, log }: IpamBooks, asked: ReleaseAsked, plugin: string | undefined, upTo_ms = Number.MAX_SAFE_INTEGER): void {
+function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefined, upTo_ms = Number.MAX_SAFE_INTEGER): void {
+  const { leases, log } = books;
   const { container, ifname, network } = asked;
   let config: IpamConfig | undefined;
   try {
-    config = readIpam(asked, plugin, readText);
+    config = configOf(books, asked, plugin);
   } catch (error) {
     log.warn(`DEL of ${container}/${ifname} goes on without its configuration: ${sentence(asFailure(error))}`);
   }

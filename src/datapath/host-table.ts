@@ -40,7 +40,8 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
     LEAVE_BY_MARK_RULES:
       marks.length === 0
         ? ''
-        : [`iifname "${linkPrefix}*"`, 'ct direction reply']
+        : // What Pods asked for comes back to them, whichever way their requests left.
+          [`iifname "${linkPrefix}*"`, `ct direction reply ct mark and ${hex(snatMark)} == 0`]
             .map((which) => `${which} ct mark and ${hex(markMask)} vmap { ${chains} }`)
             .join('\n  '),
     MARK_CHAIN_DEFINITIONS: marks

@@ -78,8 +78,8 @@ export interface TestLab extends AsyncDisposable {
   vpc: Running;
   /** Starts the VPC's program again. */
   restartVpc(): Promise<void>;
-  /** Asks for the own address from `from` at `to`: what the other side saw, or the error's text. */
-  seenFrom(fromNetns: string, to: string, toNetns: string): Promise<string>;
+  /** Asks for the own address from `from` at `to`, port 8080 unless said: what the other side, which listens on 8080, saw; or the error's text. */
+  seenFrom(fromNetns: string, to: string, toNetns: string, port?: number): Promise<string>;
 }
 
 /** `more`: further PodSubnets by name, for networks that name them. */
@@ -159,12 +159,12 @@ export async function testLab(options: TestLabOptions): Promise<TestLab> {
   }
 }
 
-async function seenFrom(fromNetns: string, to: string, toNetns: string): Promise<string> {
+async function seenFrom(fromNetns: string, to: string, toNetns: string, port = PORT): Promise<string> {
   using there = openNetns(toNetns, true);
   using here = openNetns(fromNetns, true);
   const server = await listenIn(there, PORT);
   try {
-    return await askWhoAmI(here, parseIp(to), PORT, 3000);
+    return await askWhoAmI(here, parseIp(to), port, 3000);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {

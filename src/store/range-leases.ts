@@ -169,7 +169,11 @@ function statementsOf(database: DatabaseSync) {
     insert: database.prepare('INSERT INTO range_leases VALUES (?, ?, ?, ?, ?, ?, ?)'),
     remove: database.prepare('DELETE FROM range_leases WHERE scope = ? AND address = ?'),
     handOver: database.prepare('UPDATE range_leases SET container = ?, since_ms = ? WHERE scope = ? AND address = ?'),
-    cool: database.prepare('INSERT OR REPLACE INTO range_rests VALUES (?, ?, ?)'),
+    // Of those freed in the same millisecond, too, the first is to rest least: up to a second later they get one of their own.
+    cool: database.prepare(
+      `INSERT OR REPLACE INTO range_rests VALUES (?1, ?2, coalesce(
+         (SELECT max(until_ms) + 1 FROM range_rests WHERE scope = ?1 AND until_ms BETWEEN ?3 AND ?3 + 999), ?3))`,
+    ),
     warm: database.prepare('DELETE FROM range_rests WHERE scope = ? AND address = ?'),
     ended: database.prepare('SELECT address FROM range_rests WHERE scope = ? AND until_ms <= ? ORDER BY until_ms LIMIT ?'),
     resting: database.prepare('SELECT address, until_ms FROM range_rests WHERE scope = ? ORDER BY until_ms'),

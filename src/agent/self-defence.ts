@@ -33,6 +33,8 @@ export interface Defended {
   nodePlan(): Plan;
   /** Live attachments that no verb is working on. */
   pods(): Iterable<PodInterface>;
+  /** Of chained plugins, those that no verb is working on. */
+  others(): Iterable<Plan>;
   /** How often the node's own plan is compared without being told of anything: of sysctls and MTUs the kernel tells nobody. */
   readonly lookEvery_ms: number;
 }
@@ -60,7 +62,7 @@ export function startSelfDefence(defended: Defended): SelfDefence {
       putBack(defended, plan, differences);
       return differences;
     });
-  const plans = (): Plan[] => [defended.nodePlan(), ...Iterator.from(defended.pods()).map(planOf)];
+  const plans = (): Plan[] => [defended.nodePlan(), ...Iterator.from(defended.pods()).map(planOf), ...defended.others()];
   const answer = (): void => {
     timer = undefined;
     const gathered = suspects;
@@ -134,7 +136,7 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
     case 'link-gone':
       return plan.some((object) => concernsLink(event.link, object));
     case 'nft-changed':
-      return plan.some((object) => object.kind === 'nft-table');
+      return plan.some((object) => isTable(object, event.table));
     case 'address':
     case 'address-gone':
       return plan.some((object) => object.kind === 'address' && object.address === event.address.address);
@@ -173,8 +175,9 @@ function putBack({ kernel, log }: Defended, plan: Plan, differences: readonly Di
   }
 }
 
-/** What to apply for an object that is there. Making a veth again would be refused. */
+/** What to apply for an object that is there. Making a veth again would be refused, and a shared table of the right version be left as it is. */
 function setRight(object: KernelObject): Plan {
+  if (object.kind === 'nft-table') return [{ ...object, shared: false }];
   if (object.kind !== 'veth') return [object];
   const { where, name, mtu, ipv6 } = object;
   const ipv6Off = { kind: 'sysctl', where, key: ipv6Switch(name), value: '1' } as const;
@@ -183,11 +186,18 @@ function setRight(object: KernelObject): Plan {
 
 /** A table is compared by its digest alone, so one that somebody changed inside counts as different because the kernel told so. */
 function withChangedTables(differences: Difference[], plan: Plan, events: readonly KernelEvent[]): Difference[] {
-  const change = events.find((event) => event.kind === 'nft-changed');
-  if (change === undefined) return differences;
   const seen = new Set(differences.map(({ object }) => object));
-  const tables = plan.filter((object) => object.kind === 'nft-table' && !seen.has(object));
-  return [...differences, ...tables.map((object) => ({ object, kind: 'changed' as const, problem: `changed by ${change.by}` }))];
+  const changed = plan.flatMap((object) => {
+    const change = events.find((event) => event.kind === 'nft-changed' && isTable(object, event.table));
+    if (change?.kind !== 'nft-changed' || seen.has(object)) return [];
+    return [{ object, kind: 'changed' as const, problem: `changed by ${change.by}` }];
+  });
+  return [...differences, ...changed];
+}
+
+/** Whether it is the host's table of that name. */
+function isTable(object: KernelObject, name: string): boolean {
+  return object.kind === 'nft-table' && object.where.netns === 'host' && object.table === name;
 }
 
 function tell(log: Log, counts: Map<string, number>, { object, kind, problem }: Difference, why: string): void {

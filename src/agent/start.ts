@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
 import type { PodInterface } from '../datapath/interface.ts';
 import type { PodTables } from '../datapath/node.ts';
+import { chainedTableName } from '../datapath/veth-to-host.ts';
 import { demandCapabilities } from '../kernel/capabilities.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import { type LinkKind, linkKinds } from '../kernel/link-kinds.ts';
@@ -27,6 +28,9 @@ import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
 import { writeAnswered } from './verbs.ts';
+import { followHost } from './veth-to-host/follow-host.ts';
+import { plansOfHelpers } from './veth-to-host/plans.ts';
+import { startHelperSweep } from './veth-to-host/sweep.ts';
 
 /** A few milliseconds of work, for what no event tells of. */
 const LOOK_EVERY_ms = 60_000;
@@ -64,7 +68,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { log, database, attachments } = options;
   demandCapabilities();
   await using open = new AsyncDisposableStack();
-  const kernel = open.use(openKernel(hostTableName));
+  const kernel = open.use(openKernel([hostTableName, chainedTableName]));
   const cloud = await startCloud(options, kernel);
   open.defer(() => cloud?.grants.stop());
   open.defer(() => cloud?.stopOrphans());
@@ -88,6 +92,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     attachments: attachments.list().length,
   });
   open.defer(startSweep(node, spool));
+  open.defer(startHelperSweep(node));
+  open.defer(followHost(node));
 
   open.defer(() => writeAnswered(node));
   const { promise: drained, resolve: done } = Promise.withResolvers<void>();
@@ -180,6 +186,7 @@ function startDefence(node: NodeAgent): SelfDefence {
     kernel: node.kernel,
     log: node.log,
     nodePlan: () => node.cloud?.grants.plan ?? [],
+    others: () => plansOfHelpers(node),
     lookEvery_ms: LOOK_EVERY_ms,
     *pods() {
       for (const attachment of node.attachments.list()) if (!node.locks.held(keyOf(attachment))) yield attachment.interface;

@@ -67,6 +67,9 @@ export const chainedProtocol = 115;
 /** Names of host ends begin with one of these; the table in the host knows them by it. */
 export const hostEndPrefix = { masqueraded: 'vthm', plain: 'vthp' } as const;
 
+/** The nftables table of ours, in the host and in each Pod. */
+export const chainedTableName = 'flatpod_veth_to_host';
+
 /** Free of what others are known to use; flatpod's own rules come before (700–740), the article's is the last. */
 const priority = { marked: 1021, toUnderlay: 1022, toMain: 1023, published: 1024, answers: 512 } as const;
 /** In the host, a bit of the packet's mark. */
@@ -76,7 +79,6 @@ const podMarks = { mask: 0x300, helper: 0x100, main: 0x200 } as const;
 const podTables = { helper: 7100, main: 7101 } as const;
 /** Who sent what goes back into a Pod. Seen between Pod and host alone; not the host's address, which may change while connections last. */
 const detourSender = { 4: parseIp('169.254.111.1'), 6: parseIp('fd66:706f:6456::1') } as const;
-const tableName = 'flatpod_veth_to_host';
 const templates = {
   host: readFileSync(join(import.meta.dirname, 'veth-to-host.nft'), 'utf8'),
   pod: readFileSync(join(import.meta.dirname, 'veth-to-host-pod.nft'), 'utf8'),
@@ -279,7 +281,7 @@ function podTable(veth: ChainedVeth, families: readonly Family[]): KernelObject 
 
 function nftTable(template: string, words: Readonly<Record<string, string>>): Omit<NftTableObject, 'where'> {
   const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
-  return { kind: 'nft-table', family: 'inet', table: tableName, text };
+  return { kind: 'nft-table', family: 'inet', table: chainedTableName, text };
 }
 
 /** There is one of each family that is served: whoever makes the record sees to it. */

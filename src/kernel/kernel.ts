@@ -39,11 +39,11 @@ export interface Kernel extends Disposable {
 }
 
 /**
- * Opens sockets in the process's own namespace, or in `netns`, which stays the caller's: a node inside of one process. `nftTable`: the table whose changes
- * by others are told.
+ * Opens sockets in the process's own namespace, or in `netns`, which stays the caller's: a node inside of one process. `nftTables`: tables whose
+ * changes by others are told.
  * @throws NetlinkError without CAP_NET_ADMIN.
  */
-export function openKernel(nftTable?: string, netns?: Netns): Kernel {
+export function openKernel(nftTables: readonly string[] = [], netns?: Netns): Kernel {
   const socket = netns?.socket() ?? new NetlinkSocket();
   const host: Host = { socket, netns, born: new Set() };
   const remover = new LinkRemover(host);
@@ -55,9 +55,9 @@ export function openKernel(nftTable?: string, netns?: Netns): Kernel {
     if (!isOurs(event, host, remover)) tell(event);
   });
   const stopNft =
-    nftTable === undefined
+    nftTables.length === 0
       ? undefined
-      : watchNft(netns, nftTable, (change) => tell(change.kind === 'changed' ? { kind: 'nft-changed', by: change.by } : change));
+      : watchNft(netns, nftTables, (change) => tell(change.kind === 'changed' ? { ...change, kind: 'nft-changed' } : change));
   return {
     apply: (plan) => applyPlan(host, plan),
     remove: (plan) => removePlan(host, remover, plan),

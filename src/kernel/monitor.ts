@@ -25,8 +25,8 @@ export type KernelEvent =
   | { readonly kind: 'address-gone'; readonly address: LinkAddress }
   | { readonly kind: 'route-gone'; readonly route: Route }
   | { readonly kind: 'rule-gone'; readonly rule: Rule }
-  /** Somebody else changed our nftables table. `by`: who, as far as the kernel says. */
-  | { readonly kind: 'nft-changed'; readonly by: string }
+  /** Somebody else changed an nftables table of ours. `by`: who, as far as the kernel says. */
+  | { readonly kind: 'nft-changed'; readonly table: string; readonly by: string }
   | { readonly kind: 'overrun' };
 
 // RTNLGRP_* of linux/rtnetlink.h as bits: LINK 1, IPV4_IFADDR 5, IPV4_ROUTE 7, IPV4_RULE 8, IPV6_IFADDR 9, IPV6_ROUTE 11, IPV6_RULE 19.

@@ -19,36 +19,38 @@ const MSG_DONTWAIT = 0x40;
 const inbox = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** A change by somebody else; `overrun` when the kernel dropped events, so there may have been one. */
-export type NftChange = { readonly kind: 'changed'; readonly by: string } | { readonly kind: 'overrun' };
+export type NftChange = { readonly kind: 'changed'; readonly table: string; readonly by: string } | { readonly kind: 'overrun' };
 
 /** Follows the events of transactions. Exported for its test with arbitrary bytes. */
 export class NftTransactions {
-  private readonly table: string;
+  private readonly tables: readonly string[];
   private readonly own: string;
   private readonly touched = new Set<string>();
   /** The kernel's number of our process: another one than process.pid in a container with its own pid namespace. */
   private ownPid: number | undefined;
 
   /** `own`: the name of a table that only this process ever touches. */
-  constructor(table: string, own: string) {
-    this.table = table;
+  constructor(tables: readonly string[], own: string) {
+    this.tables = tables;
     this.own = own;
   }
 
-  /** The change of somebody else that a message completes; undefined for all other messages. */
-  heard(received: Received): NftChange | undefined {
-    if (received.type >> 8 !== subsystem.nftables) return undefined;
+  /** The changes of somebody else that a message completes, one a table; none for all other messages. */
+  heard(received: Received): NftChange[] {
+    if (received.type >> 8 !== subsystem.nftables) return [];
     const attributes = attributesOf(received.payload, 4);
     if (received.type !== NEWGEN) {
       this.touched.add(textOf(attributes, TABLE_NAME) ?? '');
-      return undefined;
+      return [];
     }
     const pid = attributes.get(GEN.pid);
     const who = pid === undefined || pid.length < 4 ? undefined : pid.readUInt32BE(0);
     if (this.touched.has(this.own)) this.ownPid = who;
-    const foreign = this.touched.has(this.table) && (who === undefined || who !== this.ownPid);
+    const isForeign = who === undefined || who !== this.ownPid;
+    const tables = isForeign ? this.tables.filter((table) => this.touched.has(table)) : [];
     this.touched.clear();
-    return foreign ? { kind: 'changed', by: `${textOf(attributes, GEN.name) ?? 'a process'} (pid ${who ?? 'unknown'})` } : undefined;
+    const by = `${textOf(attributes, GEN.name) ?? 'a process'} (pid ${who ?? 'unknown'})`;
+    return tables.map((table) => ({ kind: 'changed', table, by }));
   }
 
   /** Events were lost: what was heard of a transaction is incomplete. */
@@ -59,15 +61,15 @@ export class NftTransactions {
 }
 
 /**
- * Watches a table (of any family) in a namespace, the process's own when undefined; calls back on a later turn of the event loop, once per transaction of
- * another process. Changes nothing, but makes and deletes a table in one transaction at the start, by which it learns its own number.
+ * Watches tables (of any family) in a namespace, the process's own when undefined; calls back on a later turn of the event loop, once per table and
+ * transaction of another process. Changes nothing, but makes and deletes a table in one transaction at the start, by which it learns its own number.
  * Returns the way to stop. @throws NetlinkError, Failure nftMissing, nftRefused.
  */
-export function watchNft(netns: Netns | undefined, table: string, changed: (change: NftChange) => void): () => void {
+export function watchNft(netns: Netns | undefined, tables: readonly string[], changed: (change: NftChange) => void): () => void {
   const open = (): NetlinkSocket => new NetlinkSocket(NETFILTER, 1 << (NFNLGRP_NFTABLES - 1));
   const socket = netns === undefined ? open() : netns.run(open);
   const own = `flatpod_pid_${process.pid}`;
-  const transactions = new NftTransactions(table, own);
+  const transactions = new NftTransactions(tables, own);
   let pending: NftChange[] = [];
   const deliver = (): void => {
     const changes = pending;
@@ -103,8 +105,7 @@ function drain(fd: number, transactions: NftTransactions, into: NftChange[]): vo
     else if (length < 0) return;
     else
       for (const received of messagesIn(inbox.subarray(0, length))) {
-        const change = transactions.heard(received);
-        if (change !== undefined) into.push(change);
+        into.push(...transactions.heard(received));
       }
   }
 }

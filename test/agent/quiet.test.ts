@@ -32,7 +32,7 @@ async function agentPart(t: TestContext) {
   await using made = new AsyncDisposableStack();
   const ns = made.use(testNetns('quiet'));
   ns.ip('link add eth1 address 02:00:00:00:00:01 type veth peer name far');
-  const kernel = made.use(openKernel(undefined, ns.netns));
+  const kernel = made.use(openKernel([], ns.netns));
   const database = made.adopt(openDatabase(made.use(stateDir()).path), (opened) => opened.close());
   const kube = memoryKube();
   const blocks = Array.from({ length: 10 }, (_, i) => `10.0.0.${i + 10}/32`);
@@ -54,7 +54,8 @@ async function agentPart(t: TestContext) {
     inUse: () => [],
     leased: () => [],
     podTables: { pods: [], helpers: [] },
-    away: () => new Map(), hasKind: () => true,
+    away: () => new Map(),
+    hasKind: () => true,
   };
   grants = new Grants({ ...options, store, kernel, pools, log, pods: asked });
   made.defer(() => grants.stop());

@@ -11,13 +11,13 @@ import { eventually } from '../life/lab.ts';
 
 test('a sysctl of the node that somebody changes is put back, and said', async () => {
   using ns = testNetns('defence');
-  using kernel = openKernel(undefined, ns.netns);
+  using kernel = openKernel([], ns.netns);
   const key = 'net/ipv4/ip_forward';
   const plan = [{ kind: 'sysctl', where: host, key, value: '1' }] as const;
   kernel.apply(plan);
   const said: string[] = [];
   const log = createLog('test', 'info', (line) => said.push(line));
-  const defence = startSelfDefence({ kernel, log, nodePlan: () => plan, pods: () => [], lookEvery_ms: 20 });
+  const defence = startSelfDefence({ kernel, log, nodePlan: () => plan, pods: () => [], others: () => [], lookEvery_ms: 20 });
   try {
     writeSysctl(ns.netns, key, '0');
     await eventually('forwarding is on again', () => readSysctl(ns.netns, key) === '1');

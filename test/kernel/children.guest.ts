@@ -32,7 +32,7 @@ function bed(): Bed {
     TestNetns,
     TestNetns,
   ];
-  const kernel = open.use(openKernel(undefined, host.netns));
+  const kernel = open.use(openKernel([], host.netns));
   host.ip(`link add eth9 address ${NIC} type veth peer name wire netns ${network.name}`);
   network.ip('link add br0 type bridge');
   network.ip('link set wire up master br0');

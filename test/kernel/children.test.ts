@@ -20,7 +20,7 @@ interface Bed {
 /** A host whose NIC eth9 is one end of a veth; two Pods. */
 function bed(t: TestContext): Bed {
   const [host, ...pods] = [testNetns('host'), testNetns('a'), testNetns('b')];
-  const kernel = openKernel(undefined, host.netns);
+  const kernel = openKernel([], host.netns);
   t.after(() => {
     kernel[Symbol.dispose]();
     for (const ns of [host, ...pods]) ns[Symbol.dispose]();

@@ -107,7 +107,14 @@ test('what was lost in an overrun is repaired all the same', async (t) => {
   node.kernel.apply(plan);
   const lines: string[] = [];
   const log = createLog('test', 'info', (line) => lines.push(line));
-  const defence = startSelfDefence({ kernel: node.kernel, log, nodePlan: () => plan, pods: () => [], lookEvery_ms: 60_000 });
+  const defence = startSelfDefence({
+    kernel: node.kernel,
+    log,
+    nodePlan: () => plan,
+    pods: () => [],
+    others: () => [],
+    lookEvery_ms: 60_000,
+  });
   t.after(() => defence.stop());
   // The rules go when the socket is full already: nobody hears that.
   burst(node);

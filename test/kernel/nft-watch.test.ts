@@ -20,7 +20,7 @@ function watched(): Watched {
   const ns = testNetns('watch');
   runNft(ns.netns, 'table inet t {\n set s { type ipv4_addr; }\n chain c {\n accept\n }\n}\ntable inet other {\n}\n', 'test');
   const changes: NftChange[] = [];
-  const stop = watchNft(ns.netns, 't', (change) => changes.push(change));
+  const stop = watchNft(ns.netns, ['t'], (change) => changes.push(change));
   return {
     ns,
     changes,
@@ -59,7 +59,7 @@ test('what this process changes, and what others change elsewhere, is not told',
 });
 
 test('lost events are told as an overrun, and the watch goes on', async () => {
-  const transactions = new NftTransactions('t', 'own');
+  const transactions = new NftTransactions(['t'], 'own');
   assert.deepEqual(transactions.lost(), { kind: 'overrun' });
   using it = watched();
   // One synchronous burst of more than the 8 MiB of the socket hold; the event loop cannot drain meanwhile.
@@ -79,7 +79,7 @@ test('lost events are told as an overrun, and the watch goes on', async () => {
 test('a stopped watch calls nobody and closes its socket', async () => {
   using ns = testNetns('watch');
   runNft(ns.netns, 'table inet t\n', 'test');
-  const stop = watchNft(ns.netns, 't', () => assert.fail('called'));
+  const stop = watchNft(ns.netns, ['t'], () => assert.fail('called'));
   ns.exec('nft add chain inet t c');
   stop();
   await setTimeout(20);
@@ -88,7 +88,7 @@ test('a stopped watch calls nobody and closes its socket', async () => {
 test('events of arbitrary bytes are taken', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.uint8Array({ maxLength: 60 }))), (messages) => {
-      const transactions = new NftTransactions('t', 'own');
+      const transactions = new NftTransactions(['t'], 'own');
       for (const [type, bytes] of messages)
         transactions.heard({ type: typeIn(10, type), flags: 0, sequence: 0, port: 0, payload: Buffer.from(bytes) });
     }),

@@ -25,7 +25,7 @@ export interface TestNode extends Disposable {
 export function openNode(nftTable?: string): TestNode {
   using open = new DisposableStack();
   const [hostNs, pod] = [open.use(testNetns('node')), open.use(testNetns('pod'))];
-  const kernel = open.use(openKernel(nftTable, hostNs.netns));
+  const kernel = open.use(openKernel(nftTable === undefined ? [] : [nftTable], hostNs.netns));
   hostNs.ip('link set lo up');
   const all = open.move();
   return { host: hostNs, pod, kernel, [Symbol.dispose]: () => all.dispose() };

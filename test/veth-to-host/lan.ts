@@ -82,7 +82,13 @@ export interface TestHost extends Place {
   /** DEL of the whole list in reverse; must succeed. */
   del(pod: TestPod): Promise<void>;
   /** One call of one plugin of the list. */
-  call(verb: Verb, type: string, pod: Pick<TestPod, 'container' | 'netns'>, config?: Record<string, unknown>, env?: Record<string, string>): Promise<Ending>;
+  call(
+    verb: Verb,
+    type: string,
+    pod: Pick<TestPod, 'container' | 'netns'>,
+    config?: Record<string, unknown>,
+    env?: Record<string, string>,
+  ): Promise<Ending>;
   /** CHECK of veth-to-host: what it says is wrong, or nothing. */
   check(pod: TestPod, config?: Record<string, unknown>): Promise<string>;
   /** Starts an agent on it: until then its plugins are answered without. */
@@ -135,7 +141,9 @@ async function build(options: LanOptions, open: AsyncDisposableStack): Promise<L
     open.defer(() => deleteNetns(`${name}-${label}`));
     const made = placeAt(path);
     // As strict as a distribution may be.
-    made.sh('ip link set lo up; sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv6.conf.default.accept_dad=0');
+    made.sh(
+      'ip link set lo up; sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv6.conf.default.accept_dad=0',
+    );
     return made;
   };
   const wires = place('switch');
@@ -147,7 +155,9 @@ async function build(options: LanOptions, open: AsyncDisposableStack): Promise<L
   wire(router, 'wan', server, 'eth0');
   for (const family of families) {
     const { server: own, router: gateway, length: bits } = outside[family];
-    router.sh(`ip addr add ${gateway}/${bits} dev wan; sysctl -qw ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'}=1`);
+    router.sh(
+      `ip addr add ${gateway}/${bits} dev wan; sysctl -qw ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'}=1`,
+    );
     server.sh(`ip addr add ${own}/${bits} dev eth0; ip -${family} route add default via ${gateway}`);
     machine.sh(`ip -${family} route add default via ${onLan(family, numbers.gateway)}`);
   }
@@ -252,7 +262,13 @@ function testHost(
       return stdout === '' ? '' : String((JSON.parse(stdout) as { msg: string; details: string }).details);
     },
     async startAgent(more = {}) {
-      const running = await start(dir, { name: 'agent', args: ['agent'], netns: at.netns, ready: env.FLATPOD_SOCKET, env: { ...env, ...more } });
+      const running = await start(dir, {
+        name: 'agent',
+        args: ['agent'],
+        netns: at.netns,
+        ready: env.FLATPOD_SOCKET,
+        env: { ...env, ...more },
+      });
       open.defer(() => running.stop('SIGKILL'));
       return running;
     },

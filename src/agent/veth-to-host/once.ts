@@ -6,6 +6,7 @@ import { openKernel } from '../../kernel/kernel.ts';
 import type { Log } from '../../log.ts';
 import type { Answered } from '../answered.ts';
 import { Locks } from '../locks.ts';
+import { bringUpToDate } from './follow-host.ts';
 import { answerVethToHost } from './verbs.ts';
 
 /** Answers it and closes the database. @throws Failure capabilityMissing; NetlinkError. */
@@ -13,7 +14,10 @@ export async function answerVethToHostOnce(database: DatabaseSync, log: Log, fra
   try {
     demandCapabilities();
     using kernel = openKernel();
-    return await answerVethToHost({ kernel, database, locks: new Locks(), log }, frame);
+    const node = { kernel, database, locks: new Locks(), log };
+    // Nobody follows the host: who comes by tells the Pods that are there of its addresses.
+    await bringUpToDate(node);
+    return await answerVethToHost(node, frame);
   } finally {
     database.close();
   }

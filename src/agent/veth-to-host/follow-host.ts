@@ -1,0 +1,76 @@
+/**
+ * Keeps Pods with a helper in touch with a host that changes: its addresses are the Pods' gateway and the destinations they reach by the helper. Without an
+ * agent each request brings all of them up to date instead.
+ */
+import { chainedPlan } from '../../datapath/veth-to-host.ts';
+import { asFailure, sentence } from '../../errors/failure.ts';
+import type { KernelEvent } from '../../kernel/monitor.ts';
+import type { Snapshot } from '../../kernel/snapshot.ts';
+import { host } from '../../kernel/state.ts';
+import { replacePlan } from '../replace-plan.ts';
+import { type ChainedLink, type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
+import { withHostNow } from './host-addresses.ts';
+
+/** An address that is replaced goes and comes in two events. */
+const GATHER_ms = 100;
+
+/** Follows the kernel's events, from the host as it is now. Returns the way to stop, which waits for what is under way. */
+export function followHost(node: ChainNode): () => Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let atWork: Promise<void> | undefined;
+  let isStopped = false;
+  const look = (): void => {
+    timer = undefined;
+    atWork = (atWork ?? Promise.resolve()).then(() => (isStopped ? undefined : bringUpToDate(node)));
+  };
+  const unwatch = node.kernel.watch((event) => {
+    if (isOfAddresses(event)) timer ??= setTimeout(look, GATHER_ms);
+  });
+  look();
+  return async () => {
+    isStopped = true;
+    unwatch();
+    clearTimeout(timer);
+    await atWork;
+  };
+}
+
+/** Tells every Pod with a helper of the host's addresses as they are now. Resolves always: what fails is a line in the log. */
+export async function bringUpToDate(node: ChainNode): Promise<void> {
+  try {
+    const links = helpersOf(node).list();
+    if (links.length === 0) return;
+    const now = node.kernel.look(host);
+    for (const link of links) if (withHostNow(link.interface, now) !== link.interface) await move(node, link, now);
+  } catch (error) {
+    node.log.error(`what changed in the host's addresses is not told to Pods with a helper: ${sentence(asFailure(error))}`);
+  }
+}
+
+async function move(node: ChainNode, link: ChainedLink, now: Snapshot): Promise<void> {
+  using _turn = await node.locks.take(helperKey(link));
+  const links = helpersOf(node);
+  const current = links.of(link.container, link.ifname).find(({ name }) => name === link.name);
+  if (current === undefined) return;
+  const next = withHostNow(current.interface, now);
+  if (next === current.interface) return;
+  try {
+    let isThere = false;
+    links.change((records) => {
+      // Another process may have taken it away meanwhile.
+      isThere = records.list().some(({ interface: one }) => one.hostEnd === next.hostEnd);
+      if (isThere) records.put({ ...current, interface: next });
+    });
+    if (!isThere) return;
+    replacePlan(node.kernel, node.log, chainedPlan(current.interface), chainedPlan(next));
+    node.log.info(`${helperName(link)}: the host is ${next.hostAddresses.join(', ')} now`, {
+      before: current.interface.hostAddresses.join(' '),
+    });
+  } catch (error) {
+    node.log.error(`${helperName(link)}: the host's new addresses could not be told: ${sentence(asFailure(error))}`);
+  }
+}
+
+function isOfAddresses({ kind }: KernelEvent): boolean {
+  return kind === 'address' || kind === 'address-gone' || kind === 'overrun';
+}

@@ -47,7 +47,7 @@ export async function controlPlane(dir: string, netns: string, address: string):
     if (ended.status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${ended.stderr}`);
   };
   await kubectl('apply', '--server-side', '-f', join(root, 'deploy/crds'));
-  for (const kind of ['podsubnets', 'nodenetworks', 'ipclaims'])
+  for (const kind of ['podsubnets', 'nodenetworks', 'ipclaims', 'addressledgers'])
     await kubectl('wait', '--for=condition=Established', `crd/${kind}.flatpod.dev`);
   // Watches of a new kind are refused for a moment: its cache is being filled.
   const nodeNetworks = { group: 'flatpod.dev', version: 'v1alpha1', resource: 'nodenetworks' };

@@ -1,24 +1,38 @@
 /** A node that stands alone: the controller runs beside the agent, over the node's own database. */
-import { vpcCloud } from '../cloud/vpc/vpc.ts';
+import type { InstanceId } from '../cloud/cloud.ts';
+import { Ledger } from '../cloud/range/ledger.ts';
+import { rangeCloud } from '../cloud/range/range-cloud.ts';
 import { startController } from '../controller/controller.ts';
 import type { NodeMode } from '../store/node-mode.ts';
-import { asIsAllowed } from './cloud.ts';
+import { podRangeOf } from '../store/pod-range.ts';
+import { cloudOf } from './cloud.ts';
 import type { Around, Surroundings } from './surroundings.ts';
 
 /** Starts the controller of this node alone. */
 export async function standalone(
-  { name, subnets, copy, log }: Around,
-  { cloud: where }: Extract<NodeMode, { kind: 'standalone' }>,
+  { name, subnets, copy, ledger: store, log }: Around,
+  { cloud: where, instance: id }: Extract<NodeMode, { kind: 'standalone' }>,
 ): Promise<Surroundings> {
-  const driver = vpcCloud({ endpoint: where.endpoint });
-  const cloud = asIsAllowed(driver, where);
   // Standalone nodes know nothing of each other: each is a cluster of its own, or one would sweep away another's NICs.
-  const controller = await startController({ cluster: `standalone-${name}`, networks: copy, subnets: () => subnets, cloud, log });
+  const cluster = `standalone-${name}`;
+  // In the order of the file: the first goes on when another one is in its way.
+  const ranges = subnets.flatMap((subnet, i) => podRangeOf(subnet, String(i).padStart(6, '0')) ?? []);
+  const instance = id as InstanceId; // the configuration is where the cloud's id enters; empty without a cloud
+  const node = { instance, podSubnets: ranges.map(({ podSubnet }) => podSubnet) };
+  const ledger = await Ledger.open(store);
+  const ranged = rangeCloud({
+    cluster,
+    ledger,
+    ranges: () => ranges,
+    node: (asked) => (asked === name || asked === instance ? node : undefined),
+  });
+  const cloud = cloudOf(where, ranged, { fence: (driver) => driver });
+  const controller = await startController({ cluster, networks: copy, subnets: () => subnets, cloud, ranges: ranged, log });
   return {
     store: copy,
     async stop() {
       await controller.stop();
-      driver[Symbol.dispose]();
+      cloud[Symbol.dispose]();
     },
   };
 }

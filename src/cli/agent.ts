@@ -5,6 +5,7 @@ import { readPodInterface } from '../datapath/stored.ts';
 import { createLog, type Log } from '../log.ts';
 import { openAttachments } from '../store/attachments.ts';
 import { readConfigFile } from '../store/config-file.ts';
+import { ledgerIn } from '../store/ledger-sqlite.ts';
 import { nodeNetworksIn } from '../store/node-networks-sqlite.ts';
 import { modeOf } from '../store/node-mode.ts';
 import { rememberedNamespaces } from '../store/remembered-namespaces.ts';
@@ -50,6 +51,7 @@ export async function runAgent(options: AgentArguments): Promise<number> {
       config,
       subnets,
       copy: nodeNetworksIn(database),
+      ledger: ledgerIn(database),
       namespaces: rememberedNamespaces(database),
       log,
     });

@@ -1,7 +1,9 @@
 /** What the controller does in one term: from nodes' demand to the cloud, as long as it leads. */
 import { systemClock } from '../cloud/clock.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
-import { vpcCloud } from '../cloud/vpc/vpc.ts';
+import type { Cloud, InstanceId } from '../cloud/cloud.ts';
+import { rangeCloud } from '../cloud/range/range-cloud.ts';
+import { adoptGranted } from '../controller/adopt.ts';
 import { ClusterClaims } from '../controller/claims/cluster-claims.ts';
 import type { NodeLife } from '../controller/claims/node-life.ts';
 import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
@@ -12,8 +14,12 @@ import { LONGEST_CALL_ms } from '../kube/election.ts';
 import type { Log } from '../log.ts';
 import type { ControllerConfig } from '../store/controller-config.ts';
 import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
+import type { ClusterNode } from '../store/kubernetes/core-objects.ts';
 import { clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
-import { asIsAllowed } from './cloud.ts';
+import { instanceOf } from '../store/kubernetes/provider-id.ts';
+import { cloudOf } from './cloud.ts';
+import { clusterLedger } from './cluster-ledger.ts';
+import { clusterRanges } from './cluster-ranges.ts';
 import { orOver } from './terms.ts';
 
 /** With what a term is led. */
@@ -38,7 +44,10 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
   await using running = new AsyncDisposableStack();
   const { cluster, cloud: where, tellScheduler } = config;
   log.info(`leads, term ${term}`, { term });
-  const networks = new ClusterNodeNetworks(api, term, log);
+  // Without a cloud a Node is its own instance, whatever its providerID.
+  const instanceFor = (node: ClusterNode): InstanceId | undefined =>
+    where.type === 'none' ? (node.name as InstanceId) : instanceOf(node.providerId);
+  const networks = new ClusterNodeNetworks(api, term, log, instanceFor);
   running.defer(() => networks.stop());
   let subnetChanged = (_name: string): void => undefined;
   let affairs: Affairs | undefined;
@@ -61,16 +70,23 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
     );
     return outrank(latest);
   }
-  const driver = running.use(vpcCloud({ endpoint: where.endpoint, deadline_ms: LONGEST_CALL_ms }));
-  const cloud = asIsAllowed(
-    fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms),
-    where,
-  );
+  const ranges = clusterRanges(subnets, (name) => {
+    const node = networks.node(name);
+    const instance = node && instanceFor(node);
+    return node === undefined || instance === undefined ? undefined : { node, instance };
+  });
+  const ledger = await orOver(clusterLedger(api, ranges.ranges().length > 0, log), over);
+  if (ledger === undefined || over.aborted) return;
+  if (where.changes) await orOver(adoptGranted(ledger, await networks.list(), log), over);
+  const ranged = rangeCloud({ cluster, ledger, ...ranges });
+  const fence = (driver: Cloud): Cloud => fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms);
+  const cloud = running.use(cloudOf(where, ranged, { deadline_ms: LONGEST_CALL_ms, fence }));
   const controller = await startController({
     cluster,
     networks,
     claims,
     cloud,
+    ranges: ranged,
     log,
     subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
     tellSubnets: true,
@@ -96,6 +112,7 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
   running.defer(async () => void (await Promise.all([controller.stop(), all.stop()]))); // a pass would only meet a shut fence
   affairs = all;
   subnetChanged = (name) => {
+    ranges.changed();
     all.subnetChanged(name);
     void controller
       .subnetsChanged()

@@ -1,5 +1,6 @@
 /** What an agent is surrounded by: where its NodeNetwork lives, and who tells it of Pods. */
 import type { AgentOptions } from '../agent/start.ts';
+import type { LedgerStore } from '../cloud/range/ledger-store.ts';
 import type { Log } from '../log.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
@@ -14,6 +15,8 @@ export interface Around {
   readonly subnets: readonly PodSubnet[];
   /** NodeNetworks in the node's own database. */
   readonly copy: NodeNetworks;
+  /** What of ranges is whose, there too. */
+  readonly ledger: LedgerStore;
   /** What namespaces said, there too. */
   readonly namespaces: RememberedNamespaces;
   readonly log: Log;

@@ -57,13 +57,13 @@ export function terms(lead: Lead, log: Log): Terms {
   };
 }
 
-/** Resolves with the first of them: that, or the end of the term. */
-export async function orOver(what: Promise<unknown>, over: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = (): void => resolve();
+/** Resolves with the first of them: that, or the end of the term, with undefined. */
+export async function orOver<T>(what: Promise<T>, over: AbortSignal): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const end = (): void => resolve(undefined);
   over.addEventListener('abort', end, { once: true });
   try {
-    if (!over.aborted) await Promise.race([what, promise]);
+    return over.aborted ? undefined : await Promise.race([what, promise]);
   } finally {
     over.removeEventListener('abort', end);
   }

@@ -17,6 +17,10 @@ export const cloud = z.discriminatedUnion('type', [
         'for an account with higher limits: how many times as fast as usual calls may follow each other, which is 10 reads and 3 to 5 changes of a kind a second',
       ),
   }),
+  z.strictObject({
+    type: z.literal('none').describe('no cloud: every PodSubnet has a range'),
+    changes: z.boolean().default(true).describe('false: give nothing, and take nothing back'),
+  }),
 ]);
 
 const cluster = z.strictObject({

@@ -81,6 +81,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
     uid: 'u',
     resourceVersion: '1',
     generation: 1,
+    created: '',
   };
   const telling = capacity({
     api: server(pods, told, counts),

@@ -96,6 +96,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     intents: [],
     shares: new Map(),
     elsewhere: new Map(),
+    ranges: new Map(),
     claims: {
       here: new Set(),
       away: new Set(),

@@ -80,6 +80,7 @@ const valueSets: Readonly<Record<string, Values>> = {
     scheduler: { enabled: true },
     podSubnets: [web],
   },
+  'no cloud': { cluster: 'lab', cloud: { type: 'none' } },
   'everything left out': {
     ...least,
     agent: {
@@ -234,6 +235,7 @@ test('the scheduler counts addresses where the API server has the policy that it
 test('the CRDs stay when the release goes, and change with an upgrade', () => {
   const crds = objectsOf(rendered(least)).filter(({ kind }) => kind === 'CustomResourceDefinition');
   assert.deepEqual(crds.map(({ metadata }) => metadata.name).toSorted(), [
+    'addressledgers.flatpod.dev',
     'ipclaims.flatpod.dev',
     'nodenetworks.flatpod.dev',
     'podsubnets.flatpod.dev',

@@ -79,7 +79,7 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   ['a value outside of its range', node('  cooldown_s: -1\n'), [/spec\.cooldown_s: must be at least 0, not -1$/]],
   ['a value that is none of the list', node('  log: warning\n'), [/spec\.log: must be debug or info or warn or error, not "warning"$/]],
   ['a value close to one of the list', node('  log: Info\n'), [/did you mean info\?$/]],
-  ['a cloud that is not known', node().replace('type: vpc', 'type: aws'), [/^6:17 .*spec\.cloud\.type: must be vpc, not "aws"$/]],
+  ['a cloud that is not known', node().replace('type: vpc', 'type: aws'), [/^6:17 .*spec\.cloud\.type: must be vpc or none, not "aws"$/]],
   ['a URL that is none', node().replace('"http://127.0.0.1:1"', 'here'), [/"here" is no URL; write it like http:/]],
   ...[
     'https://127.0.0.1',

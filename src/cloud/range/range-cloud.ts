@@ -34,6 +34,8 @@ export interface RangeOptions {
 export interface RangeView {
   /** undefined: there is no such range, or it is in another's way. Addresses, or /80s where it has no IPv4. */
   room(podSubnet: string): { readonly free: number; readonly total: number } | undefined;
+  /** PodSubnets whose ranges may have addresses of this one: itself, and where it is shared all others that are. */
+  rivals(podSubnet: string): readonly string[];
   /** Nodes that have something of it. */
   holders(podSubnet: string): ReadonlyMap<string, number>;
   /** Calls back when something was given or taken back. Returns the way to stop. */
@@ -175,6 +177,10 @@ export function rangeCloud(options: RangeOptions): Cloud & RangeView {
     room(podSubnet) {
       const range = rangeOf(podSubnet);
       return range === undefined ? undefined : going(podSubnet, range.ipv4 === undefined ? 6 : 4);
+    },
+    rivals(podSubnet) {
+      if (rangeOf(podSubnet)?.shared !== true) return [podSubnet];
+      return options.ranges().flatMap((one) => (one.shared ? one.podSubnet : []));
     },
     holders: (podSubnet) => ledger.holders(podSubnet),
     watch: (changed) => ledger.watch(() => changed()),

@@ -19,7 +19,7 @@ function holderOf(key: string): Holder {
   return { node, podSubnet };
 }
 
-const untouched = new Array<string | undefined>(SLICE_UNITS).fill(undefined);
+const untouched = Array.from({ length: SLICE_UNITS }, (): string | undefined => undefined);
 
 /** A slice as it is, or as it is to be. */
 export class Slice {

@@ -1,5 +1,6 @@
-/** The three CustomResourceDefinitions, made from the schemas that the code parses with. */
+/** The CustomResourceDefinitions, made from the schemas that the code parses with. */
 import type * as z from 'zod';
+import { addressLedgerSpec } from '../address-ledger.ts';
 import { ipClaimSpec, ipClaimStatus } from '../ip-claim.ts';
 import { nodeNetworkSpec, nodeNetworkStatus } from '../node-network-schema.ts';
 import { podSubnetSpec, podSubnetStatus } from '../pod-subnet.ts';
@@ -25,7 +26,8 @@ interface Kind {
   readonly scope: 'Cluster' | 'Namespaced';
   readonly description: string;
   readonly spec: z.ZodType;
-  readonly status: z.ZodType;
+  /** Absent: it has none. */
+  readonly status?: z.ZodType;
   /** Whether an object without spec makes sense. */
   readonly mayBeEmpty: boolean;
   /** Longest name, where it is limited more than Kubernetes does. */
@@ -132,9 +134,21 @@ const ipClaim: Kind = {
   ],
 };
 
+const addressLedger: Kind = {
+  kind: 'AddressLedger',
+  plural: 'addressledgers',
+  short: 'al',
+  scope: 'Cluster',
+  description:
+    'An AddressLedger says which node has which addresses of ranges (spec.range of PodSubnets): one for each slice of 4096 addresses, or of 4096 /80s, that somebody has something of. The controller that leads writes it before it gives anything. Nobody edits it: what is missing in it may be given twice.',
+  spec: addressLedgerSpec,
+  mayBeEmpty: false,
+  columns: [{ name: 'Slice', type: 'string', jsonPath: '.spec.slice', description: 'the addresses it is about' }, age],
+};
+
 /** File name → CustomResourceDefinition. */
 export function definitions(): Map<string, object> {
-  return new Map([podSubnet, nodeNetwork, ipClaim].map((kind) => [`${GROUP}_${kind.plural}.yaml`, definition(kind)]));
+  return new Map([podSubnet, nodeNetwork, ipClaim, addressLedger].map((kind) => [`${GROUP}_${kind.plural}.yaml`, definition(kind)]));
 }
 
 function definition({ kind, plural, short, scope, columns, ...rest }: Kind): object {
@@ -151,9 +165,9 @@ function definition({ kind, plural, short, scope, columns, ...rest }: Kind): obj
           name: VERSION,
           served: true,
           storage: true,
-          subresources: { status: {} },
+          ...(rest.status !== undefined && { subresources: { status: {} } }),
           additionalPrinterColumns: columns.map(({ wide, ...column }) => ({ ...column, ...(wide && { priority: 1 }) })),
-          schema: { openAPIV3Schema: rootOf({ ...rest }) },
+          schema: { openAPIV3Schema: rootOf(rest) },
         },
       ],
     },
@@ -178,7 +192,7 @@ function rootOf({
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: structural(spec, true),
-      status: structural(status, false),
+      ...(status !== undefined && { status: structural(status, false) }),
     },
   };
 }

@@ -29,6 +29,7 @@ export class ClusterNodeNetworks implements NodeNetworks {
   readonly #api: KubeApi;
   readonly #term: number;
   readonly #log: Log;
+  readonly #instanceFor: (node: ClusterNode) => InstanceId | undefined;
   readonly #listeners = new Set<(node: NodeNetwork) => void>();
   readonly #stored: ObjectCache<StoredNodeNetwork>;
   readonly #nodes: ObjectCache<ClusterNode>;
@@ -38,9 +39,10 @@ export class ClusterNodeNetworks implements NodeNetworks {
   /** Before that nobody knows which Node has no object. */
   #isSynced = false;
 
-  /** Starts following. `term`: that of this leader, see kube/election.ts. */
-  constructor(api: KubeApi, term: number, log: Log) {
+  /** Starts following. `term`: that of this leader, see kube/election.ts. `instanceFor`: which instance a Node is; by its providerID when absent. */
+  constructor(api: KubeApi, term: number, log: Log, instanceFor: (node: ClusterNode) => InstanceId | undefined = byProviderId) {
     this.#api = api;
+    this.#instanceFor = instanceFor;
     this.#term = term;
     this.#creations = creations(api, log, (name) => this.#nodes.get(name) !== undefined && this.#stored.get(name) === undefined);
     this.#log = log;
@@ -150,7 +152,8 @@ export class ClusterNodeNetworks implements NodeNetworks {
   }
 
   #instanceOf(name: string): InstanceId | undefined {
-    return instanceOf(this.#nodes.get(name)?.providerId);
+    const node = this.#nodes.get(name);
+    return node === undefined ? undefined : this.#instanceFor(node);
   }
 
   #get(name: string): NodeNetwork | undefined {
@@ -174,12 +177,16 @@ export class ClusterNodeNetworks implements NodeNetworks {
   #ensure(name: string): void {
     const node = this.#nodes.get(name);
     if (!this.#isSynced || node === undefined || this.#stored.get(name) !== undefined) return;
-    if (instanceOf(node.providerId) === undefined) {
+    if (this.#instanceFor(node) === undefined) {
       this.#log.warn(`node ${name} gets no addresses: its spec.providerID is ${node.providerId ?? 'not set'}`, { node: name });
       return;
     }
     this.#creations.want(name);
   }
+}
+
+function byProviderId({ providerId }: ClusterNode): InstanceId | undefined {
+  return instanceOf(providerId);
 }
 
 function composed({ name, spec, status, instance: about }: StoredNodeNetwork, instance: InstanceId): NodeNetwork {

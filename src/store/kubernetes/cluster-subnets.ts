@@ -16,6 +16,8 @@ export interface StoredPodSubnet {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly generation: number;
+  /** When it was made: RFC 3339, by which it sorts. */
+  readonly created: string;
 }
 
 /** PodSubnets there are. */
@@ -84,7 +86,13 @@ export function servesNode({ spec: { nodeSelector } }: PodSubnet, labels: Readon
 const envelope = z.object({
   apiVersion: z.unknown(),
   kind: z.unknown(),
-  metadata: z.object({ name: z.unknown(), uid: z.string(), resourceVersion: z.string(), generation: z.int().default(0) }),
+  metadata: z.object({
+    name: z.unknown(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    generation: z.int().default(0),
+    creationTimestamp: z.string().default(''),
+  }),
   spec: z.unknown(),
   status: podSubnetStatus.prefault({}),
 });
@@ -92,6 +100,6 @@ const envelope = z.object({
 /** @throws ZodError */
 function readPodSubnet(value: unknown): StoredPodSubnet {
   const { apiVersion, kind, metadata, spec, status } = envelope.parse(value);
-  const { uid, resourceVersion, generation, name } = metadata;
-  return { subnet: podSubnet.parse({ apiVersion, kind, metadata: { name }, spec }), status, uid, resourceVersion, generation };
+  const { uid, resourceVersion, generation, name, creationTimestamp: created } = metadata;
+  return { subnet: podSubnet.parse({ apiVersion, kind, metadata: { name }, spec }), status, uid, resourceVersion, generation, created };
 }

@@ -8,6 +8,7 @@ const core = { group: '', version: 'v1' } as const;
 export const resources = {
   podSubnets: { ...flatpod, resource: 'podsubnets' },
   nodeNetworks: { ...flatpod, resource: 'nodenetworks' },
+  addressLedgers: { ...flatpod, resource: 'addressledgers' },
   ipClaims: { ...flatpod, resource: 'ipclaims' },
   nodes: { ...core, resource: 'nodes' },
   pods: { ...core, resource: 'pods' },

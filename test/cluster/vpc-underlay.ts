@@ -1,12 +1,12 @@
 /** The emulated VPC under a cluster: each machine is an instance, whose packets cross the fabric with all its checks. */
 import { execFileSync } from 'node:child_process';
-import { connect, createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import { type VpcApi, vpcApi } from '../../src/cli/demo/api.ts';
 import { buildLab, type Lab, type LabPlan, machineOf } from '../../src/cli/demo/lab.ts';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
-import { deleteNetns, openNetns } from '../../src/kernel/netns.ts';
+import { deleteNetns } from '../../src/kernel/netns.ts';
 import { cleanVpc } from '../../src/vpc/clean.ts';
+import { forward } from '../life/forward.ts';
 import { eventually } from '../life/lab.ts';
 import { machineNames, type Underlay } from './underlay.ts';
 
@@ -50,9 +50,9 @@ export async function vpcUnderlay(name: string, dir: string, nodes: number, plan
   const startProgram = (): Promise<Running> => start(dir, { name: 'vpc', args, ready: socket });
   const api = vpcApi(url);
   let program = await startProgram();
-  let server: Server | undefined;
+  let port: AsyncDisposable | undefined;
   const remove = async (): Promise<void> => {
-    server?.close();
+    await port?.[Symbol.asyncDispose]();
     api[Symbol.dispose]();
     // It may take its time to die, and nothing else may keep this process waiting for that.
     program.process.ref();
@@ -63,7 +63,8 @@ export async function vpcUnderlay(name: string, dir: string, nodes: number, plan
     const lab = await buildLab(api, labPlan(nodes, plan));
     const { control } = machineNames(nodes);
     const [first = ''] = machineOf(lab, control).addresses;
-    server = await forward(machineOf(lab, control).netns, socket);
+    // Programs in the cluster cannot reach the socket.
+    port = await forward(machineOf(lab, control).netns, ENDPOINT_PORT, socket);
     return {
       api,
       lab,
@@ -109,24 +110,4 @@ async function plug(netns: string, addresses: readonly string[]): Promise<void> 
 
 function ip(netns: string, ...args: readonly string[]): string {
   return execFileSync('ip', ['-n', basename(netns), ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-/** Programs in the cluster cannot reach the socket, so a port of the control plane leads there. */
-async function forward(path: string, socket: string): Promise<Server> {
-  using netns = openNetns(path);
-  const server = createServer((client) => {
-    const api = connect(socket);
-    for (const [one, other] of [
-      [client, api],
-      [api, client],
-    ] as const) {
-      one.on('error', () => other.destroy()).on('close', () => other.destroy());
-    }
-    client.pipe(api).pipe(client);
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<Server>();
-  server.once('listening', () => resolve(server)).once('error', reject);
-  // Without a host name the socket is made inside of this very call, so inside of the visit.
-  netns.run(() => server.listen(ENDPOINT_PORT));
-  return promise;
 }

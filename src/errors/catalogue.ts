@@ -5,6 +5,7 @@
 import { agentErrors } from './areas/agent.ts';
 import { cloudErrors } from './areas/cloud.ts';
 import { clusterErrors } from './areas/cluster.ts';
+import { conflictErrors } from './areas/conflict.ts';
 import { configErrors } from './areas/config.ts';
 import { datapathErrors } from './areas/datapath.ts';
 import { installErrors } from './areas/install.ts';
@@ -36,6 +37,7 @@ export const catalogue = {
   ...poolErrors,
   ...kernelErrors,
   ...datapathErrors,
+  ...conflictErrors,
   ...storeErrors,
   ...cloudErrors,
   ...vpcErrors,
@@ -74,6 +76,7 @@ export const areas: readonly ErrorArea[] = [
   { title: 'Addresses', ranges: [[130, 139]], entries: poolErrors },
   { title: 'The kernel', ranges: [[140, 149]], entries: kernelErrors },
   { title: 'Interfaces of Pods', ranges: [[280, 289]], entries: datapathErrors },
+  { title: 'Addresses that others have', ranges: [[290, 294]], entries: conflictErrors },
   { title: 'State on disk', ranges: [[150, 159]], entries: storeErrors },
   { title: 'The cloud', ranges: [[160, 179]], entries: cloudErrors },
   { title: 'The emulated VPC', ranges: [[180, 189]], entries: vpcErrors },

@@ -8,6 +8,20 @@ export function errnoName(errno: number): string {
   return names.get(Math.abs(errno)) ?? `errno ${Math.abs(errno)}`;
 }
 
-const { EEXIST, ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL, EBUSY, EINTR, EAGAIN, ENOBUFS, EINVAL, ENXIO } = constants.errno;
+const { EEXIST, ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL, EBUSY, EINTR, EAGAIN, ENOBUFS, EINVAL, ENXIO, EPERM, ENETDOWN } = constants.errno;
 /** The values that are told apart somewhere. */
-export const errno = { EEXIST, ENOENT, ENODEV, ESRCH, EADDRNOTAVAIL, EBUSY, EINTR, EAGAIN, ENOBUFS, EINVAL, ENXIO } as const;
+export const errno = {
+  EEXIST,
+  ENOENT,
+  ENODEV,
+  ESRCH,
+  EADDRNOTAVAIL,
+  EBUSY,
+  EINTR,
+  EAGAIN,
+  ENOBUFS,
+  EINVAL,
+  ENXIO,
+  EPERM,
+  ENETDOWN,
+} as const;

@@ -4,17 +4,12 @@
  *
  * Loads are big-endian, netlink is not: numbers are compared with their bytes turned round.
  */
+import { encodeProgram, type Instruction, JUMP_EQUAL, LOAD_BYTE, LOAD_HALF, LOAD_WORD, RETURN } from './bpf.ts';
 import { RTM_DELADDR, RTM_NEWADDR } from './netlink/address.ts';
 import { RTM_DELLINK, RTM_NEWLINK } from './netlink/link.ts';
 import { HEADER } from './netlink/message.ts';
 import { RTM_DELROUTE } from './netlink/route.ts';
 import { RTM_DELRULE } from './netlink/rule.ts';
-
-const LOAD_WORD = 0x20;
-const LOAD_HALF = 0x28;
-const LOAD_BYTE = 0x30;
-const JUMP_EQUAL = 0x15;
-const RETURN = 0x06;
 
 /** Offsets in the message: nlmsghdr.nlmsg_type and nlmsg_pid, ifinfomsg.ifi_change, rtmsg.rtm_protocol, ifaddrmsg.ifa_scope. */
 const [TYPE, PORT, CHANGE, PROTOCOL, SCOPE] = [4, 12, HEADER + 12, HEADER + 5, HEADER + 3];
@@ -22,8 +17,6 @@ const [TYPE, PORT, CHANGE, PROTOCOL, SCOPE] = [4, 12, HEADER + 12, HEADER + 5, H
 const RTPROT_KERNEL = 2;
 /** ifa_scope of addresses that others can reach: every link has one of its own beside them (linux/rtnetlink.h). */
 const RT_SCOPE_UNIVERSE = 0;
-
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
 
 /**
  * Keeps DELLINK, DELADDR, DELRULE, NEWADDR of addresses that are not of the link alone, DELROUTE of routes that somebody made, and NEWLINK of links that
@@ -51,14 +44,7 @@ export function monitorFilter(own: number): Buffer {
     [RETURN, 0, 0, 0xffff_ffff],
     [RETURN, 0, 0, 0],
   ];
-  const bytes = Buffer.allocUnsafeSlow(program.length * 8);
-  for (const [i, [code, ifTrue, ifFalse, operand]] of program.entries()) {
-    bytes.writeUInt16LE(code, i * 8);
-    bytes.writeUInt8(ifTrue, i * 8 + 2);
-    bytes.writeUInt8(ifFalse, i * 8 + 3);
-    bytes.writeUInt32LE(operand, i * 8 + 4);
-  }
-  return bytes;
+  return encodeProgram(program);
 }
 
 function turned(value: number, bytes: 2 | 4): number {

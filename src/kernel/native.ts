@@ -13,6 +13,8 @@ export interface Native {
   bindNetlink(fd: number, groups: number): number;
   /** The port of a bound netlink socket: what the kernel's messages name the sender of a request by. */
   netlinkPort(fd: number): number;
+  /** Binds a packet socket to the Ethernet type and to the link with that index: from then on it receives (packet(7)). */
+  bindPacket(fd: number, etherType: number, index: number): number;
   /** SO_ATTACH_FILTER: `program` is an array of struct sock_filter (linux/filter.h), 8 bytes each. */
   attachFilter(fd: number, program: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
@@ -33,6 +35,7 @@ export interface Native {
   watchReadable(fd: number, readable: () => void): () => void;
 }
 
+const AF_PACKET = 17;
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 const UV_POLL = 8;
@@ -84,6 +87,13 @@ export const native: Native = {
     length.writeUInt32LE(address.length);
     const failed = answer(libc.getsockname(fd, address, length));
     return failed < 0 ? failed : address.readUInt32LE(4);
+  },
+  bindPacket(fd, etherType, index) {
+    const address = Buffer.alloc(20); // sockaddr_ll: family, protocol in network order, index; the rest is for sending to an address
+    address.writeUInt16LE(AF_PACKET, 0);
+    address.writeUInt16BE(etherType, 2);
+    address.writeInt32LE(index, 4);
+    return answer(libc.bind(fd, address, address.length));
   },
   attachFilter(fd, program) {
     const fprog = Buffer.alloc(16); // struct sock_fprog: length in instructions, and where they are

@@ -25,6 +25,7 @@ const INFO_KIND = 1;
 const INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 const IFF_UP = 1;
+const IFF_LOWER_UP = 0x1_0000;
 
 /** An interface as the kernel shows it. */
 export interface Link {
@@ -109,6 +110,11 @@ export function dumpLinks(): Message {
 /** The index in an answer or event about a link; undefined for other messages. */
 export function decodeLinkIndex({ type, payload }: Received): number | undefined {
   return (type !== RTM_NEWLINK && type !== RTM_DELLINK) || payload.length < 16 ? undefined : payload.readInt32LE(4);
+}
+
+/** Whether an answer about a link says that it is up and has a carrier, so that frames can get through. */
+export function hasCarrier({ payload }: Received): boolean {
+  return payload.length >= 16 && (payload.readUInt32LE(8) & IFF_LOWER_UP) !== 0;
 }
 
 /** An answer or event about a link; undefined for other messages. The kernel tells some sixty attributes of each link: only ours are looked at. */

@@ -34,6 +34,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   nobody6: { reason: 'NobodyHasAddress', nic: 'port', text: (key) => `nobody has the address ${key.at(-1)}` },
   not_assigned4: { reason: 'NotAssigned', nic: 'port', text: ([, ip]) => `${ip} is not assigned to the interface it was sent to` },
   not_assigned6: { reason: 'NotAssigned', nic: 'port', text: ([, ip]) => `${ip} is not assigned to the interface it was sent to` },
+  unknown_vlan: { reason: 'UnknownVlan', nic: 'port', text: ([, vlan]) => `no branch has the VLAN tag ${vlan} on this interface` },
   not_carried: {
     reason: 'NotCarried',
     nic: 'port',

@@ -15,6 +15,7 @@ export type DropReason =
   | 'SecurityGroupIngress'
   | 'NoPublicAddress'
   | 'InvalidState'
+  | 'UnknownVlan'
   | 'NotCarried';
 
 /** Packets dropped for one reason at one NIC because of one address, since the fabric was built. */

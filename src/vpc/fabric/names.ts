@@ -33,6 +33,16 @@ export function portName(nic: NicId): string {
   return `p${nic.slice(-TAIL)}`;
 }
 
+/** The other end of a branch's port, which stands beside it in the fabric: it has no link in the instance. */
+export function branchEnd(nic: NicId): string {
+  return `t${nic.slice(-TAIL)}`;
+}
+
+/** Whether that is such an end. It goes with its port. */
+export function isBranchEnd(link: string): boolean {
+  return /^t[0-9a-f]{12}$/.test(link);
+}
+
 /** The router's end of an internet host's line. */
 export function outsidePort(instance: InstanceId): string {
   return `h${instance.slice(-TAIL)}`;

@@ -10,6 +10,7 @@ import type { Message } from '../../kernel/netlink/message.ts';
 import { MAIN_TABLE, newRoute } from '../../kernel/netlink/route.ts';
 import { NetlinkError, type NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { NAMED, type Netns, openNetns } from '../../kernel/netns.ts';
+import { isBranchEnd } from './names.ts';
 import type { Port } from './wanted.ts';
 
 /** rtnetlink's number for routes that a DHCP client made (linux/rtnetlink.h RTPROT_DHCP): cloud-init's would look so. */
@@ -24,8 +25,8 @@ export interface RouterNetns {
 }
 
 /** What the router's end carries as alias: by it a port is known to lead where it should. */
-export function aliasOf({ end, bridge }: Port): string {
-  return `${end.netns} ${end.name} ${end.mac ?? ''} ${bridge ?? ''}`.trimEnd();
+export function aliasOf({ end, mac, bridge }: Port): string {
+  return `${end.netns} ${end.name} ${mac ?? ''} ${bridge ?? ''}`.trimEnd();
 }
 
 /**
@@ -50,7 +51,11 @@ export function plug({ netns: near, socket: router }: RouterNetns, port: Port, b
     writeSysctl(near, `net/ipv6/conf/${port.name}/disable_ipv6`, '1');
     router.request(enslave(index, bridge));
     router.request(strictPort(index));
-    if (mac !== undefined) router.request(newForwarding(index, mac));
+    if (port.mac !== undefined) router.request(newForwarding(index, port.mac));
+  }
+  if (isBranchEnd(port.end.name)) {
+    writeSysctl(near, `net/ipv6/conf/${port.end.name}/disable_ipv6`, '1');
+    router.request(setLink(indexOf(router, port.end.name), { up: true }));
   }
   router.request(setLink(index, { up: true }));
   for (const address of port.near) router.request(newAddress({ link: index, address, length: bitsOf(familyOf(address)) }));

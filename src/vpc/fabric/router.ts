@@ -11,8 +11,9 @@ import { decodeRoute, deleteRoute, dumpRoutes, MAIN_TABLE, newRoute, type Route 
 import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { bitsOf, familyOf } from '../../net/address.ts';
 import { gatewayMac } from '../mac.ts';
-import { UPLINK } from './names.ts';
+import { isBranchEnd, UPLINK } from './names.ts';
 import { aliasOf, plug, type RouterNetns } from './plug.ts';
+import { carry } from './trunk.ts';
 import type { Router } from './wanted.ts';
 
 /** Our rtnetlink protocol number in the VPC's own namespaces; nobody else routes there. */
@@ -44,6 +45,7 @@ export function bringTo(place: RouterNetns, wanted: Router): Error[] {
       attempt(() => plug(place, port, port.bridge === undefined ? undefined : withBridges.get(port.bridge)?.index));
   }
   const now = links(router);
+  for (const trunk of wanted.trunks) attempt(() => carry(router, trunk, now));
   for (const message of [...neighbourChanges(router, wanted, now), ...routeChanges(router, wanted, now)])
     attempt(() => router.request(message));
   return failed;
@@ -54,7 +56,7 @@ function unplugOthers(router: NetlinkSocket, wanted: Router, attempt: (work: () 
   const aliases = new Map<string, string | undefined>(wanted.ports.map((port) => [port.name, aliasOf(port)]));
   for (const { name } of wanted.bridges) aliases.set(name, undefined);
   for (const link of links(router).values()) {
-    if (link.index === LOOPBACK || link.name === UPLINK) continue;
+    if (link.index === LOOPBACK || link.name === UPLINK || isBranchEnd(link.name)) continue;
     if (aliases.has(link.name) && aliases.get(link.name) === link.alias) continue;
     attempt(() => router.request(deleteLink(link.index)));
   }

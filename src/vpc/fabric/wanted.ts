@@ -5,7 +5,7 @@ import type { Mac } from '../../net/mac.ts';
 import { blocksOf, gateway4 } from '../model/addresses.ts';
 import { type Attachment, gateway6, type Instance, type Nic, type State, type Subnet } from '../model/objects.ts';
 import { internet4 } from '../outside.ts';
-import { bridgeName, fabricNetns, instanceNetns, internetNetns, outsidePort, portName } from './names.ts';
+import { branchEnd, bridgeName, fabricNetns, instanceNetns, internetNetns, outsidePort, portName } from './names.ts';
 
 /** A subnet's bridge, which is its gateway too. */
 export interface Bridge {
@@ -20,11 +20,19 @@ export interface Port {
   readonly bridge: string | undefined;
   /** Who is at the other end: when it changes, the NIC is plugged anew. */
   readonly end: { readonly netns: string; readonly name: string; readonly mac: Mac | undefined };
+  /** The Ethernet address for which frames go to this port; a port of a router has none. */
+  readonly mac: Mac | undefined;
   readonly mtu: number;
   /** Addresses of the router on this port; a bridge has its own. */
   readonly near: readonly Ip[];
   /** What cloud-init would do; absent for further NICs, which are born down and unconfigured. */
   readonly configure: { readonly addresses: readonly Cidr[]; readonly gateways: readonly Ip[] } | undefined;
+}
+
+/** A trunk's port, and the ends of its branches' ports by VLAN. */
+export interface Trunk {
+  readonly port: string;
+  readonly branches: readonly { readonly vlan: number; readonly end: string }[];
 }
 
 /** A route of a router: on the link, or through an address that is. */
@@ -45,6 +53,7 @@ export interface WantedNeighbour {
 export interface Router {
   readonly bridges: readonly Bridge[];
   readonly ports: readonly Port[];
+  readonly trunks: readonly Trunk[];
   readonly routes: readonly WantedRoute[];
   readonly neighbours: readonly WantedNeighbour[];
 }
@@ -57,7 +66,7 @@ export interface Wanted {
   readonly internet: Router;
 }
 
-/** A NIC that is plugged: attached to a running instance. */
+/** A NIC that is plugged: attached to a running instance, itself or by its trunk, whose attachment is a branch's. */
 export interface Plugged {
   readonly nic: Nic;
   readonly attachment: Attachment;
@@ -68,9 +77,10 @@ export interface Plugged {
 /** All NICs that are plugged, detaching ones included. */
 export function pluggedNics(state: State): Plugged[] {
   return [...state.nic.values()].flatMap((nic) => {
-    const instance = nic.attachment && state.instance.get(nic.attachment.instance);
+    const attachment = nic.branch === undefined ? nic.attachment : state.nic.get(nic.branch.trunk)?.attachment;
+    const instance = attachment && state.instance.get(attachment.instance);
     const subnet = state.subnet.get(nic.subnet);
-    return nic.attachment && subnet && instance?.state === 'running' ? [{ nic, attachment: nic.attachment, instance, subnet }] : [];
+    return attachment && subnet && instance?.state === 'running' ? [{ nic, attachment, instance, subnet }] : [];
   });
 }
 
@@ -84,6 +94,7 @@ export function wantedFor(vpc: string, mtu: number, state: State): Wanted {
     fabric: {
       bridges: [...state.subnet.values()].map(bridgeOf),
       ports: plugged.map((one) => portOf(vpc, mtu, one)),
+      trunks: plugged.filter(({ nic }) => nic.isTrunk === true).map(({ nic }) => trunkOf(nic, plugged)),
       routes: plugged.flatMap(routesTo),
       neighbours: plugged.flatMap(({ nic, subnet }) =>
         primariesOf(nic).map((address) => ({ link: bridgeName(subnet.id), address, mac: nic.mac })),
@@ -92,6 +103,7 @@ export function wantedFor(vpc: string, mtu: number, state: State): Wanted {
     internet: {
       bridges: [],
       ports: outside.map((instance) => outsidePortOf(vpc, instance)),
+      trunks: [],
       routes: outside.flatMap((instance) => instance.outside.map((ip) => ({ dst: hostCidr(ip), link: outsidePort(instance.id) }))),
       neighbours: [],
     },
@@ -114,15 +126,22 @@ function bridgeOf(subnet: Subnet): Bridge {
 }
 
 function portOf(vpc: string, mtu: number, { nic, attachment, instance, subnet }: Plugged): Port {
+  const port = { name: portName(nic.id), bridge: bridgeName(subnet.id), mac: nic.mac, mtu, near: [] };
+  if (nic.branch !== undefined)
+    return { ...port, end: { netns: fabricNetns(vpc), name: branchEnd(nic.id), mac: undefined }, configure: undefined };
   const first = attachment.deviceIndex === 0;
   return {
-    name: portName(nic.id),
-    bridge: bridgeName(subnet.id),
+    ...port,
     end: { netns: instanceNetns(vpc, instance.name), name: `eth${attachment.deviceIndex}`, mac: nic.mac },
-    mtu,
-    near: [],
     configure: first ? { addresses: addressesInside(nic, subnet), gateways: bridgeOf(subnet).addresses } : undefined,
   };
+}
+
+function trunkOf(trunk: Nic, plugged: readonly Plugged[]): Trunk {
+  const branches = plugged.flatMap(({ nic: { id, branch } }) =>
+    branch?.trunk === trunk.id ? [{ vlan: branch.vlan, end: branchEnd(id) }] : [],
+  );
+  return { port: portName(trunk.id), branches };
 }
 
 /** IPv4 with the subnet's length, so neighbours are on the link; IPv6 as a host address, as DHCPv6 gives it: all goes through the gateway. */
@@ -137,6 +156,7 @@ function outsidePortOf(vpc: string, instance: Instance): Port {
     name: outsidePort(instance.id),
     bridge: undefined,
     end: { netns: instanceNetns(vpc, instance.name), name: 'eth0', mac: undefined },
+    mac: undefined,
     mtu: 1500,
     near: outsideGateways,
     configure: { addresses: instance.outside.map(hostCidr), gateways: outsideGateways },

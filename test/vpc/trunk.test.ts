@@ -1,0 +1,178 @@
+/**
+ * Branches of a trunk, with packets. The guest's end of a VLAN is made of a veth and the same programs as the fabric's, which this machine's kernel has, instead of a
+ * VLAN sub-interface, which it may not have.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeLink, dumpLinks } from '../../src/kernel/netlink/link.ts';
+import { createNetns, deleteNetns, NAMED, openNetns } from '../../src/kernel/netns.ts';
+import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
+import { parseIp } from '../../src/net/address.ts';
+import { carry } from '../../src/vpc/fabric/trunk.ts';
+import { drops, inside, type Machine, reaches, silent, site, type Site } from './site.ts';
+
+interface Nic {
+  readonly id: string;
+  readonly mac: string;
+  readonly primary4: string;
+  readonly primary6: string;
+}
+
+interface Guest extends Disposable {
+  readonly netns: string;
+}
+
+let made = 0;
+
+async function createNic({ vpc }: Site, subnet: string, more: object = {}): Promise<Nic> {
+  const answer = await vpc.call('POST', '/v1/nics', { clientToken: `t${++made}`, subnet, ...more });
+  assert.equal(answer.status, 201, JSON.stringify(answer.body));
+  return answer.body;
+}
+
+/** A trunk at device index 1. */
+async function trunkOf(net: Site, machine: Machine): Promise<Nic> {
+  const trunk = await createNic(net, net.a, { isTrunk: true });
+  assert.equal((await net.vpc.call('POST', `/v1/nics/${trunk.id}/attach`, { instance: machine.id, deviceIndex: 1 })).status, 204);
+  await inside(machine, 'ip link set eth1 up');
+  return trunk;
+}
+
+const branch = async ({ vpc }: Site, nic: Nic, trunk: Nic, vlan: number): Promise<void> => {
+  const answer = await vpc.call('POST', `/v1/nics/${nic.id}/attach-branch`, { trunk: trunk.id, vlan });
+  assert.equal(answer.status, 204, JSON.stringify(answer.body));
+};
+
+/** Namespaces as Pods would have them, one for each VLAN of the machine's eth1, with the Ethernet address and the addresses of that NIC. */
+async function guestsOf(machine: Machine, vlans: readonly (readonly [number, Nic])[], gateway4: string): Promise<Guest[]> {
+  const guests: Guest[] = [];
+  for (const [vlan, { mac, primary4, primary6 }] of vlans) {
+    const name = `fpvt${process.pid % 1000}-${++made}`;
+    createNetns(name, () => {});
+    const guest = { netns: `${NAMED}/${name}`, [Symbol.dispose]: () => deleteNetns(name) };
+    guests.push(guest);
+    await inside(machine, `ip link add v${vlan} type veth peer name eth0 address ${mac} netns ${name}; ip link set v${vlan} up`);
+    await inside(
+      guest,
+      `ip link set lo up; ip link set eth0 up; ip addr add ${primary4}/24 dev eth0; ip addr add ${primary6}/128 dev eth0 nodad`,
+    );
+    await inside(guest, `ip route add default via ${gateway4}; ip -6 route add default via fe80::1:1 dev eth0`);
+  }
+  using netns = openNetns(machine.netns);
+  const socket = netns.socket();
+  try {
+    const links = new Map(socket.dump(dumpLinks(), decodeLink).map((link) => [link.name, link]));
+    carry(socket, { port: 'eth1', branches: vlans.map(([vlan]) => ({ vlan, end: `v${vlan}` })) }, links);
+  } finally {
+    socket.close();
+  }
+  return guests;
+}
+
+test('a branch is reached by its tag on the trunk: its own Ethernet address, addresses and subnet, and the trunk itself without a tag', async () => {
+  await using net = await site();
+  const [one, two, far] = [await net.launch('n1', net.a), await net.launch('n2', net.a), await net.launch('n3', net.b)];
+  const trunk = await trunkOf(net, one);
+  const [here, there] = [await createNic(net, net.b), await createNic(net, net.b)];
+  await branch(net, here, trunk, 7);
+  await branch(net, there, trunk, 4094);
+  const [guest, other] = await guestsOf(one, [[7, here] as const, [4094, there] as const], '10.20.1.1');
+  assert.ok(guest && other);
+  using _guest = guest;
+  using _other = other;
+  for (const to of ['10.20.1.1', ...two.addresses, ...far.addresses, there.primary4, there.primary6])
+    assert.ok(await reaches(guest, to), to);
+  for (const from of [two, far, other]) for (const to of [here.primary4, here.primary6]) assert.ok(await reaches(from, to), to);
+  // A packet as long as the MTU passes with its tag.
+  assert.ok(await reaches(guest, far.addresses[0] ?? '', '-M do -s 1472'));
+  await inside(one, `ip addr add ${trunk.primary4}/24 dev eth1; ip route add ${two.addresses[0]}/32 dev eth1 src ${trunk.primary4}`);
+  assert.ok(await reaches(one, two.addresses[0] ?? '', `-I ${trunk.primary4}`), 'what has no tag is the trunk’s own');
+  using inGuest = openNetns(guest.netns);
+  using inFar = openNetns(far.netns);
+  const server = await listenIn(inFar, 8080);
+  try {
+    assert.equal(await askWhoAmI(inGuest, parseIp(far.addresses[0] ?? ''), 8080, 3000), here.primary4);
+  } finally {
+    server.close();
+  }
+});
+
+test('a branch is checked like any NIC: its Ethernet address, its addresses, its security groups', async () => {
+  await using net = await site();
+  const [one, far] = [await net.launch('n1', net.a), await net.launch('n3', net.b)];
+  const trunk = await trunkOf(net, one);
+  const closed = (await net.vpc.call('POST', '/v1/security-groups', { name: 'closed', rules: [] })).body.id;
+  const [free, shut] = [await createNic(net, net.b), await createNic(net, net.b, { securityGroups: [closed] })];
+  await branch(net, free, trunk, 7);
+  await branch(net, shut, trunk, 8);
+  const [guest, prisoner] = await guestsOf(one, [[7, free] as const, [8, shut] as const], '10.20.1.1');
+  assert.ok(guest && prisoner);
+  using _guest = guest;
+  using _prisoner = prisoner;
+  const to = far.addresses[0] ?? '';
+  assert.ok(await reaches(guest, to));
+  assert.ok(await silent(prisoner, to));
+  assert.ok((await drops(net, 'SecurityGroupEgress')).some(({ nic, address }) => nic === shut.id && address === shut.primary4));
+  await inside(guest, `ip addr add ${shut.primary4}/24 dev eth0`);
+  assert.ok(await silent(guest, to, `-I ${shut.primary4}`));
+  assert.ok((await drops(net, 'SourceAddress')).some(({ nic, address }) => nic === free.id && address === shut.primary4));
+  await inside(guest, 'ip link set eth0 address 02:00:00:00:00:99; ip route replace default via 10.20.1.1');
+  assert.ok(await silent(guest, to));
+  assert.ok((await drops(net, 'SourceMac')).some(({ nic, address }) => nic === free.id && address === '02:00:00:00:00:99'));
+});
+
+test('what has a tag that no branch has, or comes out of a NIC that is no trunk, is carried nowhere and told', async () => {
+  await using net = await site();
+  const [one, far] = [await net.launch('n1', net.a), await net.launch('n3', net.b)];
+  const trunk = await trunkOf(net, one);
+  const nic = await createNic(net, net.b);
+  await branch(net, nic, trunk, 7);
+  const [guest] = await guestsOf(one, [[9, nic] as const], '10.20.1.1');
+  assert.ok(guest);
+  using _guest = guest;
+  assert.ok(await silent(guest, far.addresses[0] ?? ''));
+  assert.deepEqual(
+    (await drops(net, 'UnknownVlan')).map((drop) => [drop.nic, drop.address, drop.text.replace(/: dropped.*/, '')]),
+    [[trunk.id, '9', `${trunk.id}: no branch has the VLAN tag 9 on this interface`]],
+  );
+  const plain = await createNic(net, net.b);
+  await net.vpc.call('POST', `/v1/nics/${plain.id}/attach`, { instance: far.id, deviceIndex: 1 });
+  await inside(far, 'ip link set eth1 up');
+  const [stranger] = await guestsOf(far, [[7, nic] as const], '10.20.1.1');
+  assert.ok(stranger);
+  using _stranger = stranger;
+  assert.ok(await silent(stranger, '10.20.1.1'));
+  assert.ok((await drops(net, 'UnknownVlan')).some((drop) => drop.nic === plain.id && drop.address === '7'));
+});
+
+test('branches come and go on a running trunk, move to another tag, and survive a restart; the others lose nothing', async () => {
+  await using net = await site();
+  const [one, far] = [await net.launch('n1', net.a), await net.launch('n3', net.b)];
+  const trunk = await trunkOf(net, one);
+  const [stays, goes] = [await createNic(net, net.b), await createNic(net, net.b)];
+  await branch(net, stays, trunk, 7);
+  await branch(net, goes, trunk, 8);
+  const [guest, other, ...later] = await guestsOf(one, [[7, stays] as const, [8, goes] as const, [9, goes] as const], '10.20.1.1');
+  assert.ok(guest && other && later[0]);
+  using _guest = guest;
+  using _other = other;
+  using moved = later[0];
+  const to = far.addresses[0] ?? '';
+  const traffic = inside(guest, `ping -n -q -i0.01 -c200 -W2 ${to}`);
+  for (let i = 0; i < 3; i++) {
+    assert.ok(await reaches(other, to));
+    assert.equal((await net.vpc.call('POST', `/v1/nics/${goes.id}/detach`)).status, 204);
+    assert.ok(await silent(other, to));
+    await branch(net, goes, trunk, 9);
+    assert.ok(await reaches(moved, to));
+    await net.vpc.call('POST', `/v1/nics/${goes.id}/detach`);
+    await branch(net, goes, trunk, 8);
+  }
+  assert.match((await traffic).out, / 0% packet loss/);
+  await net.vpc.restart();
+  assert.ok(await reaches(guest, to));
+  assert.ok(await reaches(other, to));
+  await net.vpc.call('DELETE', `/v1/instances/${one.id}`);
+  const { body } = await net.vpc.call('GET', `/v1/nics?id=${stays.id}`);
+  assert.equal(body.items[0].branch, undefined, 'a branch is detached with the instance of its trunk');
+});

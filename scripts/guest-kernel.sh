@@ -10,8 +10,8 @@ hash=$(sha256sum <scripts/guest-kernel.config | cut -c1-16)
 whole=.cache/bin/guest-kernel-$hash
 [ ! -d "$whole" ] || exit 0
 if [ "$arch" != amd64 ]; then
-  say "User-Mode Linux 6.1 is for amd64, this machine is $arch: no guest kernel"
-  exit 1
+  say "User-Mode Linux 6.1 is for amd64, this machine is $arch: no guest kernel, and what needs one is not tested"
+  exit 0
 fi
 begun=$(date +%s)
 need_debian gcc:gcc make:make flex:flex bison:bison bc:bc xz:xz-utils

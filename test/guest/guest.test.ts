@@ -7,16 +7,24 @@ import { type TestContext, test } from 'node:test';
 import { parseMac } from '../../src/net/mac.ts';
 import { eventually } from '../life/lab.ts';
 import type { GuestOptions } from './boot.ts';
-import { type Guest, startGuest } from './guest.ts';
+import { type Guest, GuestsForbidden, startGuest } from './guest.ts';
 import { packagedKernel } from './kernels.ts';
 import { openTaps } from './taps.ts';
 
-/** undefined, with the reason as the test's, where there is no kernel to boot. */
+/** undefined, with the reason as the test's, where no guest can run. */
 async function boot(t: TestContext, options: Omit<GuestOptions, 'kernel'> = {}): Promise<Guest | undefined> {
   const kernel = packagedKernel();
-  if (kernel !== undefined) return startGuest({ ...options, kernel });
-  t.skip("Debian's package user-mode-linux is not installed, or there is none for this processor");
-  return undefined;
+  if (kernel === undefined) {
+    t.skip("Debian's package user-mode-linux is not installed, or there is none for this processor");
+    return undefined;
+  }
+  try {
+    return await startGuest({ ...options, kernel });
+  } catch (error) {
+    if (!(error instanceof GuestsForbidden)) throw error;
+    t.skip(error.message);
+    return undefined;
+  }
 }
 
 const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('fpguest-'));

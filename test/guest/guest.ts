@@ -45,7 +45,10 @@ export interface Guest extends AsyncDisposable {
   console(): string;
 }
 
-/** Boots a guest, in one to four seconds. @throws Error with the console's last lines when it does not come up. */
+/** This machine lets no guest run: its sandbox forbids namespaces or ptrace(2). */
+export class GuestsForbidden extends Error {}
+
+/** Boots a guest, in one to four seconds. @throws GuestsForbidden; Error when it does not come up; both with the console's last lines. */
 export async function startGuest(options: GuestOptions): Promise<Guest> {
   const folder = mkdtempSync(join(tmpdir(), 'fpguest-'));
   mkdirSync(join(folder, 'ask'));
@@ -65,7 +68,10 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
   const words = () => readFileSync(join(folder, 'console'), 'utf8');
   try {
     const answers = obey(line, () => lastLines(words()));
-    await answers.up;
+    await answers.up.catch((cause: unknown) => {
+      if (!/not permitted|permission denied|ptrace/i.test(words())) throw cause;
+      throw new GuestsForbidden(`this machine lets no guest run: ${lastLines(words())}`, { cause });
+    });
     return {
       run: (command, more = {}) => run(folder, answers, command, more),
       async sh(script, more = {}) {

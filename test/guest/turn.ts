@@ -1,5 +1,6 @@
 /** Which test files run in a guest kernel, in which one, and what is said of those that cannot. */
 import { join, resolve } from 'node:path';
+import { GuestsForbidden } from './guest.ts';
 import { builtKernel, type GuestKernel, packagedKernel } from './kernels.ts';
 import { runInGuest } from './suite.ts';
 
@@ -54,10 +55,11 @@ async function turn(kernel: GuestKernel, names: readonly string[]): Promise<Turn
     const { release, status, count } = await runInGuest({ kernel, files, limit_s: LIMIT_s, show: (text) => process.stdout.write(text) });
     const [passed, skips, told] = [count('pass'), count('skipped'), count('fail') + count('cancelled')];
     // A runner that was ended or crashed says no numbers.
-    const failed = told === 0 && status !== 0 ? 1 : told;
+    const failed = told === 0 && (passed + skips === 0 || status !== 0) ? 1 : told;
     const end = status === 124 ? `, ended after ${LIMIT_s} s` : '';
     return { line: `${called}, ${release}: ${passed} passed, ${failed} failed, ${skips} skipped${end}`, passed, failed, skipped: skips };
   } catch (error) {
+    if (error instanceof GuestsForbidden) return skipped(names, error.message);
     return { line: `${called}: ${error instanceof Error ? error.message : String(error)}`, passed: 0, failed: 1, skipped: 0 };
   }
 }

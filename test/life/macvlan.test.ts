@@ -2,7 +2,7 @@
 import { test } from 'node:test';
 import { everybodyReachesEverybody, livesAndEnds, servicesAreReached } from './underlay-matrix.ts';
 
-const macvlan = { spec: 'datapath: macvlan', shares: true };
+const macvlan = { spec: 'datapath: macvlan' };
 
 test('macvlan Pods reach Pods of every kind, nodes and VMs, and are reached by them, as themselves', () =>
   everybodyReachesEverybody(macvlan));

@@ -8,8 +8,6 @@ import { addressesOn, addWhenReady, inside, serve } from './underlay.ts';
 export interface Under {
   /** Of the PodSubnet: `datapath: macvlan`. */
   readonly spec: string;
-  /** Whether two of its Pods are on one interface of their node. */
-  readonly shares: boolean;
 }
 
 const SERVICES = ['10.96.0.10', 'fd00:96::10'] as const;

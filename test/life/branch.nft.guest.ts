@@ -1,0 +1,10 @@
+/** Pods with a branch of a trunk each, with real packets: nodes, fabric and VPC all in one guest, whose kernel has VLANs. */
+import { test } from 'node:test';
+import { everybodyReachesEverybody, livesAndEnds, servicesAreReached } from './underlay-matrix.ts';
+
+const branch = { spec: 'datapath: branch' };
+
+test('Pods with branches reach Pods of every kind, nodes and VMs, and are reached by them, as themselves', () =>
+  everybodyReachesEverybody(branch));
+test('Pods with branches reach Services through their node, and are reached through them', () => servicesAreReached(branch));
+test('Pods with branches: CHECK names drift, repair mends it, a killed agent finds them, DEL leaves nothing', () => livesAndEnds(branch));

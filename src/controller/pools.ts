@@ -107,13 +107,19 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     minimum: keepsNone ? 0 : warm.minimum,
     spare: keepsNone ? 0 : warm.spare,
     maximum,
-    unit: isWhole ? 1 : counted === 6 ? perNode.maximum : unit === 'prefix' || isByBlock(range, maximum - held, ceiling) ? BLOCK_UNITS : 1,
+    unit: isWhole
+      ? 1
+      : counted === 6
+        ? perNode.maximum
+        : unit === 'prefix' || (warm.spare > 0 && isByBlock(range, maximum - held, ceiling))
+          ? BLOCK_UNITS
+          : 1,
   };
   const leaving = all.filter((one) => !serving.includes(one));
   return { name, config, demand, serving, leaving, counted, isWhole, holding, returned, pending, ceiling, range };
 }
 
-/** Of a range nodes get 16 addresses at a time, while there is plenty and as long as nothing else stops them short of that. */
+/** Of a range nodes that keep a reserve get 16 addresses at a time, while there is plenty and as long as nothing else stops them short of that. */
 function isByBlock(range: RangeStanding | undefined, roomHere: number, ceiling: ClusterCeiling | undefined): boolean {
   return range?.isPlenty === true && Math.min(roomHere, ceiling?.room ?? roomHere) >= BLOCK_UNITS;
 }

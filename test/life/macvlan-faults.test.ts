@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from './lab.ts';
 import { addWhenReady, inside } from './underlay.ts';
-import { diesAtEachStep, labWith, namespaceVanishes, namesAreTaken } from './underlay-faults.ts';
+import { diesAtEachStep, interfaceIsPulled, labWith, namespaceVanishes, namesAreTaken } from './underlay-faults.ts';
 
 const spec = 'datapath: macvlan';
 
@@ -27,3 +27,6 @@ test('macvlan: the parent is renamed, gets another MAC, goes down: Pods go on or
   assert.match(inside(first.netns, `ping -c 1 -W 2 ${two}`), /1 received/);
   assert.match(inside(second.netns, `ping -c 1 -W 2 ${one}`), /1 received/);
 });
+
+test('macvlan: the parent is pulled and plugged in again: Pods get their links again', () =>
+  interfaceIsPulled(spec, (node) => node.ip('link del eth1')));

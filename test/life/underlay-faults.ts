@@ -99,3 +99,16 @@ export async function namesAreTaken(spec: string): Promise<void> {
   const [address = ''] = await addWhenReady(node, pod);
   await works(lab, pod, address);
 }
+
+/** The interface is pulled out and plugged in again: the Pod has its link again, with its address and its ways. `pull` runs in the namespace that holds it. */
+export async function interfaceIsPulled(spec: string, pull: (node: TestNode, pod: Container) => void): Promise<void> {
+  await using lab = await labWith(spec);
+  const node = lab.node(0);
+  const pod = node.container();
+  const [address = ''] = await addWhenReady(node, pod);
+  pull(node, pod);
+  await eventually('the Pod works again', () => works(lab, pod, address).then(() => true), 60);
+  await eventually('and is whole', () => noDifference(node), 30);
+  assert.equal((await node.call('DEL', pod)).status, 0);
+  assert.doesNotMatch(inside(pod.netns, 'ip -br link'), /eth0|node0/);
+}

@@ -170,6 +170,11 @@ test('branches come and go on a running trunk, move to another tag, and survive 
   }
   assert.match((await traffic).out, / 0% packet loss/);
   await net.vpc.restart();
+  assert.deepEqual(
+    (await drops(net, 'SourceMac')).filter(({ nic }) => nic !== trunk.id),
+    [],
+    'the fabric says nothing of its own there',
+  );
   assert.ok(await reaches(guest, to));
   assert.ok(await reaches(other, to));
   await net.vpc.call('DELETE', `/v1/instances/${one.id}`);

@@ -2,6 +2,7 @@
 import { flag, Message } from './message.ts';
 
 const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
 const RTM_NEWTFILTER = 44;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
@@ -15,6 +16,11 @@ const ALL_FIRST = (1 << 16) | 0x0300;
 /** Makes the place where programs are attached. EEXIST: it is there. */
 export function newIngress(link: number): Message {
   return new Message(RTM_NEWQDISC, flag.create | flag.excl, tcmsg(link, INGRESS_HANDLE, INGRESS)).text(TCA_KIND, 'ingress');
+}
+
+/** Takes the place away, with what is attached there. EINVAL, ENOENT: there is none. */
+export function deleteIngress(link: number): Message {
+  return new Message(RTM_DELQDISC, 0, tcmsg(link, INGRESS_HANDLE, INGRESS));
 }
 
 /** Attaches the program, or puts it in the place of the one that is attached: no packet passes between. `name` is shown by `tc filter`. */

@@ -2,20 +2,22 @@
 import { writeSysctl } from '../../kernel/sysctl.ts';
 import { bitsOf, type Ip, familyOf } from '../../net/address.ts';
 import { type Cidr, contains, cidrOf, hostCidr, splitPrefix } from '../../net/cidr.ts';
+import { constants } from 'node:os';
 import { errno } from '../../kernel/errno.ts';
 import { enslave, newForwarding, strictPort } from '../../kernel/bridge.ts';
+import { newChild } from '../../kernel/netlink/child.ts';
 import { newAddress } from '../../kernel/netlink/address.ts';
 import { decodeLink, getLink, newVeth, setLink } from '../../kernel/netlink/link.ts';
 import type { Message } from '../../kernel/netlink/message.ts';
 import { MAIN_TABLE, newRoute } from '../../kernel/netlink/route.ts';
 import { NetlinkError, type NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { NAMED, type Netns, openNetns } from '../../kernel/netns.ts';
-import { isBranchEnd } from './names.ts';
 import type { Port } from './wanted.ts';
 
 /** rtnetlink's number for routes that a DHCP client made (linux/rtnetlink.h RTPROT_DHCP): cloud-init's would look so. */
 const DHCP = 16;
 const LOOPBACK = 1;
+const { EOPNOTSUPP } = constants.errno;
 const defaults: Readonly<Record<4 | 6, Cidr>> = { 4: '0.0.0.0/0' as Cidr, 6: '::/0' as Cidr };
 
 /** A router's namespace with a socket in it. */
@@ -25,8 +27,8 @@ export interface RouterNetns {
 }
 
 /** What the router's end carries as alias: by it a port is known to lead where it should. */
-export function aliasOf({ end, mac, bridge }: Port): string {
-  return `${end.netns} ${end.name} ${mac ?? ''} ${bridge ?? ''}`.trimEnd();
+export function aliasOf({ end, mac, bridge, branch }: Port): string {
+  return `${end.netns} ${end.name} ${mac ?? ''} ${bridge ?? ''} ${branch?.trunk ?? ''} ${branch?.vlan ?? ''}`.trimEnd();
 }
 
 /**
@@ -35,15 +37,9 @@ export function aliasOf({ end, mac, bridge }: Port): string {
  */
 export function plug({ netns: near, socket: router }: RouterNetns, port: Port, bridge: number | undefined): void {
   using far = openNetns(`${NAMED}/${port.end.netns}`);
-  const { mac } = port.end;
-  const makeVeth = (name: string): void =>
-    router.request(newVeth({ name: port.name, mtu: port.mtu }, { name, mtu: port.mtu, ...(mac && { mac }), netnsFd: far.fd }));
-  try {
-    makeVeth(port.end.name);
-  } catch (error) {
-    // It comes back, and something else has its name by now: then the kernel chooses, as for hardware.
-    if (port.configure !== undefined || !(error instanceof NetlinkError) || error.errno !== errno.EEXIST) throw error;
-    makeVeth('eth%d');
+  if (!madeAsVlan(router, port)) {
+    makeVeth(router, far, port);
+    if (port.branch !== undefined) writeSysctl(near, `net/ipv6/conf/${port.end.name}/disable_ipv6`, '1');
   }
   const index = indexOf(router, port.name);
   if (bridge !== undefined) {
@@ -52,10 +48,6 @@ export function plug({ netns: near, socket: router }: RouterNetns, port: Port, b
     router.request(enslave(index, bridge));
     router.request(strictPort(index));
     if (port.mac !== undefined) router.request(newForwarding(index, port.mac));
-  }
-  if (isBranchEnd(port.end.name)) {
-    writeSysctl(near, `net/ipv6/conf/${port.end.name}/disable_ipv6`, '1');
-    router.request(setLink(indexOf(router, port.end.name), { up: true }));
   }
   router.request(setLink(index, { up: true }));
   for (const address of port.near) router.request(newAddress({ link: index, address, length: bitsOf(familyOf(address)) }));
@@ -68,6 +60,31 @@ export function plug({ netns: near, socket: router }: RouterNetns, port: Port, b
     }
   }
   router.request(setLink(index, { alias: aliasOf(port) }));
+}
+
+/** A branch's port, where the kernel knows VLANs: the trunk's own VLAN link. false: it does not, or it is no branch. */
+function madeAsVlan(router: NetlinkSocket, { name, mtu, branch }: Port): boolean {
+  if (branch === undefined) return false;
+  const trunk = indexOf(router, branch.trunk);
+  try {
+    router.request(newChild({ name, mtu }, { type: 'vlan', id: branch.vlan }, trunk));
+    return true;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === EOPNOTSUPP) return false;
+    throw error;
+  }
+}
+
+function makeVeth(router: NetlinkSocket, far: Netns, { name: near, mtu, end, configure: how }: Port): void {
+  const make = (name: string): void =>
+    router.request(newVeth({ name: near, mtu }, { name, mtu, ...(end.mac && { mac: end.mac }), netnsFd: far.fd }));
+  try {
+    make(end.name);
+  } catch (error) {
+    // It comes back, and something else has its name by now: then the kernel chooses, as for hardware.
+    if (how !== undefined || !(error instanceof NetlinkError) || error.errno !== errno.EEXIST) throw error;
+    make('eth%d');
+  }
 }
 
 /** What cloud-init does for a first NIC: loopback and link up, addresses, default routes. */

@@ -2,13 +2,14 @@
  * A router's namespace brought to what is wanted: bridges, ports, routes, neighbours. It looks at the kernel each time and changes what differs,
  * so it does not matter who changed what, or when the program was killed.
  */
+import { errno } from '../../kernel/errno.ts';
 import { newBridge } from '../../kernel/bridge.ts';
 import { newAddress } from '../../kernel/netlink/address.ts';
 import { decodeLink, deleteLink, dumpLinks, type Link } from '../../kernel/netlink/link.ts';
 import type { Message } from '../../kernel/netlink/message.ts';
 import { decodeNeighbour, deleteNeighbour, dumpNeighbours, newNeighbour } from '../../kernel/netlink/neighbour.ts';
 import { decodeRoute, deleteRoute, dumpRoutes, MAIN_TABLE, newRoute, type Route } from '../../kernel/netlink/route.ts';
-import type { NetlinkSocket } from '../../kernel/netlink/socket.ts';
+import { NetlinkError, type NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import { bitsOf, familyOf } from '../../net/address.ts';
 import { gatewayMac } from '../mac.ts';
 import { isBranchEnd, UPLINK } from './names.ts';
@@ -58,7 +59,16 @@ function unplugOthers(router: NetlinkSocket, wanted: Router, attempt: (work: () 
   for (const link of links(router).values()) {
     if (link.index === LOOPBACK || link.name === UPLINK || isBranchEnd(link.name)) continue;
     if (aliases.has(link.name) && aliases.get(link.name) === link.alias) continue;
-    attempt(() => router.request(deleteLink(link.index)));
+    attempt(() => takeOut(router, link.index));
+  }
+}
+
+/** A VLAN link goes with its trunk. */
+function takeOut(router: NetlinkSocket, link: number): void {
+  try {
+    router.request(deleteLink(link));
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || error.errno !== errno.ENODEV) throw error;
   }
 }
 

@@ -1,16 +1,16 @@
 /**
  * Trunks: frames with a VLAN tag that come out of a trunk's link are a branch's, and go on, without the tag, through the branch's own port, where they are
- * checked like those of any NIC; what the fabric sends to that port goes back with the tag. Two small programs at the ingress of links do it, since the
- * kernels of some machines know nothing else of VLANs.
+ * checked like those of any NIC; what the fabric sends to that port goes back with the tag. Where the kernel has VLAN links, that port is one. Elsewhere two
+ * small programs at the ingress of links do it:
  *
  *   instance eth1 ─── p<trunk> ─ program ─┬─ no tag ────────────── bridge of the trunk's subnet
  *                                         └─ tag 7 ─ t<branch> ─── p<branch> ─ bridge of the branch's subnet
  */
 import { ebpf, helper, type Instruction, loadPacketProgram, packet, verdict } from '../../kernel/ebpf.ts';
 import { errno } from '../../kernel/errno.ts';
-import type { Link } from '../../kernel/netlink/link.ts';
+import { type Link, setLink } from '../../kernel/netlink/link.ts';
 import { NetlinkError, type NetlinkSocket } from '../../kernel/netlink/socket.ts';
-import { newIngress, newIngressProgram } from '../../kernel/netlink/traffic.ts';
+import { deleteIngress, newIngress, newIngressProgram } from '../../kernel/netlink/traffic.ts';
 import type { Trunk } from './wanted.ts';
 
 /** 802.1Q in network order, as a little-endian machine reads it. */
@@ -25,7 +25,12 @@ export function carry(router: NetlinkSocket, { port, branches }: Trunk, links: R
     const link = links.get(end)?.index;
     return link === undefined ? [] : [{ vlan, link }];
   });
-  for (const { vlan, link } of there) attach(router, link, withTag(vlan, trunk), `tag ${vlan}`);
+  // Where the kernel knows VLANs, the ports of branches are VLAN links of the trunk's, and it sorts the frames itself.
+  if (there.length === 0) return detach(router, trunk);
+  for (const { vlan, link } of there) {
+    router.request(setLink(link, { up: true }));
+    attach(router, link, withTag(vlan, trunk), `tag ${vlan}`);
+  }
   attach(router, trunk, byTag(there), 'branches');
 }
 
@@ -37,6 +42,14 @@ function attach(router: NetlinkSocket, link: number, program: readonly Instructi
     if (!(error instanceof NetlinkError) || error.errno !== errno.EEXIST) throw error;
   }
   router.request(newIngressProgram(link, loaded.fd, name));
+}
+
+function detach(router: NetlinkSocket, link: number): void {
+  try {
+    router.request(deleteIngress(link));
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error; // there was none
+  }
 }
 
 /** Frames with a branch's tag go to its link without it. All others go on to the bridge, which carries none with a tag. */

@@ -22,6 +22,8 @@ export interface Port {
   readonly end: { readonly netns: string; readonly name: string; readonly mac: Mac | undefined };
   /** The Ethernet address for which frames go to this port; a port of a router has none. */
   readonly mac: Mac | undefined;
+  /** Of a branch: the port of its trunk, which carries it under that tag. */
+  readonly branch: { readonly trunk: string; readonly vlan: number } | undefined;
   readonly mtu: number;
   /** Addresses of the router on this port; a bridge has its own. */
   readonly near: readonly Ip[];
@@ -93,7 +95,10 @@ export function wantedFor(vpc: string, mtu: number, state: State): Wanted {
     instances: running.map(({ name }) => instanceNetns(vpc, name)),
     fabric: {
       bridges: [...state.subnet.values()].map(bridgeOf),
-      ports: plugged.map((one) => portOf(vpc, mtu, one)),
+      // A trunk is plugged in before its branches.
+      ports: plugged
+        .toSorted((a, b) => Number(a.nic.branch !== undefined) - Number(b.nic.branch !== undefined))
+        .map((one) => portOf(vpc, mtu, one)),
       trunks: plugged.filter(({ nic }) => nic.isTrunk === true).map(({ nic }) => trunkOf(nic, plugged)),
       routes: plugged.flatMap(routesTo),
       neighbours: plugged.flatMap(({ nic, subnet }) =>
@@ -126,8 +131,9 @@ function bridgeOf(subnet: Subnet): Bridge {
 }
 
 function portOf(vpc: string, mtu: number, { nic, attachment, instance, subnet }: Plugged): Port {
-  const port = { name: portName(nic.id), bridge: bridgeName(subnet.id), mac: nic.mac, mtu, near: [] };
-  if (nic.branch !== undefined)
+  const branch = nic.branch && { trunk: portName(nic.branch.trunk), vlan: nic.branch.vlan };
+  const port = { name: portName(nic.id), bridge: bridgeName(subnet.id), mac: nic.mac, branch, mtu, near: [] };
+  if (branch !== undefined)
     return { ...port, end: { netns: fabricNetns(vpc), name: branchEnd(nic.id), mac: undefined }, configure: undefined };
   const first = attachment.deviceIndex === 0;
   return {
@@ -157,6 +163,7 @@ function outsidePortOf(vpc: string, instance: Instance): Port {
     bridge: undefined,
     end: { netns: instanceNetns(vpc, instance.name), name: 'eth0', mac: undefined },
     mac: undefined,
+    branch: undefined,
     mtu: 1500,
     near: outsideGateways,
     configure: { addresses: instance.outside.map(hostCidr), gateways: outsideGateways },

@@ -197,3 +197,10 @@ test('STATUS is ready when the configuration can be served, however full the ran
   assert.equal((await books.ask('STATUS', { pool: '10.0.0.1/24' })).fp, 'FP302');
   assert.match((await books.ask('VERSION', small)).stdout, /supportedVersions/);
 });
+
+test('under another plugin’s name the one error that libcni gives for all plugins is in its words', async () => {
+  using books = openBooks();
+  const ask = async (plugin: string) => (await books.ask('CHECK', { subnet: '10.1.0.0/24' }, { plugin }, { cniVersion: '0.3.1' })).json;
+  assert.deepEqual(await ask('host-local'), { cniVersion: '0.3.1', code: 1, msg: 'config version does not allow CHECK' });
+  assert.equal((await ask('flatpod-ipam'))['msg'], 'CHECK does not exist in CNI version 0.3.1 (FP107)');
+});

@@ -23,6 +23,7 @@ import { readText } from './files.ts';
 import { leaseAddresses } from './lease.ts';
 import { takeOverDirectory } from './take-over.ts';
 import type { Taker } from './taker.ts';
+import { theirReply } from './their-words.ts';
 
 /** What it works with. */
 export interface IpamBooks {
@@ -34,7 +35,15 @@ const silent: Answered = { reply: silentReply, after: nothing };
 
 /** Answers; rejects never. */
 export function answerIpam(books: IpamBooks, frame: RequestFrame): Promise<Answered> {
-  return answering(books.log, frame, () => perform(books, frame));
+  return answering(books.log, frame, () => {
+    try {
+      return perform(books, frame);
+    } catch (error) {
+      const reply = theirReply(error, frame);
+      if (reply === undefined) throw error;
+      return { reply, after: nothing };
+    }
+  });
 }
 
 function perform(books: IpamBooks, { variables, stdin }: RequestFrame): Answered {

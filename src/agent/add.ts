@@ -4,7 +4,7 @@
  * Invariants
  * - the lease is committed before the kernel hears of it: a crash may leave too little, never two Pods with one address
  * - whatever was applied before a refusal is removed again
- * - a warm ADD makes no call to a cloud or an API server, forks nothing, and dumps no kernel table
+ * - a warm ADD makes no call to a cloud or an API server, forks nothing, and dumps no kernel table; on a network without a cloud it asks that network first
  */
 import type { AddRequest } from '../cni/request.ts';
 import type { Result } from '../cni/result.ts';
@@ -12,7 +12,9 @@ import { planOf } from '../datapath/datapath.ts';
 import { asFailure, failure, sentence } from '../errors/failure.ts';
 import { openNetns } from '../kernel/netns.ts';
 import type { Plan } from '../kernel/state.ts';
-import { attach, detach, podName } from './attach.ts';
+import { announce } from './announce.ts';
+import { detach, podName } from './attach.ts';
+import { attachUnrivalled } from './conflict.ts';
 import { faultPoint } from './fault-point.ts';
 import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 import { resultOf } from './result.ts';
@@ -26,7 +28,7 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
   using _turn = await node.locks.take(keyOf(request));
   openNetns(request.netns)[Symbol.dispose](); // says what is wrong with it before an address is taken
   await replaceInterrupted(node, request);
-  const attachment = await attach(node, node.cloud, request);
+  const attachment = await attachUnrivalled(node, node.cloud, request);
   faultPoint('add:3 attachment committed');
   const plan = planOf(attachment.interface);
   try {
@@ -36,6 +38,7 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
     throw refusal;
   }
   faultPoint('add:4 kernel applied');
+  announce(node, attachment);
   return resultOf(attachment.interface, request);
 }
 

@@ -3,6 +3,7 @@ import { type Ip, familyOf } from '../net/address.ts';
 import { type Cidr, contains, firstOf, sizeOf } from '../net/cidr.ts';
 import type { FormerLease } from '../store/address-history.ts';
 import type { GrantedNic } from '../store/node-network.ts';
+import { quarantineOf } from '../store/quarantine.ts';
 import { podName } from './attach.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { orphansIn } from './orphans.ts';
@@ -11,6 +12,7 @@ import { now_ms } from './pools.ts';
 /**
  * How things stand with an address on a node.
  * - `leased`: a Pod has it; `orphan`: a Pod that the agent has no record of has it
+ * - `taken`: somebody else was found to have it on the network, so it rests
  * - `cooling`: its last Pod has gone a moment ago; `free`: the next Pod may get it; `excluded`: no Pod gets it
  * - `claimed`: belongs to an IPClaim, whose Pod is not there
  * - `reclaiming`: free, but the controller wants it back; `returned`: given back, the controller is about to take it
@@ -21,6 +23,7 @@ export type AddressState =
   | 'leased'
   | 'orphan'
   | 'cooling'
+  | 'taken'
   | 'free'
   | 'excluded'
   | 'claimed'
@@ -41,8 +44,10 @@ export interface AddressReport {
   readonly block: string;
   /** Of a lease. */
   readonly holder?: { readonly pod: string; readonly container: string; readonly ifname: string; readonly since_ms: number };
-  /** Of a rest. */
+  /** Of a rest, also because it is `taken`. */
   readonly until_ms?: number;
+  /** Of `taken`: who has it, and the node's interface on that network. */
+  readonly other?: { readonly holder: string; readonly link: string };
   /** The latest first. */
   readonly former: readonly (Omit<FormerLease, 'pod' | 'address'> & { readonly pod: string })[];
 }
@@ -56,7 +61,7 @@ export function addressReport(node: NodeAgent, address: Ip): AddressReport {
   return { node: node.cloud?.name ?? '(no configuration)', address, ...place, ...standing(node, address, nic, block), former };
 }
 
-type Standing = Pick<AddressReport, 'state' | 'holder' | 'until_ms'> & Partial<Pick<AddressReport, 'subnet' | 'nic'>>;
+type Standing = Pick<AddressReport, 'state' | 'holder' | 'until_ms' | 'other'> & Partial<Pick<AddressReport, 'subnet' | 'nic'>>;
 
 function standing(node: NodeAgent, address: Ip, nic: GrantedNic | undefined, block: Cidr | undefined): Standing {
   const lease = node.attachments.list().find((attachment) => attachment.interface.addresses.includes(address));
@@ -65,6 +70,8 @@ function standing(node: NodeAgent, address: Ip, nic: GrantedNic | undefined, blo
     return { state: 'leased', holder, subnet: lease.subnet, nic: lease.nic };
   }
   if (isOrphan(node, address)) return { state: 'orphan' };
+  const other = quarantineOf(node.database, address, now_ms());
+  if (other !== undefined) return { state: 'taken', until_ms: other.until_ms, other: { holder: other.holder, link: other.link } };
   const until_ms = node.attachments.restsUntil_ms(address);
   if (until_ms !== undefined && until_ms > now_ms()) return { state: 'cooling', until_ms };
   if (nic === undefined) return { state: 'notHeld' };

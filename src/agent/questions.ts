@@ -5,7 +5,7 @@ import { sayDifference } from '../kernel/compare.ts';
 import { tryParseIp } from '../net/address.ts';
 import { type AddressReport, addressReport } from './address-report.ts';
 import { leftovers, removeLeftovers, sayLeftover } from './leftovers.ts';
-import type { NodeAgent } from './node-agent.ts';
+import { keyOf, type NodeAgent } from './node-agent.ts';
 import { podReport } from './pod-report.ts';
 import { reportOf } from './node-report.ts';
 import type { SelfDefence } from './self-defence.ts';
@@ -64,9 +64,10 @@ function reportOfAddress(node: NodeAgent, text: string): AddressReport {
   return addressReport(node, address);
 }
 
-/** Every difference of node and Pods, in words. A Pod whose namespace is gone is one difference. */
+/** Every difference of node and Pods, in words; Pods that a verb is at work on are left out. A Pod whose namespace is gone is one difference. */
 function differencesOf(node: NodeAgent): string[] {
-  const plans = [node.cloud?.grants.plan ?? [], ...node.attachments.list().map((attachment) => planOf(attachment.interface))];
+  const settled = node.attachments.list().filter((attachment) => !node.locks.held(keyOf(attachment)));
+  const plans = [node.cloud?.grants.plan ?? [], ...settled.map((attachment) => planOf(attachment.interface))];
   return plans.flatMap((plan) => {
     try {
       return node.kernel.compare(plan).map(sayDifference);

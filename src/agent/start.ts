@@ -13,6 +13,7 @@ import type { NodeConfig } from '../store/node-config.ts';
 import type { NodePods } from '../store/kubernetes/node-pods.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { quarantinedIn } from '../store/quarantine.ts';
 import { drain } from './drain.ts';
 import { claimsAsked } from './claims.ts';
 import { openExchange } from './exchange.ts';
@@ -115,7 +116,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 }
 
 async function startCloud(
-  { cloud, attachments, log }: AgentOptions,
+  { cloud, attachments, database, log }: AgentOptions,
   kernel: Kernel,
 ): Promise<(CloudPart & { stopOrphans: () => void }) | undefined> {
   if (cloud === undefined) return undefined;
@@ -131,7 +132,10 @@ async function startCloud(
     orphans,
     known: (subnet) => ({
       leased: attachments.list().flatMap((attachment) => (attachment.subnet === subnet ? attachment.interface.addresses : [])),
-      resting: attachments.resting(subnet, now_ms(), config.cooldown_s * 1000),
+      resting: [
+        ...quarantinedIn(database, subnet, now_ms(), config.conflictRest_s * 1000),
+        ...attachments.resting(subnet, now_ms(), config.cooldown_s * 1000),
+      ],
     }),
     demandChanged: (urgent) => grants?.demandChanged(urgent),
   });

@@ -16,7 +16,7 @@ export async function showAddress(address: string, { socket, json }: { readonly 
 
 /** How things stand with the address on that node, in a sentence. */
 export function sayAddress(report: AddressReport): string {
-  const { address, node, subnet, nic, block, holder, until_ms } = report;
+  const { address, node, subnet, nic, block, holder, until_ms, other } = report;
   const place = `NIC ${nic} of node ${node}, block ${block === '' ? 'not granted any more' : block}, PodSubnet ${subnet === '' ? '-' : subnet}`;
   switch (report.state) {
     case 'leased':
@@ -25,6 +25,8 @@ export function sayAddress(report: AddressReport): string {
       return `${address} is in use on node ${node} by a Pod that the agent has no record of; nobody else gets it before that Pod is gone`;
     case 'cooling':
       return `${address} rests until ${at(until_ms)}, so that no connection of its last Pod reaches the next one: ${place}`;
+    case 'taken':
+      return `${address} rests until ${at(until_ms)}: on the network of ${other?.link ?? '?'} it is in use by ${other?.holder ?? 'somebody else'}: ${place}`;
     case 'free':
       return `${address} is free: ${place}`;
     case 'excluded':

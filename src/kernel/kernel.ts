@@ -1,6 +1,9 @@
 /** The kernel as the rest of the agent sees it: plans go in, differences and events come out. */
+import type { Ip } from '../net/address.ts';
+import { findRival } from './address-probe.ts';
 import { applyPlan } from './apply.ts';
 import { comparePlan, comparePlans, type Difference } from './compare.ts';
+import type { Rival } from './ethernet.ts';
 import { type KernelEvent, watchKernel } from './monitor.ts';
 import { type Host, Namespaces } from './namespaces.ts';
 import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/address.ts';
@@ -34,6 +37,8 @@ export interface Kernel extends Disposable {
   look(where: Where): Snapshot;
   /** All routes and rules of the host that carry the protocol number. */
   owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[] };
+  /** Asks the network that a link of the host is on whether somebody else has the address; undefined after 150 ms of silence. @throws Failure networkNotAsked. */
+  findRival(link: string, address: Ip): Promise<Rival | undefined>;
   /** Calls back for each change in the host's network that others made. Returns the way to stop. */
   watch(listener: (event: KernelEvent) => void): () => void;
 }
@@ -73,6 +78,7 @@ export function openKernel(nftTables: readonly string[] = [], netns?: Netns): Ke
       routes: ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)),
       rules: ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), decodeRule)).filter((rule) => rule.protocol === protocol),
     }),
+    findRival: (link, address) => findRival(netns, link, address),
     watch(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -34,4 +34,6 @@ export const schema: readonly string[] = [
      PRIMARY KEY (plugin, container, ifname, name)) WITHOUT ROWID;`,
   `CREATE TABLE address_ledger (slice TEXT PRIMARY KEY, version TEXT NOT NULL, shares TEXT NOT NULL) WITHOUT ROWID;`,
   `CREATE TABLE range_directories (scope TEXT PRIMARY KEY, read_ms INTEGER NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE quarantine (
+     address TEXT PRIMARY KEY, subnet TEXT NOT NULL, link TEXT NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;`,
 ];

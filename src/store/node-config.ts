@@ -76,6 +76,14 @@ const nodeConfigSpec = z.strictObject({
     .describe('what marks our own things in the kernel; the agent and all that reads the kernel must agree on them'),
   snat: snat.prefault({}).describe('which source address Pods have outside of the VPC'),
   cooldown_s: z.int().min(0).max(86_400).default(180).describe("how long a freed address rests; conntrack's SYN_SENT memory is 120 s"),
+  conflictRest_s: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .default(600)
+    .describe(
+      'how long an address of a range rests that somebody else was found to have on the network; 0: the network is not asked before a Pod uses an address',
+    ),
   addressWait_s: z.int().min(0).max(60).default(10).describe('how long an ADD waits for an address that is being granted'),
   runtimeSocket: z
     .string()

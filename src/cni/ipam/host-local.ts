@@ -14,7 +14,7 @@ import { resolverIn } from './resolver.ts';
 import { type IpamSource, requestedIn } from './source.ts';
 
 /** Where host-local keeps what it gave; here only the name of a scope, and where an import would look. */
-export const usualDataDir = '/var/lib/cni/networks';
+const usualDataDir = '/var/lib/cni/networks';
 
 /** @throws Failure configInvalid, rangeUnusable, ipamFileUnreadable, argumentsInvalid. */
 export function readHostLocal(source: IpamSource): IpamConfig {
@@ -40,7 +40,7 @@ export function readHostLocal(source: IpamSource): IpamConfig {
 }
 
 /** The scope is the directory that host-local would use. @throws Failure configInvalid. */
-export function scopeIn(section: Fields, network: string): string {
+function scopeIn(section: Fields, network: string): string {
   const dir = text(section, 'dataDir', 'an absolute path', (found) => (found.startsWith('/') ? found : undefined)) ?? usualDataDir;
   return `${dir.replaceAll(/\/+/g, '/').replace(/\/$/, '')}/${network}`;
 }

@@ -34,12 +34,6 @@ export function sourceOf({ object, network, args }: Asked & Unread, readFile: Re
 
 const emptyFields: Fields = { path: '', values: new Map(), anyCase: true };
 
-/** `namespace/name` of the Pod; empty when the runtime does not say. */
-export function podOf({ args }: IpamSource): string {
-  const { namespace, name } = args.pod;
-  return name === undefined ? '' : `${namespace ?? ''}/${name}`;
-}
-
 /** All addresses asked for, from wherever: CNI_ARGS, args.cni.ips, runtimeConfig.ips, added up as host-local does. @throws Failure configInvalid. */
 export function requestedIn({ args, hints, runtime }: IpamSource): Ip[] {
   const hinted = hints.map((hint, i) => addressMember(hint, `args.cni.ips[${i}]`));

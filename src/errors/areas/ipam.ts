@@ -90,7 +90,7 @@ export const ipamErrors = {
   ipamSubnetUnknown: {
     code: 312,
     cni: 11,
-    message: 'PodSubnet {subnet} gives no addresses on this node',
+    message: 'no address of PodSubnet {subnet} for the IPAM plugin on this node',
     details: '{reason}',
     hint: 'flatpod status shows the PodSubnets of the node and what they wait for',
   },

@@ -101,8 +101,8 @@ const refused: Record<string, readonly [string, RegExp, object | undefined, obje
   'an empty list of ranges': ['FP302', /neither ranges nor a subnet/, { ranges: [] }],
   'no text where a block belongs': ['FP108', /ipam\.ranges\[0\]\[0\]\.subnet is absent/, host({})],
   'two addresses of a family in CNI 0.2.0': [
-    'FP112',
-    /room for one/,
+    'FP316',
+    /room for one address of each family/,
     { ranges: [[{ subnet: '10.1.2.0/24' }], [{ subnet: '10.1.3.0/24' }]] },
     { cniVersion: '0.2.0' },
   ],

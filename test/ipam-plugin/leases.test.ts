@@ -198,9 +198,12 @@ test('STATUS is ready when the configuration can be served, however full the ran
   assert.match((await books.ask('VERSION', small)).stdout, /supportedVersions/);
 });
 
-test('under another plugin’s name the one error that libcni gives for all plugins is in its words', async () => {
+test('under another plugin’s name errors about the version are in the words that callers compare', async () => {
   using books = openBooks();
   const ask = async (plugin: string) => (await books.ask('CHECK', { subnet: '10.1.0.0/24' }, { plugin }, { cniVersion: '0.3.1' })).json;
   assert.deepEqual(await ask('host-local'), { cniVersion: '0.3.1', code: 1, msg: 'config version does not allow CHECK' });
+  const two = { addresses: [{ address: '10.5.0.9/24' }, { address: '10.6.0.9/24' }] };
+  const told = await books.ask('ADD', two, { plugin: 'static' }, { cniVersion: '0.2.0' });
+  assert.equal(told.json['msg'], 'CNI version 0.2.0 does not support more than 1 address per family');
   assert.equal((await ask('flatpod-ipam'))['msg'], 'CHECK does not exist in CNI version 0.3.1 (FP107)');
 });

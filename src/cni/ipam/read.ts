@@ -34,17 +34,15 @@ const marks: readonly (readonly [Dialect, readonly string[]])[] = [
 
 /**
  * Reads what is asked for. `plugin` is the name the executable was started under.
- * @throws Failure ipamMissing, ipamDialectUnclear, and what the dialects throw.
+ * @throws Failure ipamMissing, ipamDialectUnclear, familyFull, and what the dialects throw.
  */
 export function readIpam(asked: Asked & Unread, plugin: string | undefined, readFile: ReadFile): IpamConfig {
   const source = sourceOf(asked, readFile);
   const config = readers[dialectOf(source, plugin)](source);
   const families = [...config.sets.map(({ ranges }) => ranges[0]?.first ?? ''), ...config.fixed.map(({ address }) => address)];
   const v6 = families.filter((address) => address.includes(':')).length;
-  if (!isAtLeast(asked.cniVersion, '0.3.0') && (v6 > 1 || families.length - v6 > 1)) {
-    const reason = 'more than one address of a family is configured, and that version has room for one';
-    throw failure('resultInexpressible', { version: asked.cniVersion, reason });
-  }
+  if (!isAtLeast(asked.cniVersion, '0.3.0') && (v6 > 1 || families.length - v6 > 1))
+    throw failure('familyFull', { version: asked.cniVersion });
   return config;
 }
 

@@ -115,4 +115,11 @@ export const ipamErrors = {
     details: '{reason}',
     hint: "give host-local's folder of one network, or an IPPool of whereabouts as kubectl get -o yaml or json prints it",
   },
+  familyFull: {
+    code: 316,
+    cni: 1,
+    message: 'CNI version {version} has room for one address of each family',
+    details: 'more than one is configured',
+    hint: 'set cniVersion of the network configuration to 0.3.0 or later, or configure one',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need by themselves.
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup build image demo demo-clean test guest e2e bench fmt lint clean
+.PHONY: help setup build image demo demo-clean test guest e2e conformance bench fmt lint clean
 
 help:
 	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
@@ -9,6 +9,7 @@ help:
 	@echo 'make test        the whole test suite'
 	@echo 'make guest       the tests that need another kernel, with nftables in it; the first time it builds that kernel, about 8 minutes'
 	@echo 'make e2e         the tests on a real Kubernetes cluster, about 18 minutes; the first time it builds Kubernetes, a quarter of an hour more'
+	@echo 'make conformance the tests of the reference plugins with our IPAM plugin, about 10 minutes; the first time it compiles them, some minutes more'
 	@echo 'make bench       Flatpod beside other plugins, side by side; QUICK=1 takes under five minutes, PEERS=all adds those that it is told the place of'
 	@echo 'make build       dist/: the CNI executable and the bundled command'
 	@echo 'make image       dist/flatpod-image.tar: the OCI image, with its layers listed'
@@ -43,6 +44,10 @@ guest: build
 e2e: build
 	@sh scripts/setup-e2e.sh
 	@$(NODE) test/cluster/run.ts
+
+conformance: build
+	@sh scripts/setup-conformance.sh
+	@$(NODE) test/conformance/run.ts
 
 bench: build
 	@sh scripts/setup-test.sh

@@ -43,6 +43,8 @@ export const programs = {
   coredns: (): string => found(join(built('coredns'), 'coredns'), bringsE2e),
   e2e: (name: 'e2e.test' | 'ginkgo' | 'agnhost' | 'localhost.crt' | 'localhost.key'): string =>
     found(join(built('e2e', 'kube'), name), bringsE2e),
+  /** The test suite of a reference main plugin. */
+  conformance: (plugin: string): string => found(join(built('conformance'), `${plugin}.test`), 'make conformance'),
   /** One static binary. */
   busybox: (): string => found(join(cache, 'debian/busybox-static/bin/busybox')),
   /** The same linked with the C library, which resolves names as other programs do. */

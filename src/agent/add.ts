@@ -38,7 +38,7 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
     throw refusal;
   }
   faultPoint('add:4 kernel applied');
-  announce(node, attachment);
+  announce(node, node.cloud, attachment);
   return resultOf(attachment.interface, request);
 }
 

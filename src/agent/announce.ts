@@ -1,17 +1,20 @@
-/** Where a Pod's addresses are from now on, told to the network that the Pod is on: neighbours may remember who had them before. */
-import { isRoutedByNode } from '../datapath/underlay.ts';
+/**
+ * Where a Pod's addresses are from now on, told to a network that no cloud polices: neighbours may remember who had them before. A cloud is told nothing:
+ * it knows, and many answer for the addresses themselves, so that neighbours who learned the Pod's own MAC would not reach it.
+ */
 import { asFailure, sentence } from '../errors/failure.ts';
 import { announceAddresses } from '../kernel/address-announce.ts';
 import { podName } from './attach.ts';
-import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
+import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
+import { unpoliced } from './unpoliced.ts';
 
 /** ANNOUNCE_INTERVAL of RFC 5227: the second announcement is for the case that the first was lost. */
 const AGAIN_ms = 2000;
 
-/** Announces them now and once more after a while, if the Pod is there still. Of a Pod that its node routes to there is nothing to tell. A failure is a line in the log. */
-export function announce(node: NodeAgent, attachment: Attachment): void {
+/** Announces them now and once more after a while, if the Pod is there still. A failure is a line in the log. */
+export function announce(node: NodeAgent, cloud: CloudPart, attachment: Attachment): void {
   const { interface: pod, container, created_ms } = attachment;
-  if (pod.datapath === 'routed-veth' || isRoutedByNode(pod)) return;
+  if (unpoliced(cloud, attachment) === undefined) return;
   const tell = (): void => {
     try {
       announceAddresses(pod.netns, pod.ifname, pod.addresses);

@@ -7,16 +7,14 @@
  * - where nobody can be asked, no Pod is made
  */
 import type { AddRequest } from '../cni/request.ts';
-import type { PodInterface } from '../datapath/interface.ts';
-import { isRoutedByNode } from '../datapath/underlay.ts';
 import { type Failure, failure, isFailure } from '../errors/failure.ts';
 import type { Rival } from '../kernel/ethernet.ts';
 import type { Ip } from '../net/address.ts';
-import type { GrantedNic } from '../store/node-network.ts';
 import { type Quarantined, quarantine, quarantineOf } from '../store/quarantine.ts';
 import { attach, detach, podName } from './attach.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { now_ms } from './pools.ts';
+import { unpoliced } from './unpoliced.ts';
 
 /** Attachments one ADD tries. Each that meets somebody costs a moment, and whoever meets so many has a network that a person must look at. */
 const TRIES = 4;
@@ -56,8 +54,8 @@ async function attachInstead(node: NodeAgent, cloud: CloudPart, request: AddRequ
 
 /** What of the attachment's addresses somebody else has; all are asked for at the same time. @throws Failure networkNotAsked; nothing is leased then. */
 async function metBy(node: NodeAgent, cloud: CloudPart, attachment: Attachment): Promise<Quarantined[]> {
-  const { subnet, nic: id, interface: pod } = attachment;
-  const link = unpoliced(pod, cloud.grants.nics.find(({ nic }) => nic.id === id)?.nic);
+  const { subnet, interface: pod } = attachment;
+  const link = unpoliced(cloud, attachment);
   if (link === undefined || cloud.config.conflictRest_s === 0) return [];
   try {
     const own = new Set(node.kernel.addresses().map(({ address }) => address));
@@ -73,11 +71,6 @@ async function metBy(node: NodeAgent, cloud: CloudPart, attachment: Attachment):
     detach(node, attachment, false);
     throw error;
   }
-}
-
-/** The node's interface on the Pod's network, where no cloud says who has which address; undefined: a cloud does, or the node routes to the Pod. */
-function unpoliced(pod: PodInterface, nic: GrantedNic | undefined): string | undefined {
-  return nic?.parent === undefined || pod.datapath === 'routed-veth' || isRoutedByNode(pod) ? undefined : pod.underlay.parent;
 }
 
 function holderOf(rival: Rival | undefined): string | undefined {

@@ -1,0 +1,10 @@
+/** Networks on which nobody but their hosts says who has which address. */
+import { isRoutedByNode } from '../datapath/underlay.ts';
+import type { Attachment, CloudPart } from './node-agent.ts';
+
+/** The node's interface on such a network, where the Pod is on one; undefined: a cloud says who has what, or the node routes to the Pod. */
+export function unpoliced({ grants }: CloudPart, { nic: id, interface: pod }: Attachment): string | undefined {
+  if (pod.datapath === 'routed-veth' || isRoutedByNode(pod)) return undefined;
+  const granted = grants.nics.find(({ nic }) => nic.id === id);
+  return granted?.nic.parent === undefined ? undefined : pod.underlay.parent;
+}

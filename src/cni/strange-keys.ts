@@ -24,8 +24,8 @@ export function strangeKeys(config: Record<string, unknown>, ours: readonly stri
 }
 
 /** Whether one is the other but for case, dashes, or a single letter added, left out, changed or swapped with its neighbour. */
-function resembles(key: string, own: string): boolean {
-  const plain = key.toLowerCase().replaceAll(/[-_]/g, '');
+function resembles(key: string, of: string): boolean {
+  const [plain, own] = [key.toLowerCase().replaceAll(/[-_]/g, ''), of.toLowerCase()];
   if (plain === own) return true;
   if (own.length < 5 || Math.abs(plain.length - own.length) > 1) return false;
   let [start, end] = [0, 0];

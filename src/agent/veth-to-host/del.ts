@@ -24,6 +24,7 @@ export async function del(
   request: { readonly container: string; readonly ifname: string; readonly name?: string | undefined },
 ): Promise<void> {
   const { container, ifname, name } = request;
+  faultPoint('del:1 request read');
   using _turn = await node.locks.take(helperKey(request));
   const names = new Set([...(name === undefined ? [] : [name]), ...helpersOf(node).names(container, ifname)]);
   for (const one of names) await remove(node, { container, ifname, name: one });

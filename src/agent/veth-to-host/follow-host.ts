@@ -2,11 +2,11 @@
  * Keeps Pods with a helper in touch with a host that changes: its addresses are the Pods' gateway and the destinations they reach by the helper. Without an
  * agent each request brings all of them up to date instead.
  */
-import { chainedPlan } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf } from '../../datapath/veth-to-host.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KernelEvent } from '../../kernel/monitor.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
-import { host } from '../../kernel/state.ts';
+import { host, type Plan } from '../../kernel/state.ts';
 import { replacePlan } from '../replace-plan.ts';
 import { type ChainedLink, type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
 import { withHostNow } from './host-addresses.ts';
@@ -62,13 +62,18 @@ async function move(node: ChainNode, link: ChainedLink, now: Snapshot): Promise<
       if (isThere) records.put({ ...current, interface: next });
     });
     if (!isThere) return;
-    replacePlan(node.kernel, node.log, chainedPlan(current.interface), chainedPlan(next));
+    replacePlan(node.kernel, node.log, wholePlan(current.interface), wholePlan(next));
     node.log.info(`${helperName(link)}: the host is ${next.hostAddresses.join(', ')} now`, {
       before: current.interface.hostAddresses.join(' '),
     });
   } catch (error) {
     node.log.error(`${helperName(link)}: the host's new addresses could not be told: ${sentence(asFailure(error))}`);
   }
+}
+
+/** With what all share: a family may be new to the host. */
+function wholePlan(veth: ChainedVeth): Plan {
+  return [...chainedHostPlan(familiesOf(veth)), ...chainedPlan(veth)];
 }
 
 function isOfAddresses({ kind }: KernelEvent): boolean {

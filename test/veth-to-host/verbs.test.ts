@@ -1,0 +1,324 @@
+/** The verbs of veth-to-host through the real executable: what a runtime may ask, in order and out of it. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { cniVersions, isAtLeast } from '../../src/cni/versions.ts';
+import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
+import type { Ending } from '../cni/executable.ts';
+import { eventually } from '../life/lab.ts';
+import { type Lan, onLan, openLan, type Place, type Result, type TestHost, type TestPod } from './lan.ts';
+
+/** An error as it goes over CNI. */
+interface CniError {
+  readonly code: number;
+  readonly msg: string;
+  readonly details?: string;
+}
+const errorIn = ({ status, stdout }: Ending): CniError => {
+  assert.notEqual(status, 0, stdout);
+  return JSON.parse(stdout) as CniError;
+};
+const succeeded = ({ status, stdout, stderr }: Ending): void => assert.deepEqual([status, stdout], [0, ''], stdout + stderr);
+
+/** What of ours could be on a host: links, rules, routes, nft tables. An anycast route comes with forwarding, which stays on. */
+function stateOf(host: Place): string {
+  return host
+    .sh('ip -br link; for f in 4 6; do ip -$f rule; ip -$f route show table all; done; nft list ruleset')
+    .replaceAll(/^(.*fe80:|anycast).*\n/gm, '');
+}
+
+/** One host; with an agent, or asked one by one. */
+const ways = [
+  ['an agent', true],
+  ['no agent', false],
+] as const;
+
+for (const [way, agents] of ways)
+  test(`with ${way}: DEL leaves nothing, also twice, without prevResult, without a namespace; the last helper takes along what all share`, async () => {
+    await using lan = await openLan({ hosts: 1, agents });
+    const host = lan.host(0);
+    const before = stateOf(host);
+    const pods = [await host.add(11), await host.add(12), await host.add(13), await host.add(14)];
+    const [usual, bare, gone, unnamed] = pods as [TestPod, TestPod, TestPod, TestPod]; // four of four
+    await host.del(usual);
+    await host.del(usual);
+    succeeded(await host.call('DEL', 'veth-to-host', bare));
+    succeeded(await host.call('DEL', 'veth-to-host', bare));
+    assert.match(host.sh('nft list tables'), /flatpod_veth_to_host/, 'the others need it');
+    deleteNetns(gone.netns.slice(NAMED.length + 1));
+    succeeded(await host.call('DEL', 'veth-to-host', gone, { prevResult: gone.result }));
+    succeeded(await host.call('DEL', 'veth-to-host', unnamed, {}, { CNI_NETNS: '' }));
+    assert.equal(stateOf(host), before);
+    succeeded(await host.call('DEL', 'veth-to-host', host.container(99)));
+  });
+
+test('a helper whose record was lost is found by its name', async () => {
+  await using lan = await openLan({ hosts: 1, agents: false });
+  const host = lan.host(0);
+  const before = stateOf(host);
+  const pod = await host.add(11);
+  rmSync(join(host.dir, 'state'), { recursive: true });
+  await host.del(pod);
+  // What all share is not known to be of no use to anybody; an agent takes it away when it looks around.
+  const after = stateOf(host)
+    .replace(/^1021:.*\n/gm, '')
+    .replace(/table inet flatpod_veth_to_host \{[^]*?\n\}\n/, '');
+  assert.equal(after, before);
+});
+
+test('CHECK holds after ADD, names each thing that somebody took away or changed, and holds again after DEL and ADD', async () => {
+  await using lan = await openLan({ hosts: 1 });
+  const host = lan.host(0);
+  const pod = await host.add(11);
+  const [, hostEnd = ''] = pod.result.interfaces.map(({ name }) => name);
+  assert.equal(await host.check(pod), '');
+  // No agent, which would put things right.
+  const damages: readonly [place: Place, command: string, words: RegExp][] = [
+    [host, `ip rule del iif ${hostEnd} priority 1024`, /rule 1024: iif vthp\w+ lookup 256 in host: missing/],
+    [host, `ip rule del iif ${hostEnd} priority 1022`, /rule 1022: to 10\.60\.0\.0\/24 iif vthp\w+ lookup 256 in host: missing/],
+    [host, `ip -6 rule del iif ${hostEnd} priority 1023`, /rule 1023: iif vthp\w+ lookup main in host: missing/],
+    [host, 'ip rule del priority 1021', /rule 1021: fwmark 0x100\/0x100 lookup main in host: missing/],
+    [host, 'ip route flush table 256', /route 0\.0\.0\.0\/0 via 10\.60\.0\.11 dev vthp\w+ table 256 in host: missing/],
+    [host, `ip route del 10.60.0.11`, /route 10\.60\.0\.11\/32 dev vthp\w+ table main in host: missing/],
+    [host, `ip neigh del 10.60.0.11 dev ${hostEnd}`, /neighbour 10\.60\.0\.11 .* in host: missing/],
+    [host, 'nft delete table inet flatpod_veth_to_host', /nft table inet flatpod_veth_to_host in host: missing/],
+    [host, 'sysctl -qw net.ipv4.ip_forward=0', /sysctl net\/ipv4\/ip_forward = 1 in host: it is 0/],
+    [
+      pod,
+      'ip route replace default via 10.60.0.254 dev eth0',
+      /route 0\.0\.0\.0\/0 via 10\.60\.0\.1 dev veth0 table main in \/run.*: there is one via 10\.60\.0\.254 dev eth0/,
+    ],
+    [pod, 'ip route del 10.60.0.1 dev veth0', /route 10\.60\.0\.1\/32 dev veth0 table main in .*: missing/],
+    [pod, 'ip neigh del 10.60.0.1 dev veth0', /neighbour 10\.60\.0\.1 .* missing/],
+    [pod, 'ip rule del priority 512 table 7101', /rule 512: fwmark 0x200\/0x300 lookup 7101 .*: missing/],
+    [pod, 'nft flush ruleset', /nft table inet flatpod_veth_to_host in .*: missing/],
+    [pod, 'sysctl -qw net.ipv4.conf.veth0.forwarding=0', /sysctl net\/ipv4\/conf\/veth0\/forwarding = 1 in .*: it is 0/],
+    [pod, 'ip link set veth0 down', /link veth0 up in .*: it is down/],
+    [host, `ip link del ${hostEnd}`, /veth vthp\w+ with peer veth0 in host: missing/],
+  ];
+  for (const [place, command, words] of damages) {
+    place.sh(command);
+    assert.match(await host.check(pod), words, command);
+  }
+  await host.del(pod);
+  await host.addTo(pod);
+  assert.equal(await host.check(pod), '');
+  assert.match(
+    await host.check(pod, { prevResult: { ...pod.result, interfaces: pod.result.interfaces.slice(0, 1) } }),
+    /prevResult lacks our interface vthp/,
+  );
+  const others = { ...pod.result, ips: [{ address: '10.60.0.99/24', interface: 0 }] };
+  assert.match(await host.check(pod, { prevResult: others }), /prevResult lacks the address 10\.60\.0\.11/);
+  assert.equal(errorIn(await host.call('CHECK', 'veth-to-host', host.container(77), { prevResult: pod.result })).code, 3);
+});
+
+test('GC removes what the runtime no longer knows, of its own network alone', async () => {
+  await using lan = await openLan({ hosts: 1, agents: true });
+  const host = lan.host(0);
+  host.cniVersion = '1.1.0';
+  host.list = host.list.map((plugin) => ({ ...plugin, cniVersion: plugin['type'] === 'veth-to-host' ? '1.1.0' : '1.0.0' }));
+  const [kept, stale] = [await host.add(11), await host.add(12)];
+  const gc = (config: Record<string, unknown>): Promise<Ending> => host.call('GC', 'veth-to-host', { container: '', netns: '' }, config);
+  const alive = (): number => host.sh('ip -br link').match(/^vth/gm)?.length ?? 0;
+  succeeded(await gc({ name: 'another', 'cni.dev/valid-attachments': [] }));
+  succeeded(await gc({}));
+  assert.equal(alive(), 2);
+  succeeded(await gc({ 'cni.dev/valid-attachments': [{ containerID: kept.container, ifname: 'eth0' }] }));
+  assert.equal(alive(), 1);
+  assert.equal(await host.check(kept), '');
+  deleteNetns(kept.netns.slice(NAMED.length + 1));
+  succeeded(await gc({}));
+  assert.doesNotMatch(stateOf(host), /proto 115|flatpod/);
+  await host.del(stale);
+});
+
+test('STATUS says whether the host is there', async () => {
+  await using lan = await openLan({ hosts: 1, agents: true });
+  const host = lan.host(0);
+  host.cniVersion = '1.1.0';
+  const status = (config: Record<string, unknown> = {}): Promise<Ending> =>
+    host.call('STATUS', 'veth-to-host', { container: '', netns: '' }, config);
+  succeeded(await status());
+  const missing = errorIn(await status({ hostInterface: 'bond7' }));
+  assert.deepEqual([missing.code, missing.msg], [50, 'this node has no interface bond7 (FP343)']);
+  host.sh('ip addr flush dev eth0');
+  assert.match(errorIn(await status()).msg, /^the interface eth0 of this node has no address of IPv4 or IPv6 \(FP344\)$/);
+});
+
+test('every version of CNI is answered in its own shape, with both ends after what was there', async () => {
+  await using lan = await openLan({ hosts: 1 });
+  const host = lan.host(0);
+  let number = 10;
+  // macvlan of this age speaks 0.3.0 and above as we do; below that it answers in the old shape.
+  for (const version of cniVersions.filter((one) => one !== '1.1.0')) {
+    host.cniVersion = version;
+    const pod = await host.add(++number);
+    assert.equal(pod.result.cniVersion, version);
+    if (isAtLeast(version, '0.3.0')) {
+      assert.deepEqual(
+        pod.result.interfaces.map(({ name, sandbox }) => [name.slice(0, 4), sandbox ?? '']),
+        [
+          ['eth0', pod.netns],
+          ['vthp', ''],
+          ['veth', pod.netns],
+        ],
+      );
+      assert.deepEqual(
+        pod.result.ips.map(({ address }) => address),
+        [`${onLan(4, number)}/24`, `${onLan(6, number)}/64`],
+      );
+    } else assert.match(JSON.stringify(pod.result), new RegExp(`"ip4":\\{"ip":"${onLan(4, number)}/24"`));
+    if (isAtLeast(version, '0.4.0')) assert.equal(await host.check(pod), '');
+    await host.del(pod);
+  }
+  assert.match((await host.call('VERSION', 'veth-to-host', { container: '', netns: '' })).stdout, /"supportedVersions":\["0.1.0"/);
+});
+
+/** ADD of veth-to-host alone, behind a macvlan that is there. */
+async function addBehind(host: TestHost, pod: TestPod, config: Record<string, unknown>, env: Record<string, string> = {}): Promise<Ending> {
+  return host.call('ADD', 'veth-to-host', pod, config, env);
+}
+
+async function behindMacvlan(lan: Lan): Promise<{ readonly host: TestHost; readonly pod: TestPod; readonly prevResult: Result }> {
+  const host = lan.host(0);
+  const pod = host.container(11);
+  const { stdout } = await host.call('ADD', 'macvlan', pod);
+  return { host, pod, prevResult: JSON.parse(stdout) as Result };
+}
+
+test('what cannot be used is refused in plain words, and leaves the Pod as it was', async () => {
+  await using lan = await openLan({ hosts: 1, agents: true });
+  const { host, pod, prevResult } = await behindMacvlan(lan);
+  const before = [stateOf(host), stateOf(pod)];
+  const [noIps, elsewhere] = [
+    { ...prevResult, ips: [] },
+    { ...prevResult, ips: [{ address: '10.60.0.99/24', interface: 0 }] },
+  ];
+  const refusals: readonly [what: string, config: Record<string, unknown>, code: number, words: RegExp][] = [
+    ['first in its list', {}, 7, /must be chained.*FP340/],
+    ['no address before it', { prevResult: noIps }, 7, /gave eth0 no address \(FP341\)/],
+    ['an address that is not there', { prevResult: elsewhere }, 342, /eth0 in .* has no address 10\.60\.0\.99 \(FP342\)/],
+    ['prevResult is no object', { prevResult: 'yes' }, 7, /prevResult of the network configuration cannot be used \(FP108\)/],
+    [
+      'prevResult with nonsense in it',
+      { prevResult: { ...prevResult, ips: [{ address: 'x' }] } },
+      7,
+      /prevResult\.ips\[0\]\.address .*FP108/,
+    ],
+    [
+      'an index out of range',
+      { prevResult: { ...prevResult, ips: [{ address: '10.60.0.11/24', interface: 9 }] } },
+      7,
+      /prevResult\.ips\[0\]\.interface/,
+    ],
+    ['prevResult of a version to come', { prevResult: { ...prevResult, cniVersion: '9.0.0' } }, 1, /CNI version 9\.0\.0 is not supported/],
+    ['hostInterface missing', { prevResult, hostInterface: undefined }, 7, /hostInterface of the network configuration cannot be used/],
+    ['hostInterface that is not there', { prevResult, hostInterface: 'bond7' }, 50, /no interface bond7 \(FP343\)/],
+    [
+      'hostInterface without an address',
+      { prevResult, hostInterface: 'lo' },
+      50,
+      /lo of this node has no address of IPv4 or IPv6 \(FP344\)/,
+    ],
+    ['a slip', { prevResult, containerIntrface: 'veth1' }, 2, /unknown key \\?"containerIntrface\\?"/],
+    ['ipMasq that is no truth value', { prevResult, ipMasq: 'yes' }, 7, /ipMasq/],
+    ['the same name twice', { prevResult, containerInterface: 'eth0' }, 7, /containerInterface/],
+    ['an MTU too small for IPv6', { prevResult, mtu: 1000 }, 7, /mtu/],
+    ['a table of the kernel', { prevResult, routeTableStart: 10 }, 7, /routeTableStart/],
+    ['a range of ports that is none', { prevResult, nodePorts: '1-2' }, 7, /nodePorts/],
+    ['a destination that is none', { prevResult, viaHost: ['10.96.0.0/40'] }, 7, /viaHost\[0\]/],
+  ];
+  for (const [what, config, code, words] of refusals) {
+    const error = errorIn(await addBehind(host, pod, config));
+    assert.equal(error.code, code, what + JSON.stringify(error));
+    assert.match(error.msg, words, what);
+  }
+  assert.equal(errorIn(await addBehind(host, pod, { prevResult }, { CNI_NETNS: '/run/netns/nowhere' })).code, 8);
+  assert.equal(errorIn(await addBehind(host, pod, { prevResult }, { CNI_NETNS: host.netns })).code, 8);
+  assert.deepEqual([stateOf(host), stateOf(pod)], before);
+});
+
+test('an interface name that is taken in the Pod is refused, and the Pod keeps its way out', async () => {
+  await using lan = await openLan({ hosts: 1, agents: true });
+  const { host, pod, prevResult } = await behindMacvlan(lan);
+  pod.sh('ip link add veth0 type bridge');
+  const before = [stateOf(host), stateOf(pod)];
+  const error = errorIn(await addBehind(host, pod, { prevResult }));
+  assert.match(error.msg, /there is a link veth0 in .* already \(FP147\)/);
+  assert.deepEqual([stateOf(host), stateOf(pod)], before);
+});
+
+test('what the kernel refuses half-way is told, the Pod keeps its way out, and DEL takes away what was left', async (t) => {
+  await using lan = await openLan({ hosts: 1, agents: true });
+  const { host, pod, prevResult } = await behindMacvlan(lan);
+  const before = [stateOf(host), stateOf(pod)];
+  // A table that is owned by a process is nobody else's to load or to delete (nft(8), "flags owner").
+  const owner = spawn('nsenter', [`--net=${pod.netns}`, 'nft', '-i'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const ended = once(owner, 'exit');
+  t.after(() => owner.kill('SIGKILL'));
+  owner.stdin.write('add table inet flatpod_veth_to_host { flags owner; }\n');
+  await eventually('the table is owned', () => pod.sh('nft list tables').includes('flatpod_veth_to_host'));
+  const error = errorIn(await addBehind(host, pod, { prevResult }));
+  assert.match(error.msg, /nftables refused the rule set flatpod_veth_to_host \(FP144\)/);
+  assert.match(pod.sh('ip route show default'), /via 10\.60\.0\.254 dev eth0/);
+  owner.kill('SIGKILL');
+  await ended;
+  await eventually('the table is gone', () => !pod.sh('nft list tables').includes('flatpod_veth_to_host'));
+  succeeded(await host.call('DEL', 'veth-to-host', pod));
+  assert.deepEqual([stateOf(host), stateOf(pod)], before);
+});
+
+test('a second ADD is refused, and harms nothing', async () => {
+  await using lan = await openLan({ hosts: 1 });
+  const host = lan.host(0);
+  const pod = await host.add(11);
+  const prevResult = { ...pod.result, interfaces: pod.result.interfaces.slice(0, 1) };
+  const error = errorIn(await addBehind(host, pod, { prevResult }));
+  assert.match(error.msg, /has an interface veth0 from veth-to-host already \(FP345\)/);
+  assert.equal(await host.check(pod), '');
+});
+
+for (const point of ['add:3 attachment committed', 'add:4 kernel applied'] as const)
+  test(`an agent that dies at "${point}" leaves what DEL takes away, with or without an agent, and ADD makes anew`, async () => {
+    await using lan = await openLan({ hosts: 1 });
+    const { host, pod, prevResult } = await behindMacvlan(lan);
+    const before = [stateOf(host), stateOf(pod)];
+    const agent = await host.startAgent({ FLATPOD_DIE_AT: point });
+    assert.notEqual((await addBehind(host, pod, { prevResult })).status, 0);
+    await agent.stop('SIGKILL');
+    succeeded(await host.call('DEL', 'veth-to-host', pod));
+    assert.equal(stateOf(host), before[0]);
+    succeeded(await host.call('DEL', 'macvlan', pod));
+    assert.equal(await host.check(await host.addTo(pod)), '');
+  });
+
+for (const point of ['del:1 request read', 'del:2 kernel removed', 'del:3 attachment closed'] as const)
+  test(`an agent that dies at "${point}" has not kept the next DEL from ending it`, async () => {
+    await using lan = await openLan({ hosts: 1 });
+    const host = lan.host(0);
+    const before = stateOf(host);
+    const pod = await host.add(11);
+    const agent = await host.startAgent({ FLATPOD_DIE_AT: point });
+    await host.call('DEL', 'veth-to-host', pod);
+    await agent.stop('SIGKILL');
+    await host.del(pod);
+    assert.equal(stateOf(host), before);
+  });
+
+test('a record that cannot be read is told, and DEL takes its helper away all the same', async () => {
+  await using lan = await openLan({ hosts: 1 });
+  const host = lan.host(0);
+  const before = stateOf(host);
+  const pod = await host.add(11);
+  const database = new DatabaseSync(join(host.dir, 'state/state.db'));
+  database.exec(`UPDATE chained SET interface = '{}'`);
+  database.close();
+  const error = errorIn(await host.call('CHECK', 'veth-to-host', pod, { prevResult: pod.result }));
+  assert.match(error.msg, /record of veth-to-host for .* cannot be read \(FP347\)/);
+  await host.del(pod);
+  assert.equal(stateOf(host), before);
+});

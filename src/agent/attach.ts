@@ -1,5 +1,6 @@
 /** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
+import type { PodInterface } from '../datapath/interface.ts';
 import { failure, isFailure } from '../errors/failure.ts';
 import type { Taken } from '../ipam/pool.ts';
 import { asksForClaim } from './claims.ts';
@@ -36,8 +37,9 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
     refuseSmallMtu(request, subnet);
     const nic = cloud.grants.nics.find((named) => named.nic.id === taken.nic);
     if (nic === undefined) throw failure('notReady', { reason: `NIC ${taken.nic} was unplugged`, details: '' });
-    const { container, ifname, netns, mac } = request;
+    const { container, ifname, calledAs, netns, mac } = request;
     const mtu = request.config.mtu;
+    const others = node.attachments.list().flatMap((one) => (one.container === container ? [one.interface] : []));
     const attachment: Attachment = {
       container,
       ifname,
@@ -49,7 +51,7 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
       state: 'opening',
       created_ms: Date.now(),
       interface: podInterface(
-        { container, ifname, netns, mac, mtu, rank: freeRank(node, container) },
+        { container, ifname, calledAs, netns, mac, mtu, rank: freeRank(others), others },
         wayOf(subnet, nic.nic, cloud.hasKind),
         nic,
         taken.addresses,
@@ -107,10 +109,9 @@ function refuseSmallMtu({ config: { mtu } }: AddRequest, { metadata, spec }: Pod
 }
 
 /** The first rank that none of the container's interfaces has. */
-function freeRank(node: NodeAgent, container: string): number {
-  const own = node.attachments.list().filter((attachment) => attachment.container === container);
+function freeRank(others: readonly PodInterface[]): number {
   let rank = 0;
-  while (own.some((attachment) => (attachment.interface.rank ?? 0) === rank)) rank++;
+  while (others.some((other) => (other.rank ?? 0) === rank)) rank++;
   return rank;
 }
 

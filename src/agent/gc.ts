@@ -3,7 +3,7 @@ import type { GcRequest } from '../cni/request.ts';
 import { asFailure, failure, sentence } from '../errors/failure.ts';
 import { isNetns } from '../kernel/netns.ts';
 import { del } from './del.ts';
-import { keyOf, type NodeAgent } from './node-agent.ts';
+import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 
 /** Without a list from the runtime nothing is known but this: an attachment whose namespace is gone is stale. @throws Failure gcIncomplete. */
 export async function gc(node: NodeAgent, request: GcRequest): Promise<void> {
@@ -11,7 +11,7 @@ export async function gc(node: NodeAgent, request: GcRequest): Promise<void> {
   const stale = node.attachments
     .list()
     .filter((attachment) => attachment.network === request.config.name)
-    .filter((attachment) => (valid === undefined ? !isNetns(attachment.netns) : !valid.has(keyOf(attachment))));
+    .filter((attachment) => (valid === undefined ? !isNetns(attachment.netns) : !valid.has(keyOf(calledFor(attachment)))));
   const errors: string[] = [];
   for (const attachment of stale) {
     try {
@@ -22,4 +22,9 @@ export async function gc(node: NodeAgent, request: GcRequest): Promise<void> {
     }
   }
   if (errors.length > 0) throw failure('gcIncomplete', { failed: errors.length, stale: stale.length, errors: errors.join('; ') });
+}
+
+/** The attachment by the names that the runtime knows. */
+function calledFor({ container, ifname, interface: { calledAs } }: Attachment): { readonly container: string; readonly ifname: string } {
+  return { container, ifname: calledAs ?? ifname };
 }

@@ -1,7 +1,7 @@
 /** From a request and a lease to the record a plan is made from. Names and MACs are derived, so that the same attachment has the same ones again. */
 import { createHash } from 'node:crypto';
 import { helperPrefix, type NamedNic } from '../datapath/host-table.ts';
-import type { Helper, PodInterface, Underlay } from '../datapath/interface.ts';
+import type { Helper, PodInterface, SourceRouting, Underlay } from '../datapath/interface.ts';
 import { markOf } from '../datapath/marks.ts';
 import { helperTableOf, podTableOf } from '../datapath/nic.ts';
 import { failure } from '../errors/failure.ts';
@@ -19,12 +19,16 @@ const NAME_LENGTH = 15;
 export interface Wish {
   readonly container: string;
   readonly ifname: string;
+  /** CNI_IFNAME, when that is another. */
+  readonly calledAs?: string;
   readonly netns: string;
   readonly mac: Mac | undefined;
   /** Lower than the NIC's, or absent. */
   readonly mtu: number | undefined;
   /** How many of the container's interfaces go before this one; absent: none. */
   readonly rank?: number;
+  /** The container's other interfaces. */
+  readonly others?: readonly PodInterface[];
 }
 
 /** What of the node shapes it. */
@@ -38,6 +42,7 @@ export interface Around {
 export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: readonly Ip[], { numbers, viaNode }: Around): PodInterface {
   const digest = createHash('sha256').update(`${wish.container}/${wish.ifname}`).digest();
   const { linkPrefix, protocol } = numbers;
+  const { others = [] } = wish;
   const prefix = way.datapath === 'routed-veth' ? linkPrefix : helperPrefix(linkPrefix);
   const ends = {
     netns: wish.netns,
@@ -50,6 +55,8 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
     addresses,
     ...(wish.rank !== undefined && wish.rank > 0 && { rank: wish.rank }),
     protocol,
+    ...(others.length > 0 && { source: sourceOf(numbers, wish.rank ?? 0), besides: besidesOf(others, numbers) }),
+    ...(wish.calledAs !== undefined && wish.calledAs !== wish.ifname && { calledAs: wish.calledAs }),
   };
   if (way.datapath === 'routed-veth') return { datapath: way.datapath, ...ends, podTable: podTableOf(numbers) };
   const helper = helperOf(numbers, wish.rank ?? 0, localMac(digest.subarray(24, 30)), viaNode);
@@ -84,16 +91,31 @@ function underlayOf(way: Exclude<Way, { datapath: 'routed-veth' }>, { nic, link 
 }
 
 /** One a container's interface: each has names, marks and tables of its own in the Pod. */
-function helperOf(numbers: KernelNumbers, rank: number, mac: Mac, viaNode: readonly Cidr[]): Helper {
-  const { markMask, priorityMark, priorityFromPod, firstTable } = numbers;
+function helperOf({ markMask, priorityMark, firstTable }: KernelNumbers, rank: number, mac: Mac, viaNode: readonly Cidr[]): Helper {
   return {
     name: `node${rank}`,
     mac,
     viaNode,
     mark: { value: markOf(rank, markMask), mask: markMask },
-    priorityMark,
-    priorityFrom: priorityFromPod,
-    helperTable: firstTable + 2 * rank + 1,
-    ownTable: firstTable + 2 * rank + 2,
+    priority: priorityMark,
+    table: firstTable + 2 * rank + 1,
   };
+}
+
+/** How what leaves by sender is numbered in the Pod, for an interface of that rank. */
+function sourceOf({ firstTable, priorityFromPod }: KernelNumbers, rank: number): SourceRouting {
+  return { table: firstTable + 2 * rank + 2, priority: priorityFromPod };
+}
+
+/** The same where another interface brings the rules: tables of their own, since the interface may go and come again with rules of its own. */
+function besideOf({ firstTable, priorityFromPod }: KernelNumbers, rank: number): SourceRouting {
+  return { table: firstTable + 64 + rank, priority: priorityFromPod };
+}
+
+/** Of the container's interfaces those that were alone until now: they get such rules with this one. */
+function besidesOf(others: readonly PodInterface[], numbers: KernelNumbers): PodInterface[] {
+  const covered = new Set(others.flatMap(({ besides = [] }) => besides.map(({ ifname }) => ifname)));
+  return others
+    .filter(({ source, ifname }) => source === undefined && !covered.has(ifname))
+    .map((other) => ({ ...other, source: besideOf(numbers, other.rank ?? 0) }));
 }

@@ -74,7 +74,7 @@ async function honour(node: NodeAgent, { container, ifname }: AttachmentName, at
 function readRelease(node: NodeAgent, file: string, name: string): Release | undefined {
   try {
     const frame = decodeFrame(readFileSync(file));
-    return { frame, attachment: releaseIn(frame.variables) };
+    return { frame, attachment: releaseIn(frame.variables, frame.stdin) };
   } catch (error) {
     node.log.error(`the spooled release ${name} cannot be read and is put aside: ${sentence(asFailure(error))}`);
     if (existsSync(file)) renameSync(file, `${file}.bad`);

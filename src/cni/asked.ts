@@ -5,7 +5,7 @@
 import { failure } from '../errors/failure.ts';
 import { fieldsOf, raw } from './fields.ts';
 import { decodeConfig, describe, topText } from './json.ts';
-import { acceptable, type NetnsPath, tryContainerId, tryIfName, tryNetnsPath } from './names.ts';
+import { acceptable, type IfName, type NetnsPath, tryContainerId, tryIfName, tryNetnsPath } from './names.ts';
 import { readResult, unsupported } from './prev-result.ts';
 import type { Result } from './result.ts';
 import type { AttachmentName } from './valid-attachments.ts';
@@ -96,10 +96,21 @@ export function prevResultIn({ object, cniVersion }: Asked & Unread): Result | u
   return found === undefined ? undefined : readResult(found, 'prevResult', cniVersion);
 }
 
-/** The attachment that a DEL frame releases, whatever its configuration says: for releases out of the spool. @throws Failure FP100, FP101. */
-export function releaseIn(variables: Variables): AttachmentName {
+/** The attachment that a DEL frame releases, whatever else its configuration says: for releases out of the spool. @throws Failure FP100, FP101. */
+export function releaseIn(variables: Variables, stdin: Uint8Array): AttachmentName {
   const { container, ifname } = namesIn(variables, 'del');
-  return { container, ifname };
+  try {
+    return { container, ifname: interfaceIn(decodeConfig(stdin)) ?? ifname };
+  } catch {
+    // A broken configuration is no reason to keep anything.
+    return { container, ifname };
+  }
+}
+
+/** The main plugin's own name for the interface, in a configuration of which nothing else is asked. */
+export function interfaceIn(object: Record<string, unknown>): IfName | undefined {
+  const found = raw(fieldsOf(object, ''), 'interface');
+  return typeof found === 'string' ? tryIfName(found) : undefined;
 }
 
 /** The version that an answer to this configuration carries, readable or not: its own when that is one of ours, else the newest. Never throws. */

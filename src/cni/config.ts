@@ -7,6 +7,7 @@
 import { failure } from '../errors/failure.ts';
 import { type Fields, fieldsOf, inner, raw, text, whole } from './fields.ts';
 import { describe } from './json.ts';
+import { acceptable, type IfName, tryIfName } from './names.ts';
 import { readDns } from './prev-result.ts';
 import type { ResultDns } from './result.ts';
 import { strangeKeys } from './strange-keys.ts';
@@ -15,6 +16,8 @@ import { strangeKeys } from './strange-keys.ts';
 export interface NetworkConfig {
   /** Name of the CNI network. */
   readonly name: string;
+  /** Name of the interface to make; absent: CNI_IFNAME. For a second interface out of one list, whose plugins are all called with the same CNI_IFNAME. */
+  readonly interface: IfName | undefined;
   /** Name of a PodSubnet that all Pods of this network use; absent: the PodSubnets decide. */
   readonly subnet: string | undefined;
   /** Upper bound of the Pod's MTU, bytes. */
@@ -25,7 +28,7 @@ export interface NetworkConfig {
   readonly ignored: readonly string[];
 }
 
-const ours = ['subnet', 'mtu', 'dns'] as const;
+const ours = ['subnet', 'interface', 'mtu', 'dns'] as const;
 
 /** Reads our keys. @throws Failure configInvalid, configKeyUnknown, ipamRefused. */
 export function readConfig(config: Record<string, unknown>, name: string): NetworkConfig {
@@ -34,6 +37,7 @@ export function readConfig(config: Record<string, unknown>, name: string): Netwo
   const mtu = whole(fields, 'mtu', 0, 65535);
   return {
     name,
+    interface: text(fields, 'interface', acceptable.ifname, tryIfName),
     subnet: text(fields, 'subnet', 'the name of a PodSubnet', podSubnetName),
     // 0 means "whatever fits" in the reference plugins.
     mtu: mtu === 0 ? undefined : whole(fields, 'mtu', 576, 65535),

@@ -7,7 +7,7 @@ import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
 import { type Mac, tryParseUnicastMac } from '../net/mac.ts';
 import { type PodIdentity, parseArgs } from './args.ts';
-import { type Asked, type AttachmentAsked, parseAsked, prevResultIn, type VersionRequest } from './asked.ts';
+import { type Asked, type AttachmentAsked, interfaceIn, parseAsked, prevResultIn, type VersionRequest } from './asked.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
 import { fieldsOf, inner, list, raw, text } from './fields.ts';
 import type { NetnsPath } from './names.ts';
@@ -19,6 +19,8 @@ import { type AttachmentName, readValidAttachments } from './valid-attachments.t
 export interface AddRequest extends Asked, AttachmentName {
   readonly verb: 'add';
   readonly netns: NetnsPath;
+  /** CNI_IFNAME, by which the runtime knows the attachment; `ifname` is what the configuration makes of it. */
+  readonly calledAs: string;
   readonly config: NetworkConfig;
   readonly pod: PodIdentity;
   /** Addresses asked for, from the most specific place that names any: runtimeConfig, args.cni, CNI_ARGS. */
@@ -76,8 +78,8 @@ export function parseRequest(variables: ReadonlyMap<string, string>, stdin: Uint
       return { verb: 'check', ...attachment, prevResult };
     }
     case 'del': {
-      const { verb, container, ifname, netns, cniVersion, trace } = asked;
-      return { verb, container, ifname, netns, cniVersion, trace };
+      const { verb, container, netns, cniVersion, trace, object } = asked;
+      return { verb, container, ifname: interfaceIn(object) ?? asked.ifname, netns, cniVersion, trace };
     }
     case 'gc':
     case 'status': {
@@ -90,7 +92,7 @@ export function parseRequest(variables: ReadonlyMap<string, string>, stdin: Uint
 
 /** What ADD and CHECK have in common. */
 function attachmentIn(asked: AttachmentAsked): Omit<AddRequest, 'verb' | 'prevResult'> {
-  const { container, ifname, netns, cniVersion, trace } = asked;
+  const { container, netns, cniVersion, trace } = asked;
   const fields = fieldsOf(asked.object, '');
   const config = readConfig(asked.object, asked.network);
   const args = parseArgs(asked.args);
@@ -103,5 +105,6 @@ function attachmentIn(asked: AttachmentAsked): Omit<AddRequest, 'verb' | 'prevRe
   };
   const ips = [runtime.ips, hinted.ips ?? [], args.ips].find((some) => some.length > 0) ?? [];
   const mac = runtime.mac ?? hinted.mac ?? args.mac;
-  return { container, ifname, netns, cniVersion, trace, config, pod: args.pod, ips, mac, runtime };
+  const ifname = config.interface ?? asked.ifname;
+  return { container, ifname, calledAs: asked.ifname, netns, cniVersion, trace, config, pod: args.pod, ips, mac, runtime };
 }

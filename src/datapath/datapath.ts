@@ -3,9 +3,11 @@ import type { Plan } from '../kernel/state.ts';
 import { helperVeth } from './helper-veth.ts';
 import type { PodInterface } from './interface.ts';
 import { routedVeth } from './routed-veth.ts';
+import { sourceRules } from './source-rules.ts';
 import { underlay } from './underlay.ts';
 
 /** What the kernel should hold for this Pod. */
 export function planOf(pod: PodInterface): Plan {
-  return pod.datapath === 'routed-veth' ? routedVeth(pod) : [...underlay(pod), ...helperVeth(pod)];
+  const own = pod.datapath === 'routed-veth' ? routedVeth(pod) : [...underlay(pod), ...helperVeth(pod)];
+  return [...own, ...sourceRules(pod)];
 }

@@ -11,12 +11,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
-import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
+import { host, inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
 import { type Family, familyOf } from '../net/address.ts';
 import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { UnderlayInterface } from './interface.ts';
 import { anywhere, firstMetric, nodeGateway } from './pod-routes.ts';
-import { gatewayOf, isRoutedByNode, reversePath, sourceRules } from './underlay.ts';
+import { gatewayOf, isRoutedByNode, reversePath } from './underlay.ts';
 
 const template = readFileSync(join(import.meta.dirname, 'helper.nft'), 'utf8');
 
@@ -37,30 +37,41 @@ export function helperVeth(pod: UnderlayInterface): Plan {
     reversePath(pod, 'all', 'off'),
     reversePath(pod, helper.name, 'off'),
     ...families.flatMap((family) => toNode(pod, family)),
-    ...sourceRules(pod),
     connectionMarks(pod),
   ];
 }
 
 function toNode(pod: UnderlayInterface, family: Family): KernelObject[] {
-  const { netns, hostMac, protocol, helper, rank = 0 } = pod;
-  const [where, link, gateway] = [inNetns(netns), helper.name, nodeGateway[family]];
-  const metric = rank === 0 ? {} : { metric: firstMetric[family] + rank };
-  const main = { kind: 'route', where, link, table: MAIN_TABLE, protocol, ...metric } as const;
-  const { helperTable, ownTable, priorityMark: priority, mark } = helper;
-  const inTable = (table: number) => ({ kind: 'route', where, link, table, protocol }) as const;
-  const isOnlyWay = gatewayOf(pod, family) === undefined && !isRoutedByNode(pod);
-  const destinations = [...helper.viaNode.filter((cidr) => cidrFamily(cidr) === family), ...(isOnlyWay ? [anywhere[family]] : [])];
-  const routes = (route: typeof main | ReturnType<typeof inTable>, to: readonly Cidr[]): KernelObject[] => [
-    ...(family === 4 ? [{ ...route, dst: hostCidr(gateway), scope: 'link' } as const] : []),
-    ...to.map((dst): KernelObject => ({ ...route, dst, via: gateway, scope: 'global' })),
-  ];
+  const { netns, hostMac, protocol, helper } = pod;
+  const { table, priority, mark } = helper;
+  const where = inNetns(netns);
   return [
-    { kind: 'neighbour', where, link, address: gateway, mac: hostMac },
-    ...routes(main, destinations),
-    ...(rank === 0 ? [] : routes(inTable(ownTable), destinations)),
-    ...routes(inTable(helperTable), [anywhere[family]]),
-    { kind: 'rule', where, family, priority, mark, table: helperTable, protocol },
+    { kind: 'neighbour', where, link: helper.name, address: nodeGateway[family], mac: hostMac },
+    ...routesToNode(pod, family, MAIN_TABLE),
+    ...routesBy(pod, family, table, [anywhere[family]]),
+    { kind: 'rule', where, family, priority, mark, table, protocol },
+  ];
+}
+
+/** What is reached through the node, in that table of the Pod's. */
+export function routesToNode(pod: UnderlayInterface, family: Family, table: number): RouteObject[] {
+  const isOnlyWay = gatewayOf(pod, family) === undefined && !isRoutedByNode(pod);
+  const destinations = pod.helper.viaNode.filter((cidr) => cidrFamily(cidr) === family);
+  return routesBy(pod, family, table, [...destinations, ...(isOnlyWay ? [anywhere[family]] : [])]);
+}
+
+function routesBy(
+  { netns, protocol, helper, rank = 0 }: UnderlayInterface,
+  family: Family,
+  table: number,
+  to: readonly Cidr[],
+): RouteObject[] {
+  const metric = rank === 0 || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
+  const route = { kind: 'route', where: inNetns(netns), link: helper.name, table, protocol, ...metric } as const;
+  const via = nodeGateway[family];
+  return [
+    ...(family === 4 ? [{ ...route, dst: hostCidr(via), scope: 'link' } as const] : []),
+    ...to.map((dst): RouteObject => ({ ...route, dst, via, scope: 'global' })),
   ];
 }
 

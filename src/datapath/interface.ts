@@ -29,6 +29,18 @@ interface Ends {
   readonly podTable: number;
   /** rtnetlink protocol of its routes. */
   readonly protocol: number;
+  /** CNI_IFNAME of the request, where the configuration named the interface otherwise: no plan depends on it, but the runtime knows the attachment by it. */
+  readonly calledAs?: string;
+  /** Of a container with several interfaces: what leaves with this one's addresses leaves by it, as a rule for each says. */
+  readonly source?: SourceRouting;
+  /** Interfaces of the container that were there before and have no such rules: the ways of this one's subnet would draw their answers to it. */
+  readonly besides?: readonly PodInterface[];
+}
+
+/** Numbers in the Pod for what leaves by sender. */
+export interface SourceRouting {
+  readonly table: number;
+  readonly priority: number;
 }
 
 /** Behind a veth, reached by the node's routing. */
@@ -61,12 +73,10 @@ export interface Helper {
   readonly mac: Mac;
   /** Destinations that are reached through the node: its own addresses, Services. */
   readonly viaNode: readonly Cidr[];
-  /** Numbers in the Pod: of what came in by the helper, and of what leaves with this interface's address although another goes before it. */
+  /** Numbers in the Pod for what came in by the helper. */
   readonly mark: { readonly value: number; readonly mask: number };
-  readonly priorityMark: number;
-  readonly priorityFrom: number;
-  readonly helperTable: number;
-  readonly ownTable: number;
+  readonly priority: number;
+  readonly table: number;
 }
 
 /** Datapaths that put the Pod onto the network of an interface. */

@@ -7,7 +7,7 @@
  *
  * Nobody holds 169.254.1.1: the neighbour entry alone makes the Pod hand its packets to the host end, as the AWS VPC CNI does.
  */
-import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
+import { host, inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
@@ -45,14 +45,25 @@ function addressInPod(pod: RoutedInterface, address: Ip): KernelObject {
 }
 
 function waysOut(pod: RoutedInterface, family: Family): KernelObject[] {
-  const [where, link, gateway, protocol] = [inNetns(pod.netns), pod.ifname, nodeGateway[family], pod.protocol];
+  const neighbour = {
+    kind: 'neighbour',
+    where: inNetns(pod.netns),
+    link: pod.ifname,
+    address: nodeGateway[family],
+    mac: pod.hostMac,
+  } as const;
+  return [...routesOut(pod, family, MAIN_TABLE), neighbour];
+}
+
+/** Whatever leads out of the Pod, in that table of its own. */
+export function routesOut({ netns, ifname: link, protocol, rank }: RoutedInterface, family: Family, table: number): RouteObject[] {
   // Of routes to one destination only those with different metrics stand side by side.
-  const metric = pod.rank === undefined ? {} : { metric: firstMetric[family] + pod.rank };
-  const route = { kind: 'route', where, link, table: MAIN_TABLE, protocol, ...metric } as const;
+  const metric = rank === undefined || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
+  const route = { kind: 'route', where: inNetns(netns), link, table, protocol, ...metric } as const;
+  const via = nodeGateway[family];
   return [
     // All traffic must reach the gateway first, except the gateway itself. A link-local IPv6 gateway is on the link anyway.
-    ...(family === 4 ? [{ ...route, dst: hostCidr(gateway), scope: 'link' } as const] : []),
-    { ...route, dst: anywhere[family], via: gateway, scope: 'global' },
-    { kind: 'neighbour', where, link, address: gateway, mac: pod.hostMac },
+    ...(family === 4 ? [{ ...route, dst: hostCidr(via), scope: 'link' } as const] : []),
+    { ...route, dst: anywhere[family], via, scope: 'global' },
   ];
 }

@@ -26,10 +26,8 @@ export function readHelper(json: unknown): Helper {
     mac: macOf(fields, 'mac'),
     viaNode: listOf(fields, 'viaNode').map((cidr) => parsedCidr({ cidr }, 'cidr')),
     mark: { value: numberOf(mark, 'value'), mask: numberOf(mark, 'mask') },
-    priorityMark: numberOf(fields, 'priorityMark'),
-    priorityFrom: numberOf(fields, 'priorityFrom'),
-    helperTable: numberOf(fields, 'helperTable'),
-    ownTable: numberOf(fields, 'ownTable'),
+    priority: numberOf(fields, 'priority'),
+    table: numberOf(fields, 'table'),
   };
 }
 

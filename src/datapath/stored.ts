@@ -1,7 +1,7 @@
 /** A PodInterface read back from the node's database: checked, as whatever wrote it may have been another version. */
 import { readHelper, readUnderlay } from './stored-underlay.ts';
 import { listOf, macOf, numberOf, objectOf, parsedIp, textOf } from './stored-fields.ts';
-import type { PodInterface } from './interface.ts';
+import type { PodInterface, SourceRouting } from './interface.ts';
 
 /** @throws RangeError that names the field. */
 export function readPodInterface(json: unknown): PodInterface {
@@ -18,6 +18,9 @@ export function readPodInterface(json: unknown): PodInterface {
     ...(fields['rank'] !== undefined && { rank: numberOf(fields, 'rank') }),
     podTable: numberOf(fields, 'podTable'),
     protocol: numberOf(fields, 'protocol'),
+    ...(fields['calledAs'] !== undefined && { calledAs: textOf(fields, 'calledAs') }),
+    ...(fields['source'] !== undefined && { source: readSource(fields['source']) }),
+    ...(fields['besides'] !== undefined && { besides: listOf(fields, 'besides').map(readPodInterface) }),
   };
   const { datapath } = fields;
   switch (datapath) {
@@ -31,4 +34,9 @@ export function readPodInterface(json: unknown): PodInterface {
     default:
       throw new RangeError(`datapath is ${JSON.stringify(datapath)}`);
   }
+}
+
+function readSource(json: unknown): SourceRouting {
+  const fields = objectOf(json, 'source');
+  return { table: numberOf(fields, 'table'), priority: numberOf(fields, 'priority') };
 }

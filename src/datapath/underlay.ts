@@ -9,7 +9,7 @@
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
 import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
-import { cidrFamily, contains, hostCidr, lengthOf } from '../net/cidr.ts';
+import { cidrFamily, contains, lengthOf } from '../net/cidr.ts';
 import type { UnderlayInterface } from './interface.ts';
 import { anywhere, firstMetric, ipv6On } from './pod-routes.ts';
 
@@ -91,18 +91,4 @@ function withoutAdvertisements({ netns, ifname }: UnderlayInterface): KernelObje
  */
 export function reversePath({ netns }: UnderlayInterface, link: string, check: 'off' | 'loose'): KernelObject {
   return { kind: 'sysctl', where: inNetns(netns), key: `net/ipv4/conf/${link}/rp_filter`, value: check === 'off' ? '0' : '2' };
-}
-
-/** A route of the Pod's own table leads to what its address says it is: rules by sender, for interfaces that another one goes before. */
-export function sourceRules(pod: UnderlayInterface): KernelObject[] {
-  const { priorityFrom: priority, ownTable: table } = pod.helper;
-  if (pod.rank === undefined) return [];
-  const families = [...new Set(pod.addresses.map(familyOf))];
-  return [
-    ...families.flatMap((family) => waysOut(pod, family, table)),
-    ...pod.addresses.map((address): KernelObject => {
-      const { netns, protocol } = pod;
-      return { kind: 'rule', where: inNetns(netns), family: familyOf(address), priority, from: hostCidr(address), table, protocol };
-    }),
-  ];
 }

@@ -24,7 +24,10 @@ export function readChainedVeth(json: unknown): ChainedVeth {
     mainRoutes: listOf(fields, 'mainRoutes').map(mainRoute),
     viaHost: members(fields, 'viaHost', tryParseCidr),
     table: numberOf(fields, 'table'),
-    ...(fields['metric'] !== undefined && { metric: numberOf(fields, 'metric') }),
+    displaced: listOf(fields, 'displaced').map((json) => {
+      const one = objectOf(json, 'a displaced route');
+      return { address: parsedIp(one, 'address'), link: textOf(one, 'link') };
+    }),
   };
 }
 

@@ -58,8 +58,8 @@ export interface ChainedVeth {
   readonly viaHost: readonly Cidr[];
   /** The host's routing table of this Pod. */
   readonly table: number;
-  /** Of the host's routes to the Pod, where somebody else has one already. */
-  readonly metric?: number;
+  /** Links by which the host reached the Pod before, as the plugin ptp leaves it: our routes take the place of theirs. */
+  readonly displaced: readonly { readonly address: Ip; readonly link: string }[];
 }
 
 /** rtnetlink protocol of routes and rules of this plugin: another than the node's, whose routes tell which addresses its Pods have. */
@@ -127,36 +127,26 @@ export function familiesOf({ addresses, hostAddresses }: Pick<ChainedVeth, 'addr
   return ([4, 6] as const).filter((family) => had(addresses, family) && had(hostAddresses, family));
 }
 
-/** The way out that the main interface had before: for an ADD that is undone. */
-export function formerWaysOut({ netns, ifname, mainRoutes }: ChainedVeth): Plan {
-  return mainRoutes
-    .filter(({ dst }) => dst === anywhere[cidrFamily(dst)])
-    .map(({ dst, via, src }) => {
-      const RTPROT_BOOT = 3; // as ip(8) and the reference plugins have it
-      const route = { kind: 'route', where: inNetns(netns), link: ifname, dst, table: MAIN_TABLE, protocol: RTPROT_BOOT } as const;
-      return {
-        ...route,
-        scope: via === undefined ? 'link' : 'global',
-        ...(via !== undefined && { via }),
-        ...(src !== undefined && { src }),
-      };
-    });
+/** The ways that were there before, out of the Pod and to it: for an ADD that is undone. */
+export function formerWays({ netns, ifname, mainRoutes, displaced }: ChainedVeth): Plan {
+  const RTPROT_BOOT = 3; // as ip(8) and the reference plugins have it
+  const former = { kind: 'route', table: MAIN_TABLE, protocol: RTPROT_BOOT } as const;
+  const ways = mainRoutes.filter(({ dst }) => dst === anywhere[cidrFamily(dst)]);
+  return [
+    ...ways.map(({ dst, via, src }): KernelObject => {
+      const onward = via === undefined ? ({ scope: 'link' } as const) : ({ scope: 'global', via } as const);
+      return { ...former, where: inNetns(netns), link: ifname, dst, ...onward, ...(src !== undefined && { src }) };
+    }),
+    ...displaced.map(({ address, link }): KernelObject => ({ ...former, where: host, link, dst: hostCidr(address), scope: 'link' })),
+  ];
 }
 
 const forwardingKey = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
 
-function toPod({ hostEnd: link, mac, metric }: ChainedVeth, address: Ip): KernelObject[] {
-  const route = {
-    kind: 'route',
-    where: host,
-    dst: hostCidr(address),
-    link,
-    scope: 'link',
-    table: MAIN_TABLE,
-    protocol: chainedProtocol,
-  } as const;
+function toPod({ hostEnd: link, mac }: ChainedVeth, address: Ip): KernelObject[] {
+  const protocol = chainedProtocol;
   return [
-    { ...route, ...(metric !== undefined && { metric }) },
+    { kind: 'route', where: host, dst: hostCidr(address), link, scope: 'link', table: MAIN_TABLE, protocol },
     { kind: 'neighbour', where: host, link, address, mac },
   ];
 }
@@ -184,9 +174,9 @@ function fromPod(veth: ChainedVeth, family: Family): KernelObject[] {
  * a sender in the underlay it is not the link that the packet came by. Of a link without address "loose" is as strict as "strict" where the host as a whole
  * is strict (net/ipv4/fib_frontend.c, no_addr): there the packet's mark helps.
  */
-function hostSwitches({ hostEnd, hostLinks }: ChainedVeth): KernelObject[] {
+function hostSwitches({ hostEnd, hostLinks, displaced }: ChainedVeth): KernelObject[] {
   return [
-    ...hostLinks.map((link) => sysctl(host, `net/ipv4/conf/${link}/rp_filter`, '2')),
+    ...[...hostLinks, ...new Set(displaced.map(({ link }) => link))].map((link) => sysctl(host, `net/ipv4/conf/${link}/rp_filter`, '2')),
     sysctl(host, `net/ipv4/conf/${hostEnd}/rp_filter`, '0'),
     sysctl(host, `net/ipv4/conf/${hostEnd}/src_valid_mark`, '1'),
   ];

@@ -38,6 +38,7 @@ export function applyPlan(host: Host, plan: Plan): void {
   let batch: Batch | undefined;
   for (const object of plan) {
     const visited = namespaces.at(object.where);
+    if (object.kind === 'route' && object.optional === true && visited.link(object.link) === undefined) continue;
     if (batch !== undefined && (batch.visited !== visited || isAlone(object))) batch = send(batch);
     if (object.kind === 'veth') batch = addVeth(host, namespaces, object);
     else if (object.kind === 'child') batch = { visited, objects: [object], messages: [addChild(namespaces, object)] };

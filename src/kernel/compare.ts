@@ -100,6 +100,7 @@ function problemWithRoute(route: RouteObject, snapshot: Snapshot): Problem | und
   const { routes, links, linkNames } = snapshot;
   const found = routes.get(routeKey(route.dst, route.table)) ?? [];
   const link = links.get(route.link)?.index;
+  if (link === undefined && route.optional === true) return undefined;
   if (found.some((r) => r.link === link && r.via === route.via && r.protocol === route.protocol)) return undefined;
   if (wasMoved(route, snapshot)) return undefined;
   const [other] = found;

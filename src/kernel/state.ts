@@ -100,6 +100,8 @@ export interface RouteObject {
   readonly protocol: number;
   /** Lower wins; absent: the kernel's default for the family (0, or 1024 of IPv6). */
   readonly metric?: number;
+  /** It is the way of another interface, whose end takes it along: nothing is missing then. */
+  readonly optional?: true;
 }
 
 /** A routing-policy rule that leads to a table. */

@@ -130,7 +130,7 @@ test('DEL with no agent succeeds with an empty namespace, a broken configuration
   );
   const kept = readdirSync(join(dir.path, 'spool')).map((name) => decodeFrame(readFileSync(join(dir.path, 'spool', name))));
   assert.deepEqual(
-    kept.map(({ variables }) => releaseIn(variables).container.length).toSorted((a, b) => a - b),
+    kept.map(({ variables, stdin }) => releaseIn(variables, stdin).container.length).toSorted((a, b) => a - b),
     [2, 2, 5000],
   );
 });

@@ -25,8 +25,9 @@ test('the least ADD has its names and nothing else', () => {
     trace: { traceparent: undefined, tracestate: undefined, baggage: undefined },
     container: 'c1',
     ifname: 'eth0',
+    calledAs: 'eth0',
     netns: '/run/netns/x',
-    config: { name: 'vpc', subnet: undefined, mtu: undefined, dns: {}, ignored: [] },
+    config: { name: 'vpc', interface: undefined, subnet: undefined, mtu: undefined, dns: {}, ignored: [] },
     pod: {},
     ips: [],
     mac: undefined,
@@ -66,10 +67,11 @@ test('our keys are read; standard keys are no concern; foreign ones are ignored 
   };
   const { config: read } = add(
     {},
-    { ...standard, subnet: 'pods-a', mtu: 1400, dns: { nameservers: ['10.0.0.2'] }, ipMasq: true, 'x/y': 1, mut: 1 },
+    { ...standard, subnet: 'pods-a', interface: 'net1', mtu: 1400, dns: { nameservers: ['10.0.0.2'] }, ipMasq: true, 'x/y': 1, mut: 1 },
   );
   assert.deepEqual(read, {
     name: 'vpc',
+    interface: 'net1',
     subnet: 'pods-a',
     mtu: 1400,
     dns: { nameservers: ['10.0.0.2'] },
@@ -144,9 +146,17 @@ test('DEL goes on without namespace, with nonsense in every key and variable tha
   }
 });
 
-test('a release out of the spool needs its two names only', () => {
-  assert.deepEqual(releaseIn(new Map(Object.entries({ ...env, CNI_NETNS: '' }))), { container: 'c1', ifname: 'eth0' });
-  assert.throws(() => releaseIn(new Map([['CNI_IFNAME', 'eth0']])), { kind: 'variablesMissing' });
+test('a release out of the spool needs its two names only; an interface that the configuration names goes before CNI_IFNAME', () => {
+  const names = new Map(Object.entries({ ...env, CNI_NETNS: '' }));
+  const of = (stdin: string): string => releaseIn(names, Buffer.from(stdin)).ifname;
+  assert.deepEqual(['', '{', '{"interface":7}', '{"interface":"a/b"}', '{"interface":"net1"}'].map(of), [
+    'eth0',
+    'eth0',
+    'eth0',
+    'eth0',
+    'net1',
+  ]);
+  assert.throws(() => releaseIn(new Map([['CNI_IFNAME', 'eth0']]), Buffer.from('{}')), { kind: 'variablesMissing' });
 });
 
 test('GC tells a list, also an empty one, from no list; both spellings count', () => {

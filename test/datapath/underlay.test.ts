@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planOf } from '../../src/datapath/datapath.ts';
-import type { UnderlayInterface } from '../../src/datapath/interface.ts';
+import type { PodInterface, UnderlayInterface } from '../../src/datapath/interface.ts';
 import { readPodInterface } from '../../src/datapath/stored.ts';
 import { describe, nameOf } from '../../src/kernel/state.ts';
 import { parseIp } from '../../src/net/address.ts';
@@ -31,10 +31,8 @@ const pod: UnderlayInterface = {
     mac: parseMac('02:00:00:00:00:03'),
     viaNode: [parseCidr('10.20.0.4/32'), parseCidr('10.96.0.0/16')],
     mark: { value: 2, mask: 0x6e },
-    priorityMark: 720,
-    priorityFrom: 740,
-    helperTable: 7001,
-    ownTable: 7002,
+    priority: 720,
+    table: 7001,
   },
 };
 
@@ -90,9 +88,29 @@ test('a subnet without a router: everything but the subnet goes by the node', ()
   );
 });
 
-test('an interface that another one goes before: higher metrics, and a table of its own for what leaves with its address', () => {
-  const second = words({ ...pod, rank: 1, ifname: 'net1', helper: { ...pod.helper, name: 'node1', helperTable: 7003, ownTable: 7004 } });
-  const lines = second.filter((line) => line.includes('7004') || line.includes('metric'));
+test('of several interfaces each has rules for what leaves with its address; one that was alone gets them with the second', () => {
+  const routed: PodInterface = {
+    datapath: 'routed-veth',
+    netns: pod.netns,
+    ifname: 'eth0',
+    mac: pod.mac,
+    hostEnd: 'fp2',
+    hostMac: pod.hostMac,
+    mtu: 1400,
+    owner: 'flatpod:c:eth0',
+    addresses: [parseIp('10.20.7.7')],
+    podTable: 7000,
+    protocol: 114,
+  };
+  const second: UnderlayInterface = {
+    ...pod,
+    rank: 1,
+    ifname: 'net1',
+    helper: { ...pod.helper, name: 'node1', table: 7003 },
+    source: { table: 7004, priority: 740 },
+    besides: [{ ...routed, source: { table: 7002, priority: 740 } }],
+  };
+  const lines = words(second).filter((line) => /700[24]|metric/.test(line));
   assert.deepEqual(lines, [
     'pod: route 0.0.0.0/0 via 10.20.0.1 dev net1 table main metric 1',
     'pod: route 169.254.1.1/32 dev node1 table main metric 1',
@@ -104,7 +122,11 @@ test('an interface that another one goes before: higher metrics, and a table of 
     'pod: route 10.20.0.0/24 dev net1 table 7004',
     'pod: route 0.0.0.0/0 via 10.20.0.1 dev net1 table 7004',
     'pod: rule 740: from 10.20.0.9/32 lookup 7004',
+    'pod: route 169.254.1.1/32 dev eth0 table 7002',
+    'pod: route 0.0.0.0/0 via 169.254.1.1 dev eth0 table 7002',
+    'pod: rule 740: from 10.20.7.7/32 lookup 7002',
   ]);
+  assert.deepEqual(readPodInterface(JSON.parse(JSON.stringify(second))), second);
 });
 
 test('IPv6 as well: no router of the network gives the Pod another address or route', () => {
@@ -134,7 +156,7 @@ test('IPv6 as well: no router of the network gives the Pod another address or ro
 test('what was stored is read again as it was; anything else is refused by field', () => {
   assert.deepEqual(readPodInterface(JSON.parse(JSON.stringify(pod))), pod);
   for (const field of ['underlay', 'helper']) assert.throws(() => readPodInterface({ ...pod, [field]: null }), new RegExp(field), field);
-  for (const field of ['name', 'mac', 'viaNode', 'mark', 'helperTable'])
+  for (const field of ['name', 'mac', 'viaNode', 'mark', 'table'])
     assert.throws(() => readPodInterface({ ...pod, helper: { ...pod.helper, [field]: null } }), new RegExp(field), field);
   assert.throws(() => readPodInterface({ ...pod, underlay: { ...pod.underlay, of: { type: 'macvlan', mode: 'l2' } } }), /of is/);
 });

@@ -7,7 +7,7 @@
  */
 import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
 import type { Result } from '../../cni/result.ts';
-import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWaysOut } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWays } from '../../datapath/veth-to-host.ts';
 import { asFailure, failure, sentence } from '../../errors/failure.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
 import { host as hostNamespace, inNetns } from '../../kernel/state.ts';
@@ -75,7 +75,7 @@ function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<Cha
 async function undo(node: ChainNode, link: ChainedLink): Promise<void> {
   try {
     await remove(node, link);
-    node.kernel.apply(formerWaysOut(link.interface));
+    node.kernel.apply(formerWays(link.interface));
   } catch (error) {
     node.log.error(`${helperName(link)}: what was made could not be removed again: ${sentence(asFailure(error))}`);
   }

@@ -5,15 +5,13 @@ import { type ChainedVeth, familiesOf, hostEndPrefix, type MainRoute } from '../
 import { failure } from '../../errors/failure.ts';
 import { MAIN_TABLE } from '../../kernel/netlink/route.ts';
 import { routeKey, type Snapshot } from '../../kernel/snapshot.ts';
-import { familyOf } from '../../net/address.ts';
+import { familyOf, type Ip } from '../../net/address.ts';
 import { aggregate, type Cidr, containsCidr, hostCidr, lengthOf, parseCidr } from '../../net/cidr.ts';
 import { localMac } from '../../net/mac.ts';
 import { hostAnswer } from './host-addresses.ts';
 
 /** IFNAMSIZ less the NUL (linux/if.h). */
 const NAME_LENGTH = 15;
-/** Behind whatever a main plugin may have: ptp gives its route none. IPv6 counts from 1024. */
-const METRIC_BEHIND = 4096;
 const IPV6_MINIMUM_MTU = 1280;
 /** Every link has them. */
 const ofEachLink = ['fe80::/10', 'ff00::/8', '224.0.0.0/4'].map(parseCidr);
@@ -68,7 +66,6 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
   }
   const helper = { container, ifname, name: config.containerInterface };
   const digest = digestOf(helper);
-  const isTaken = addresses.some((ip) => (host.routes.get(routeKey(hostCidr(ip), MAIN_TABLE)) ?? []).length > 0);
   return {
     netns,
     ifname,
@@ -84,8 +81,17 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
     underlay,
     mainRoutes,
     viaHost: config.viaHost ?? anyDestination,
-    ...(isTaken && { metric: METRIC_BEHIND }),
+    displaced: addresses.flatMap((address) => waysTo(address, host)),
   };
+}
+
+/** Routes to the Pod alone, by links that are there. */
+function waysTo(address: Ip, host: Snapshot): ChainedVeth['displaced'] {
+  const routes = host.routes.get(routeKey(hostCidr(address), MAIN_TABLE)) ?? [];
+  return routes.flatMap((route) => {
+    const link = host.linkNames.get(route.link ?? 0);
+    return link === undefined || route.via !== undefined ? [] : [{ address, link }];
+  });
 }
 
 /** A list that was put together wrongly shows here, not as a refusal of the kernel to some route. */

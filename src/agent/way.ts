@@ -47,7 +47,8 @@ export function wayOf(subnet: PodSubnet, nic: GrantedNic, has: (kind: LinkKind) 
     case 'ipvlan':
       return { datapath, mode: mode === 'l3' || mode === 'l3s' ? mode : 'l2' };
     case 'macvlan':
-      if (nic.multiMac !== true) throw failure('macsRefused', { nic: nic.id, subnet: subnet.metadata.name });
+      // Of a range the parent is the node's own: no cloud says what gets through there.
+      if (nic.multiMac !== true && nic.parent === undefined) throw failure('macsRefused', { nic: nic.id, subnet: subnet.metadata.name });
       return { datapath, mode: mode === 'private' || mode === 'vepa' || mode === 'passthru' ? mode : 'bridge' };
     case 'branch':
       if (nic.trunk === undefined) throw failure('notABranch', { nic: nic.id, subnet: subnet.metadata.name });

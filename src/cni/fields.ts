@@ -22,7 +22,10 @@ export interface Fields {
 export function fieldsOf(value: unknown, path: string, anyCase = false): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path, value, 'an object');
   const entries = Object.entries(value);
-  return { path, anyCase, values: new Map(anyCase ? entries.map(([key, member]) => [key.toLowerCase(), member]) : entries) };
+  if (!anyCase) return { path, anyCase, values: new Map(entries) };
+  // Of `address` and `Address` beside each other the first is meant, as in Go: the other is a field without a name of its own in JSON.
+  const order = entries.toSorted(([a], [b]) => Number(a === a.toLowerCase()) - Number(b === b.toLowerCase()));
+  return { path, anyCase, values: new Map(order.map(([key, member]) => [key.toLowerCase(), member])) };
 }
 
 /** The failure for a value that cannot be used. `wanted` is words: "an IP address". */

@@ -44,6 +44,10 @@ const given: Record<string, Given> = {
     ipam: { type: 'static', addresses: [{ address: '10.5.0.9/24', gateway: '10.5.0.1' }, { address: 'fd00:5::9/64' }] },
     addresses: ['10.5.0.9/24', 'fd00:5::9/64'],
   },
+  'static, as a Go program writes its own structure back': {
+    ipam: { addresses: [{ address: '10.5.0.9/24', Address: { IP: '10.5.0.9', Mask: '////AA==' }, Version: '4' }] },
+    addresses: ['10.5.0.9/24'],
+  },
   'static, CNI_ARGS add': {
     ipam: { addresses: [{ address: '10.5.0.9/24' }] },
     asking: { args: 'IP=10.6.0.9/16, fd00::7/64;GATEWAY=10.6.0.1' },

@@ -44,6 +44,7 @@ export function internetElements(state: State): Elements {
   return new Map([
     ['ip gateway private_of', new Set(pairs.map(([outside, inside]) => `${outside} : ${inside}`))],
     ['ip gateway public_of', new Set(pairs.map(([outside, inside]) => `${inside} : ${outside}`))],
+    ['ip gateway translated', new Set(pairs.map(([, inside]) => inside))],
   ]);
 }
 
@@ -55,6 +56,7 @@ function addSubnet(add: Add, subnet: Subnet): void {
   if (subnet.cidr4 !== undefined) {
     add('ports', 'onlink4', `${mark} . ${subnet.cidr4}`);
     add('ports', 'mac4', `${gateway4(subnet.cidr4)} : ${gatewayMac}`);
+    add('ports', 'taken4', gateway4(subnet.cidr4));
   }
   if (subnet.cidr6 !== undefined) add('ports', 'onlink6', `${mark} . ${subnet.cidr6}`);
 }
@@ -75,6 +77,7 @@ function addNic(add: Add, { nic, subnet }: Plugged, peers: ReadonlySet<GroupId>)
     const text = shortest(block);
     add('ports', `owned${family}`, `${port} . ${text}`);
     add('ports', `mac${family}`, `${text} : ${nic.mac}`);
+    add('ports', `taken${family}`, text);
     add('security', `out${family}`, `${text} : jump ${chainOf('out', combo)}`);
     add('security', `in${family}`, `${text} : jump ${chainOf('in', combo)}`);
     for (const group of nic.securityGroups) if (peers.has(group)) add('security', `${chainOf('members', group)}_${family}`, text);

@@ -1,7 +1,7 @@
 /**
  * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
  *
- *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent, and on a cluster pod-start api-calls exact-fit nodes; all when none is named
+ *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
  *
  * QUICK=1: fewer repetitions, below five minutes; what needs a cluster only when it is named. PEERS=all: those too whose folder the environment names (peers.ts).
  */

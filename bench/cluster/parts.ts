@@ -8,7 +8,7 @@ import { programs } from '../../test/programs.ts';
 import type { Row } from '../rows.ts';
 
 /** Their names. */
-export const clusterParts = ['pod-start', 'api-calls', 'exact-fit', 'nodes'] as const;
+export const clusterParts = ['pod-start', 'api-calls', 'exact-fit', 'nodes', 'ipam-cluster'] as const;
 export type ClusterPart = (typeof clusterParts)[number];
 
 /** Why they cannot run: a sentence that names what is missing and brings it; undefined when they can. */

@@ -3,6 +3,7 @@ import { sweepDeadRuns } from '../../test/cluster/traces.ts';
 import { takeTurn } from '../../test/cluster/turn.ts';
 import { progress } from '../progress.ts';
 import type { Row } from '../rows.ts';
+import { ipamClusterPart } from '../simulated/ipam-cluster.ts';
 import { nodesPart } from '../simulated/nodes.ts';
 import { apiCalls } from './api-calls.ts';
 import { exactFit } from './exact-fit.ts';
@@ -22,6 +23,7 @@ const full = {
   apiCalls: { pods: 40, idle_s: 60 },
   exactFit: [100, 200],
   nodes: { sizes: [50, 200, 1000, 5000], quiet_s: 60, changes: 60 },
+  ipamCluster: { nodes: 10, podsPerNode: 100, rounds: 10 },
 };
 const quick = {
   podStart: {
@@ -35,6 +37,7 @@ const quick = {
   apiCalls: { pods: 20, idle_s: 20 },
   exactFit: [100],
   nodes: { sizes: [50, 500], quiet_s: 20, changes: 50 },
+  ipamCluster: { nodes: 10, podsPerNode: 100, rounds: 3 },
 };
 
 const effort = process.argv.includes('--quick') ? quick : full;
@@ -49,6 +52,8 @@ function measure(part: ClusterPart): Promise<Row[]> {
       return exactFit(effort.exactFit, progress);
     case 'nodes':
       return nodesPart(effort.nodes, progress);
+    case 'ipam-cluster':
+      return ipamClusterPart(effort.ipamCluster, progress);
   }
 }
 

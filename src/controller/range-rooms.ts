@@ -124,7 +124,7 @@ export function rangeRooms(view: RangeView, wake: (node: string) => void): Range
       return { room, total: view.room(subnet)?.total ?? 0, isPlenty, isCalledIn: called.get(subnet)?.has(node) === true };
     },
     planned(node, needs) {
-      const named = new Set([...needs.map(({ subnet }) => subnet)]);
+      const named = new Set(needs.map(({ subnet }) => subnet));
       for (const numbers of [coming, idle, missing])
         for (const subnet of numbers.subnets()) if (!named.has(subnet)) numbers.set(subnet, node, 0);
       for (const need of needs) {

@@ -1,13 +1,14 @@
 /** A cluster without a cloud: the API in memory, the real controller over ranges and ledger objects, and honest agents around the real pools. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { InstanceId } from '../../src/cloud/cloud.ts';
+import type { InstanceId, NicId } from '../../src/cloud/cloud.ts';
 import { Ledger } from '../../src/cloud/range/ledger.ts';
 import { rangeCloud } from '../../src/cloud/range/range-cloud.ts';
 import { adoptGranted } from '../../src/controller/adopt.ts';
 import { noClaims } from '../../src/controller/claims/claims.ts';
 import { departed } from '../../src/controller/cluster/departed.ts';
 import { type Controller, startController } from '../../src/controller/controller.ts';
+import { failure } from '../../src/errors/failure.ts';
 import { Pool, type Taken } from '../../src/ipam/pool.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import type { Cidr } from '../../src/net/cidr.ts';
@@ -135,6 +136,7 @@ async function leader(
   log: Log,
 ): Promise<{ end: () => void; pause: () => () => void }> {
   let dead = false;
+  let isOver = false;
   let paused: Promise<void> | undefined;
   const kube = new Proxy(api, {
     get(of, key, receiver) {
@@ -154,12 +156,18 @@ async function leader(
   const ledger = await Ledger.open(ledgerObjects(kube, { deadline_ms: 1000 }));
   await adoptGranted(ledger, await networks.list(), log);
   const podSubnets = [config.metadata.name];
-  const cloud = rangeCloud({
+  const ranged = rangeCloud({
     cluster: 'test',
     ledger,
     ranges: () => ranges,
     node: (name) => (networks.node(name) === undefined ? undefined : { instance: name as InstanceId, podSubnets }),
   });
+  // As cloud/limits/fenced.ts does. Only this: giving, and taking back, the ledger keeps safe by itself.
+  const cloud = {
+    ...ranged,
+    deleteNic: (nic: NicId): Promise<void> =>
+      isOver ? Promise.reject(failure('cloudFenced', { cloud: 'range', call: 'deleteNic', left_ms: 0 })) : ranged.deleteNic(nic),
+  };
   const controller: Controller = await startController({
     cluster: 'test',
     networks,
@@ -185,7 +193,7 @@ async function leader(
       const { promise, resolve } = Promise.withResolvers<void>();
       paused = promise;
       return () => {
-        paused = undefined;
+        [isOver, paused] = [true, undefined];
         resolve();
       };
     },

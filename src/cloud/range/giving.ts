@@ -2,7 +2,7 @@
 import { failure } from '../../errors/failure.ts';
 import { type Cidr, cidrFamily, firstOf } from '../../net/cidr.ts';
 import { chooseFrom } from './choose.ts';
-import type { Ledger } from './ledger.ts';
+import type { ChangeOptions, Ledger } from './ledger.ts';
 import type { Room } from './room.ts';
 import type { Holder } from './slice.ts';
 import { placesOf, SLICE_UNITS, unitAt } from './units.ts';
@@ -60,15 +60,17 @@ export async function giveThese(
   return given;
 }
 
-/** What is not the holder's is left alone. @throws Failure cloudUnavailable */
-export async function takeBack(ledger: Ledger, holder: Holder, blocks: readonly Cidr[]): Promise<void> {
+/** What is not the holder's is left alone. @throws Failure cloudUnavailable; with `onlyAsKnown` cloudConflict, see Ledger */
+export async function takeBack(ledger: Ledger, holder: Holder, blocks: readonly Cidr[], how: ChangeOptions = {}): Promise<void> {
   const bySlice = new Map<Cidr, number[]>();
   for (const block of blocks) {
     const { slice, from, to } = placesIn(block, holder);
     bySlice.set(slice, [...(bySlice.get(slice) ?? []), ...Array.from({ length: to - from }, (_, i) => from + i)]);
   }
   await Promise.all(
-    [...bySlice].map(([cidr, places]) => ledger.change(cidr, (slice) => slice.free(places.filter((place) => slice.isOf(holder, place))))),
+    [...bySlice].map(([cidr, places]) =>
+      ledger.change(cidr, (slice) => slice.free(places.filter((place) => slice.isOf(holder, place))), how),
+    ),
   );
 }
 

@@ -4,6 +4,7 @@
  * Invariants
  * - a change counts when the store has taken it, and it takes it only over what we knew: whoever was overtaken gives nothing away
  * - one write at a time for a slice; what is asked meanwhile goes into the next one together
+ * - what is taken back is so only from the state that the caller knew: an old leader's late word frees nothing that was given anew
  * - after an answer that never came, a slice is read again before it is changed or believed
  * - what somebody deleted in the store is not free: it is written down again as we knew it
  */
@@ -26,12 +27,22 @@ interface Entry {
   version: string | undefined;
   /** Nobody knows whether the last write was done. */
   isUnsure: boolean;
+  /** How often it was read as another than we had written or read before. */
+  surprises: number;
   readonly waiting: Waiting[];
   isBusy: boolean;
 }
 
+/** When a change holds. */
+export interface ChangeOptions {
+  /** Only over the state that is known now: with another one it rejects as cloudConflict, and is to be thought over. */
+  readonly onlyAsKnown?: boolean;
+}
+
 interface Waiting {
   readonly edit: Edit<unknown>;
+  /** The `surprises` that were known when it was asked for; undefined: they do not matter. */
+  readonly after: number | undefined;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (why: unknown) => void;
 }
@@ -83,16 +94,25 @@ export class Ledger {
     return () => void this.#listeners.delete(changed);
   }
 
-  /** Makes the change. @throws what the edit throws, and Failure cloudUnavailable: then nobody knows whether it was made. */
-  change<T>(cidr: Cidr, edit: Edit<T>): Promise<T> {
+  /** Makes the change. @throws what the edit throws, and Failure cloudUnavailable: then nobody knows whether it was made; cloudConflict. */
+  change<T>(cidr: Cidr, edit: Edit<T>, { onlyAsKnown = false }: ChangeOptions = {}): Promise<T> {
     const entry = this.#entryOf(cidr);
     if (entry.waiting.length >= LONGEST_QUEUE)
       return Promise.reject(failure('cloudThrottled', { cloud: 'range', call: 'change', text: `${LONGEST_QUEUE} changes wait already` }));
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     // What the edit answers is what is resolved with.
-    entry.waiting.push({ edit, resolve: resolve as (answer: unknown) => void, reject });
+    entry.waiting.push({ edit, after: onlyAsKnown ? entry.surprises : undefined, resolve: resolve as (answer: unknown) => void, reject });
     if (!entry.isBusy) void this.#work(cidr, entry);
     return promise;
+  }
+
+  /** Reads all anew. @throws Failure cloudUnavailable */
+  async refresh(): Promise<void> {
+    try {
+      for (const one of await this.#store.list()) if (this.#entryOf(one.slice).isBusy === false) this.#take(one);
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   /** Reads again what nobody is sure of. @throws Failure cloudUnavailable */
@@ -113,7 +133,7 @@ export class Ledger {
       if (entry.isUnsure) await this.#reread(cidr, entry);
       for (let tries = 0; tries < MOST_TRIES; tries++) {
         const draft = entry.slice.copy();
-        const outcomes = batch.map(({ edit }) => tried(edit, draft));
+        const outcomes = batch.map(({ edit, after }) => tried((after ?? entry.surprises) === entry.surprises ? edit : changed, draft));
         const isSame = draft.isSame(entry.slice);
         if (!isSame) {
           entry.isUnsure = true;
@@ -141,6 +161,7 @@ export class Ledger {
   async #reread(cidr: Cidr, entry: Entry): Promise<void> {
     try {
       const found = await this.#store.read(cidr);
+      if (found?.version !== entry.version) entry.surprises++;
       Object.assign(entry, { version: found?.version, isUnsure: false });
       if (found !== undefined) this.#replace(entry, Slice.from(cidr, found.shares));
     } catch (error) {
@@ -153,6 +174,7 @@ export class Ledger {
       slice: new Slice(cidr),
       version: undefined,
       isUnsure: false,
+      surprises: 0,
       waiting: [],
       isBusy: false,
     };
@@ -162,7 +184,10 @@ export class Ledger {
 
   #take({ slice: cidr, version, shares }: StoredSlice): void {
     const entry = this.#entryOf(cidr);
+    if (version === entry.version) return;
+    entry.surprises++;
     entry.version = version;
+    entry.isUnsure = false;
     this.#replace(entry, Slice.from(cidr, shares));
   }
 
@@ -191,6 +216,10 @@ function upsert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key) ?? make();
   map.set(key, known);
   return known;
+}
+
+function changed(slice: Slice): never {
+  throw failure('cloudConflict', { cloud: 'range', call: 'change', object: `slice ${slice.cidr}`, text: 'somebody else has changed it' });
 }
 
 type Outcome = { readonly answer: unknown } | { readonly error: unknown };

@@ -115,9 +115,12 @@ export function rangeCloud(options: RangeOptions): Cloud & RangeView {
     };
   }
 
-  function instanceOf(id: InstanceId): CloudInstance {
-    // Without a cloud nobody can tell whether a machine runs whose Node is gone: as long as it has addresses, it may.
-    const isThere = options.node(id) !== undefined || ledger.ofNode(id).size > 0;
+  /** Without a cloud nobody can tell whether a machine runs whose Node is gone: as long as it has addresses, it may. */
+  async function instanceOf(id: InstanceId): Promise<CloudInstance> {
+    const mayRun = (): boolean => options.node(id) !== undefined || ledger.ofNode(id).size > 0;
+    // That it has none is believed only when it was read now: another leader may have given it some.
+    if (!mayRun()) await ledger.refresh();
+    const isThere = mayRun();
     return { id, zone: '', type: 'node', limits: plenty, state: isThere ? 'running' : 'terminated', isBare: true };
   }
 
@@ -147,8 +150,8 @@ export function rangeCloud(options: RangeOptions): Cloud & RangeView {
     name,
     network: () =>
       Promise.resolve({ cidrs: aggregate(options.ranges().flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((one) => one?.cidr ?? []))) }),
-    instance: (id) => Promise.resolve(instanceOf(id)),
-    instances: (ids) => Promise.resolve(ids.map(instanceOf)),
+    instance: instanceOf,
+    instances: (ids) => Promise.all(ids.map(instanceOf)),
     subnets: (ids) => Promise.resolve(ids.flatMap((id) => subnetOf(id) ?? [])),
     async nics(filter) {
       await ledger.settle();
@@ -166,13 +169,13 @@ export function rangeCloud(options: RangeOptions): Cloud & RangeView {
       if (options.node(node)?.podSubnets.includes(podSubnet) === true)
         throw failure('cloudConflict', { cloud: name, call: 'deleteNic', object: nic, text: `node ${node} may use it` });
       await ledger.settle();
-      await takeBack(ledger, holder, ledger.ofNode(node).get(podSubnet) ?? []);
+      await takeBack(ledger, holder, ledger.ofNode(node).get(podSubnet) ?? [], { onlyAsKnown: true });
     },
     assign,
     async unassign(nic, blocks) {
       const holder = holderOf(nic);
       await ledger.settle();
-      await takeBack(ledger, holder, blocks);
+      await takeBack(ledger, holder, blocks, { onlyAsKnown: true });
     },
     room(podSubnet) {
       const range = rangeOf(podSubnet);

@@ -14,19 +14,18 @@ export function withRanges(cloud: Cloud, ranges: Cloud): Cloud {
     network: () => cloud.network(),
     instance: (id) => cloud.instance(id),
     instances: (ids: readonly InstanceId[]) => cloud.instances(ids),
-    subnets: async (ids) => {
-      const [own, others] = split(ids, (id) => forSubnet(id) === cloud);
-      return (await Promise.all([own.length === 0 ? [] : cloud.subnets(own), others.length === 0 ? [] : ranges.subnets(others)])).flat();
+    async subnets(ids) {
+      const [own, others] = split(ids, (id) => podSubnetOf(id) === undefined);
+      return [...(own.length === 0 ? [] : await cloud.subnets(own)), ...(others.length === 0 ? [] : await ranges.subnets(others))];
     },
-    nics: async (filter: NicFilter) => {
+    async nics(filter: NicFilter) {
       const { ids, tags } = filter;
-      if (ids === undefined) return (await Promise.all([cloud.nics(filter), tags === undefined ? [] : ranges.nics(filter)])).flat();
-      const [own, others] = split(ids, (id) => forNic(id) === cloud);
-      const asked = [
-        own.length === 0 ? [] : cloud.nics({ ...filter, ids: own }),
-        others.length === 0 ? [] : ranges.nics({ ...filter, ids: others }),
+      if (ids === undefined) return [...(await cloud.nics(filter)), ...(tags === undefined ? [] : await ranges.nics(filter))];
+      const [own, others] = split(ids, (id) => !isRangeNic(id));
+      return [
+        ...(own.length === 0 ? [] : await cloud.nics({ ...filter, ids: own })),
+        ...(others.length === 0 ? [] : await ranges.nics({ ...filter, ids: others })),
       ];
-      return (await Promise.all(asked)).flat();
     },
     createNic: (request) => forSubnet(request.subnet).createNic(request),
     attachNic: (nic, instance, index) => forNic(nic).attachNic(nic, instance, index),

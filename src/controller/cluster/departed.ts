@@ -8,6 +8,7 @@
  * - a Node of that name that came back in the meantime keeps all of it
  */
 import type { Clock } from '../../cloud/clock.ts';
+import { isRangeNic } from '../../cloud/range/ids.ts';
 import type { Cloud, CloudInstance } from '../../cloud/cloud.ts';
 import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
@@ -51,18 +52,21 @@ export function departed(of: DepartedOptions): { stop(): Promise<void> } {
 async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> {
   const { networks, cloud, cluster, clock, log } = of;
   const { name, spec, status } = node;
-  const machine = spec.instance === '' ? undefined : await living(cloud, spec.instance);
-  if (machine !== undefined) {
+  const machine = spec.instance === '' ? undefined : await machineOf(cloud, spec.instance);
+  const left = await cloud.nics({ tags: tagsOfNode(cluster, name) });
+  // That a cloud has terminated it proves that no Pod of it runs; of ranges alone nothing does.
+  const isOff = spec.instance !== '' && machine?.isBare !== true && machine?.state !== 'running';
+  const mayBeUsed = left.some(({ id, blocks }) => isRangeNic(id) && blocks.length > 0) && !isOff;
+  if (machine?.state === 'running' || mayBeUsed) {
     const message =
-      machine.isBare === true
-        ? `there is no Node ${name}, but its Pods may run: its addresses stay with it until the Node comes back, or until somebody who knows that the machine is off says so: kubectl delete nodenetwork ${name}`
-        : `there is no Node ${name}, but its instance ${spec.instance} runs: its addresses stay with it until it is terminated, or the Node comes back`;
+      machine !== undefined && machine.isBare !== true
+        ? `there is no Node ${name}, but its instance ${spec.instance} runs: its addresses stay with it until it is terminated, or the Node comes back`
+        : `there is no Node ${name}, but its Pods may run: its addresses stay with it until the Node comes back, or until somebody who knows that the machine is off says so: kubectl delete nodenetwork ${name}`;
     const before = status.conditions ?? [];
     const conditions = withReady(before, { status: 'False', reason: 'NodeGone', message }, clock.now_ms());
     if (before.find(({ type }) => type === 'Ready')?.message !== message) await networks.writeConditions(name, conditions);
     return;
   }
-  const left = await cloud.nics({ tags: tagsOfNode(cluster, name) });
   for (const { id, attachment, branch } of left) if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
   if (left.some(({ attachment, branch }) => attachment !== undefined || branch !== undefined) || networks.node(name) !== undefined) return;
   const { here, away } = of.claims.on(node, []);
@@ -72,11 +76,10 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
   log.info(`NodeNetwork ${name} is gone: there is no such Node, and instance ${spec.instance} is terminated`, { node: name });
 }
 
-/** undefined: it is terminated. */
-async function living(cloud: Pick<Cloud, 'instance'>, instance: NodeNetwork['spec']['instance']): Promise<CloudInstance | undefined> {
+/** undefined: the cloud does not know it any more. */
+async function machineOf(cloud: Pick<Cloud, 'instance'>, instance: NodeNetwork['spec']['instance']): Promise<CloudInstance | undefined> {
   try {
-    const found = await cloud.instance(instance);
-    return found.state === 'terminated' ? undefined : found;
+    return await cloud.instance(instance);
   } catch (error) {
     // Clouds forget terminated instances after a while.
     if (isFailure(error, 'cloudNotFound')) return undefined;

@@ -26,6 +26,8 @@ interface Kind {
   readonly scope: 'Cluster' | 'Namespaced';
   readonly description: string;
   readonly spec: z.ZodType;
+  /** No person writes it: what types and limits say is enough, and rules for each of thousands of entries would cost too much. */
+  readonly byPrograms?: true;
   /** Absent: it has none. */
   readonly status?: z.ZodType;
   /** Whether an object without spec makes sense. */
@@ -142,6 +144,7 @@ const addressLedger: Kind = {
   description:
     'An AddressLedger says which node has which addresses of ranges (spec.range of PodSubnets): one for each slice of 4096 addresses, or of 4096 /80s, that somebody has something of. The controller that leads writes it before it gives anything. Nobody edits it: what is missing in it may be given twice.',
   spec: addressLedgerSpec,
+  byPrograms: true,
   mayBeEmpty: false,
   columns: [{ name: 'Slice', type: 'string', jsonPath: '.spec.slice', description: 'the addresses it is about' }, age],
 };
@@ -180,7 +183,8 @@ function rootOf({
   status,
   mayBeEmpty,
   longestName,
-}: Pick<Kind, 'description' | 'spec' | 'status' | 'mayBeEmpty' | 'longestName'>): object {
+  byPrograms,
+}: Pick<Kind, 'description' | 'spec' | 'status' | 'mayBeEmpty' | 'longestName' | 'byPrograms'>): object {
   const tooLong = `metadata.name has more than ${longestName} characters: choose a shorter one`;
   return {
     type: 'object',
@@ -191,7 +195,7 @@ function rootOf({
       apiVersion: { type: 'string', description: `${GROUP}/${VERSION}` },
       kind: { type: 'string' },
       metadata: { type: 'object' },
-      spec: structural(spec, true),
+      spec: structural(spec, byPrograms !== true),
       ...(status !== undefined && { status: structural(status, false) }),
     },
   };

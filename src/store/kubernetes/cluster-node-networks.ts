@@ -110,10 +110,12 @@ export class ClusterNodeNetworks implements NodeNetworks {
     this.#written.set(name, await this.#api.patch(at, { kind: 'merge', body }, readNodeNetwork));
   }
 
-  /** Deletes the object. @throws Failure kube* */
+  /** Deletes the object, as it is known: whoever has changed it meanwhile goes first. @throws Failure kube*, kubeConflict */
   async remove(name: string): Promise<void> {
     const found = this.#current(name);
-    if (found !== undefined) await this.#api.delete({ ...resources.nodeNetworks, name }, { uid: found.uid });
+    if (found === undefined) return;
+    const { uid, resourceVersion } = found;
+    await this.#api.delete({ ...resources.nodeNetworks, name }, { uid, resourceVersion });
     this.#written.delete(name);
   }
 

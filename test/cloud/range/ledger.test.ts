@@ -91,6 +91,22 @@ test('a leader that was overtaken gives nothing away twice: its write is refused
   assert.equal(new Set([...(await old.has('n1')), ...(await old.has('n2'))]).size, 62);
 });
 
+test('what a leader that was overtaken wants to take back stays: it may have been given anew', async () => {
+  const store = memoryLedger();
+  const [old, young] = [await driver(store), await driver(store)];
+  await old.cloud.assign(await old.nicOf('n1'), { addresses4: 4 });
+  const [first] = await old.has('n1');
+  assert.ok(first);
+  const nic = await young.nicOf('n1');
+  const again = await driver(store);
+  await again.cloud.unassign(nic, [first]);
+  await again.cloud.assign(await again.nicOf('n1'), { these: [first] });
+  await assert.rejects(old.cloud.unassign(nic, [first]), (error) => isFailure(error, 'cloudConflict'));
+  assert.ok((await old.has('n1')).includes(first));
+  await old.cloud.unassign(nic, [first]);
+  assert.ok(!(await old.has('n1')).includes(first), 'thought over');
+});
+
 test('an answer that was lost is told as unclear, and the next look shows what is so', async () => {
   for (const [fault, expected] of [
     ['loseAnswer', 5],

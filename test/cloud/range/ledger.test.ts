@@ -93,14 +93,14 @@ test('a leader that was overtaken gives nothing away twice: its write is refused
 
 test('what a leader that was overtaken wants to take back stays: it may have been given anew', async () => {
   const store = memoryLedger();
-  const [old, young] = [await driver(store), await driver(store)];
-  await old.cloud.assign(await old.nicOf('n1'), { addresses4: 4 });
+  const old = await driver(store);
+  const nic = await old.nicOf('n1');
+  await old.cloud.assign(nic, { addresses4: 4 });
   const [first] = await old.has('n1');
   assert.ok(first);
-  const nic = await young.nicOf('n1');
-  const again = await driver(store);
-  await again.cloud.unassign(nic, [first]);
-  await again.cloud.assign(await again.nicOf('n1'), { these: [first] });
+  const young = await driver(store);
+  await young.cloud.unassign(await young.nicOf('n1'), [first]);
+  await young.cloud.assign(nic, { these: [first] });
   await assert.rejects(old.cloud.unassign(nic, [first]), (error) => isFailure(error, 'cloudConflict'));
   assert.ok((await old.has('n1')).includes(first));
   await old.cloud.unassign(nic, [first]);

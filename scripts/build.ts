@@ -74,9 +74,18 @@ export const nativeCompilers = ['musl-gcc', 'gcc'] as const;
  * (docs/adr/0003). The nft texts, the API document and the systemd units that the code reads at run time go beside it.
  */
 function buildCommand(): Built[] {
-  const artefact = join(root, 'dist/flatpod.cjs');
+  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(nft|yaml|service|socket)$/.test(name),
+  );
+  for (const name of texts) copyFileSync(join(root, 'src', name), join(root, 'dist', basename(name)));
+  return [bundle('main.ts', 'flatpod.cjs', `, and ${texts.length} text files`), bundle('main-cni.ts', 'flatpod-cni.cjs', '')];
+}
+
+/** One entry of src/ with all it imports, as one file of dist/. */
+function bundle(entry: string, name: string, beside: string): Built {
+  const artefact = join(root, 'dist', name);
   const result = buildSync({
-    entryPoints: [join(root, 'src/main.ts')],
+    entryPoints: [join(root, 'src', entry)],
     outfile: artefact,
     bundle: true,
     platform: 'node',
@@ -88,18 +97,8 @@ function buildCommand(): Built[] {
     metafile: true,
     logLevel: 'warning',
   });
-  const texts = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /\.(nft|yaml|service|socket)$/.test(name),
-  );
-  for (const name of texts) copyFileSync(join(root, 'src', name), join(root, 'dist', basename(name)));
   const modules = Object.keys(result.metafile.inputs).length;
-  return [
-    {
-      artefact,
-      built: true,
-      note: `${(statSync(artefact).size / 1024).toFixed(0)} KiB of ${modules} modules, and ${texts.length} text files`,
-    },
-  ];
+  return { artefact, built: true, note: `${(statSync(artefact).size / 1024).toFixed(0)} KiB of ${modules} modules${beside}` };
 }
 
 function main(): void {

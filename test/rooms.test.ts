@@ -25,6 +25,7 @@ const allowed: Record<string, readonly string[]> = {
   install: ['cri'],
   cli: ['install', 'agent', 'controller', 'vpc', 'cni', 'cri', 'datapath', 'ipam', 'kernel', 'kube', 'store', 'cloud'],
   main: ['cli'],
+  'main-cni': ['cli'],
 };
 const ground = ['errors', 'net', 'log'];
 

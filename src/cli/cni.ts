@@ -33,11 +33,9 @@ function answer(state: string, log: Log, frame: RequestFrame): Promise<Answered>
   const plugin = pluginOf(frame.variables);
   return answering(log, frame, async () => {
     switch (plugin) {
-      case 'ipam': {
-        const database = openDatabaseBriefly(state);
-        const answered = await answerIpam({ leases: leasesOf(database), log }, frame);
-        return { ...answered, after: () => database.close() };
-      }
+      case 'ipam':
+        // The end of the process closes the database, after the answer is out.
+        return answerIpam({ leases: leasesOf(openDatabaseBriefly(state)), log }, frame);
       case 'veth-to-host':
         // Only where it is asked for: the IPAM plugin does without the kernel.
         return (await import('../agent/veth-to-host/once.ts')).answerVethToHostOnce(openDatabaseBriefly(state), log, frame);

@@ -56,7 +56,7 @@ async function main(wanted: readonly string[]): Promise<number> {
     if (outcome.machine.length > 0)
       console.log([' with the reference’s own IPAM plugins these fail too:', ...reasonsOf(outcome.machine)].join('\n'));
     for (const { name, reason } of outcome.ours) {
-      const why = known.find(([wanted]) => wanted.test(name))?.[1];
+      const why = known.find(([pattern]) => pattern.test(name))?.[1];
       console.log(why === undefined ? ` FAILED ${name}\n  ${reason}` : ` differs: ${name}\n  ${why}`);
       if (why === undefined) wrong++;
       else right++;

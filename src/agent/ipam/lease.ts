@@ -5,7 +5,6 @@
  * - every address of a set is given before exhaustion is told, those that rest last of all (unless the cooldown is strict)
  * - how full a range is does not matter to the time this takes: runs of used addresses are jumped over
  */
-import { randomBytes } from 'node:crypto';
 import type { IpamConfig, LeaseRange, LeaseSet, Reservation } from '../../cni/ipam/config.ts';
 import type { ResultIp } from '../../cni/result.ts';
 import { failure } from '../../errors/failure.ts';
@@ -128,7 +127,9 @@ function restingIn(leasing: Leasing, set: LeaseSet): Ip | undefined {
   return undefined;
 }
 
-/** A random number from 0 up to, but without, the limit. 128 bits: what its remainder prefers, nobody notices. */
+/** A random number from 0 up to, but without, the limit. Nothing secret: node:crypto would take a one-shot process longer than all the rest. */
 function below(limit: bigint): bigint {
-  return BigInt(`0x${randomBytes(16).toString('hex')}`) % limit;
+  let bits = 0n;
+  for (let i = 0; i < 5; i++) bits = (bits << 32n) | BigInt(Math.floor(Math.random() * 2 ** 32));
+  return bits % limit;
 }

@@ -71,7 +71,7 @@ const valueSets: Readonly<Record<string, Values>> = {
       chain: ['portmap', 'bandwidth'],
       maxUnavailable: 3,
       hostPID: true,
-      capabilities: ['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE'],
+      capabilities: ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE'],
       seLinuxOptions: { type: 'spc_t' },
       podAnnotations: { a: 'b' },
       affinity: { nodeAffinity: {} },
@@ -147,7 +147,7 @@ for (const [name, values] of Object.entries(valueSets)) {
         assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
       }
     const extra = agent.hostPID === true ? ['SYS_PTRACE'] : [];
-    assert.deepEqual(agent.container.securityContext.capabilities.add, ['NET_ADMIN', 'SYS_ADMIN', ...extra]);
+    assert.deepEqual(agent.container.securityContext.capabilities.add, ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', ...extra]);
     assert.equal(controller.container.securityContext.capabilities.add, undefined);
     assert.deepEqual([controller.securityContext?.runAsNonRoot, controller.securityContext?.runAsUser], [true, 65532]);
     // Nothing of the node but what the issue is about; the controller nothing at all.

@@ -139,3 +139,12 @@ test('an interface that goes while it is asked is told as gone: FP291 networkNot
   lan.lan.ip('link del p0');
   await assert.rejects(asked, { kind: 'networkNotAsked', message: /gone|no such interface|went down/ });
 });
+
+test('an agent that may not look at the network says which capability it lacks: FP291 networkNotAsked', () => {
+  using lan = testLan(1);
+  const probe = new URL('../../src/kernel/address-probe.ts', import.meta.url).href;
+  const script = `import { findRival } from '${probe}';
+    await findRival(undefined, 'eth0', '10.9.0.5').catch(({ kind, message }) => console.log(kind, message));`;
+  const asked = lan.host(0).exec(`setpriv --bounding-set -net_raw --inh-caps -all ${process.execPath} --input-type=module -`, script);
+  assert.match(asked, /^networkNotAsked .*: the agent needs CAP_NET_RAW for that$/m);
+});

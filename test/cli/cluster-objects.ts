@@ -55,7 +55,8 @@ export function node(spec: object = {}, ready = 'True', labels: object = {}): No
 
 /** PodSubnet. */
 export function subnet(name: string, spec: object = {}, status?: object): SubnetView {
-  return readSubnetView({ metadata: { name }, spec: { cloudSubnet: `cloud-${name}`, ...spec }, ...(status !== undefined && { status }) });
+  const at = 'range' in spec ? {} : { cloudSubnet: `cloud-${name}` };
+  return readSubnetView({ metadata: { name }, spec: { ...at, ...spec }, ...(status !== undefined && { status }) });
 }
 
 /** The first NIC of a node, with those blocks of PodSubnet `pods`. */

@@ -16,6 +16,7 @@ const asking = { annotations: { 'flatpod.dev/ip': 'fixed' } };
 const asked = { claims: [{ namespace: 'shop', pod: 'web-0', uid: 'u-web-0', subnets: ['pods'] }] };
 const answered = (answer: object): object => ({ claims: [{ namespace: 'shop', pod: 'web-0', uid: 'u-web-0', ...answer }] });
 const other = { name: 'b', spec: { cloudSubnet: 'cloud-b', namespaces: ['shop'] } };
+const office = { parent: 'bond0.17', ipv4: { cidr: '10.17.0.0/24' } };
 const pods = { name: 'pods', spec: { cloudSubnet: 'cloud-pods', default: true } };
 
 const table: readonly (readonly [what: string, more: Partial<WhyFacts>, kind: WhyKind, sentence: RegExp, remedy?: RegExp])[] = [
@@ -64,6 +65,16 @@ const table: readonly (readonly [what: string, more: Partial<WhyFacts>, kind: Wh
   ['a Pod the scheduler has not looked at', { pod: pod({ nodeName: undefined }) }, 'not-scheduled', /has not looked at it/],
   ['a Pod whose node is gone', { node: undefined }, 'node-gone', /its node n1 is not there any more/],
   ['a node without a providerID', { node: node({ providerID: undefined }), networks: [] }, 'no-instance', /spec\.providerID is not set/],
+  [
+    'a node without a providerID where there is no cloud',
+    {
+      node: node({ providerID: undefined }),
+      networks: [],
+      subnets: [subnet('office', { range: office, datapath: 'macvlan' })],
+    },
+    'no-node-network',
+    /node n1 has no NodeNetwork/,
+  ],
   ['a node without a NodeNetwork', { networks: [] }, 'no-node-network', /has no NodeNetwork.*controller c-1 leads \(term 3\), seen 2s ago/],
   ['a node without a NodeNetwork, and nobody leads', { networks: [], lease: undefined }, 'no-node-network', /no controller has ever led/],
   [

@@ -107,7 +107,10 @@ export function candidatesOnNode(facts: WhyFacts): readonly { readonly subnet: P
   }));
 }
 
-/** The instance the Node says it is. */
-export function instanceOfNode(node: NodeView | undefined): string | undefined {
-  return instanceOf(node?.providerId);
+/** The instance the Node says it is; without a cloud, where only ranges are, it is its own. */
+export function instanceOfNode(facts: WhyFacts): string | undefined {
+  const { name, providerId } = facts.node ?? {};
+  const isBare =
+    networkOf(facts)?.instance === name || (facts.subnets.length > 0 && facts.subnets.every(({ spec }) => spec.range !== undefined));
+  return isBare ? name : instanceOf(providerId);
 }

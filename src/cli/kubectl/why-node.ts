@@ -16,7 +16,7 @@ export function nodeTrouble(facts: WhyFacts): Finding | undefined {
     const remedy = 'the Pod goes when the garbage collector of Pods has seen it; kubectl delete pod --force is faster';
     return { kind: 'node-gone', sentence: `${none} its node ${on} is not there any more`, remedy };
   }
-  const instance = instanceOfNode(node);
+  const instance = instanceOfNode(facts);
   if (instance === undefined) {
     const found = node.providerId === undefined ? 'is not set' : `is ${node.providerId}`;
     return {

@@ -30,8 +30,8 @@ import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
 import { writeAnswered } from './verbs.ts';
 import { followHost } from './veth-to-host/follow-host.ts';
-import { plansOfHelpers } from './veth-to-host/plans.ts';
-import { startHelperSweep } from './veth-to-host/sweep.ts';
+import { chainedPlans } from './veth-to-host/plans.ts';
+import { startChainedSweep } from './veth-to-host/sweep.ts';
 
 /** A few milliseconds of work, for what no event tells of. */
 const LOOK_EVERY_ms = 60_000;
@@ -93,7 +93,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     attachments: attachments.list().length,
   });
   open.defer(startSweep(node, spool));
-  open.defer(startHelperSweep(node));
+  open.defer(startChainedSweep(node));
   open.defer(followHost(node));
 
   open.defer(() => writeAnswered(node));
@@ -190,7 +190,7 @@ function startDefence(node: NodeAgent): SelfDefence {
     kernel: node.kernel,
     log: node.log,
     nodePlan: () => node.cloud?.grants.plan ?? [],
-    others: () => plansOfHelpers(node),
+    others: () => chainedPlans(node),
     lookEvery_ms: LOOK_EVERY_ms,
     *pods() {
       for (const attachment of node.attachments.list()) if (!node.locks.held(keyOf(attachment))) yield attachment.interface;

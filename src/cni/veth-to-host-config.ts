@@ -31,8 +31,8 @@ export interface VethToHostConfig {
 /** Read, but without effect: every port of the host is served, and told by connections, not by a mark of the operator's choice. */
 const needless = ['nodePorts', 'nodePortMark'] as const;
 const ours = ['hostInterface', 'containerInterface', 'ipMasq', 'mtu', 'routeTableStart', 'viaHost', ...needless] as const;
-/** Below are the kernel's own, above ip(8) reads no number. */
-const [FIRST_TABLE, LAST_TABLE] = [256, 0x7fff_0000];
+/** Below are the kernel's own (linux/rtnetlink.h, RT_TABLE_*). */
+const [FIRST_TABLE, LAST_TABLE] = [256, 0xffff_ffff];
 
 /** Reads our keys. @throws Failure configInvalid, configKeyUnknown. */
 export function readVethToHostConfig(config: Record<string, unknown>, name: string): VethToHostConfig {
@@ -55,10 +55,15 @@ export function readVethToHostConfig(config: Record<string, unknown>, name: stri
 }
 
 function interfaceName(fields: Fields, key: string, what: string): IfName {
-  const wanted = `${what} (${acceptable.ifname})`;
-  const found = text(fields, key, wanted, tryIfName);
+  const wanted = `${what} (${acceptable.ifname}; letters, digits, - _ . + = , @)`;
+  const found = text(fields, key, wanted, (name) => (isPlain(name) ? tryIfName(name) : undefined));
   if (found === undefined) throw wrong(key, raw(fields, key), wanted);
   return found;
+}
+
+/** The name stands in the text of nftables rules, where a star is a wildcard and a quote ends it. */
+export function isPlain(name: string): boolean {
+  return /^[\w.+=,@-]+$/.test(name);
 }
 
 function portRange(found: string): string | undefined {

@@ -12,7 +12,7 @@ import { fieldsOf, raw, wrong } from './fields.ts';
 import { type IfName, type NetnsPath, tryIfName } from './names.ts';
 import type { Result } from './result.ts';
 import { type AttachmentName, readValidAttachments } from './valid-attachments.ts';
-import { readVethToHostConfig, type VethToHostConfig } from './veth-to-host-config.ts';
+import { isPlain, readVethToHostConfig, type VethToHostConfig } from './veth-to-host-config.ts';
 
 /** ADD and CHECK. */
 export interface VethToHostAttachment extends Asked, AttachmentName {
@@ -76,6 +76,12 @@ export function parseVethToHost(variables: ReadonlyMap<string, string>, stdin: U
 function attachmentIn(asked: AttachmentAsked): VethToHostAttachment {
   const { verb, container, ifname, netns, cniVersion, trace, object, network } = asked;
   const config = readVethToHostConfig(object, network);
+  if (!isPlain(ifname))
+    throw failure('variableInvalid', {
+      variable: 'CNI_IFNAME',
+      found: ifname,
+      wanted: 'letters, digits, - _ . + = , @ are acceptable behind veth-to-host',
+    });
   if (config.containerInterface === ifname)
     throw wrong('containerInterface', ifname, `another name than that of the main interface (CNI_IFNAME ${ifname})`);
   const prevResult = prevResultIn(asked);

@@ -24,8 +24,9 @@ export function readChainedVeth(json: unknown): ChainedVeth {
     mainRoutes: listOf(fields, 'mainRoutes').map(mainRoute),
     viaHost: members(fields, 'viaHost', tryParseCidr),
     table: numberOf(fields, 'table'),
-    displaced: listOf(fields, 'displaced').map((json) => {
-      const one = objectOf(json, 'a displaced route');
+    rank: numberOf(fields, 'rank'),
+    displaced: listOf(fields, 'displaced').map((member) => {
+      const one = objectOf(member, 'a displaced route');
       return { address: parsedIp(one, 'address'), link: textOf(one, 'link') };
     }),
   };

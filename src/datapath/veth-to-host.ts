@@ -19,7 +19,7 @@ import { host, inNetns, type KernelObject, type NftTableObject, type Plan } from
 import { type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
 import { type Cidr, cidrFamily, containsCidr, hostCidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { anywhere, ipv6On } from './pod-routes.ts';
+import { anywhere, firstMetric, ipv6On } from './pod-routes.ts';
 
 /** A route of the Pod's main interface, as the plugins before us made it. */
 export interface MainRoute {
@@ -58,6 +58,8 @@ export interface ChainedVeth {
   readonly viaHost: readonly Cidr[];
   /** The host's routing table of this Pod. */
   readonly table: number;
+  /** How many helpers of the Pod go before this one, below {@link mostHelpers}. */
+  readonly rank: number;
   /** Links by which the host reached the Pod before, as the plugin ptp leaves it: our routes take the place of theirs. */
   readonly displaced: readonly { readonly address: Ip; readonly link: string }[];
 }
@@ -74,9 +76,12 @@ export const chainedTableName = 'flatpod_veth_to_host';
 const priority = { marked: 1021, toUnderlay: 1022, toMain: 1023, published: 1024, answers: 512 } as const;
 /** In the host, a bit of the packet's mark. */
 const hostMark = 0x100;
-/** In the Pod, of connections and packets. */
-const podMarks = { mask: 0x300, helper: 0x100, main: 0x200 } as const;
-const podTables = { helper: 7100, main: 7101 } as const;
+/** In the Pod, of connections and packets; each helper has two values under the mask, and two tables. */
+const podMask = 0xf00;
+const FIRST_POD_MARK = 0x100;
+const FIRST_POD_TABLE = 7100;
+/** How many helpers one Pod can have. */
+export const mostHelpers = 7;
 /** Who sent what goes back into a Pod. Seen between Pod and host alone; not the host's address, which may change while connections last. */
 const detourSender = { 4: parseIp('169.254.111.1'), 6: parseIp('fd66:706f:6456::1') } as const;
 const templates = {
@@ -143,10 +148,12 @@ export function formerWays({ netns, ifname, mainRoutes, displaced }: ChainedVeth
 
 const forwardingKey = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
 
-function toPod({ hostEnd: link, mac }: ChainedVeth, address: Ip): KernelObject[] {
+function toPod({ hostEnd: link, mac, rank }: ChainedVeth, address: Ip): KernelObject[] {
   const protocol = chainedProtocol;
+  // Two helpers may stand beside one main interface.
+  const metric = behind(rank, familyOf(address));
   return [
-    { kind: 'route', where: host, dst: hostCidr(address), link, scope: 'link', table: MAIN_TABLE, protocol },
+    { kind: 'route', where: host, dst: hostCidr(address), link, scope: 'link', table: MAIN_TABLE, protocol, ...metric },
     { kind: 'neighbour', where: host, link, address, mac },
   ];
 }
@@ -200,7 +207,7 @@ function sysctl(where: KernelObject['where'], key: string, value: string): Kerne
 }
 
 function toHost(veth: ChainedVeth, address: Ip): KernelObject[] {
-  const route = { ...byHelper(veth, MAIN_TABLE), dst: hostCidr(address), scope: 'link' } as const;
+  const route = { ...byHelper(veth, MAIN_TABLE, familyOf(address)), dst: hostCidr(address), scope: 'link' } as const;
   return [
     { ...route, src: firstOfFamily(veth.addresses, familyOf(address)) },
     { kind: 'neighbour', where: route.where, link: route.link, address, mac: veth.hostMac },
@@ -208,24 +215,26 @@ function toHost(veth: ChainedVeth, address: Ip): KernelObject[] {
 }
 
 /** For answers to those who came in by the main interface. */
-function wayByMain({ netns, ifname: link, mainRoutes }: ChainedVeth, family: Family): KernelObject[] {
-  const where = inNetns(netns);
-  const route = { kind: 'route', where, link, table: podTables.main, protocol: chainedProtocol } as const;
+function wayByMain(veth: ChainedVeth, family: Family): KernelObject[] {
+  const { netns, ifname: link, mainRoutes } = veth;
+  const [where, { mark, table }] = [inNetns(netns), numbersOf(veth).main];
+  const route = { kind: 'route', where, link, table, protocol: chainedProtocol } as const;
   const own = mainRoutes.filter(({ dst }) => cidrFamily(dst) === family);
   return [
     ...own.map(({ dst, via, src }): KernelObject => {
       const onward = via === undefined ? ({ scope: 'link' } as const) : ({ scope: 'global', via, onLink: true } as const);
       return { ...route, ...onward, dst, ...(src !== undefined && { src }) };
     }),
-    markRule(where, family, podMarks.main, podTables.main),
+    markRule(where, family, mark, table),
   ];
 }
 
 /** For answers to those who came in by the helper. */
 function wayByHelper(veth: ChainedVeth, family: Family): KernelObject[] {
   const via = firstOfFamily(veth.hostAddresses, family);
-  const route = byHelper(veth, podTables.helper);
-  return [{ ...route, dst: anywhere[family], via, scope: 'global' }, markRule(route.where, family, podMarks.helper, podTables.helper)];
+  const { mark, table } = numbersOf(veth).helper;
+  const route = byHelper(veth, table, family);
+  return [{ ...route, dst: anywhere[family], via, scope: 'global' }, markRule(route.where, family, mark, table)];
 }
 
 function waysOut(veth: ChainedVeth, family: Family): KernelObject[] {
@@ -234,7 +243,7 @@ function waysOut(veth: ChainedVeth, family: Family): KernelObject[] {
   // The answer to what the host sent back in must find its way to it.
   const detour = hostCidr(detourSender[family]);
   return [...wanted, ...(wanted.some((dst) => containsCidr(dst, detour)) ? [] : [detour])].map((dst) => ({
-    ...byHelper(veth, MAIN_TABLE),
+    ...byHelper(veth, MAIN_TABLE, family),
     dst,
     via,
     src,
@@ -242,17 +251,29 @@ function waysOut(veth: ChainedVeth, family: Family): KernelObject[] {
   }));
 }
 
-function byHelper({ netns, helper: link }: ChainedVeth, table: number) {
-  return { kind: 'route', where: inNetns(netns), link, table, protocol: chainedProtocol } as const;
+function byHelper({ netns, helper: link, rank }: ChainedVeth, table: number, family: Family) {
+  return { kind: 'route', where: inNetns(netns), link, table, protocol: chainedProtocol, ...behind(rank, family) } as const;
+}
+
+/** Of routes to one destination only those with different metrics stand side by side. */
+function behind(rank: number, family: Family): { readonly metric?: number } {
+  return rank === 0 ? {} : { metric: firstMetric[family] + rank };
+}
+
+/** What is this helper's own in the Pod. */
+function numbersOf({ rank }: ChainedVeth) {
+  const [mark, table] = [FIRST_POD_MARK * (2 * rank + 1), FIRST_POD_TABLE + 2 * rank];
+  return { helper: { mark, table }, main: { mark: mark + FIRST_POD_MARK, table: table + 1 } } as const;
 }
 
 function markRule(where: KernelObject['where'], family: Family, value: number, table: number): KernelObject {
-  const mark = { value, mask: podMarks.mask };
+  const mark = { value, mask: podMask };
   return { kind: 'rule', where, family, priority: priority.answers, mark, table, protocol: chainedProtocol };
 }
 
 function podTable(veth: ChainedVeth, families: readonly Family[]): KernelObject {
-  const { helper, ifname, netns } = veth;
+  const { helper, ifname, netns, rank } = veth;
+  const numbers = numbersOf(veth);
   const snat = families.map((family) => {
     const [proto, to] = [family === 4 ? 'ip' : 'ip6', firstOfFamily(veth.addresses, family)];
     return `iifname "${helper}" oifname "${ifname}" meta nfproto ipv${family} snat ${proto} to ${to}`;
@@ -260,13 +281,14 @@ function podTable(veth: ChainedVeth, families: readonly Family[]): KernelObject 
   const words = {
     HELPER_LINK: helper,
     MAIN_LINK: ifname,
-    KEEP_MARK: hex(~podMarks.mask),
-    MARK_MASK: hex(podMarks.mask),
-    HELPER_MARK: hex(podMarks.helper),
-    MAIN_MARK: hex(podMarks.main),
+    KEEP_MARK: hex(~podMask),
+    MARK_MASK: hex(podMask),
+    HELPER_MARK: hex(numbers.helper.mark),
+    MAIN_MARK: hex(numbers.main.mark),
     SNAT_RULES: snat.join('\n  '),
   };
-  return { ...nftTable(templates.pod, words), where: inNetns(netns) };
+  const table = rank === 0 ? chainedTableName : `${chainedTableName}_${rank}`;
+  return { ...nftTable(templates.pod, words), table, where: inNetns(netns) };
 }
 
 function nftTable(template: string, words: Readonly<Record<string, string>>): Omit<NftTableObject, 'where'> {

@@ -259,7 +259,7 @@ function testHost(
     async check(pod, config = {}) {
       const { status, stdout, stderr } = await host.call('CHECK', 'veth-to-host', pod, { prevResult: pod.result, ...config });
       assert.equal(status === 0, stdout === '', stdout + stderr);
-      return stdout === '' ? '' : String((JSON.parse(stdout) as { msg: string; details: string }).details);
+      return stdout === '' ? '' : (JSON.parse(stdout) as { details: string }).details;
     },
     async startAgent(more = {}) {
       const running = await start(dir, {

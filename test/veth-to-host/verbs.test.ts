@@ -94,7 +94,7 @@ test('CHECK holds after ADD, names each thing that somebody took away or changed
     ],
     [pod, 'ip route del 10.60.0.1 dev veth0', /route 10\.60\.0\.1\/32 dev veth0 table main in .*: missing/],
     [pod, 'ip neigh del 10.60.0.1 dev veth0', /neighbour 10\.60\.0\.1 .* missing/],
-    [pod, 'ip rule del priority 512 table 7101', /rule 512: fwmark 0x200\/0x300 lookup 7101 .*: missing/],
+    [pod, 'ip rule del priority 512 table 7101', /rule 512: fwmark 0x200\/0xf00 lookup 7101 .*: missing/],
     [pod, 'nft flush ruleset', /nft table inet flatpod_veth_to_host in .*: missing/],
     [pod, 'sysctl -qw net.ipv4.conf.veth0.forwarding=0', /sysctl net\/ipv4\/conf\/veth0\/forwarding = 1 in .*: it is 0/],
     [pod, 'ip link set veth0 down', /link veth0 up in .*: it is down/],

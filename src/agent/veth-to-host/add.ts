@@ -7,24 +7,24 @@
  */
 import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
 import type { Result } from '../../cni/result.ts';
-import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWays } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWays, mostHelpers } from '../../datapath/veth-to-host.ts';
 import { asFailure, failure, sentence } from '../../errors/failure.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
 import { host as hostNamespace, inNetns } from '../../kernel/state.ts';
 import { faultPoint } from '../fault-point.ts';
-import { type ChainedLink, type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
+import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { remove } from './del.ts';
 import { hostEndsOf, recordOf } from './record.ts';
 
 /** Tables of the kernel itself: compat, default, main, local (linux/rtnetlink.h). */
 const kernelTables = [252, 253, 254, 255];
-const LAST_TABLE = 0x7fff_ffff;
+const LAST_TABLE = 0xffff_ffff;
 /** More than a node has Pods: whoever has taken so many in a row has taken all. */
 const TABLES_TRIED = 65_536;
 
 /** @throws Failure; nothing of the helper is left then, or what the kernel would not let go of keeps its record for DEL. */
 export async function add(node: ChainNode, request: VethToHostAttachment): Promise<Result> {
-  using _turn = await node.locks.take(helperKey(request));
+  using _turn = await node.locks.take(chainedKey(request));
   const pod = node.kernel.look(inNetns(request.netns));
   const host = node.kernel.look(hostNamespace);
   const record = recordOf(request, host, pod);
@@ -45,7 +45,7 @@ export async function add(node: ChainNode, request: VethToHostAttachment): Promi
 async function demandFree(node: ChainNode, request: VethToHostAttachment, host: Snapshot, pod: Snapshot): Promise<void> {
   const { container, ifname, netns } = request;
   const name = request.config.containerInterface;
-  const known = helpersOf(node)
+  const known = chainedLinksOf(node)
     .of(container, ifname)
     .find((link) => link.name === name);
   const ends = Object.values(hostEndsOf({ container, ifname, name })).filter((end) => host.links.has(end));
@@ -54,22 +54,35 @@ async function demandFree(node: ChainNode, request: VethToHostAttachment, host: 
   else if (pod.links.has(name)) throw failure('linkTaken', { name, netns });
 }
 
-/** The lowest table from routeTableStart that no rule leads to and no record has. @throws Failure tablesTaken, store*. */
-function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<ChainedVeth, 'table'>, host: Snapshot): ChainedLink {
+/** The lowest table from routeTableStart that no rule leads to and no record has. @throws Failure tablesTaken, helpersTooMany, store*. */
+function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<ChainedVeth, 'table' | 'rank'>, host: Snapshot): ChainedLink {
   const { container, ifname, config } = request;
   const taken = new Set([...kernelTables, ...[...host.rules.values()].flat().map(({ table }) => table)]);
   let link: ChainedLink | undefined;
-  helpersOf(node).change((records) => {
-    for (const other of records.list()) taken.add(other.interface.table);
+  chainedLinksOf(node).change((records) => {
+    const others = records.list();
+    for (const other of others) taken.add(other.interface.table);
+    const rank = freeRank(
+      container,
+      others.filter((other) => other.interface.netns === record.netns),
+    );
     let table = config.routeTableStart;
     const last = Math.min(table + TABLES_TRIED, LAST_TABLE);
-    while (taken.has(table)) table++;
+    while (table <= last && taken.has(table)) table++;
     if (table > last) throw failure('tablesTaken', { container, first: config.routeTableStart, last });
-    link = { container, ifname, name: config.containerInterface, network: config.name, interface: { ...record, table } };
+    link = { container, ifname, name: config.containerInterface, network: config.name, interface: { ...record, table, rank } };
     records.put(link);
   });
   if (link === undefined) throw new Error('the change did not run');
   return link;
+}
+
+/** The first that none of the Pod's helpers has. @throws Failure helpersTooMany. */
+function freeRank(container: string, others: readonly ChainedLink[]): number {
+  let rank = 0;
+  while (others.some((other) => other.interface.rank === rank)) rank++;
+  if (rank >= mostHelpers) throw failure('helpersTooMany', { container, most: mostHelpers });
+  return rank;
 }
 
 async function undo(node: ChainNode, link: ChainedLink): Promise<void> {
@@ -77,7 +90,7 @@ async function undo(node: ChainNode, link: ChainedLink): Promise<void> {
     await remove(node, link);
     node.kernel.apply(formerWays(link.interface));
   } catch (error) {
-    node.log.error(`${helperName(link)}: what was made could not be removed again: ${sentence(asFailure(error))}`);
+    node.log.error(`${chainedName(link)}: what was made could not be removed again: ${sentence(asFailure(error))}`);
   }
 }
 

@@ -20,16 +20,16 @@ export interface ChainNode {
 export type ChainedLink = stored.ChainedLink<ChainedVeth>;
 
 /** The helpers of this node. */
-export function helpersOf({ database }: Pick<ChainNode, 'database'>): ChainedLinks<ChainedVeth> {
+export function chainedLinksOf({ database }: Pick<ChainNode, 'database'>): ChainedLinks<ChainedVeth> {
   return openChained(database, 'veth-to-host', readChainedVeth);
 }
 
 /** Identifies a main interface for {@link Locks}, apart from what the main plugin does to it. */
-export function helperKey({ container, ifname }: { readonly container: string; readonly ifname: string }): string {
+export function chainedKey({ container, ifname }: { readonly container: string; readonly ifname: string }): string {
   return `veth-to-host ${container}/${ifname}`;
 }
 
 /** For people: which interface it stands beside. */
-export function helperName({ container, ifname, name }: Pick<ChainedLink, 'container' | 'ifname' | 'name'>): string {
+export function chainedName({ container, ifname, name }: Pick<ChainedLink, 'container' | 'ifname' | 'name'>): string {
   return `${name} beside ${container}/${ifname}`;
 }

@@ -4,14 +4,14 @@ import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf } from '../.
 import { failure } from '../../errors/failure.ts';
 import { sayDifference } from '../../kernel/compare.ts';
 import { host } from '../../kernel/state.ts';
-import { type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
+import { type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { withHostNow } from './host-addresses.ts';
 
 /** @throws Failure notAttached, drifted, netnsMissing. */
 export async function check(node: ChainNode, request: VethToHostAttachment): Promise<void> {
-  using _turn = await node.locks.take(helperKey(request));
+  using _turn = await node.locks.take(chainedKey(request));
   const { container, ifname, config } = request;
-  const link = helpersOf(node)
+  const link = chainedLinksOf(node)
     .of(container, ifname)
     .find(({ name }) => name === config.containerInterface);
   if (link === undefined) throw failure('notAttached', { container, ifname: config.containerInterface });
@@ -21,7 +21,7 @@ export async function check(node: ChainNode, request: VethToHostAttachment): Pro
     ...movedHost(veth, withHostNow(veth, node.kernel.look(host))),
     ...untold(veth, request),
   ];
-  if (differences.length > 0) throw failure('drifted', { pod: helperName(link), differences: differences.join('; ') });
+  if (differences.length > 0) throw failure('drifted', { pod: chainedName(link), differences: differences.join('; ') });
 }
 
 function movedHost(veth: ChainedVeth, now: ChainedVeth): string[] {

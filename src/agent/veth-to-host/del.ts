@@ -12,11 +12,11 @@ import { flushConntrack } from '../../kernel/conntrack.ts';
 import { host, type Plan } from '../../kernel/state.ts';
 import type { Ip } from '../../net/address.ts';
 import { faultPoint } from '../fault-point.ts';
-import { type ChainedLink, type ChainNode, helperKey, helpersOf } from './chain-node.ts';
+import { type ChainedLink, type ChainNode, chainedKey, chainedLinksOf } from './chain-node.ts';
 import { hostEndsOf, ownerOf } from './record.ts';
 
 /** One helper. */
-export type HelperName = Pick<ChainedLink, 'container' | 'ifname' | 'name'>;
+export type ChainedName = Pick<ChainedLink, 'container' | 'ifname' | 'name'>;
 
 /** Takes away all helpers of the main interface; `name`: one that should be among them, should its record be lost. @throws Failure. */
 export async function del(
@@ -25,15 +25,15 @@ export async function del(
 ): Promise<void> {
   const { container, ifname, name } = request;
   faultPoint('del:1 request read');
-  using _turn = await node.locks.take(helperKey(request));
-  const names = new Set([...(name === undefined ? [] : [name]), ...helpersOf(node).names(container, ifname)]);
+  using _turn = await node.locks.take(chainedKey(request));
+  const names = new Set([...(name === undefined ? [] : [name]), ...chainedLinksOf(node).names(container, ifname)]);
   for (const one of names) await remove(node, { container, ifname, name: one });
 }
 
 /** Takes one helper away, with its record. @throws Failure kernelRefused, nftRefused, store*. */
-export async function remove(node: ChainNode, helper: HelperName): Promise<void> {
+export async function remove(node: ChainNode, helper: ChainedName): Promise<void> {
   const { container, ifname, name } = helper;
-  const links = helpersOf(node);
+  const links = chainedLinksOf(node);
   const isKnown = links.names(container, ifname).includes(name);
   const known = readable(node, () => links.of(container, ifname).find((link) => link.name === name));
   if (known !== undefined) await node.kernel.remove(chainedPlan(known.interface));
@@ -53,7 +53,7 @@ export async function remove(node: ChainNode, helper: HelperName): Promise<void>
 }
 
 /** What of a helper is in the host by its name: links that carry our alias, and the rules for them. */
-function traces(node: ChainNode, helper: HelperName): Plan {
+function traces(node: ChainNode, helper: ChainedName): Plan {
   const ends = Object.values(hostEndsOf(helper));
   const rules = node.kernel.owned(chainedProtocol).rules.filter(({ iif }) => iif !== undefined && ends.includes(iif));
   const owner = ownerOf(helper);

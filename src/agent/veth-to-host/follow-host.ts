@@ -8,7 +8,7 @@ import type { KernelEvent } from '../../kernel/monitor.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
 import { host, type Plan } from '../../kernel/state.ts';
 import { replacePlan } from '../replace-plan.ts';
-import { type ChainedLink, type ChainNode, helperKey, helperName, helpersOf } from './chain-node.ts';
+import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { withHostNow } from './host-addresses.ts';
 
 /** An address that is replaced goes and comes in two events. */
@@ -38,7 +38,7 @@ export function followHost(node: ChainNode): () => Promise<void> {
 /** Tells every Pod with a helper of the host's addresses as they are now. Resolves always: what fails is a line in the log. */
 export async function bringUpToDate(node: ChainNode): Promise<void> {
   try {
-    const links = helpersOf(node).list();
+    const links = chainedLinksOf(node).list();
     if (links.length === 0) return;
     const now = node.kernel.look(host);
     for (const link of links) if (withHostNow(link.interface, now) !== link.interface) await move(node, link, now);
@@ -48,8 +48,8 @@ export async function bringUpToDate(node: ChainNode): Promise<void> {
 }
 
 async function move(node: ChainNode, link: ChainedLink, now: Snapshot): Promise<void> {
-  using _turn = await node.locks.take(helperKey(link));
-  const links = helpersOf(node);
+  using _turn = await node.locks.take(chainedKey(link));
+  const links = chainedLinksOf(node);
   const current = links.of(link.container, link.ifname).find(({ name }) => name === link.name);
   if (current === undefined) return;
   const next = withHostNow(current.interface, now);
@@ -63,11 +63,11 @@ async function move(node: ChainNode, link: ChainedLink, now: Snapshot): Promise<
     });
     if (!isThere) return;
     replacePlan(node.kernel, node.log, wholePlan(current.interface), wholePlan(next));
-    node.log.info(`${helperName(link)}: the host is ${next.hostAddresses.join(', ')} now`, {
+    node.log.info(`${chainedName(link)}: the host is ${next.hostAddresses.join(', ')} now`, {
       before: current.interface.hostAddresses.join(' '),
     });
   } catch (error) {
-    node.log.error(`${helperName(link)}: the host's new addresses could not be told: ${sentence(asFailure(error))}`);
+    node.log.error(`${chainedName(link)}: the host's new addresses could not be told: ${sentence(asFailure(error))}`);
   }
 }
 

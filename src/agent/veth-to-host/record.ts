@@ -1,7 +1,7 @@
 /** From a request and what the kernel holds to the record that a plan is made from. Names and MACs are derived: the same helper has the same ones again. */
 import { createHash } from 'node:crypto';
 import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
-import { type ChainedVeth, familiesOf, hostEndPrefix, type MainRoute } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, chainedProtocol, familiesOf, hostEndPrefix, type MainRoute } from '../../datapath/veth-to-host.ts';
 import { failure } from '../../errors/failure.ts';
 import { MAIN_TABLE } from '../../kernel/netlink/route.ts';
 import { routeKey, type Snapshot } from '../../kernel/snapshot.ts';
@@ -42,10 +42,10 @@ export function ownerOf({
 }
 
 /**
- * The record, but for its table.
+ * The record, but for what is chosen among those of others.
  * @throws Failure underlayAddressMissing, hostInterfaceMissing, hostAddressMissing, configInvalid (an MTU that is too small for IPv6).
  */
-export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Snapshot): Omit<ChainedVeth, 'table'> {
+export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Snapshot): Omit<ChainedVeth, 'table' | 'rank'> {
   const { container, ifname, netns, config } = request;
   demandAddresses(request, pod);
   const addresses = request.addresses.map(({ ip }) => ip);
@@ -85,12 +85,12 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
   };
 }
 
-/** Routes to the Pod alone, by links that are there. */
+/** Routes of others to the Pod alone, by links that are there. */
 function waysTo(address: Ip, host: Snapshot): ChainedVeth['displaced'] {
   const routes = host.routes.get(routeKey(hostCidr(address), MAIN_TABLE)) ?? [];
   return routes.flatMap((route) => {
     const link = host.linkNames.get(route.link ?? 0);
-    return link === undefined || route.via !== undefined ? [] : [{ address, link }];
+    return link === undefined || route.via !== undefined || route.protocol === chainedProtocol ? [] : [{ address, link }];
   });
 }
 

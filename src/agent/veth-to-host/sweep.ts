@@ -7,17 +7,17 @@ import { chainedHostPlan, chainedProtocol } from '../../datapath/veth-to-host.ts
 import { asFailure, sentence } from '../../errors/failure.ts';
 import { isNetns } from '../../kernel/netns.ts';
 import { describe, host, type RuleObject } from '../../kernel/state.ts';
-import { type ChainNode, helperName, helpersOf } from './chain-node.ts';
+import { type ChainNode, chainedName, chainedLinksOf } from './chain-node.ts';
 import { del } from './del.ts';
 
 /** As for the main plugin's Pods, by default (src/store/node-config.ts). */
 const [EVERY_ms, GRACE_ms] = [15_000, 60_000];
 
 /** Sweeps now and from time to time. Returns the way to stop, which waits for the round at work. */
-export function startHelperSweep(node: ChainNode): () => Promise<void> {
+export function startChainedSweep(node: ChainNode): () => Promise<void> {
   const missing = new Map<string, number>();
   const round = (): Promise<void> =>
-    sweepHelpers(node, missing, { now: performance.now(), grace_ms: GRACE_ms }).catch((error: unknown) =>
+    sweepChained(node, missing, { now: performance.now(), grace_ms: GRACE_ms }).catch((error: unknown) =>
       node.log.error(`helpers were not swept: ${sentence(asFailure(error))}`),
     );
   let atWork: Promise<void> | undefined = round();
@@ -32,21 +32,21 @@ export function startHelperSweep(node: ChainNode): () => Promise<void> {
 }
 
 /** One round; `missing`: since when each namespace has been, by helper, carried from round to round. @throws Failure store*, helperUnreadable, kernelRefused. */
-export async function sweepHelpers(
+export async function sweepChained(
   node: ChainNode,
   missing: Map<string, number>,
   { now, grace_ms }: { readonly now: number; readonly grace_ms: number },
 ): Promise<void> {
-  const links = helpersOf(node).list();
+  const links = chainedLinksOf(node).list();
   const gone = links.filter((link) => !isNetns(link.interface.netns));
-  const names = new Set(gone.map(helperName));
+  const names = new Set(gone.map(chainedName));
   for (const name of missing.keys()) if (!names.has(name)) missing.delete(name);
   for (const link of gone) {
-    const since = missing.get(helperName(link)) ?? now;
-    missing.set(helperName(link), since);
+    const since = missing.get(chainedName(link)) ?? now;
+    missing.set(chainedName(link), since);
     if (now - since < grace_ms) continue;
     await del(node, link);
-    node.log.warn(`swept ${helperName(link)}: its namespace ${link.interface.netns} is gone and no DEL came`);
+    node.log.warn(`swept ${chainedName(link)}: its namespace ${link.interface.netns} is gone and no DEL came`);
   }
   await removeLeftovers(node);
 }
@@ -55,7 +55,7 @@ export async function sweepHelpers(
 async function removeLeftovers(node: ChainNode): Promise<void> {
   if (node.kernel.owned(chainedProtocol).rules.length === 0) return;
   let removal: Promise<void> | undefined;
-  helpersOf(node).change((records) => {
+  chainedLinksOf(node).change((records) => {
     const ends = new Set(records.list().map((link) => link.interface.hostEnd));
     const { rules } = node.kernel.owned(chainedProtocol);
     const stale = rules

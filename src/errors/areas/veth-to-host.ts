@@ -59,4 +59,11 @@ export const vethToHostErrors = {
     details: '{path}: {text}',
     hint: 'was it written by another version? DEL and ADD of that container make it anew',
   },
+  helpersTooMany: {
+    code: 348,
+    cni: 348,
+    message: 'container {container} has {most} interfaces from veth-to-host already',
+    details: '',
+    hint: 'that is the most; one for each host interface is enough for all main interfaces',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -89,8 +89,7 @@ test('without agent and without the flatpod command ADD says what is missing, an
   assert.match(told.stdout, /FP113.*without an agent \/nonexistent\/bin\/flatpod is needed: No such file/);
   assert.equal((await node.ask('DEL', ipam, 'c1', 'flatpod-ipam', nowhere)).stdout, '');
   assert.equal(node.leases().length, 1);
-  await using agent = await node.startAgent();
-  assert.match(agent.log(), /ready/);
+  await using _agent = await node.startAgent();
   assert.deepEqual(node.leases(), []);
 });
 

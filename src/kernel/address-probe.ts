@@ -14,7 +14,8 @@ import type { Mac } from '../net/mac.ts';
 import { arp } from './arp.ts';
 import { errno, errnoName } from './errno.ts';
 import type { AddressProtocol, Rival } from './ethernet.ts';
-import { ndp } from './ndp.ts';
+import { joinGroups } from './ipv6-groups.ts';
+import { groupMac, ndp } from './ndp.ts';
 import { decodeLink, getLink, hasCarrier } from './netlink/link.ts';
 import { NetlinkError, NetlinkSocket } from './netlink/socket.ts';
 import type { Netns } from './netns.ts';
@@ -46,9 +47,11 @@ export async function findRival(netns: Netns | undefined, link: string, address:
   try {
     const { index, mac } = usable(netns, link, notAsked);
     const protocol = protocolOf(address);
-    const hearing = { etherType: protocol.etherType, filter: protocol.filter(address), groups: protocol.groups(address) };
-    const open = (): PacketSocket => openPacketSocket(index, hearing);
-    using socket = netns === undefined ? open() : netns.run(open);
+    const groups = protocol.groups(address);
+    const hearing = { etherType: protocol.etherType, filter: protocol.filter(address), groups: groups.map(groupMac) };
+    const inside = <T>(open: () => T): T => (netns === undefined ? open() : netns.run(open));
+    using _member = inside(() => joinGroups(index, groups));
+    using socket = inside(() => openPacketSocket(index, hearing));
     const rival = await ask(socket, address, mac, () => notAsked('the interface takes no more frames'));
     if (rival === undefined) usable(netns, link, notAsked);
     return rival;

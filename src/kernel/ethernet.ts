@@ -36,8 +36,8 @@ export interface AddressProtocol {
   rivalIn(frame: Buffer, address: Ip, own: Mac): Rival | undefined;
   /** Keeps the frames that {@link rivalIn} could find a rival in, of this network and no VLAN beside it. */
   filter(address: Ip): Buffer;
-  /** Groups that probes and answers are sent to, beyond those that every interface hears. */
-  groups(address: Ip): readonly Mac[];
+  /** Groups that probes and answers are sent to; none where they go to everybody. */
+  groups(address: Ip): readonly Ip[];
 }
 
 /** To everybody on the link. */

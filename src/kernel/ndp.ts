@@ -44,7 +44,7 @@ export const ndp: AddressProtocol = {
     const type = (value: number) => ({ load: LOAD_BYTE, at: at + ICMP, value }) as const;
     return encodeProgram(keepWhere([SOLICITATION, ADVERTISEMENT].map((value) => [next, type(value), ...target])));
   },
-  groups: (address) => [ALL_NODES, solicitedNode(address)].map(groupMac),
+  groups: (address) => [ALL_NODES, solicitedNode(address)],
 };
 
 /** ff02::1:ff00:0/104 with the last 24 bits of the address (RFC 4291, section 2.7.1). */
@@ -55,7 +55,7 @@ function solicitedNode(address: Ip): Ip {
 }
 
 /** 33:33 and the last four bytes of the group (RFC 2464, section 7). */
-function groupMac(group: Ip): Mac {
+export function groupMac(group: Ip): Mac {
   return macFromBytes(Uint8Array.from([0x33, 0x33, ...ipToBytes(group).subarray(12)]));
 }
 

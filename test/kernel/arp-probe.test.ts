@@ -148,3 +148,19 @@ test('an agent that may not look at the network says which capability it lacks: 
   const asked = lan.host(0).exec(`setpriv --bounding-set -net_raw --inh-caps -all ${process.execPath} --input-type=module -`, script);
   assert.match(asked, /^networkNotAsked .*: the agent needs CAP_NET_RAW for that$/m);
 });
+
+test('a switch that passes on only to members of a group hears who asks that they are one', async () => {
+  using lan = testLan(1);
+  lan.lan.ip('link set br0 type bridge mcast_snooping 1');
+  const asked = findRival(lan.host(0).netns, 'eth0', addresses[1]);
+  await eventually('p0 is a member', () => lan.lan.exec('bridge mdb show').includes('port p0 grp ff02::1:ff00:5 '));
+  assert.equal(await asked, undefined);
+});
+
+test('an address of a family that the interface itself does without is asked for all the same', async () => {
+  using lan = testLan(2);
+  const [here, there] = [lan.host(0), lan.host(1)];
+  here.exec('echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6');
+  there.ip('addr add fd00:9::5/64 nodad dev eth0');
+  assert.deepEqual(await findRival(here.netns, 'eth0', addresses[1]), { mac: macOf(there), how: 'has' });
+});

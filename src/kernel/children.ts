@@ -2,9 +2,10 @@
  * Puts a link into a Pod that is no veth: a child of one of the host's links, or one of the host's links itself.
  *
  * Invariants
- * - a child is born where it belongs, down, and carries its owner's alias before it comes up
+ * - a child is born where it belongs, down, and has its name and its owner's alias before it comes up
  * - a NIC is known by its MAC, and has its owner's alias before it leaves the host
  */
+import { randomInt } from 'node:crypto';
 import { constants } from 'node:os';
 import { failure } from '../errors/failure.ts';
 import { errno } from './errno.ts';
@@ -16,17 +17,28 @@ import { NetlinkError } from './netlink/socket.ts';
 import { type ChildObject, describe, host, type NicObject } from './state.ts';
 
 const { EOPNOTSUPP } = constants.errno;
+let births = randomInt(2 ** 32);
 
-/** Makes the child. Returns the message that gives it its alias, for its own namespace. @throws Failure parentMissing, kindUnsupported, parentBusy, vlanTaken, linkTaken, kernelRefused. */
+/** Makes the child. Returns the message that gives it its name and alias, for its own namespace. @throws Failure parentMissing, kindUnsupported, parentBusy, vlanTaken, linkTaken, kernelRefused. */
 export function addChild(namespaces: Namespaces, child: ChildObject): Message {
   const [root, visited] = [namespaces.at(host), namespaces.at(child.where)];
   const parent = parentOf(root, child);
   if (parent === undefined) throw failure('parentMissing', { parent: child.parent, object: describe(child) });
   const { name, mtu, mac, of } = child;
-  const link = { name, mtu, ...(mac !== undefined && { mac }), ...(visited.netns !== undefined && { netnsFd: visited.netns.fd }) };
+  if (visited.link(name) !== undefined) throw failure('linkTaken', { name, netns: visited.name });
+  const bornAs = birthName();
+  const link = { name: bornAs, mtu, ...(mac !== undefined && { mac }), ...(visited.netns !== undefined && { netnsFd: visited.netns.fd }) };
   const [error] = root.socket.batch([newChild(link, of, parent.index)]);
   if (error !== undefined) throw childRefused(error, visited, child);
-  return setLink(visited.index(name), { alias: child.owner });
+  const index = visited.index(bornAs);
+  visited.made(name, index);
+  return setLink(index, { name, alias: child.owner });
+}
+
+/** Older kernels (6.1, seen) look for the name in the host as well, where the Pod's eth0 is an eth0 already: so each is born under one that nobody has. */
+function birthName(): string {
+  births = (births + 1) % 2 ** 32;
+  return `fpb${births.toString(36)}`;
 }
 
 /** By name, unless that name is another link's by now. One that somebody gave another MAC is found by its name still. */
@@ -37,7 +49,7 @@ function parentOf(root: Visited, { parent, parentMac }: ChildObject): Link | und
 }
 
 function childRefused(error: NetlinkError, visited: Visited, child: ChildObject): unknown {
-  const { name, parent, of } = child;
+  const { parent, of } = child;
   switch (error.errno) {
     case EOPNOTSUPP:
       return failure('kindUnsupported', { kind: of.type, module: of.type === 'vlan' ? '8021q' : of.type }, error);
@@ -45,7 +57,6 @@ function childRefused(error: NetlinkError, visited: Visited, child: ChildObject)
     case errno.EINVAL:
       return failure('parentBusy', { parent, object: describe(child) }, error);
     case errno.EEXIST:
-      if (visited.link(name) !== undefined) return failure('linkTaken', { name, netns: visited.name }, error);
       if (of.type === 'vlan') return failure('vlanTaken', { vlan: of.id, parent }, error);
   }
   return refusal(error, visited.name, 'add', describe(child));

@@ -36,6 +36,9 @@ test('a PodSubnet says in a word and in a sentence why it cannot be used', () =>
     said({ cloudSubnet: undefined }),
     'False CloudSubnetUnknown: the cloud knows no subnet s-1: correct spec.cloudSubnet, or make that subnet',
   );
+  const refused = 'its range has addresses that the range of PodSubnet b has too';
+  assert.equal(said({ cloudSubnet: { ...cloudSubnet, refused } }), `False RangeInTheWay: ${refused}`);
+  assert.equal(said({ cloudSubnet: { id: 'range:plain' as SubnetId, free4: 5 } }), 'True Usable: 2 nodes may use it', 'in every zone');
   assert.equal(said({ nodes: [] }), 'False NoNode: the cluster has no node yet');
   assert.match(
     said({ subnet: chosen, nodes: [node('n1', 'zone-a')] }),

@@ -1,9 +1,11 @@
 /** PodSubnets whose Pods have whole interfaces, or interfaces with several Ethernet addresses: what is made, told, taken back, and said when it cannot be. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { limitsOf } from '../../src/controller/cluster/node-limits.ts';
 import { notesOf } from '../../src/controller/notes.ts';
 import { failure } from '../../src/errors/failure.ts';
 import { hostCidr } from '../../src/net/cidr.ts';
+import { clusterBench } from './cluster-bench.ts';
 import { agent, bench, demand, subnet } from './harness.ts';
 
 const roomy = { nics: 8, addressSlotsPerNic: 4, branches: 6 };
@@ -262,6 +264,40 @@ test('a cloud that refuses what a datapath needs is quoted, with what for', asyn
     assert.equal(growth?.stoppedBy, 'cloud');
     assert.match(growth?.text ?? '', words);
     assert.ok(changes().length < 12, `${changes().length} calls`);
+    await running.stop();
+  }
+});
+
+test('an address of one’s own cannot be had where the cloud chooses each interface’s, and the Pod is told', async () => {
+  await using b = clusterBench();
+  b.subnets = [lonely('nic')];
+  b.addNode('n1');
+  await b.lead();
+  b.addPod('db-0', 'n1', { 'flatpod.dev/ip': 'fixed' });
+  await b.pass(5000);
+  assert.equal(b.addressOf('db-0'), undefined);
+  assert.match(b.problemOf('db-0') ?? '', /pods: with datapath nic its Pods have the address that the cloud gives their interface/);
+  assert.equal(b.cloud.truth().length, 1, 'nothing is made for it');
+});
+
+test('the scheduler is told how many Pods a node can hold: as many as interfaces, or branches, are left', async () => {
+  for (const [datapath, limit] of [
+    ['nic', 3],
+    ['branch', 6],
+  ] as const) {
+    const { clock, cloud, networks, controller } = bench();
+    const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), { ...roomy, nics: 4 });
+    const seen: (number | undefined)[] = [];
+    const running = await controller({
+      subnets: () => [lonely(datapath)],
+      observe: (situation, plan) => seen.push(limitsOf(situation, plan).get('pods')?.limit),
+    });
+    await demand(networks, instance, {});
+    await clock.advance(5000);
+    assert.equal(seen.at(-1), limit);
+    await demand(networks, instance, { waiting: 2 });
+    await clock.advance(20_000);
+    assert.equal(seen.at(-1), limit, 'those that it has count too');
     await running.stop();
   }
 });

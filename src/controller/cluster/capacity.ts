@@ -227,7 +227,7 @@ class Telling implements Capacity {
       spec,
     } = subnet;
     if (!spec.families.includes(4)) return Number.MAX_SAFE_INTEGER;
-    const free = facts.subnets.get(subnetIdOf(subnet))?.free4 ?? 0;
+    const free = Math.floor((facts.subnets.get(subnetIdOf(subnet))?.free4 ?? 0) / this.#sharing(spec));
     const size = spec.unit === 'prefix' ? 16 : 1;
     let all = 0;
     for (const of of held.values()) all += of.get(name) ?? 0;
@@ -239,6 +239,12 @@ class Telling implements Capacity {
     }
     const there = all + Math.floor(Math.max(0, free - forNics) / size) * size;
     return Math.min(there, spec.perCluster.maximum ?? there);
+  }
+
+  /** PodSubnets that may give the same addresses: what is free is promised to Pods of one of them. */
+  #sharing({ range }: PodSubnet['spec']): number {
+    if (range?.shared !== true) return 1;
+    return this.#options.subnets.list().filter(({ subnet: { spec } }) => spec.range?.shared === true).length;
   }
 
   /** What the nodes could hold of it, if there were enough for all. */

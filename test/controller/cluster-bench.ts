@@ -5,6 +5,9 @@ import { answerTo, asksForClaim, claimedReturned, claimsAsked, takenBy, withLetG
 import { Pools } from '../../src/agent/pools.ts';
 import { candidatesOf } from '../../src/agent/subnet-choice.ts';
 import type { InstanceId, InstanceLimits } from '../../src/cloud/cloud.ts';
+import { Ledger } from '../../src/cloud/range/ledger.ts';
+import { rangeCloud } from '../../src/cloud/range/range-cloud.ts';
+import { withRanges } from '../../src/cloud/range/with-ranges.ts';
 import { ClusterClaims } from '../../src/controller/claims/cluster-claims.ts';
 import { type Controller, startController } from '../../src/controller/controller.ts';
 import { failure } from '../../src/errors/failure.ts';
@@ -12,6 +15,7 @@ import { createLog, type Log } from '../../src/log.ts';
 import type { Ip } from '../../src/net/address.ts';
 import type { Cidr } from '../../src/net/cidr.ts';
 import { ClusterNodeNetworks } from '../../src/store/kubernetes/cluster-node-networks.ts';
+import { ledgerObjects } from '../../src/store/kubernetes/ledger-objects.ts';
 import { mirroredNodeNetwork } from '../../src/store/kubernetes/mirrored-node-network.ts';
 import { nodePods, type PodFacts } from '../../src/store/kubernetes/node-pods.ts';
 import { readPod } from '../../src/store/kubernetes/core-objects.ts';
@@ -19,6 +23,7 @@ import { resources } from '../../src/store/kubernetes/resources.ts';
 import { readClaim, type StoredClaim } from '../../src/store/kubernetes/stored-claim.ts';
 import { readNodeNetwork } from '../../src/store/kubernetes/stored-node-network.ts';
 import type { NodeNetworkSpec, NodeNetworkStatus } from '../../src/store/node-network.ts';
+import { podRangeOf } from '../../src/store/pod-range.ts';
 import { type PodSubnet, podSubnet } from '../../src/store/pod-subnet.ts';
 import { memoryCloud, type MemoryCloud } from '../cloud/memory-cloud.ts';
 import { type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
@@ -224,8 +229,19 @@ async function leader(bench: ClusterBench, term: number, log: Log): Promise<{ en
       },
     });
   const changing = new Set(['createNic', 'attachNic', 'detachNic', 'deleteNic', 'assign', 'unassign']);
-  const cloud = until(bench.cloud, (call) => changing.has(call));
   const kube = until(bench.kube, () => false);
+  const ranges = bench.subnets.flatMap((one) => podRangeOf(one, '') ?? []);
+  const podSubnets = ranges.map(({ podSubnet: name }) => name);
+  const ranged = rangeCloud({
+    cluster: 'test',
+    ledger: await Ledger.open(ledgerObjects(kube, { deadline_ms: 1000 })),
+    ranges: () => ranges,
+    node: (name) => (bench.agents.has(name) ? { instance: bench.instanceOf(name), podSubnets } : undefined),
+  });
+  const cloud = withRanges(
+    until(bench.cloud, (call) => changing.has(call)),
+    until(ranged, (call) => changing.has(call)),
+  );
   const networks = new ClusterNodeNetworks(kube, term, log);
   let controller: Controller | undefined;
   const life = {
@@ -245,6 +261,7 @@ async function leader(bench: ClusterBench, term: number, log: Log): Promise<{ en
     networks,
     claims,
     cloud,
+    ranges: ranged,
     log,
     clock,
     random: () => 0.5,
@@ -300,6 +317,11 @@ function honestAgent(
   poke();
   return agent;
 
+  /** Interfaces of ranges stand on one that every node has. */
+  function seen({ nics }: NodeNetworkStatus): ReadonlySet<string> {
+    return plugged().union(new Set(nics.flatMap(({ id, parent }) => (parent === undefined ? [] : [id]))));
+  }
+
   function poke(): void {
     if (waiting) return;
     waiting = true;
@@ -320,7 +342,7 @@ function honestAgent(
       podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name: of.name }, spec: of.spec }),
     );
     pools.configure(subnets);
-    if (status !== undefined) pools.grant(status, plugged());
+    if (status !== undefined) pools.grant(status, seen(status));
     const here = pods.list();
     for (const [uid, { subnet: of, addresses }] of attached) {
       if (here.some(({ pod }) => pod.uid === uid)) continue;
@@ -360,7 +382,7 @@ function honestAgent(
     }
     const answer = status === undefined ? undefined : answerTo(status, uid);
     const taken = status === undefined || answer === undefined ? undefined : takenBy(status, answer);
-    if (taken === undefined || !plugged().has(taken.nic) || taken.addresses.some((ip) => leased().includes(ip))) return false;
+    if (status === undefined || taken === undefined || !seen(status).has(taken.nic) || taken.addresses.some((ip) => leased().includes(ip))) return false;
     attached.set(uid, { pod, subnet: answer?.subnet ?? '', addresses: taken.addresses });
     tell(facts, taken.addresses);
     return true;

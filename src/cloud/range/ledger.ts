@@ -109,7 +109,7 @@ export class Ledger {
   /** Reads all anew. @throws Failure cloudUnavailable */
   async refresh(): Promise<void> {
     try {
-      for (const one of await this.#store.list()) if (this.#entryOf(one.slice).isBusy === false) this.#take(one);
+      for (const one of await this.#store.list()) if (!this.#entryOf(one.slice).isBusy) this.#take(one);
     } catch (error) {
       throw unavailable(error);
     }
@@ -133,7 +133,7 @@ export class Ledger {
       if (entry.isUnsure) await this.#reread(cidr, entry);
       for (let tries = 0; tries < MOST_TRIES; tries++) {
         const draft = entry.slice.copy();
-        const outcomes = batch.map(({ edit, after }) => tried((after ?? entry.surprises) === entry.surprises ? edit : changed, draft));
+        const outcomes = batch.map(({ edit, after }) => tried((after ?? entry.surprises) === entry.surprises ? edit : refuse, draft));
         const isSame = draft.isSame(entry.slice);
         if (!isSame) {
           entry.isUnsure = true;
@@ -218,7 +218,7 @@ function upsert<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return known;
 }
 
-function changed(slice: Slice): never {
+function refuse(slice: Slice): never {
   throw failure('cloudConflict', { cloud: 'range', call: 'change', object: `slice ${slice.cidr}`, text: 'somebody else has changed it' });
 }
 

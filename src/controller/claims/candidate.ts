@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { CloudSubnet, SubnetId } from '../../cloud/cloud.ts';
 import { failure } from '../../errors/failure.ts';
-import { type Family, familyOf, type Ip } from '../../net/address.ts';
+import { compareIps, type Family, familyOf, type Ip } from '../../net/address.ts';
 import { addressAt, contains, lastOf, sizeOf } from '../../net/cidr.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { subnetIdOf } from '../../store/subnet-id.ts';
+import { givesWhole } from '../uses.ts';
 
 /** What is known of a node when its Pods' wishes are followed. */
 export interface NodeView {
@@ -29,6 +30,7 @@ export function candidateOf(name: string, { subnets, cloudSubnets, zone }: NodeV
   const cloud = cloudSubnets.get(subnetIdOf(found));
   if (cloud === undefined) return `the cloud knows no subnet ${subnetIdOf(found)}`;
   if (cloud.zone !== undefined && cloud.zone !== zone) return `it is in zone ${cloud.zone}, and this node in ${zone}`;
+  if (givesWhole(found)) return `with datapath ${found.spec.datapath} its Pods have the address that the cloud gives their interface`;
   return { name, spec: found.spec, cloud };
 }
 
@@ -44,12 +46,20 @@ function whyUnusable({ name, spec, cloud }: Candidate, address: Ip): string | un
   const cidr = cidrOfFamily(cloud, family);
   if (cidr === undefined || !contains(cidr, address))
     return `it lies outside of PodSubnet ${name}, which has ${cidr ?? `no IPv${family} block`}`;
+  if (spec.range !== undefined && family === 6) return whyNone6(name);
+  const { first = address, last = address } = spec.range?.ipv4 ?? {};
+  if (compareIps(address, first) < 0 || compareIps(address, last) > 0)
+    return `PodSubnet ${name} gives ${first} to ${last} alone (spec.range)`;
   if (address === cloud.gateway4 || address === cloud.gateway6) return `it is the gateway of PodSubnet ${name}`;
   const excluded = spec.exclude.find((block) => contains(block, address));
   if (excluded !== undefined) return `PodSubnet ${name} excludes ${excluded}`;
   // RFC 4291 section 2.6.1: the subnet-router anycast address; RFC 919: the broadcast address.
   if (address === addressAt(cidr, 0)) return `it is the first of ${cidr}, which stands for the subnet itself`;
   return family === 4 && address === lastOf(cidr) ? `it is the broadcast address of ${cidr}` : undefined;
+}
+
+function whyNone6(name: string): string {
+  return `nodes have IPv6 addresses of PodSubnet ${name} by the /80, since it has a range, and no Pod can have one that moves with it`;
 }
 
 /** Whether the cloud's subnet has such a block at all, and the address in it. */
@@ -71,6 +81,7 @@ export function chosenAddress(candidate: Candidate, name: string, isTaken: (addr
   const none = (reason: string) => failure('claimAddressUnusable', { address: 'an IPv6 address', reason });
   if (cidr === undefined)
     throw none(`PodSubnet ${candidate.name} is to give IPv6 addresses, and its subnet ${candidate.cloud.id} has no IPv6 block`);
+  if (candidate.spec.range !== undefined) throw none(whyNone6(candidate.name));
   const size = sizeOf(cidr);
   for (let turn = 0; turn < TRIES; turn++) {
     const digest = createHash('sha256').update(`${name}/${turn}`).digest('hex');

@@ -7,7 +7,7 @@
  *           1021  fwmark 0x100: main       answers, and Pods beside it (veth-to-host.nft)
  *           1022  iif vthp… to SUBNET: N   a Service led to the underlay: back into the Pod, and out by eth0
  *           1023  iif vthp…: main          all the rest leaves through the host
- *           1024  iif vthp…: N             default via POD: the published shape; reached only where main has no way
+ *           1024  iif vthp…: N             default via POD: the published shape; where main has no way, the Pod's own gateway may have one
  *
  * Published: https://github.com/lyft/cni-ipvlan-vpc-k8s (unnumbered-ptp), and the article on rubble's veth-to-host. There 1024 stands alone, and what is for
  * neither host nor underlay goes to and fro between Pod and host. docs/veth-to-host.md follows a packet of each kind.
@@ -73,7 +73,7 @@ export const hostEndPrefix = { masqueraded: 'vthm', plain: 'vthp' } as const;
 export const chainedTableName = 'flatpod_veth_to_host';
 
 /** Free of what others are known to use; flatpod's own rules come before (700–740), the article's is the last. */
-const priority = { marked: 1021, toUnderlay: 1022, toMain: 1023, published: 1024, answers: 512 } as const;
+const priority = { marked: 1021, toUnderlay: 1022, toMain: 1023, published: 1024, answers: 512, passing: 513 } as const;
 /** In the host, a bit of the packet's mark. */
 const hostMark = 0x100;
 /** In the Pod, of connections and packets; each helper has two values under the mask, and two tables. */
@@ -214,9 +214,9 @@ function toHost(veth: ChainedVeth, address: Ip): KernelObject[] {
   ];
 }
 
-/** For answers to those who came in by the main interface. */
+/** For answers to those who came in by the main interface, and for what the host sends back in, whatever leaves by the helper otherwise. */
 function wayByMain(veth: ChainedVeth, family: Family): KernelObject[] {
-  const { netns, ifname: link, mainRoutes } = veth;
+  const { netns, ifname: link, helper, mainRoutes } = veth;
   const [where, { mark, table }] = [inNetns(netns), numbersOf(veth).main];
   const route = { kind: 'route', where, link, table, protocol: chainedProtocol } as const;
   const own = mainRoutes.filter(({ dst }) => cidrFamily(dst) === family);
@@ -226,6 +226,16 @@ function wayByMain(veth: ChainedVeth, family: Family): KernelObject[] {
       return { ...route, ...onward, dst, ...(src !== undefined && { src }) };
     }),
     markRule(where, family, mark, table),
+    {
+      kind: 'rule',
+      where,
+      family,
+      priority: priority.passing,
+      from: hostCidr(detourSender[family]),
+      iif: helper,
+      table,
+      protocol: chainedProtocol,
+    },
   ];
 }
 

@@ -222,7 +222,9 @@ function testHost(
       const netns = createNetns(`${lan}-${container}`);
       open.defer(() => deleteNetns(`${lan}-${container}`));
       const pod = placeAt(netns);
-      pod.sh('ip link set lo up; sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1');
+      pod.sh(
+        'ip link set lo up; sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv6.conf.default.accept_dad=0',
+      );
       return {
         ...pod,
         container,

@@ -1,7 +1,7 @@
 /** Who reaches whom, as whom, when veth-to-host is chained behind macvlan; on hosts and in Pods that check reverse paths strictly. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Family, type Lan, onLan, openLan, type Place, serverAt, type TestHost, type TestPod } from './lan.ts';
+import { type Family, type Lan, macvlan, onLan, openLan, type Place, serverAt, type TestHost, type TestPod } from './lan.ts';
 
 const families = [4, 6] as const;
 const service: Record<Family, string> = { 4: '10.96.0.10', 6: 'fd00:96::10' };
@@ -121,12 +121,14 @@ test('a Pod with several addresses is reached by each, from everywhere', async (
   assert.equal(await host.check(pod), '');
 });
 
-test('what neither host nor Pod knows a way to is refused at once, and does not go to and fro', async () => {
+test('what the host knows no way to leaves by the Pod’s own gateway; where there is none either it is refused at once, and does not go to and fro', async () => {
   await using lan = await openLan({ hosts: 1 });
   const host = lan.host(0);
   const pod = await host.add(11);
   for (const family of families) {
     host.sh(`ip -${family} route del default`);
+    assert.equal(await lan.seen(pod, serverAt(family), lan.server), pod.address(family), `IPv${family}`);
+    pod.sh(`ip -${family} route del default table 7101`);
     assert.match(await lan.seen(pod, serverAt(family), lan.server), /ECONNREFUSED/, `IPv${family}`);
   }
 });
@@ -159,5 +161,18 @@ test('with viaHost the Pod keeps its own way out, and Services that are named le
     }
     assert.match(pod.sh(`ip -${family} route show default`), new RegExp(`via ${onLan(family, 254)} dev eth0`));
   }
+  assert.equal(await host.check(pod), '');
+});
+
+test('in private mode, with the halves of the subnet in viaHost, Pods of one host reach each other by their addresses too', async () => {
+  const halves = ['0.0.0.0/0', '10.60.0.0/25', '10.60.0.128/25', '::/0', '2001:db8:60::/65', '2001:db8:60:0:8000::/65'];
+  await using lan = await openLan({ main: { ...macvlan, mode: 'private' }, chained: { viaHost: halves }, agents: true });
+  const found = await scene(lan);
+  const { host, pod } = found;
+  for (const family of families)
+    for (const [who, place, address] of everybody(found, family)) {
+      assert.equal(await lan.seen(pod, address, place), pod.address(family), `IPv${family} to ${who}`);
+      assert.equal(await lan.seen(place, pod.address(family), pod), address, `IPv${family} from ${who}`);
+    }
   assert.equal(await host.check(pod), '');
 });

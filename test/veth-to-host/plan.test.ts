@@ -62,6 +62,7 @@ test('a Pod with one IPv4 address wants this list, its default route last', () =
     'pod: route 10.61.0.0/16 via 10.60.0.253 dev eth0 table 7101',
     'pod: route 0.0.0.0/0 via 10.60.0.254 dev eth0 table 7101',
     'pod: rule 512: fwmark 0x200/0xf00 lookup 7101',
+    'pod: rule 513: from 169.254.111.1/32 iif veth0 lookup 7101',
     'pod: route 0.0.0.0/0 via 10.60.0.1 dev veth0 table 7100',
     'pod: rule 512: fwmark 0x100/0xf00 lookup 7100',
     'pod: nft table inet flatpod_veth_to_host',

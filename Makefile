@@ -4,7 +4,8 @@ NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 .PHONY: help setup build image demo demo-clean test guest e2e conformance bench fmt lint clean
 
 help:
-	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running'
+	@echo 'make demo        a VPC, three nodes, a dozen Pods, real packets; KEEP=1 leaves it running;'
+	@echo '                 DATAPATH=macvlan or nic connects the Pods otherwise, ipvlan or branch does so in a guest kernel that has these'
 	@echo 'make demo-clean  removes what a demo left'
 	@echo 'make test        the whole test suite'
 	@echo 'make guest       the tests that need another kernel, with nftables in it; the first time it builds that kernel, about 8 minutes'
@@ -27,7 +28,12 @@ image: build
 	@$(NODE) scripts/image.ts
 
 demo: build
-	@bin/flatpod demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+ifneq ($(filter ipvlan branch,$(DATAPATH)),)
+	@sh scripts/guest-kernel.sh
+	@$(NODE) scripts/guest.ts bin/flatpod demo --datapath $(DATAPATH) $(if $(JSON),--json)
+else
+	@bin/flatpod demo $(if $(DATAPATH),--datapath $(DATAPATH)) $(if $(KEEP),--keep) $(if $(JSON),--json)
+endif
 
 demo-clean: build
 	@bin/flatpod demo --clean

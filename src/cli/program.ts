@@ -94,12 +94,20 @@ function addVpc(root: Command): void {
 }
 
 function addDemo(root: Command): void {
-  sub(root, 'demo', 'an emulated VPC, three nodes, a dozen Pods, real packets', 'flatpod demo --keep')
+  sub(root, 'demo', 'an emulated VPC, three nodes, a dozen Pods, real packets', 'flatpod demo --datapath macvlan --keep')
+    .option(
+      '--datapath <name>',
+      'how Pods are connected: routed-veth, macvlan, nic; ipvlan and branch where the kernel has them',
+      'routed-veth',
+    )
     .option('--keep', 'leave it running and print what to try', false)
     .option('--clean', 'remove what a demo left, also after a crash', false)
     .option('--json', 'print one JSON object', false)
-    .action(async (options: { keep: boolean; clean: boolean; json: boolean }) => {
-      await run(options.json, async () => (await import('./demo/demo.ts')).runDemo(options));
+    .action(async (options: { keep: boolean; clean: boolean; json: boolean; datapath: string }) => {
+      await run(options.json, async () => {
+        const { runDemo, tryDatapath } = await import('./demo/demo.ts');
+        return runDemo({ ...options, datapath: tryDatapath(options.datapath) });
+      });
     });
 }
 

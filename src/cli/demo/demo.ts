@@ -4,9 +4,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { failure } from '../../errors/failure.ts';
 import { deleteNetns, NAMED, openNetns } from '../../kernel/netns.ts';
 import { runNft } from '../../kernel/nft.ts';
 import { cleanVpc } from '../../vpc/clean.ts';
+import { internet4 } from '../../vpc/outside.ts';
 import { drain } from '../drain.ts';
 import { type VpcApi, vpcApi } from './api.ts';
 import { buildLab, type Lab, machineOf } from './lab.ts';
@@ -39,10 +41,32 @@ export interface DemoOptions {
   readonly keep: boolean;
   readonly clean: boolean;
   readonly json: boolean;
+  readonly datapath: Datapath;
+}
+
+/** How the demo's Pods may be connected. */
+const datapaths = ['routed-veth', 'macvlan', 'nic', 'ipvlan', 'branch'] as const;
+type Datapath = (typeof datapaths)[number];
+
+/** The smallest instances that have room for four Pods: the first interface serves Pods by routed-veth and ipvlan alone, and a trunk takes another one's place. */
+const instanceTypes: Record<Datapath, string> = {
+  'routed-veth': 'v1.small',
+  macvlan: 'v1.large',
+  nic: 'v1.xlarge',
+  ipvlan: 'v1.small',
+  branch: 'v1.large',
+};
+
+/** @throws Failure badOption. */
+export function tryDatapath(text: string): Datapath {
+  const found = datapaths.find((one) => one === text);
+  if (found === undefined)
+    throw failure('badOption', { option: '--datapath', value: text, remedy: `write one of ${datapaths.join(', ')}` });
+  return found;
 }
 
 /** Runs the demo; 1 when a cell of the matrix, a CHECK or the clean-up is wrong. */
-export async function runDemo({ keep, clean, json }: DemoOptions): Promise<number> {
+export async function runDemo({ keep, clean, json, datapath }: DemoOptions): Promise<number> {
   removeAll();
   if (clean) return 0;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -53,7 +77,7 @@ export async function runDemo({ keep, clean, json }: DemoOptions): Promise<numbe
   }
   let kept = false;
   try {
-    const report = await play(keep);
+    const report = await play(keep, datapath);
     printReport(report, json);
     kept = keep;
     if (keep) process.stderr.write(whatToTry());
@@ -63,7 +87,7 @@ export async function runDemo({ keep, clean, json }: DemoOptions): Promise<numbe
   }
 }
 
-async function play(keep: boolean): Promise<Report> {
+async function play(keep: boolean, datapath: Datapath): Promise<Report> {
   mkdirSync(DIR, { recursive: true, mode: 0o700 });
   await using running = new AsyncDisposableStack();
   const vpc = step('emulated VPC');
@@ -74,12 +98,13 @@ async function play(keep: boolean): Promise<Report> {
   });
   if (!keep) running.defer(() => vpcProcess.stop());
   using api = vpcApi(URL);
+  const type = instanceTypes[datapath];
   const lab = await buildLab(api, {
     subnets: { a: { cidr4: '10.20.0.0/24' }, b: { cidr4: '10.20.1.0/24' } },
     machines: {
-      'node-1': { subnet: 'a', type: 'v1.small' },
-      'node-2': { subnet: 'a', type: 'v1.small' },
-      'node-3': { subnet: 'b', type: 'v1.small' },
+      'node-1': { subnet: 'a', type },
+      'node-2': { subnet: 'a', type },
+      'node-3': { subnet: 'b', type },
       vm: { subnet: 'b' },
     },
     internet: ['web'],
@@ -87,12 +112,14 @@ async function play(keep: boolean): Promise<Report> {
   vpc.done('2 subnets, 3 nodes, a plain VM, an internet host');
 
   const agents = step('agents');
-  const nodes = await Promise.all([...subnetOf].map(([name, subnet]) => startNode(machineOf(lab, name), DIR, configOf(lab, name, subnet))));
+  const nodes = await Promise.all(
+    [...subnetOf].map(([name, subnet]) => startNode(machineOf(lab, name), DIR, configOf(lab, name, subnet, datapath))),
+  );
   if (!keep) for (const node of nodes) running.defer(() => node.agent.stop());
-  agents.done(`one on each of ${nodes.length} nodes`);
+  agents.done(`one on each of ${nodes.length} nodes, for Pods by ${datapath}`);
 
   const pods = await addAll(nodes);
-  const scene = await offerService(lab, nodes, pods);
+  const scene = await offerService(lab, nodes, pods, datapath === 'routed-veth');
   const answers = await askAll(scene);
   const checks = await Promise.all(pods.map(async (pod) => ({ pod, answer: await callFor(pod.node, 'CHECK', pod, pod.result) })));
   step('CHECK').done(`${checks.filter(({ answer }) => answer.status === 0).length} of ${checks.length} Pods as ADD made them`);
@@ -120,14 +147,14 @@ async function addAll(nodes: readonly LabNode[]): Promise<LabPod[]> {
 }
 
 /** The last Pod of the first node is behind the Service: its address is on the node's second NIC, the harder case. */
-async function offerService(lab: Lab, nodes: readonly LabNode[], pods: readonly LabPod[]): Promise<Scene> {
+async function offerService(lab: Lab, nodes: readonly LabNode[], pods: readonly LabPod[], isRouted: boolean): Promise<Scene> {
   const backend = pods.findLast((pod) => pod.node === nodes[0]);
   if (backend === undefined) throw new Error('the first node has no Pod');
   for (const node of nodes) {
     using netns = openNetns(node.machine.netns);
     runNft(netns, serviceTable(backend.addresses[0] ?? '', node === backend.node), 'the demo Service');
   }
-  return { lab, nodes, pods, subnetOf, backend };
+  return { lab, nodes, pods, subnetOf, backend, isRouted };
 }
 
 async function askAll(scene: Scene): Promise<Answer[]> {
@@ -172,8 +199,11 @@ function wrongOf(answers: readonly Answer[]): string[] {
     );
 }
 
-/** Short rests: the demo deletes all and wants to see the addresses go back. */
-function configOf(lab: Lab, node: string, subnet: string): string {
+/**
+ * Short rests: the demo deletes all and wants to see the addresses go back. Nobody translates for whole VPCs here, so whatever the datapath the node leads to
+ * the internet.
+ */
+function configOf(lab: Lab, node: string, subnet: string, datapath: Datapath): string {
   return `apiVersion: flatpod.dev/v1alpha1
 kind: NodeConfig
 metadata: {name: ${node}}
@@ -182,6 +212,8 @@ spec:
   instance: ${machineOf(lab, node).id}
   cloud: {type: vpc, endpoint: '${URL}'}
   cooldown_s: 1
+  serviceCidrs: [10.96.0.0/16]
+  viaNode: ['${internet4}']
 ---
 apiVersion: flatpod.dev/v1alpha1
 kind: PodSubnet
@@ -189,6 +221,7 @@ metadata: {name: pods-${subnet}}
 spec:
   cloudSubnet: ${lab.subnets.get(subnet)?.id ?? ''}
   default: true
+  datapath: ${datapath}
   warm: {minimum: ${PODS_PER_NODE + 1}, spare: 1}
 `;
 }

@@ -31,6 +31,8 @@ export interface Scene {
   readonly subnetOf: ReadonlyMap<string, string>;
   /** The Pod behind the Service address and the node port. */
   readonly backend: LabPod;
+  /** Pods are behind the node's routing. Otherwise they are on the network by links of their own, and Services of other nodes see the node that led there. */
+  readonly isRouted: boolean;
 }
 
 /** All questions. The backend does not ask for itself through the Service: answering oneself needs masquerade, which is the proxy's business. */
@@ -49,7 +51,9 @@ export function questionsOf(scene: Scene): Question[] {
         question('plain VM → Pod', vm, end, [vm.address]),
         question('Pod → its node', end, node, [end.address]),
         question('Pod → internet (SNAT)', end, internet, [pod.node.machine.publicAddress ?? '']),
-        ...(pod === scene.backend ? [] : [question('Pod → Service address', end, { name: 'Service', ...SERVICE }, [end.address])]),
+        ...(pod === scene.backend
+          ? []
+          : [question('Pod → Service address', end, { name: 'Service', ...SERVICE }, [serviceSeen(scene, pod)])]),
         ...nodes.map((from) =>
           question(from === pod.node ? 'node → its own Pod' : 'node → other Pod', endOf(from.machine), end, [endOf(from.machine).address]),
         ),
@@ -87,6 +91,10 @@ table ip fpdemo_services {
 
 function nodePortSeen(scene: Scene, node: LabNode, internet: End): string[] {
   return [node === scene.backend.node ? internet.address : endOf(node.machine).address];
+}
+
+function serviceSeen({ backend, isRouted }: Scene, pod: LabPod): string {
+  return isRouted || pod.node === backend.node ? podEnd(pod).address : endOf(pod.node.machine).address;
 }
 
 function podGroup({ subnetOf }: Scene, from: LabPod, to: LabPod): string {

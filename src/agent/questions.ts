@@ -9,6 +9,7 @@ import { keyOf, type NodeAgent } from './node-agent.ts';
 import { podReport } from './pod-report.ts';
 import { reportOf } from './node-report.ts';
 import type { SelfDefence } from './self-defence.ts';
+import { chainedPlans } from './veth-to-host/plans.ts';
 
 /** What a question may need beside the node. */
 export interface Answering {
@@ -67,7 +68,7 @@ function reportOfAddress(node: NodeAgent, text: string): AddressReport {
 /** Every difference of node and Pods, in words; Pods that a verb is at work on are left out. A Pod whose namespace is gone is one difference. */
 function differencesOf(node: NodeAgent): string[] {
   const settled = node.attachments.list().filter((attachment) => !node.locks.held(keyOf(attachment)));
-  const plans = [node.cloud?.grants.plan ?? [], ...settled.map((attachment) => planOf(attachment.interface))];
+  const plans = [node.cloud?.grants.plan ?? [], ...settled.map((attachment) => planOf(attachment.interface)), ...chainedPlans(node)];
   return plans.flatMap((plan) => {
     try {
       return node.kernel.compare(plan).map(sayDifference);

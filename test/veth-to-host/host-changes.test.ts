@@ -1,6 +1,8 @@
 /** The host changes under Pods with a helper: its addresses, what others delete, Pods that vanish. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { askAgent } from '../../src/cli/ask.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import { eventually } from '../life/lab.ts';
 import { onLan, openLan, type Place, type TestHost } from './lan.ts';
@@ -94,6 +96,12 @@ test('what others delete or change on the host is put back by the agent, and its
   await eventually('rules within the table are put back', () =>
     host.sh('nft list table inet flatpod_veth_to_host').includes('jump detour'),
   );
+  // In the Pod the kernel tells nobody but the Pod.
+  const ask = (question: 'check' | 'repair'): Promise<{ differences: string[] }> => askAgent(join(host.dir, 'cni.sock'), question, 20_000);
+  pod.sh('ip rule del priority 513');
+  assert.match(String((await ask('check')).differences), /^rule 513: from 169\.254\.111\.1\/32 iif veth0 lookup 7101 in .*: missing$/);
+  assert.equal((await ask('repair')).differences.length, 1);
+  assert.deepEqual((await ask('check')).differences, []);
   assert.match(agent.log(), /put back rule 1021: fwmark 0x100\/0x100 lookup main in host: removed behind our back \(1 time\)/);
   assert.equal(await lan.seen(pod, onLan(4, 1), host), pod.address(4));
 });

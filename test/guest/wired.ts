@@ -62,7 +62,10 @@ interface AddressInfo {
   readonly prefixlen: number;
 }
 
-/** Ties the machine's ethN to a new tap. The NIC's MAC is the guest's from now on: a bridge keeps what is sent to a MAC of its own ports. */
+/**
+ * Ties the machine's ethN to a new tap, with a bridge as the wire: it learns nothing, for on a trunk the same MAC is on both sides, in different VLANs, and says
+ * nothing of its own. The NIC's MAC is the guest's from now on, since a bridge keeps what is sent to a MAC of its ports.
+ */
 function wire(namespace: string, number: number): GuestNic {
   const [nic, bridge, tap] = [`eth${number}`, `w${number}`, `t${number}`];
   const mac = parseMac(String(shownBy(namespace, `link show dev ${nic}`)[0]?.['address']));
@@ -70,7 +73,11 @@ function wire(namespace: string, number: number): GuestNic {
   ipIn(namespace, `link set dev ${nic} address 06${mac.slice(2)}`);
   ipIn(namespace, `link add ${bridge} type bridge`);
   ipIn(namespace, `tuntap add ${tap} mode tap`);
-  for (const port of [nic, tap]) ipIn(namespace, `link set ${port} up master ${bridge}`);
+  for (const link of [nic, bridge, tap]) ipIn(namespace, `link set ${link} addrgenmode none`);
+  for (const port of [nic, tap]) {
+    ipIn(namespace, `link set ${port} up master ${bridge}`);
+    ipIn(namespace, `link set ${port} type bridge_slave learning off`);
+  }
   ipIn(namespace, `link set ${bridge} up`);
   return { tap, mac };
 }

@@ -48,10 +48,12 @@ export function shrinkPool(pool: SubnetPool, situation: Situation, growing: Read
 
 /** Blocks whose handshake is complete. */
 function returns(pool: SubnetPool, situation: Situation): { unassigns: Action[]; wholes: NicId[]; doubted: Cidr[] } {
-  const { spec, doubted, claims } = situation;
+  const { spec, doubted, claims, nics } = situation;
   const all = [...pool.serving, ...pool.leaving];
+  // By what the cloud shows alone: what it does not show any more is gone, also from an interface that was pulled out with its grant still standing.
+  const shown = new Map(nics.map(({ id, blocks }) => [id, new Set(blocks)]));
   const isDone = ({ nic, grant }: ServingNic, block: Cidr): boolean =>
-    (isReturned(grant, block, spec) || claims.forced.has(block)) && nic.blocks.includes(block) && !doubted.has(block);
+    (isReturned(grant, block, spec) || claims.forced.has(block)) && shown.get(nic.id)?.has(block) === true && !doubted.has(block);
   const done = all.map((one) => ({ ...one, blocks: one.grant.reclaiming.filter((block) => isDone(one, block)) }));
   const returned = done.flatMap(({ blocks }) => blocks).filter((block) => !isClaimed(block, situation));
   if (contradicts(pool, all, returned, situation)) return { unassigns: [], wholes: [], doubted: returned };

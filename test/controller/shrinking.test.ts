@@ -298,3 +298,22 @@ test('a NIC that takes its time to come and to go is waited for without a storm 
   node.stop();
   await running.stop();
 });
+
+test('an interface that is pulled out while a block of it goes back costs a few calls, not one after the other', async () => {
+  const { clock, cloud, networks, controller, status, changes } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'));
+  const running = await controller({ subnets: () => [config] });
+  await demand(networks, instance, { inUse: 6 });
+  await clock.advance(20_000);
+  await demand(networks, instance, {});
+  await clock.advance(1000);
+  const [, second] = (await status()).nics;
+  const returned = second?.reclaiming ?? [];
+  assert.ok(second !== undefined && returned.length > 0);
+  cloud.pull(second.id);
+  const before = changes().length;
+  await demand(networks, instance, {}, { returned });
+  await clock.advance(3000);
+  assert.ok(changes().length - before < 5, `${changes().length - before} calls`);
+  await running.stop();
+});

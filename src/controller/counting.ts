@@ -49,7 +49,7 @@ export function withComing(
   plan: { readonly actions: readonly Action[]; readonly intents: readonly NicIntent[] },
 ): Map<string, number> {
   const all = new Map(held);
-  const add = (subnet: string, worth: number): void => void all.set(subnet, (all.get(subnet) ?? 0) + worth);
+  const add = (subnet: string, more: number): void => void all.set(subnet, (all.get(subnet) ?? 0) + more);
   for (const action of plan.actions)
     if (action.do === 'assign') add(action.subnet, worthOf(action.want, configOf(action.subnet, situation)));
   for (const intent of plan.intents)

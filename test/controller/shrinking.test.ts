@@ -311,6 +311,11 @@ test('an interface that is pulled out while a block of it goes back costs a few 
   const returned = second?.reclaiming ?? [];
   assert.ok(second !== undefined && returned.length > 0);
   cloud.pull(second.id);
+  await running.passOnce('n1');
+  assert.ok(
+    (await status()).nics.some(({ id }) => id === second.id),
+    'one read proves nothing: its grant stands',
+  );
   const before = changes().length;
   await demand(networks, instance, {}, { returned });
   await clock.advance(3000);

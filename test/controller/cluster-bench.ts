@@ -382,7 +382,8 @@ function honestAgent(
     }
     const answer = status === undefined ? undefined : answerTo(status, uid);
     const taken = status === undefined || answer === undefined ? undefined : takenBy(status, answer);
-    if (status === undefined || taken === undefined || !seen(status).has(taken.nic) || taken.addresses.some((ip) => leased().includes(ip))) return false;
+    if (status === undefined || taken === undefined || !seen(status).has(taken.nic) || taken.addresses.some((ip) => leased().includes(ip)))
+      return false;
     attached.set(uid, { pod, subnet: answer?.subnet ?? '', addresses: taken.addresses });
     tell(facts, taken.addresses);
     return true;

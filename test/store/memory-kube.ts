@@ -158,8 +158,15 @@ export function memoryKube(): MemoryKube {
     list: (at, parse, how = {}) =>
       call(
         callOf('list', at),
-        (items) => ({ items: (items as unknown[]).map((item) => parse(item)), resourceVersion: String(version) }),
-        () => [...objects].flatMap(([key, one]) => (isOf(at, key, one) && selects(how, one) ? [one] : [])),
+        (listed) => {
+          const { items, resourceVersion } = listed as { readonly items: readonly unknown[]; readonly resourceVersion: string };
+          return { items: items.map((item) => parse(item)), resourceVersion };
+        },
+        // Of one moment: what happens while the answer is on its way is for the watch.
+        () => ({
+          items: [...objects].flatMap(([key, one]) => (isOf(at, key, one) && selects(how, one) ? [one] : [])),
+          resourceVersion: String(version),
+        }),
       ),
     create: (at, body, parse) =>
       call(callOf('create', at), parse, () => {

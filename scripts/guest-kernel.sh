@@ -5,6 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib-setup.sh
 
+# The guest's process 1 has its commands from there.
+unpack_debian busybox-static
+
 source=linux-source-6.1
 hash=$(sha256sum <scripts/guest-kernel.config | cut -c1-16)
 whole=.cache/bin/guest-kernel-$hash

@@ -18,6 +18,7 @@ if [ "$arch" != amd64 ]; then
 fi
 begun=$(date +%s)
 need_debian gcc:gcc make:make flex:flex bison:bison bc:bc xz:xz-utils
+[ -e /usr/include/stdio.h ] || install_debian libc6-dev
 
 unpack_debian "$source"
 part=.cache/guest-kernel

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
 import type { PodInterface } from '../datapath/interface.ts';
 import type { PodTables } from '../datapath/node.ts';
-import { chainedTableName } from '../datapath/veth-to-host.ts';
+import { chainedTableName } from '../datapath/veth-to-host-numbers.ts';
 import { demandCapabilities } from '../kernel/capabilities.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import { type LinkKind, linkKinds } from '../kernel/link-kinds.ts';

@@ -15,11 +15,24 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
-import { host, inNetns, type KernelObject, type NftTableObject, type Plan } from '../kernel/state.ts';
-import { type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
-import { type Cidr, cidrFamily, containsCidr, hostCidr } from '../net/cidr.ts';
+import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
+import { type Family, familyOf, type Ip } from '../net/address.ts';
+import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { anywhere, firstMetric, ipv6On } from './pod-routes.ts';
+import { anywhere, ipv6On } from './pod-routes.ts';
+import { inPod } from './veth-to-host-in-pod.ts';
+import {
+  behind,
+  chainedProtocol,
+  detourSender,
+  firstOfFamily,
+  forwardingKey,
+  hex,
+  hostMark,
+  nftTable,
+  priority,
+  sysctl,
+} from './veth-to-host-numbers.ts';
 
 /** A route of the Pod's main interface, as the plugins before us made it. */
 export interface MainRoute {
@@ -58,36 +71,13 @@ export interface ChainedVeth {
   readonly viaHost: readonly Cidr[];
   /** The host's routing table of this Pod. */
   readonly table: number;
-  /** How many helpers of the Pod go before this one, below {@link mostHelpers}. */
+  /** How many helpers of the Pod go before this one, below {@link mostInOnePod}. */
   readonly rank: number;
   /** Links by which the host reached the Pod before, as the plugin ptp leaves it: our routes take the place of theirs. */
   readonly displaced: readonly { readonly address: Ip; readonly link: string }[];
 }
 
-/** rtnetlink protocol of routes and rules of this plugin: another than the node's, whose routes tell which addresses its Pods have. */
-export const chainedProtocol = 115;
-/** Names of host ends begin with one of these; the table in the host knows them by it. */
-export const hostEndPrefix = { masqueraded: 'vthm', plain: 'vthp' } as const;
-
-/** The nftables table of ours, in the host and in each Pod. */
-export const chainedTableName = 'flatpod_veth_to_host';
-
-/** Free of what others are known to use; flatpod's own rules come before (700–740), the article's is the last. */
-const priority = { marked: 1021, toUnderlay: 1022, toMain: 1023, published: 1024, answers: 512, passing: 513 } as const;
-/** In the host, a bit of the packet's mark. */
-const hostMark = 0x100;
-/** In the Pod, of connections and packets; each helper has two values under the mask, and two tables. */
-const podMask = 0xf00;
-const FIRST_POD_MARK = 0x100;
-const FIRST_POD_TABLE = 7100;
-/** How many helpers one Pod can have. */
-export const mostHelpers = 7;
-/** Who sent what goes back into a Pod. Seen between Pod and host alone; not the host's address, which may change while connections last. */
-const detourSender = { 4: parseIp('169.254.111.1'), 6: parseIp('fd66:706f:6456::1') } as const;
-const templates = {
-  host: readFileSync(join(import.meta.dirname, 'veth-to-host.nft'), 'utf8'),
-  pod: readFileSync(join(import.meta.dirname, 'veth-to-host-pod.nft'), 'utf8'),
-} as const;
+const template = readFileSync(join(import.meta.dirname, 'veth-to-host.nft'), 'utf8');
 
 /** What all Pods of a host share: it goes with the last of them. `families`: those of any Pod. */
 export function chainedHostPlan(families: readonly Family[]): Plan {
@@ -98,11 +88,11 @@ export function chainedHostPlan(families: readonly Family[]): Plan {
     ...families.map((family): KernelObject => {
       return { kind: 'rule', where: host, family, priority: priority.marked, mark, table: MAIN_TABLE, protocol: chainedProtocol };
     }),
-    { ...nftTable(templates.host, words), where: host, shared: true },
+    { ...nftTable(template, words), where: host, shared: true },
   ];
 }
 
-/** The plan of one Pod, beside what the host has. Pure. The default route changes last: until then the Pod keeps the way out that it had. */
+/** The plan of one Pod, beside what the host has. Pure. */
 export function chainedPlan(chained: ChainedVeth): Plan {
   const families = familiesOf(chained);
   const veth = { ...chained, addresses: chained.addresses.filter((address) => families.includes(familyOf(address))) };
@@ -115,14 +105,8 @@ export function chainedPlan(chained: ChainedVeth): Plan {
     { kind: 'veth', where: host, name, mac, mtu, owner, ipv6, peer },
     ...veth.addresses.flatMap((address) => toPod(veth, address)),
     ...families.flatMap((family) => fromPod(veth, family)),
-    ...(families.includes(4) ? [...hostSwitches(veth), ...podSwitches(veth)] : []),
-    // IPv6 has one switch for all interfaces.
-    ...(families.includes(6) ? [sysctl(peer.where, forwardingKey[6], '1')] : []),
-    { kind: 'link', where: peer.where, name: veth.helper },
-    ...veth.hostAddresses.filter((address) => families.includes(familyOf(address))).flatMap((address) => toHost(veth, address)),
-    ...families.flatMap((family) => [...wayByMain(veth, family), ...wayByHelper(veth, family)]),
-    podTable(veth, families),
-    ...families.flatMap((family) => waysOut(veth, family)),
+    ...(families.includes(4) ? hostSwitches(veth) : []),
+    ...inPod(veth, families),
   ];
 }
 
@@ -145,8 +129,6 @@ export function formerWays({ netns, ifname, mainRoutes, displaced }: ChainedVeth
     ...displaced.map(({ address, link }): KernelObject => ({ ...former, where: host, link, dst: hostCidr(address), scope: 'link' })),
   ];
 }
-
-const forwardingKey = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
 
 function toPod({ hostEnd: link, mac, rank }: ChainedVeth, address: Ip): KernelObject[] {
   const protocol = chainedProtocol;
@@ -187,132 +169,4 @@ function hostSwitches({ hostEnd, hostLinks, displaced }: ChainedVeth): KernelObj
     sysctl(host, `net/ipv4/conf/${hostEnd}/rp_filter`, '0'),
     sysctl(host, `net/ipv4/conf/${hostEnd}/src_valid_mark`, '1'),
   ];
-}
-
-/** What a Pod needs to pass on what the host sends back into it, and to take packets on an interface that is not the way to their sender. */
-function podSwitches({ netns, helper, ifname }: ChainedVeth): KernelObject[] {
-  const where = inNetns(netns);
-  return [
-    sysctl(where, 'net/ipv4/conf/all/rp_filter', '0'),
-    sysctl(where, `net/ipv4/conf/${helper}/rp_filter`, '0'),
-    sysctl(where, `net/ipv4/conf/${ifname}/rp_filter`, '2'),
-    ...[helper, ifname].map((link) => sysctl(where, `net/ipv4/conf/${link}/forwarding`, '1')),
-    // The host sends back by the way it came: it would tell the Pod of a shorter one.
-    sysctl(where, `net/ipv4/conf/${helper}/accept_redirects`, '0'),
-  ];
-}
-
-function sysctl(where: KernelObject['where'], key: string, value: string): KernelObject {
-  return { kind: 'sysctl', where, key, value };
-}
-
-function toHost(veth: ChainedVeth, address: Ip): KernelObject[] {
-  const route = { ...byHelper(veth, MAIN_TABLE, familyOf(address)), dst: hostCidr(address), scope: 'link' } as const;
-  return [
-    { ...route, src: firstOfFamily(veth.addresses, familyOf(address)) },
-    { kind: 'neighbour', where: route.where, link: route.link, address, mac: veth.hostMac },
-  ];
-}
-
-/** For answers to those who came in by the main interface, and for what the host sends back in, whatever leaves by the helper otherwise. */
-function wayByMain(veth: ChainedVeth, family: Family): KernelObject[] {
-  const { netns, ifname: link, helper, mainRoutes } = veth;
-  const [where, { mark, table }] = [inNetns(netns), numbersOf(veth).main];
-  const route = { kind: 'route', where, link, table, protocol: chainedProtocol } as const;
-  const own = mainRoutes.filter(({ dst }) => cidrFamily(dst) === family);
-  return [
-    ...own.map(({ dst, via, src }): KernelObject => {
-      const onward = via === undefined ? ({ scope: 'link' } as const) : ({ scope: 'global', via, onLink: true } as const);
-      return { ...route, ...onward, dst, ...(src !== undefined && { src }) };
-    }),
-    markRule(where, family, mark, table),
-    {
-      kind: 'rule',
-      where,
-      family,
-      priority: priority.passing,
-      from: hostCidr(detourSender[family]),
-      iif: helper,
-      table,
-      protocol: chainedProtocol,
-    },
-  ];
-}
-
-/** For answers to those who came in by the helper. */
-function wayByHelper(veth: ChainedVeth, family: Family): KernelObject[] {
-  const via = firstOfFamily(veth.hostAddresses, family);
-  const { mark, table } = numbersOf(veth).helper;
-  const route = byHelper(veth, table, family);
-  return [{ ...route, dst: anywhere[family], via, scope: 'global' }, markRule(route.where, family, mark, table)];
-}
-
-function waysOut(veth: ChainedVeth, family: Family): KernelObject[] {
-  const [via, src] = [firstOfFamily(veth.hostAddresses, family), firstOfFamily(veth.addresses, family)];
-  const wanted = veth.viaHost.filter((dst) => cidrFamily(dst) === family);
-  // The answer to what the host sent back in must find its way to it.
-  const detour = hostCidr(detourSender[family]);
-  return [...wanted, ...(wanted.some((dst) => containsCidr(dst, detour)) ? [] : [detour])].map((dst) => ({
-    ...byHelper(veth, MAIN_TABLE, family),
-    dst,
-    via,
-    src,
-    scope: 'global',
-  }));
-}
-
-function byHelper({ netns, helper: link, rank }: ChainedVeth, table: number, family: Family) {
-  return { kind: 'route', where: inNetns(netns), link, table, protocol: chainedProtocol, ...behind(rank, family) } as const;
-}
-
-/** Of routes to one destination only those with different metrics stand side by side. */
-function behind(rank: number, family: Family): { readonly metric?: number } {
-  return rank === 0 ? {} : { metric: firstMetric[family] + rank };
-}
-
-/** What is this helper's own in the Pod. */
-function numbersOf({ rank }: ChainedVeth) {
-  const [mark, table] = [FIRST_POD_MARK * (2 * rank + 1), FIRST_POD_TABLE + 2 * rank];
-  return { helper: { mark, table }, main: { mark: mark + FIRST_POD_MARK, table: table + 1 } } as const;
-}
-
-function markRule(where: KernelObject['where'], family: Family, value: number, table: number): KernelObject {
-  const mark = { value, mask: podMask };
-  return { kind: 'rule', where, family, priority: priority.answers, mark, table, protocol: chainedProtocol };
-}
-
-function podTable(veth: ChainedVeth, families: readonly Family[]): KernelObject {
-  const { helper, ifname, netns, rank } = veth;
-  const numbers = numbersOf(veth);
-  const snat = families.map((family) => {
-    const [proto, to] = [family === 4 ? 'ip' : 'ip6', firstOfFamily(veth.addresses, family)];
-    return `iifname "${helper}" oifname "${ifname}" meta nfproto ipv${family} snat ${proto} to ${to}`;
-  });
-  const words = {
-    HELPER_LINK: helper,
-    MAIN_LINK: ifname,
-    KEEP_MARK: hex(~podMask),
-    MARK_MASK: hex(podMask),
-    HELPER_MARK: hex(numbers.helper.mark),
-    MAIN_MARK: hex(numbers.main.mark),
-    SNAT_RULES: snat.join('\n  '),
-  };
-  const table = rank === 0 ? chainedTableName : `${chainedTableName}_${rank}`;
-  return { ...nftTable(templates.pod, words), table, where: inNetns(netns) };
-}
-
-function nftTable(template: string, words: Readonly<Record<string, string>>): Omit<NftTableObject, 'where'> {
-  const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
-  return { kind: 'nft-table', family: 'inet', table: chainedTableName, text };
-}
-
-/** There is one of each family that is served: whoever makes the record sees to it. */
-function firstOfFamily(addresses: readonly Ip[], family: Family): Ip {
-  const found = addresses.find((address) => familyOf(address) === family);
-  if (found === undefined) throw new RangeError(`no IPv${family} address`);
-  return found;
-}
-
-function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16)}`;
 }

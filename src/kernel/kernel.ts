@@ -18,6 +18,7 @@ import { LinkRemover } from './remove-links.ts';
 import { removePlan } from './remove.ts';
 import { type Snapshot, snapshotOf } from './snapshot.ts';
 import type { Plan, Where } from './state.ts';
+import { readSysctl } from './sysctl.ts';
 
 /** The kernel of one namespace, which plans call the host. Close it. */
 export interface Kernel extends Disposable {
@@ -35,6 +36,8 @@ export interface Kernel extends Disposable {
   addresses(): LinkAddress[];
   /** What a namespace holds now, read whole but for the routes: those of the main table. @throws Failure when it cannot be opened, NetlinkError. */
   look(where: Where): Snapshot;
+  /** A parameter of the host, its key parted by slashes as in sysctl.ts; undefined when there is no such key. @throws Failure sysctlRefused. */
+  sysctl(key: string): string | undefined;
   /** All routes and rules of the host that carry the protocol number. */
   owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[] };
   /** Asks the network that a link of the host is on whether somebody else has the address; undefined after 150 ms of silence. @throws Failure networkNotAsked. */
@@ -74,6 +77,7 @@ export function openKernel(nftTables: readonly string[] = [], netns?: Netns): Ke
       using namespaces = new Namespaces(host);
       return snapshotOf(namespaces.at(where), { table: MAIN_TABLE });
     },
+    sysctl: (key) => readSysctl(netns, key),
     owned: (protocol) => ({
       routes: ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)),
       rules: ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), decodeRule)).filter((rule) => rule.protocol === protocol),

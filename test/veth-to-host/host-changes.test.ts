@@ -53,6 +53,15 @@ test('a host that had no IPv6 address serves it from when it has one', async () 
   assert.equal(await host.check(pod), '');
 });
 
+test('a host that learns its routers from themselves goes on to do so, where it did, when it begins to forward IPv6', async () => {
+  await using lan = await openLan({ hosts: 1 });
+  const host = lan.host(0);
+  host.sh('ip link add quiet type bridge; sysctl -qw net.ipv6.conf.eth0.accept_ra=1 net.ipv6.conf.quiet.accept_ra=0');
+  await host.add(11);
+  const values = host.sh('sysctl -n net.ipv6.conf.all.forwarding net.ipv6.conf.eth0.accept_ra net.ipv6.conf.quiet.accept_ra');
+  assert.deepEqual(values.trim().split('\n'), ['1', '2', '0']);
+});
+
 test('without an agent CHECK tells of a host that moved, its Pods reach it all the same where that can be, and the next ADD tells them', async () => {
   await using lan = await openLan({ hosts: 1 });
   const host = lan.host(0);

@@ -7,13 +7,15 @@
  */
 import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
 import type { Result } from '../../cni/result.ts';
-import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWays, mostHelpers } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWays } from '../../datapath/veth-to-host.ts';
+import { mostInOnePod } from '../../datapath/veth-to-host-numbers.ts';
 import { asFailure, failure, sentence } from '../../errors/failure.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
 import { host as hostNamespace, inNetns } from '../../kernel/state.ts';
 import { faultPoint } from '../fault-point.ts';
 import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { remove } from './del.ts';
+import { keptRouters } from './kept-routers.ts';
 import { hostEndsOf, recordOf } from './record.ts';
 
 /** Tables of the kernel itself: compat, default, main, local (linux/rtnetlink.h). */
@@ -32,6 +34,7 @@ export async function add(node: ChainNode, request: VethToHostAttachment): Promi
   const link = commit(node, request, record, host);
   faultPoint('add:3 attachment committed');
   try {
+    node.kernel.apply(keptRouters(node.kernel, familiesOf(link.interface)));
     node.kernel.apply([...chainedHostPlan(familiesOf(link.interface)), ...chainedPlan(link.interface)]);
   } catch (refusal) {
     await undo(node, link);
@@ -81,7 +84,7 @@ function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<Cha
 function freeRank(container: string, others: readonly ChainedLink[]): number {
   let rank = 0;
   while (others.some((other) => other.interface.rank === rank)) rank++;
-  if (rank >= mostHelpers) throw failure('helpersTooMany', { container, most: mostHelpers });
+  if (rank >= mostInOnePod) throw failure('helpersTooMany', { container, most: mostInOnePod });
   return rank;
 }
 

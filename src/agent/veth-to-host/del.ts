@@ -6,7 +6,8 @@
  * - without a record the helper is found by its name, which is made from container, main interface and the helper's own name
  * - what all helpers of the host share goes with the last of them, and not while another one is being made
  */
-import { chainedHostPlan, chainedPlan, chainedProtocol } from '../../datapath/veth-to-host.ts';
+import { chainedHostPlan, chainedPlan } from '../../datapath/veth-to-host.ts';
+import { chainedProtocol } from '../../datapath/veth-to-host-numbers.ts';
 import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
 import { flushConntrack } from '../../kernel/conntrack.ts';
 import { host, type Plan } from '../../kernel/state.ts';

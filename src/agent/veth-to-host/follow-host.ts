@@ -10,6 +10,7 @@ import { host, type Plan } from '../../kernel/state.ts';
 import { replacePlan } from '../replace-plan.ts';
 import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { withHostNow } from './host-addresses.ts';
+import { keptRouters } from './kept-routers.ts';
 
 /** An address that is replaced goes and comes in two events. */
 const GATHER_ms = 100;
@@ -62,6 +63,7 @@ async function move(node: ChainNode, link: ChainedLink, now: Snapshot): Promise<
       if (isThere) records.put({ ...current, interface: next });
     });
     if (!isThere) return;
+    node.kernel.apply(keptRouters(node.kernel, familiesOf(next)));
     replacePlan(node.kernel, node.log, wholePlan(current.interface), wholePlan(next));
     node.log.info(`${chainedName(link)}: the host is ${next.hostAddresses.join(', ')} now`, {
       before: current.interface.hostAddresses.join(' '),

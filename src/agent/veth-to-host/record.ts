@@ -1,7 +1,8 @@
 /** From a request and what the kernel holds to the record that a plan is made from. Names and MACs are derived: the same helper has the same ones again. */
 import { createHash } from 'node:crypto';
 import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
-import { type ChainedVeth, chainedProtocol, familiesOf, hostEndPrefix, type MainRoute } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, familiesOf, type MainRoute } from '../../datapath/veth-to-host.ts';
+import { chainedProtocol, hostEndPrefix } from '../../datapath/veth-to-host-numbers.ts';
 import { failure } from '../../errors/failure.ts';
 import { MAIN_TABLE } from '../../kernel/netlink/route.ts';
 import { routeKey, type Snapshot } from '../../kernel/snapshot.ts';

@@ -3,7 +3,8 @@
  *
  * One look is never enough: a namespace must have been missing in every round for a grace time.
  */
-import { chainedHostPlan, chainedProtocol } from '../../datapath/veth-to-host.ts';
+import { chainedHostPlan } from '../../datapath/veth-to-host.ts';
+import { chainedProtocol } from '../../datapath/veth-to-host-numbers.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import { isNetns } from '../../kernel/netns.ts';
 import { describe, host, type RuleObject } from '../../kernel/state.ts';

@@ -9,7 +9,18 @@ import { parseIp } from '../../src/net/address.ts';
 import { aggregate, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import { eventually } from '../life/lab.ts';
 import type { KubeObject } from './admin.ts';
-import { addressesOf, type CloudNic, nameOf, nicsAt, nicsOf, type PodObject, reportOf, usesAddresses } from './checker-views.ts';
+import {
+  blocksOf,
+  isForOnePod,
+  addressesOf,
+  type CloudNic,
+  nameOf,
+  nicsAt,
+  nicsOf,
+  type PodObject,
+  reportOf,
+  usesAddresses,
+} from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterNode } from './node.ts';
 
@@ -94,7 +105,12 @@ async function objectAgrees(cluster: Cluster, node: ClusterNode, used: readonly 
       .flatMap(({ reclaiming }) => reclaiming)
       .filter((block) => !used.some((address) => block === `${address}/32`)),
   };
-  assert.deepEqual(found, { object: node.name, nics: said(nics), returned: [], reclaiming: [] });
+  assert.deepEqual(found, {
+    object: node.name,
+    nics: said(nics.map((nic) => ({ id: nic.id, blocks: blocksOf(nic) }))),
+    returned: [],
+    reclaiming: [],
+  });
 }
 
 /** From a copy: SQLite resolves links in paths, and the one that leads into another mount namespace is none to it. */
@@ -126,9 +142,10 @@ async function rulesOn(node: ClusterNode): Promise<string[]> {
 
 /** One to all Pods, one for each block of a further NIC. */
 function rulesFor(nics: readonly CloudNic[]): string[] {
-  const ofNics = nics.flatMap(({ attachment, primary4, blocks }) => {
+  const ofNics = nics.flatMap((nic) => {
+    const { attachment, primary4, blocks } = nic;
     const index = attachment?.deviceIndex ?? 0;
-    if (index === 0) return [];
+    if (index === 0 || isForOnePod(nic)) return [];
     const own = primary4 === undefined ? [] : [hostCidr(parseIp(primary4))];
     return aggregate([...own, ...blocks.map((block) => parseCidr(block))]).map(
       (block) => `740 ${block.replace(/\/32$/, '')} ${7000 + index}`,

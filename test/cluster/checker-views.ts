@@ -72,8 +72,18 @@ export function nicsAt(cluster: Cluster, nics: readonly CloudNic[], node: string
   return nics.filter(({ attachment }) => attachment?.instance === instance);
 }
 
-/** Whether one of the NICs has the address. */
+/** Whether one of the NICs has the address for a Pod: a NIC that was made for a Pod alone has none but its own. */
 export function holds(nics: readonly CloudNic[], address: string): boolean {
   const ip = tryParseIp(address);
-  return ip !== undefined && nics.some(({ blocks }) => blocks.some((block) => contains(parseCidr(block), ip)));
+  return ip !== undefined && nics.some((nic) => blocksOf(nic).some((block) => contains(parseCidr(block), ip)));
+}
+
+/** What Pods may have of a NIC. */
+export function blocksOf(nic: CloudNic): readonly string[] {
+  return isForOnePod(nic) && nic.primary4 !== undefined ? [`${nic.primary4}/32`] : nic.blocks;
+}
+
+/** Whether the whole NIC is for one Pod. */
+export function isForOnePod({ tags }: CloudNic): boolean {
+  return tags['flatpod.dev/use'] === 'pod' || tags['flatpod.dev/use'] === 'branch';
 }

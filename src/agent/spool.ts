@@ -56,7 +56,7 @@ async function honourAny(node: NodeAgent, { frame, attachment }: Release, at_ms:
       releaseKept({ leases: leasesOf(node.database), log: node.log }, frame, at_ms);
       break;
     case 'veth-to-host':
-      await removeHelpers(node, attachment);
+      await removeHelpers(node, { ...attachment, before_ms: at_ms });
       break;
   }
 }

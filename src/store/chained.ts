@@ -18,14 +18,15 @@ export interface ChainedLink<I> {
   readonly name: string;
   /** Name of the CNI network, for GC. */
   readonly network: string;
+  readonly created_ms: number;
   /** What of the configuration matters later: the record is made from it again when the host changes. */
   readonly interface: I;
 }
 
 /** See the head of this file. */
 export interface ChainedLinks<I> {
-  /** Names of those beside one main interface, readable or not. */
-  names(container: string, ifname: string): string[];
+  /** Names of those beside one main interface that were made before that time, readable or not. */
+  names(container: string, ifname: string, before_ms?: number): string[];
   /** Those beside one main interface. @throws Failure helperUnreadable. */
   of(container: string, ifname: string): ChainedLink<I>[];
   /** @throws Failure helperUnreadable. */
@@ -54,13 +55,17 @@ export function openChained<I>(database: DatabaseSync, plugin: string, read: (js
   const [all, some, put, remove] = [
     database.prepare('SELECT * FROM chained WHERE plugin = ?'),
     database.prepare('SELECT * FROM chained WHERE plugin = ? AND container = ? AND ifname = ?'),
-    database.prepare('INSERT OR REPLACE INTO chained VALUES (?, ?, ?, ?, ?, ?)'),
+    database.prepare('INSERT OR REPLACE INTO chained VALUES (?, ?, ?, ?, ?, ?, ?)'),
     database.prepare('DELETE FROM chained WHERE plugin = ? AND container = ? AND ifname = ? AND name = ?'),
   ];
   const linkOf = (row: Record<string, unknown>): ChainedLink<I> => linkIn(row, read, pathOf(database));
   const list = (): ChainedLink<I>[] => all.all(plugin).map(linkOf);
   return {
-    names: (container, ifname) => some.all(plugin, container, ifname).map((row) => String(row['name'])),
+    names: (container, ifname, before_ms = Infinity) =>
+      some
+        .all(plugin, container, ifname)
+        .filter((row) => Number(row['created_ms']) < before_ms)
+        .map((row) => String(row['name'])),
     of: (container, ifname) => some.all(plugin, container, ifname).map(linkOf),
     list,
     change(change) {
@@ -69,7 +74,7 @@ export function openChained<I>(database: DatabaseSync, plugin: string, read: (js
           list,
           count: () => all.all(plugin).length,
           put(link) {
-            put.run(plugin, link.container, link.ifname, link.name, link.network, JSON.stringify(link.interface));
+            put.run(plugin, link.container, link.ifname, link.name, link.network, link.created_ms, JSON.stringify(link.interface));
           },
           remove({ container, ifname, name }) {
             remove.run(plugin, container, ifname, name);
@@ -84,7 +89,7 @@ function linkIn<I>(row: Record<string, unknown>, read: (json: unknown) => I, pat
   const text = (column: string): string => String(row[column]);
   const [container, ifname, name, network] = [text('container'), text('ifname'), text('name'), text('network')];
   try {
-    return { container, ifname, name, network, interface: read(JSON.parse(text('interface'))) };
+    return { container, ifname, name, network, created_ms: Number(row['created_ms']), interface: read(JSON.parse(text('interface'))) };
   } catch (cause) {
     const facts = { path, attachment: `${container}/${ifname}`, text: cause instanceof Error ? cause.message : String(cause) };
     throw failure('helperUnreadable', facts, cause);

@@ -118,7 +118,7 @@ test('records are those of their plugin; a change that fails leaves them as they
   using dir = stateDir();
   using database = openDatabase(dir.path);
   const [ours, others] = [openChained(database, 'veth-to-host', readChainedVeth), openChained(database, 'another', readChainedVeth)];
-  const link = { container: 'c', ifname: 'eth0', name: 'veth0', network: 'office', interface: veth };
+  const link = { container: 'c', ifname: 'eth0', name: 'veth0', network: 'office', created_ms: 1, interface: veth };
   ours.change((records) => {
     records.put(link);
     records.put({ ...link, name: 'veth1' });

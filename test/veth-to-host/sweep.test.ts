@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { add } from '../../src/agent/veth-to-host/add.ts';
 import { chainedLinksOf } from '../../src/agent/veth-to-host/chain-node.ts';
-import { remove } from '../../src/agent/veth-to-host/del.ts';
+import { del, remove } from '../../src/agent/veth-to-host/del.ts';
 import { sweepChained } from '../../src/agent/veth-to-host/sweep.ts';
 import { chainedPlan } from '../../src/datapath/veth-to-host.ts';
 import { failure, isFailure } from '../../src/errors/failure.ts';
@@ -71,4 +71,16 @@ test('a Pod may have several helpers, each whole; how many, is said', async () =
   await remove(node, { container: pod.name, ifname: 'eth0', name: 'veth3' });
   await add(node, addRequest(pod, 11, { containerInterface: 'veth8' }));
   for (const link of chainedLinksOf(node).list()) assert.deepEqual(node.kernel.compare(chainedPlan(link.interface)), [], link.name);
+});
+
+test('a release that was kept on disk takes what was there then, and not what came after it', async () => {
+  using bench = openBench();
+  const { node } = bench;
+  const pod = bench.pod(11);
+  const before_ms = Date.now() - 1;
+  await add(node, addRequest(pod, 11));
+  await del(node, { container: pod.name, ifname: 'eth0', before_ms });
+  assert.equal(chainedLinksOf(node).list().length, 1);
+  await del(node, { container: pod.name, ifname: 'eth0', before_ms: Date.now() + 1 });
+  assert.equal(chainedLinksOf(node).list().length, 0);
 });

@@ -73,7 +73,14 @@ function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<Cha
     const last = Math.min(table + TABLES_TRIED, LAST_TABLE);
     while (table <= last && taken.has(table)) table++;
     if (table > last) throw failure('tablesTaken', { container, first: config.routeTableStart, last });
-    link = { container, ifname, name: config.containerInterface, network: config.name, interface: { ...record, table, rank } };
+    link = {
+      container,
+      ifname,
+      name: config.containerInterface,
+      network: config.name,
+      created_ms: Date.now(),
+      interface: { ...record, table, rank },
+    };
     records.put(link);
   });
   if (link === undefined) throw new Error('the change did not run');

@@ -19,15 +19,22 @@ import { hostEndsOf, ownerOf } from './record.ts';
 /** One helper. */
 export type ChainedName = Pick<ChainedLink, 'container' | 'ifname' | 'name'>;
 
-/** Takes away all helpers of the main interface; `name`: one that should be among them, should its record be lost. @throws Failure. */
-export async function del(
-  node: ChainNode,
-  request: { readonly container: string; readonly ifname: string; readonly name?: string | undefined },
-): Promise<void> {
-  const { container, ifname, name } = request;
+/** Whose helpers are taken away. */
+export interface Release {
+  readonly container: string;
+  readonly ifname: string;
+  /** One that should be among them, should its record be lost. */
+  readonly name?: string | undefined;
+  /** Those that are younger stay: a release that was kept on disk is not for them. */
+  readonly before_ms?: number;
+}
+
+/** Takes away all helpers of the main interface. @throws Failure. */
+export async function del(node: ChainNode, request: Release): Promise<void> {
+  const { container, ifname, name, before_ms } = request;
   faultPoint('del:1 request read');
   using _turn = await node.locks.take(chainedKey(request));
-  const names = new Set([...(name === undefined ? [] : [name]), ...chainedLinksOf(node).names(container, ifname)]);
+  const names = new Set([...(name === undefined ? [] : [name]), ...chainedLinksOf(node).names(container, ifname, before_ms)]);
   for (const one of names) await remove(node, { container, ifname, name: one });
 }
 

@@ -1,7 +1,7 @@
 /**
  * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
  *
- *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
+ *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent ipam, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
  *
  * QUICK=1: fewer repetitions, below five minutes; what needs a cluster only when it is named. PEERS=all: those too whose folder the environment names (peers.ts).
  */
@@ -13,6 +13,7 @@ import { bursts } from './bursts.ts';
 import { chartOf } from './chart.ts';
 import { dataPlane } from './data-plane.ts';
 import { type ClusterPart, clusterParts, clusterPartsLack, runClusterParts } from './cluster/parts.ts';
+import { ipamPart } from './ipam.ts';
 import { type BenchLab, benchLab } from './lab.ts';
 import { latencies, podsNeeded } from './latency.ts';
 import { parts } from './parts.ts';
@@ -30,7 +31,7 @@ const effort = quick
   ? { n: 40, levels: [1000], sizes: [50], burst: 100, slices: 20, agent: { churn: 2000, starts: 3, bursts: 100 } }
   : { n: 200, levels: [100, 1000], sizes: [10, 50, 200], burst: 400, slices: 200, agent: { churn: 20_000, starts: 20, bursts: 200 } };
 const labParts = ['bursts', 'latencies', 'parts', 'traffic', 'agent'] as const;
-const allParts = [...labParts, ...clusterParts] as const;
+const allParts = [...labParts, 'ipam', ...clusterParts] as const;
 type Part = (typeof allParts)[number];
 
 /** Takes away what is there now; ^C and SIGTERM call it. */
@@ -158,6 +159,7 @@ const about = machine();
 endOnSignal();
 const [lab, cluster] = [labParts.filter((part) => wanted.includes(part)), clusterParts.filter((part) => wanted.includes(part))];
 const rows = lab.length > 0 ? await inLab(lab) : [];
+if (wanted.includes('ipam')) rows.push(...(await ipamPart(effort.n, progress)));
 if (cluster.length > 0) rows.push(...(await onClusters(cluster, wanted.length < allParts.length)));
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 console.log(tableOf(rows));

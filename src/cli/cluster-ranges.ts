@@ -1,5 +1,5 @@
 /** The ranges of a cluster's PodSubnets, and which Nodes may use them. */
-import type { RangeNode } from '../cloud/range/range-cloud.ts';
+import type { RangeNode } from '../cloud/range/range-options.ts';
 import type { PodRange } from '../cloud/range/ranges.ts';
 import type { InstanceId } from '../cloud/cloud.ts';
 import type { ClusterNode } from '../store/kubernetes/core-objects.ts';
@@ -14,19 +14,26 @@ export interface ClusterRanges {
   changed(): void;
 }
 
-/** `nodeOf`: the Node of that name, and the instance it is. */
+/** `subnets` is asked for when there are any; `instanceFor`: which instance a Node is. */
 export function clusterRanges(
-  subnets: Pick<ClusterSubnets, 'list' | 'forNode'>,
-  nodeOf: (name: string) => { readonly node: ClusterNode; readonly instance: InstanceId } | undefined,
+  subnets: () => Pick<ClusterSubnets, 'list' | 'forNode'>,
+  nodes: { node(name: string): ClusterNode | undefined },
+  instanceFor: (node: ClusterNode) => InstanceId | undefined,
 ): ClusterRanges {
   let known: readonly PodRange[] | undefined;
   return {
-    ranges: () => (known ??= subnets.list().flatMap(({ subnet, created }) => podRangeOf(subnet, created) ?? [])),
+    ranges: () =>
+      (known ??= subnets()
+        .list()
+        .flatMap(({ subnet, created }) => podRangeOf(subnet, created) ?? [])),
     node(name) {
-      const found = nodeOf(name);
-      if (found === undefined) return undefined;
-      const ranged = subnets.forNode(found.node.labels).filter(({ spec }) => spec.range !== undefined);
-      return { instance: found.instance, podSubnets: ranged.map(({ metadata }) => metadata.name) };
+      const found = nodes.node(name);
+      const instance = found && instanceFor(found);
+      if (found === undefined || instance === undefined) return undefined;
+      const ranged = subnets()
+        .forNode(found.labels)
+        .filter(({ spec }) => spec.range !== undefined);
+      return { instance, podSubnets: ranged.map(({ metadata }) => metadata.name) };
     },
     changed: () => (known = undefined),
   };

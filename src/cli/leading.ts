@@ -2,6 +2,7 @@
 import { systemClock } from '../cloud/clock.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
 import type { Cloud, InstanceId } from '../cloud/cloud.ts';
+import type { Ledger } from '../cloud/range/ledger.ts';
 import { rangeCloud } from '../cloud/range/range-cloud.ts';
 import { adoptGranted } from '../controller/adopt.ts';
 import { ClusterClaims } from '../controller/claims/cluster-claims.ts';
@@ -19,7 +20,7 @@ import { clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
 import { instanceOf } from '../store/kubernetes/provider-id.ts';
 import { cloudOf } from './cloud.ts';
 import { clusterLedger } from './cluster-ledger.ts';
-import { clusterRanges } from './cluster-ranges.ts';
+import { type ClusterRanges, clusterRanges } from './cluster-ranges.ts';
 import { orOver } from './terms.ts';
 
 /** With what a term is led. */
@@ -40,16 +41,16 @@ export interface Leading {
 }
 
 /** Serves the cluster until the term is over, and resolves when nothing of it runs any more. @throws Failure when it cannot begin. */
-export async function lead({ api, config, candidate, term, holdsFor_ms, outrank, over, serves, log }: Leading): Promise<void> {
+export async function lead(leading: Leading): Promise<void> {
+  const { api, config, candidate, term, outrank, over, serves, log } = leading;
   await using running = new AsyncDisposableStack();
   const { cluster, cloud: where, tellScheduler } = config;
   log.info(`leads, term ${term}`, { term });
-  // Without a cloud a Node is its own instance, whatever its providerID.
-  const instanceFor = (node: ClusterNode): InstanceId | undefined =>
-    where.type === 'none' ? (node.name as InstanceId) : instanceOf(node.providerId);
+  const instanceFor = (node: ClusterNode): InstanceId | undefined => instanceIn(where.type, node);
   const networks = new ClusterNodeNetworks(api, term, log, instanceFor);
   running.defer(() => networks.stop());
   let subnetChanged = (_name: string): void => undefined;
+  const ranges = clusterRanges(() => subnets, networks, instanceFor);
   let affairs: Affairs | undefined;
   let wake: Controller['wake'] = () => undefined;
   const claims = new ClusterClaims(
@@ -58,29 +59,20 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
     log,
   );
   running.defer(() => claims.stop());
-  const subnets = clusterSubnets(api, log, (name) => subnetChanged(name));
+  const subnets = clusterSubnets(api, log, (name) => {
+    ranges.changed();
+    subnetChanged(name);
+  });
   running.defer(() => subnets.stop());
   // Without an API server this may last for hours, and the Lease is another's by then.
   await orOver(Promise.all([networks.synced, subnets.synced, claims.synced]), over);
   if (over.aborted) return;
-  const latest = networks.latestTerm();
-  if (latest !== undefined && latest >= term) {
-    log.warn(
-      `objects were written in term ${latest}, so this one has to be a later one: was the Lease deleted, or is there a second installation?`,
-    );
-    return outrank(latest);
-  }
-  const ranges = clusterRanges(subnets, (name) => {
-    const node = networks.node(name);
-    const instance = node && instanceFor(node);
-    return node === undefined || instance === undefined ? undefined : { node, instance };
-  });
-  const ledger = await orOver(clusterLedger(api, ranges.ranges().length > 0, log), over);
+  const later = laterTerm(networks, leading);
+  if (later !== undefined) return outrank(later);
+  const ledger = await orOver(ledgerOf(leading, ranges, networks), over);
   if (ledger === undefined || over.aborted) return;
-  if (where.changes) await orOver(adoptGranted(ledger, await networks.list(), log), over);
   const ranged = rangeCloud({ cluster, ledger, ...ranges });
-  const fence = (driver: Cloud): Cloud => fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms);
-  const cloud = running.use(cloudOf(where, ranged, { deadline_ms: LONGEST_CALL_ms, fence }));
+  const cloud = running.use(fencedCloud(leading, ranged));
   const controller = await startController({
     cluster,
     networks,
@@ -112,14 +104,40 @@ export async function lead({ api, config, candidate, term, holdsFor_ms, outrank,
   running.defer(async () => void (await Promise.all([controller.stop(), all.stop()]))); // a pass would only meet a shut fence
   affairs = all;
   subnetChanged = (name) => {
-    ranges.changed();
     all.subnetChanged(name);
-    void controller
-      .subnetsChanged()
-      .catch((error: unknown) => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`));
+    const unsaid = (error: unknown): void => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`);
+    void controller.subnetsChanged().catch(unsaid);
   };
   serves();
   await orOver(new Promise(() => undefined), over);
+}
+
+/** A term that this one has to come after, since objects were written in it; undefined: there is none. */
+function laterTerm(networks: ClusterNodeNetworks, { term, log }: Leading): number | undefined {
+  const latest = networks.latestTerm();
+  if (latest === undefined || latest < term) return undefined;
+  log.warn(
+    `objects were written in term ${latest}, so this one has to be a later one: was the Lease deleted, or is there a second installation?`,
+  );
+  return latest;
+}
+
+/** The cloud, with ranges, as long as nobody else can lead. */
+function fencedCloud({ config, holdsFor_ms, over }: Leading, ranges: Cloud): Cloud & Disposable {
+  const fence = (driver: Cloud): Cloud => fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms);
+  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, fence });
+}
+
+/** Without a cloud a Node is its own instance, whatever its providerID. */
+function instanceIn(cloud: ControllerConfig['spec']['cloud']['type'], { name, providerId }: ClusterNode): InstanceId | undefined {
+  return cloud === 'none' ? (name as InstanceId) : instanceOf(providerId);
+}
+
+/** The ledger of ranges, with all in it that nodes were told. */
+async function ledgerOf({ api, config, log }: Leading, { ranges }: ClusterRanges, networks: ClusterNodeNetworks): Promise<Ledger> {
+  const ledger = await clusterLedger(api, ranges().length > 0, log);
+  if (config.cloud.changes) await adoptGranted(ledger, await networks.list(), log);
+  return ledger;
 }
 
 /** What claims ask about nodes. */

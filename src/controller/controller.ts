@@ -4,7 +4,7 @@
  */
 import { type Clock, systemClock } from '../cloud/clock.ts';
 import type { Cloud, CloudNic } from '../cloud/cloud.ts';
-import type { RangeView } from '../cloud/range/range-cloud.ts';
+import type { RangeView } from '../cloud/range/range-options.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';

@@ -7,7 +7,7 @@
  * - where Pods wait in vain, nodes that have idle addresses are called on to give them back, those with the most first: as many as it takes
  */
 import { BLOCK_UNITS } from '../cloud/range/choose.ts';
-import type { RangeView } from '../cloud/range/range-cloud.ts';
+import type { RangeView } from '../cloud/range/range-options.ts';
 
 /** How one node stands with the range of a PodSubnet. */
 export interface RangeStanding {

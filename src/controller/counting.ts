@@ -59,7 +59,7 @@ export function withComing(
 }
 
 /** A whole NIC is worth its one address; a trunk nothing. */
-export function worthOfIntent({ want, use }: Pick<NicIntent, 'want' | 'use'>, config: PodSubnet | undefined): number {
+function worthOfIntent({ want, use }: Pick<NicIntent, 'want' | 'use'>, config: PodSubnet | undefined): number {
   if (use === 'trunk') return 0;
   return use === undefined ? worthOf(want, config) : 1;
 }

@@ -2,15 +2,13 @@
  * Programs that the kernel runs for each packet (eBPF; linux/bpf.h): assembled here, loaded by bpf(2). What is loaded lives as long as its descriptor or
  * whatever it was attached to.
  */
-import ffi from 'node:ffi';
 import { closeSync } from 'node:fs';
 import { errnoName } from './errno.ts';
+import { native } from './native.ts';
 
 const PROG_LOAD = 5;
 const SCHED_CLS = 3;
 const LOG_BYTES = 16_384;
-/** bpf(2) by architecture (asm/unistd.h); libc has no function of that name. */
-const callNumbers: Readonly<Record<string, number>> = { x64: 321, arm64: 280, riscv64: 280, loong64: 280, ppc64: 361, s390x: 351 };
 
 /** One instruction of 8 bytes (linux/bpf.h, struct bpf_insn). */
 export interface Instruction {
@@ -37,7 +35,7 @@ export const ebpf = {
 } as const;
 
 /** What a program may call (linux/bpf.h, enum bpf_func_id). */
-export const helper = { vlanPush: 18, vlanPop: 19, redirect: 23 } as const;
+export const kernelFunction = { vlanPush: 18, vlanPop: 19, redirect: 23 } as const;
 
 /** Fields of r1 (linux/bpf.h, struct __sk_buff). */
 export const packet = { vlanPresent: 20, vlanTci: 24, vlanProtocol: 28 } as const;
@@ -59,12 +57,12 @@ export function loadPacketProgram(program: readonly Instruction[]): LoadedProgra
   const attributes = Buffer.alloc(128); // union bpf_attr; unknown tails must be zero
   attributes.writeUInt32LE(SCHED_CLS, 0);
   attributes.writeUInt32LE(program.length, 4);
-  attributes.writeBigUInt64LE(ffi.getRawPointer(bytes), 8);
-  attributes.writeBigUInt64LE(ffi.getRawPointer(license), 16);
+  attributes.writeBigUInt64LE(native.addressOf(bytes), 8);
+  attributes.writeBigUInt64LE(native.addressOf(license), 16);
   attributes.writeUInt32LE(1, 24);
   attributes.writeUInt32LE(log.length, 28);
-  attributes.writeBigUInt64LE(ffi.getRawPointer(log), 32);
-  const fd = bpf(PROG_LOAD, attributes);
+  attributes.writeBigUInt64LE(native.addressOf(log), 32);
+  const fd = native.bpf(PROG_LOAD, attributes);
   if (fd >= 0) return { fd, [Symbol.dispose]: () => closeSync(fd) };
   const words = log.toString('utf8', 0, Math.max(0, log.indexOf(0))).trim();
   throw new Error(`the kernel does not load a packet program: ${errnoName(fd)}${words === '' ? '' : `: ${words}`}`);
@@ -79,24 +77,4 @@ function assembled(program: readonly Instruction[]): Buffer {
     bytes.writeInt32LE(immediate, 8 * i + 4);
   }
   return bytes;
-}
-
-type Libc = ReturnType<typeof openLibc>;
-let opened: Libc | undefined;
-
-function openLibc() {
-  const { functions } = ffi.dlopen(null, {
-    syscall: { return: 'int64', arguments: ['int64', 'int64', 'buffer', 'int64'] },
-    __errno_location: { return: 'pointer', arguments: [] },
-  });
-  return functions;
-}
-
-/** The answer, or the negative errno. */
-function bpf(command: number, attributes: Buffer): number {
-  const number = callNumbers[process.arch];
-  if (number === undefined) throw new Error(`bpf(2) has no number that is known here on ${process.arch}`);
-  opened ??= openLibc();
-  const result = Number(opened.syscall(BigInt(number), BigInt(command), attributes, BigInt(attributes.length)));
-  return result < 0 ? -ffi.getInt32(opened.__errno_location()) : result;
 }

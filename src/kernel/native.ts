@@ -5,6 +5,7 @@
  * A call that fails returns the negative errno, like a system call does: errors are answers here, exceptions are made further up.
  */
 import ffi from 'node:ffi';
+import { constants } from 'node:os';
 
 /** What is asked of an FFI. Every integer result below zero is a negative errno. */
 export interface Native {
@@ -22,6 +23,10 @@ export interface Native {
   recv(fd: number, into: Uint8Array, flags: number): number;
   close(fd: number): number;
   setns(fd: number, kind: number): number;
+  /** bpf(2) with a union bpf_attr; -ENOSYS on a machine whose number for it is not known here. */
+  bpf(command: number, attributes: Uint8Array): number;
+  /** Where the bytes are, for structures that point to them. They must have memory of their own: a slice of Buffer's pool may be elsewhere. */
+  addressOf(bytes: Uint8Array): bigint;
   unshare(kind: number): number;
   /** mount(2) without data; an empty type is passed as the empty string. */
   mount(source: string, target: string, type: string, flags: number): number;
@@ -41,6 +46,9 @@ const SO_ATTACH_FILTER = 26;
 const UV_POLL = 8;
 const UV_READABLE = 1;
 
+/** bpf(2) by architecture (asm/unistd.h): libc has no function of that name. */
+const bpfNumbers: Readonly<Record<string, number>> = { x64: 321, arm64: 280, riscv64: 280, loong64: 280, ppc64: 361, s390x: 351 };
+
 const { functions: libc, lib } = ffi.dlopen(null, {
   socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
   bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
@@ -50,6 +58,7 @@ const { functions: libc, lib } = ffi.dlopen(null, {
   recv: { return: 'int32', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
   close: { return: 'int32', arguments: ['int32'] },
   setns: { return: 'int32', arguments: ['int32', 'int32'] },
+  syscall: { return: 'int64', arguments: ['int64', 'int64', 'buffer', 'int64'] },
   unshare: { return: 'int32', arguments: ['int32'] },
   mount: { return: 'int32', arguments: ['buffer', 'buffer', 'buffer', 'uint64', 'uint64'] },
   umount2: { return: 'int32', arguments: ['buffer', 'int32'] },
@@ -106,6 +115,12 @@ export const native: Native = {
   recv: (fd, into, flags) => answer(libc.recv(fd, into, BigInt(into.length), flags)),
   close: (fd) => answer(libc.close(fd)),
   setns: (fd, kind) => answer(libc.setns(fd, kind)),
+  bpf(command, attributes) {
+    const number = bpfNumbers[process.arch];
+    if (number === undefined) return -constants.errno.ENOSYS;
+    return answer(Number(libc.syscall(BigInt(number), BigInt(command), attributes, BigInt(attributes.length))));
+  },
+  addressOf: (bytes) => ffi.getRawPointer(bytes),
   unshare: (kind) => answer(libc.unshare(kind)),
   mount: (source, target, type, flags) => answer(libc.mount(cString(source), cString(target), cString(type), BigInt(flags), 0n)),
   umount: (target, flags) => answer(libc.umount2(cString(target), flags)),

@@ -6,7 +6,7 @@
  *   instance eth1 ─── p<trunk> ─ program ─┬─ no tag ────────────── bridge of the trunk's subnet
  *                                         └─ tag 7 ─ t<branch> ─── p<branch> ─ bridge of the branch's subnet
  */
-import { ebpf, helper, type Instruction, loadPacketProgram, packet, verdict } from '../../kernel/ebpf.ts';
+import { ebpf, kernelFunction, type Instruction, loadPacketProgram, packet, verdict } from '../../kernel/ebpf.ts';
 import { errno } from '../../kernel/errno.ts';
 import { type Link, setLink } from '../../kernel/netlink/link.ts';
 import { NetlinkError, type NetlinkSocket } from '../../kernel/netlink/socket.ts';
@@ -56,7 +56,7 @@ function detach(router: NetlinkSocket, link: number): void {
 function byTag(branches: readonly { readonly vlan: number; readonly link: number }[]): Instruction[] {
   const goOn = [ebpf.set(0, verdict.goOn), ebpf.exit()];
   const cases = branches.flatMap(({ vlan, link }) => {
-    const hit = [ebpf.move(1, 6), ebpf.call(helper.vlanPop), ...redirectTo(link)];
+    const hit = [ebpf.move(1, 6), ebpf.call(kernelFunction.vlanPop), ...redirectTo(link)];
     return [ebpf.skipUnless(7, vlan, hit.length), ...hit];
   });
   return [
@@ -76,9 +76,9 @@ function byTag(branches: readonly { readonly vlan: number; readonly link: number
 
 /** Everything goes to the trunk, with the tag. */
 function withTag(vlan: number, trunk: number): Instruction[] {
-  return [ebpf.set(2, TAGGED), ebpf.set(3, vlan), ebpf.call(helper.vlanPush), ...redirectTo(trunk)];
+  return [ebpf.set(2, TAGGED), ebpf.set(3, vlan), ebpf.call(kernelFunction.vlanPush), ...redirectTo(trunk)];
 }
 
 function redirectTo(link: number): Instruction[] {
-  return [ebpf.set(1, link), ebpf.set(2, 0), ebpf.call(helper.redirect), ebpf.exit()];
+  return [ebpf.set(1, link), ebpf.set(2, 0), ebpf.call(kernelFunction.redirect), ebpf.exit()];
 }

@@ -88,7 +88,7 @@ export class Grants {
   status: NodeNetworkStatus | undefined;
   /** What the kernel should hold for the node itself. */
   plan: Plan = [];
-  /** What Pods with a helper veth reach through the node. */
+  /** What Pods with a service veth reach through the node. */
   viaNode: readonly Cidr[] = [];
   /** Set while the node asks for nothing and gives everything back: one word per leaving, which the controller repeats. */
   draining: string | undefined;

@@ -11,13 +11,13 @@ import { orphansIn } from './orphans.ts';
 /** Such rules in the kernel now. Needs a configuration: it says by which numbers our rules are known. */
 export function leftovers(node: NodeAgent): RuleObject[] {
   if (node.cloud === undefined) return [];
-  const { protocol, priorityToPod, priorityToHelper, priorityFromPod } = node.cloud.config.numbers;
+  const { protocol, priorityToPod, priorityToServiceVeth, priorityFromPod } = node.cloud.config.numbers;
   const attachments = node.attachments.list();
   const wanted = new Set(node.cloud.grants.plan.filter((object) => object.kind === 'rule').map(keyOfRule));
   const orphans = orphansIn(node.kernel, protocol, new Set(attachments.flatMap((attachment) => attachment.interface.addresses)));
   return node.kernel
     .owned(protocol)
-    .rules.filter(({ priority }) => [priorityToPod, priorityToHelper, priorityFromPod].includes(priority))
+    .rules.filter(({ priority }) => [priorityToPod, priorityToServiceVeth, priorityFromPod].includes(priority))
     .filter((rule) => !wanted.has(keyOfRule(rule)))
     .filter(({ from }) => !orphans.some((ip) => from !== undefined && contains(from, ip)))
     .map((rule) => ({ kind: 'rule', where: host, ...rule }));

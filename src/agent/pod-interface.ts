@@ -1,9 +1,9 @@
 /** From a request and a lease to the record a plan is made from. Names and MACs are derived, so that the same attachment has the same ones again. */
 import { createHash } from 'node:crypto';
-import { helperPrefix, type NamedNic } from '../datapath/host-table.ts';
-import type { Helper, PodInterface, SourceRouting, Underlay } from '../datapath/interface.ts';
+import { servicePrefix, type NamedNic } from '../datapath/host-table.ts';
+import type { ServiceVeth, PodInterface, SourceRouting, Underlay } from '../datapath/interface.ts';
 import { markOf } from '../datapath/marks.ts';
-import { helperTableOf, podTableOf } from '../datapath/nic.ts';
+import { serviceTableOf, podTableOf } from '../datapath/nic.ts';
 import { failure } from '../errors/failure.ts';
 import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
@@ -43,7 +43,7 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
   const digest = createHash('sha256').update(`${wish.container}/${wish.ifname}`).digest();
   const { linkPrefix, protocol } = numbers;
   const { others = [] } = wish;
-  const prefix = way.datapath === 'routed-veth' ? linkPrefix : helperPrefix(linkPrefix);
+  const prefix = way.datapath === 'routed-veth' ? linkPrefix : servicePrefix(linkPrefix);
   const ends = {
     netns: wish.netns,
     ifname: wish.ifname,
@@ -59,8 +59,8 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
     ...(wish.calledAs !== undefined && wish.calledAs !== wish.ifname && { calledAs: wish.calledAs }),
   };
   if (way.datapath === 'routed-veth') return { datapath: way.datapath, ...ends, podTable: podTableOf(numbers) };
-  const helper = helperOf(numbers, wish.rank ?? 0, localMac(digest.subarray(24, 30)), viaNode);
-  return { datapath: way.datapath, ...ends, podTable: helperTableOf(numbers), underlay: underlayOf(way, nic), helper };
+  const serviceVeth = serviceVethOf(numbers, wish.rank ?? 0, localMac(digest.subarray(24, 30)), viaNode);
+  return { datapath: way.datapath, ...ends, podTable: serviceTableOf(numbers), underlay: underlayOf(way, nic), serviceVeth };
 }
 
 /** An ipvlan has its parent's, a NIC and a branch that by which the cloud knows them. */
@@ -91,7 +91,12 @@ function underlayOf(way: Exclude<Way, { datapath: 'routed-veth' }>, { nic, link 
 }
 
 /** One a container's interface: each has names, marks and tables of its own in the Pod. */
-function helperOf({ markMask, priorityMark, firstTable }: KernelNumbers, rank: number, mac: Mac, viaNode: readonly Cidr[]): Helper {
+function serviceVethOf(
+  { markMask, priorityMark, firstTable }: KernelNumbers,
+  rank: number,
+  mac: Mac,
+  viaNode: readonly Cidr[],
+): ServiceVeth {
   return {
     name: `node${rank}`,
     mac,

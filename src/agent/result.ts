@@ -1,4 +1,4 @@
-/** What a runtime is told of an interface: both ends, and the helper's where there is one; addresses; the gateway all traffic goes to. */
+/** What a runtime is told of an interface: both ends, and the service veth's where there is one; addresses; the gateway all traffic goes to. */
 import type { AddRequest } from '../cni/request.ts';
 import type { Result } from '../cni/result.ts';
 import type { PodInterface } from '../datapath/interface.ts';
@@ -17,9 +17,10 @@ export function resultOf(pod: PodInterface, { prevResult, config }: Pick<AddRequ
   const inPod = before.interfaces.length + 1;
   const hosts = { name: pod.hostEnd, mac: pod.hostMac, mtu: pod.mtu };
   const pods = { name: pod.ifname, mac: pod.mac, mtu: pod.mtu, sandbox: pod.netns };
-  const helper = pod.datapath === 'routed-veth' ? [] : [{ name: pod.helper.name, mac: pod.helper.mac, mtu: pod.mtu, sandbox: pod.netns }];
+  const serviceVeth =
+    pod.datapath === 'routed-veth' ? [] : [{ name: pod.serviceVeth.name, mac: pod.serviceVeth.mac, mtu: pod.mtu, sandbox: pod.netns }];
   return {
-    interfaces: [...before.interfaces, hosts, pods, ...helper],
+    interfaces: [...before.interfaces, hosts, pods, ...serviceVeth],
     ips: [
       ...before.ips,
       ...pod.addresses.map((address) => {

@@ -175,7 +175,7 @@ function tablesOf(pods: readonly PodInterface[]): PodTables {
   const of = (isRouted: boolean): number[] => [
     ...new Set(pods.filter(({ datapath }) => (datapath === 'routed-veth') === isRouted).map(({ podTable }) => podTable)),
   ];
-  return { pods: of(true), helpers: of(false) };
+  return { routed: of(true), underlay: of(false) };
 }
 
 /** NICs that Pods have for themselves, by id, with their names at home. */

@@ -1,4 +1,4 @@
-/** What Pods with a helper veth reach through the node: the node itself, Services, and what the configuration adds. */
+/** What Pods with a service veth reach through the node: the node itself, Services, and what the configuration adds. */
 import type { LinkAddress } from '../kernel/netlink/address.ts';
 import type { Ip } from '../net/address.ts';
 import { aggregate, type Cidr, contains, hostCidr, parseCidr } from '../net/cidr.ts';

@@ -16,7 +16,7 @@ export type Way =
 const needs: Readonly<Partial<Record<PodSubnet['spec']['datapath'], LinkKind>>> = { ipvlan: 'ipvlan', macvlan: 'macvlan', branch: 'vlan' };
 
 /** The datapath that Pods of the subnet get where the kernel has these kinds of links. @throws Failure kindUnsupported when there is none. */
-export function datapathOn({ spec }: PodSubnet, has: (kind: LinkKind) => boolean): PodSubnet['spec']['datapath'] {
+function datapathOn({ spec }: PodSubnet, has: (kind: LinkKind) => boolean): PodSubnet['spec']['datapath'] {
   const [kind, instead] = [needs[spec.datapath], spec.fallback];
   if (kind === undefined || has(kind)) return spec.datapath;
   const other = instead === undefined ? undefined : needs[instead];

@@ -33,7 +33,7 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
       .join('\n  '),
     LEAVE_VPC_RULE: snat ? `iifname "${linkPrefix}*" meta nfproto ipv4 ct state new jump leave_vpc` : '',
     LINK_PREFIX: linkPrefix,
-    HELPER_PREFIX: helperPrefix(linkPrefix),
+    SERVICE_PREFIX: servicePrefix(linkPrefix),
     KEEP_CT_MARK: hex(~(markMask | snatMark)),
     FIRST_NIC_SNAT_MARK: hex(markOf(0, markMask) | snatMark),
     // Without a NIC there is no mark to look up, and nft refuses an empty map.
@@ -59,8 +59,8 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
   return { kind: 'nft-table', where: host, family: 'inet', table: hostTableName, text };
 }
 
-/** First letters of host ends of helpers: no hexadecimal digit follows the prefix, as it does in all others. */
-export function helperPrefix(linkPrefix: string): string {
+/** First letters of host ends of underlay: no hexadecimal digit follows the prefix, as it does in all others. */
+export function servicePrefix(linkPrefix: string): string {
   return `${linkPrefix}n`;
 }
 

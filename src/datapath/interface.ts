@@ -10,7 +10,7 @@ import type { Mac } from '../net/mac.ts';
  */
 export type PodInterface = RoutedInterface | UnderlayInterface;
 
-/** What all datapaths have: the Pod's interface, and a veth between host and Pod, which is either that very interface or the helper beside it. */
+/** What all datapaths have: the Pod's interface, and a veth between host and Pod, which is either that very interface or the service veth beside it. */
 interface Ends {
   /** Path of the Pod's network namespace. */
   readonly netns: string;
@@ -48,11 +48,11 @@ export interface RoutedInterface extends Ends {
   readonly datapath: 'routed-veth';
 }
 
-/** On the network of one of the node's interfaces, with the veth as a helper that leads to the node. */
+/** On the network of one of the node's interfaces, with the veth as a service veth that leads to the node. */
 export interface UnderlayInterface extends Ends {
   readonly datapath: UnderlayDatapath;
   readonly underlay: Underlay;
-  readonly helper: Helper;
+  readonly serviceVeth: ServiceVeth;
 }
 
 /** How the Pod is on the network. */
@@ -67,13 +67,13 @@ export interface Underlay {
   readonly subnets: readonly { readonly cidr: Cidr; readonly gateway?: Ip }[];
 }
 
-/** The Pod's end of the helper veth, and what goes by it. */
-export interface Helper {
+/** The Pod's end of the service veth, and what goes by it. */
+export interface ServiceVeth {
   readonly name: string;
   readonly mac: Mac;
   /** Destinations that are reached through the node: its own addresses, Services. */
   readonly viaNode: readonly Cidr[];
-  /** Numbers in the Pod for what came in by the helper. */
+  /** Numbers in the Pod for what came in by the service veth. */
   readonly mark: { readonly value: number; readonly mask: number };
   readonly priority: number;
   readonly table: number;

@@ -20,8 +20,8 @@ export function podTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>): n
   return firstTable;
 }
 
-/** The table that leads to Pods with a helper veth: beyond those of the NICs, of which the mask of marks tells at most 31 apart. */
-export function helperTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>): number {
+/** The table that leads to Pods with a service veth: beyond those of the NICs, of which the mask of marks tells at most 31 apart. */
+export function serviceTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>): number {
   return firstTable + 64;
 }
 

@@ -2,7 +2,7 @@
 import { inNetns, type KernelObject } from '../kernel/state.ts';
 import { type Family, familyOf } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
-import { routesToNode } from './helper-veth.ts';
+import { routesToNode } from './service-veth.ts';
 import type { PodInterface } from './interface.ts';
 import { routesOut } from './routed-veth.ts';
 import { waysOut } from './underlay.ts';

@@ -1,6 +1,6 @@
 /** The parts of a stored interface that is on a network by a link of its own. All throw RangeError that names the field. */
 import type { ChildKind } from '../kernel/netlink/child.ts';
-import type { Helper, Underlay } from './interface.ts';
+import type { ServiceVeth, Underlay } from './interface.ts';
 import { type Fields, listOf, macOf, numberOf, objectOf, parsedCidr, parsedIp, textOf } from './stored-fields.ts';
 
 /** @throws RangeError. */
@@ -18,8 +18,8 @@ export function readUnderlay(json: unknown): Underlay {
 }
 
 /** @throws RangeError. */
-export function readHelper(json: unknown): Helper {
-  const fields = objectOf(json, 'helper');
+export function readServiceVeth(json: unknown): ServiceVeth {
+  const fields = objectOf(json, 'serviceVeth');
   const mark = objectOf(fields['mark'], 'mark');
   return {
     name: textOf(fields, 'name'),

@@ -1,5 +1,5 @@
 /** A PodInterface read back from the node's database: checked, as whatever wrote it may have been another version. */
-import { readHelper, readUnderlay } from './stored-underlay.ts';
+import { readServiceVeth, readUnderlay } from './stored-underlay.ts';
 import { listOf, macOf, numberOf, objectOf, parsedIp, textOf } from './stored-fields.ts';
 import type { PodInterface, SourceRouting } from './interface.ts';
 
@@ -30,7 +30,7 @@ export function readPodInterface(json: unknown): PodInterface {
     case 'macvlan':
     case 'nic':
     case 'branch':
-      return { datapath, ...ends, underlay: readUnderlay(fields['underlay']), helper: readHelper(fields['helper']) };
+      return { datapath, ...ends, underlay: readUnderlay(fields['underlay']), serviceVeth: readServiceVeth(fields['serviceVeth']) };
     default:
       throw new RangeError(`datapath is ${JSON.stringify(datapath)}`);
   }

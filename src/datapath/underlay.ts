@@ -4,7 +4,7 @@
  *     Pod   eth0 10.20.0.9/24 ── default via the subnet's gateway
  *     node  eth1 ◄── parent: ipvlan, macvlan, or a VLAN of a trunk; or eth0 is a NIC of the node's that went into the Pod
  *
- * The way to the node itself is another: helper-veth.ts.
+ * The way to the node itself is another: service-veth.ts.
  */
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';

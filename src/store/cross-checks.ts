@@ -19,7 +19,7 @@ const interfacePrefixes = ['eth', 'en', 'ib', 'sl', 'wl', 'ww', 'lo', 'bond', 't
 
 /** Numbers that must keep an order, and marks and names that must keep apart. */
 export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
-  const { priorityToPod, priorityMark, priorityToHelper, priorityFromPod, markMask, snatMark, linkPrefix } = config.spec.numbers;
+  const { priorityToPod, priorityMark, priorityToServiceVeth, priorityFromPod, markMask, snatMark, linkPrefix } = config.spec.numbers;
   const clashes: Clash<NodeConfig>[] = [];
   const say = (key: string, what: string, remedy: string) => clashes.push({ object: config, path: ['spec', 'numbers', key], what, remedy });
   if (priorityMark <= priorityToPod) {
@@ -29,17 +29,17 @@ export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
       'traffic to a Pod is decided before marks',
     );
   }
-  if (priorityToHelper <= priorityMark) {
+  if (priorityToServiceVeth <= priorityMark) {
     say(
-      'priorityToHelper',
-      `${priorityToHelper} must be above priorityMark, which is ${priorityMark}`,
-      'a mark is decided before the way by the helper',
+      'priorityToServiceVeth',
+      `${priorityToServiceVeth} must be above priorityMark, which is ${priorityMark}`,
+      'a mark is decided before the way by the service veth',
     );
   }
-  if (priorityFromPod <= priorityToHelper) {
+  if (priorityFromPod <= priorityToServiceVeth) {
     say(
       'priorityFromPod',
-      `${priorityFromPod} must be above priorityToHelper, which is ${priorityToHelper}`,
+      `${priorityFromPod} must be above priorityToServiceVeth, which is ${priorityToServiceVeth}`,
       'the destination is decided before the sender',
     );
   }

@@ -36,12 +36,12 @@ const numbers = z.strictObject({
   protocol: z.int().min(80).max(255).default(114).describe('rtnetlink protocol of all our routes and rules'),
   priorityToPod: z.int().min(2).max(32765).default(700).describe('rule: everything → table of Pods'),
   priorityMark: z.int().min(2).max(32765).default(720).describe("rule: by connection mark → the interface's table"),
-  priorityToHelper: z
+  priorityToServiceVeth: z
     .int()
     .min(2)
     .max(32765)
     .default(730)
-    .describe('rule: everything → table of Pods that are reached by a helper veth; after marks, so that replies leave as requests came'),
+    .describe('rule: everything → table of Pods that are reached by a service veth; after marks, so that replies leave as requests came'),
   priorityFromPod: z.int().min(2).max(32765).default(740).describe('rule: from addresses of an interface → its table'),
   firstTable: z
     .int()
@@ -49,7 +49,7 @@ const numbers = z.strictObject({
     .max(0x7fff_0000)
     .default(7000)
     .describe(
-      'table of Pods; this + n: table of the interface with device index n (the first interface uses main); this + 64: table of Pods that are reached by a helper veth',
+      'table of Pods; this + n: table of the interface with device index n (the first interface uses main); this + 64: table of Pods that are reached by a service veth',
     ),
   markMask: z.int().min(1).max(0xffff_ffff).default(0x6e).describe('mark bits that hold the number of an interface (0x6e)'),
   snatMark: z.int().min(1).max(0xffff_ffff).default(0x1000).describe('mark bit of connections that leave the VPC (0x1000)'),

@@ -53,7 +53,7 @@ async function agentPart(t: TestContext) {
     subnets: [pods],
     inUse: () => [],
     leased: () => [],
-    podTables: { pods: [], helpers: [] },
+    podTables: { routed: [], underlay: [] },
     away: () => new Map(),
     hasKind: () => true,
   };

@@ -58,7 +58,7 @@ test('a Deployment through each datapath, reached by Services of each kind from 
     for (const ns of namespaces) await cluster.kubectl('delete', 'all', '--all', '-n', ns, '--wait=false');
     for (const ns of namespaces) await eventually('all Pods are gone', async () => (await podsIn(cluster, ns)).length === 0, 60);
     for (const node of cluster.nodes)
-      await eventually('no helper is left', async () => !(await node.output('ip', '-br', 'link')).includes('fpn'));
+      await eventually('no service veth is left', async () => !(await node.output('ip', '-br', 'link')).includes('fpn'));
     checker.check();
   });
 });

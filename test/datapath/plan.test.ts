@@ -148,7 +148,7 @@ test('a further NIC has one rule for all blocks that can be written as one, and 
 });
 
 test('Pods that were made under other numbers are found as well', () => {
-  const rules = nodePlan(config(), [], [], { pods: [7000, 6000], helpers: [6064] }).filter((object) => object.kind === 'rule');
+  const rules = nodePlan(config(), [], [], { routed: [7000, 6000], underlay: [6064] }).filter((object) => object.kind === 'rule');
   assert.deepEqual(rules.map(describe), [
     'rule 700: all (IPv4) lookup 7000',
     'rule 700: all (IPv4) lookup 6000',

@@ -26,7 +26,7 @@ const pod: UnderlayInterface = {
     of: { type: 'macvlan', mode: 'bridge' },
     subnets: [{ cidr: parseCidr('10.20.0.0/24'), gateway: parseIp('10.20.0.1') }],
   },
-  helper: {
+  serviceVeth: {
     name: 'node0',
     mac: parseMac('02:00:00:00:00:03'),
     viaNode: [parseCidr('10.20.0.4/32'), parseCidr('10.96.0.0/16')],
@@ -39,7 +39,7 @@ const pod: UnderlayInterface = {
 const words = (of: UnderlayInterface): string[] =>
   planOf(of).map((object) => `${nameOf(object.where) === 'host' ? 'host' : 'pod'}: ${describe(object)}`);
 
-test('macvlan with its helper is this list', () => {
+test('macvlan with its service veth is this list', () => {
   assert.deepEqual(words(pod), [
     'pod: macvlan bridge eth0 of eth1',
     'pod: sysctl net/ipv4/conf/eth0/rp_filter = 2',
@@ -106,7 +106,7 @@ test('of several interfaces each has rules for what leaves with its address; one
     ...pod,
     rank: 1,
     ifname: 'net1',
-    helper: { ...pod.helper, name: 'node1', table: 7003 },
+    serviceVeth: { ...pod.serviceVeth, name: 'node1', table: 7003 },
     source: { table: 7004, priority: 740 },
     besides: [{ ...routed, source: { table: 7002, priority: 740 } }],
   };
@@ -155,8 +155,9 @@ test('IPv6 as well: no router of the network gives the Pod another address or ro
 
 test('what was stored is read again as it was; anything else is refused by field', () => {
   assert.deepEqual(readPodInterface(JSON.parse(JSON.stringify(pod))), pod);
-  for (const field of ['underlay', 'helper']) assert.throws(() => readPodInterface({ ...pod, [field]: null }), new RegExp(field), field);
+  for (const field of ['underlay', 'serviceVeth'])
+    assert.throws(() => readPodInterface({ ...pod, [field]: null }), new RegExp(field), field);
   for (const field of ['name', 'mac', 'viaNode', 'mark', 'table'])
-    assert.throws(() => readPodInterface({ ...pod, helper: { ...pod.helper, [field]: null } }), new RegExp(field), field);
+    assert.throws(() => readPodInterface({ ...pod, serviceVeth: { ...pod.serviceVeth, [field]: null } }), new RegExp(field), field);
   assert.throws(() => readPodInterface({ ...pod, underlay: { ...pod.underlay, of: { type: 'macvlan', mode: 'l2' } } }), /of is/);
 });

@@ -1,4 +1,4 @@
-/** What goes wrong around Pods with a helper veth, for every such datapath: the agent dies at each step, interfaces are pulled, renamed, changed, taken. */
+/** What goes wrong around Pods with a service veth, for every such datapath: the agent dies at each step, interfaces are pulled, renamed, changed, taken. */
 import assert from 'node:assert/strict';
 import { faultPoints } from '../../src/agent/fault-point.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';

@@ -1,4 +1,4 @@
-/** One lab for every datapath that has a helper veth: the same Pods, the same questions, with real packets. */
+/** One lab for every datapath that has a service veth: the same Pods, the same questions, with real packets. */
 import assert from 'node:assert/strict';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { type Container, eventually, type TestLab, testLab, type TestNode } from './lab.ts';

@@ -1,4 +1,4 @@
-/** What tests of Pods with a helper veth need around them: Services as kube-proxy makes them, and commands in a namespace. */
+/** What tests of Pods with a service veth need around them: Services as kube-proxy makes them, and commands in a namespace. */
 import { execFileSync } from 'node:child_process';
 import { type Container, eventually, type TestNode } from './lab.ts';
 

@@ -168,7 +168,7 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   [
     'the last priority too low',
     node('  numbers: {priorityFromPod: 710}\n'),
-    [/priorityFromPod: 710 must be above priorityToHelper, which is 730/],
+    [/priorityFromPod: 710 must be above priorityToServiceVeth, which is 730/],
   ],
   [
     'a floor above the ceiling',

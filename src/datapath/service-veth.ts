@@ -1,12 +1,12 @@
 /**
- * The helper: a veth between node and Pod, for Pods that are on the network by a link of their own. The kernel lets such a link reach everybody but the node
+ * The service veth: a veth between node and Pod, for Pods that are on the network by a link of their own. The kernel lets such a link reach everybody but the node
  * it stands on, and Services are resolved on the node.
  *
  *     Pod   node0 ── node's addresses, Services: via 169.254.1.1 (permanent neighbour: the host end)
- *     node  fpn… ◄── route to the Pod's address, in the table of Pods that have a helper
+ *     node  fpn… ◄── route to the Pod's address, in the table of Pods that have a service veth
  *
- * A subnet without a router has no other way out: everything but the subnet goes by the helper then.
- * What came in by the helper is answered by the helper, whoever sent it (NodePort, probes): a mark on the connection says so (helper.nft).
+ * A subnet without a router has no other way out: everything but the subnet goes by the service veth then.
+ * What came in by the service veth is answered by the service veth, whoever sent it (NodePort, probes): a mark on the connection says so (service-veth.nft).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,35 +18,35 @@ import type { UnderlayInterface } from './interface.ts';
 import { anywhere, firstMetric, nodeGateway } from './pod-routes.ts';
 import { gatewayOf, isRoutedByNode, reversePath } from './underlay.ts';
 
-const template = readFileSync(join(import.meta.dirname, 'helper.nft'), 'utf8');
+const template = readFileSync(join(import.meta.dirname, 'service-veth.nft'), 'utf8');
 
-/** The plan of the helper. Pure. */
-export function helperVeth(pod: UnderlayInterface): Plan {
+/** The plan of the service veth. Pure. */
+export function serviceVeth(pod: UnderlayInterface): Plan {
   const families = [...new Set(pod.addresses.map(familyOf))];
-  const { netns, hostEnd, hostMac, owner, mtu, helper, podTable: table, protocol } = pod;
-  const peer = { where: inNetns(netns), name: helper.name, mac: helper.mac };
+  const { netns, hostEnd, hostMac, owner, mtu, serviceVeth, podTable: table, protocol } = pod;
+  const peer = { where: inNetns(netns), name: serviceVeth.name, mac: serviceVeth.mac };
   return [
     { kind: 'veth', where: host, name: hostEnd, mac: hostMac, mtu, owner, ipv6: families.includes(6), peer },
     ...pod.addresses.flatMap((address): KernelObject[] => [
       { kind: 'route', where: host, dst: hostCidr(address), link: hostEnd, scope: 'link', table, protocol },
       // Nobody would answer for it: an IPv6 address is asked for on its own link alone (RFC 4861, section 7.2.3).
-      { kind: 'neighbour', where: host, link: hostEnd, address, mac: helper.mac },
+      { kind: 'neighbour', where: host, link: hostEnd, address, mac: serviceVeth.mac },
     ]),
-    { kind: 'link', where: peer.where, name: helper.name },
+    { kind: 'link', where: peer.where, name: serviceVeth.name },
     // The stricter of the two counts.
     reversePath(pod, 'all', 'off'),
-    reversePath(pod, helper.name, 'off'),
+    reversePath(pod, serviceVeth.name, 'off'),
     ...families.flatMap((family) => toNode(pod, family)),
     connectionMarks(pod),
   ];
 }
 
 function toNode(pod: UnderlayInterface, family: Family): KernelObject[] {
-  const { netns, hostMac, protocol, helper } = pod;
-  const { table, priority, mark } = helper;
+  const { netns, hostMac, protocol, serviceVeth } = pod;
+  const { table, priority, mark } = serviceVeth;
   const where = inNetns(netns);
   return [
-    { kind: 'neighbour', where, link: helper.name, address: nodeGateway[family], mac: hostMac },
+    { kind: 'neighbour', where, link: serviceVeth.name, address: nodeGateway[family], mac: hostMac },
     ...routesToNode(pod, family, MAIN_TABLE),
     ...routesBy(pod, family, table, [anywhere[family]]),
     { kind: 'rule', where, family, priority, mark, table, protocol },
@@ -56,18 +56,18 @@ function toNode(pod: UnderlayInterface, family: Family): KernelObject[] {
 /** What is reached through the node, in that table of the Pod's. */
 export function routesToNode(pod: UnderlayInterface, family: Family, table: number): RouteObject[] {
   const isOnlyWay = gatewayOf(pod, family) === undefined && !isRoutedByNode(pod);
-  const destinations = pod.helper.viaNode.filter((cidr) => cidrFamily(cidr) === family);
+  const destinations = pod.serviceVeth.viaNode.filter((cidr) => cidrFamily(cidr) === family);
   return routesBy(pod, family, table, [...destinations, ...(isOnlyWay ? [anywhere[family]] : [])]);
 }
 
 function routesBy(
-  { netns, protocol, helper, rank = 0 }: UnderlayInterface,
+  { netns, protocol, serviceVeth, rank = 0 }: UnderlayInterface,
   family: Family,
   table: number,
   to: readonly Cidr[],
 ): RouteObject[] {
   const metric = rank === 0 || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
-  const route = { kind: 'route', where: inNetns(netns), link: helper.name, table, protocol, ...metric } as const;
+  const route = { kind: 'route', where: inNetns(netns), link: serviceVeth.name, table, protocol, ...metric } as const;
   const via = nodeGateway[family];
   return [
     ...(family === 4 ? [{ ...route, dst: hostCidr(via), scope: 'link' } as const] : []),
@@ -75,10 +75,10 @@ function routesBy(
   ];
 }
 
-/** In the Pod: who came by the helper is known again when the answer leaves. */
-function connectionMarks({ netns, helper: { name, mark } }: UnderlayInterface): KernelObject {
+/** In the Pod: who came by the service veth is known again when the answer leaves. */
+function connectionMarks({ netns, serviceVeth: { name, mark } }: UnderlayInterface): KernelObject {
   const words: Record<string, string> = {
-    HELPER_LINK: name,
+    SERVICE_LINK: name,
     MARK_VALUE: hex(mark.value),
     KEEP_MARK: hex(~mark.mask),
     MARK_MASK: hex(mark.mask),

@@ -9,6 +9,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import { failure } from '../errors/failure.ts';
 import { inTransaction, pathOf } from './sqlite.ts';
 
+/** Being made, made, being taken away. */
+export type ChainedState = 'coming' | 'there' | 'going';
+
 /** A chained plugin's interface. `I` is stored as JSON. */
 export interface ChainedLink<I> {
   readonly container: string;
@@ -18,6 +21,8 @@ export interface ChainedLink<I> {
   readonly name: string;
   /** Name of the CNI network, for GC. */
   readonly network: string;
+  /** Only one that is `there` is looked after: another process may be at work on the others. */
+  readonly state: ChainedState;
   readonly created_ms: number;
   /** What of the configuration matters later: the record is made from it again when the host changes. */
   readonly interface: I;
@@ -46,16 +51,19 @@ export interface ChangeableLinks<I> {
   count(): number;
   /** Adds the record; replaces one of the same container, main interface and name. */
   put(link: ChainedLink<I>): void;
+  /** Notes how it stands; succeeds when it is not there. */
+  mark(link: Pick<ChainedLink<I>, 'container' | 'ifname' | 'name'>, state: ChainedState): void;
   /** Succeeds when it is not there. */
   remove(link: Pick<ChainedLink<I>, 'container' | 'ifname' | 'name'>): void;
 }
 
 /** Records of one plugin. `read` checks the stored JSON. */
 export function openChained<I>(database: DatabaseSync, plugin: string, read: (json: unknown) => I): ChainedLinks<I> {
-  const [all, some, put, remove] = [
+  const [all, some, put, mark, remove] = [
     database.prepare('SELECT * FROM chained WHERE plugin = ?'),
     database.prepare('SELECT * FROM chained WHERE plugin = ? AND container = ? AND ifname = ?'),
-    database.prepare('INSERT OR REPLACE INTO chained VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    database.prepare('INSERT OR REPLACE INTO chained VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+    database.prepare('UPDATE chained SET state = ? WHERE plugin = ? AND container = ? AND ifname = ? AND name = ?'),
     database.prepare('DELETE FROM chained WHERE plugin = ? AND container = ? AND ifname = ? AND name = ?'),
   ];
   const linkOf = (row: Record<string, unknown>): ChainedLink<I> => linkIn(row, read, pathOf(database));
@@ -74,7 +82,19 @@ export function openChained<I>(database: DatabaseSync, plugin: string, read: (js
           list,
           count: () => all.all(plugin).length,
           put(link) {
-            put.run(plugin, link.container, link.ifname, link.name, link.network, link.created_ms, JSON.stringify(link.interface));
+            put.run(
+              plugin,
+              link.container,
+              link.ifname,
+              link.name,
+              link.network,
+              link.state,
+              link.created_ms,
+              JSON.stringify(link.interface),
+            );
+          },
+          mark({ container, ifname, name }, state) {
+            mark.run(state, plugin, container, ifname, name);
           },
           remove({ container, ifname, name }) {
             remove.run(plugin, container, ifname, name);
@@ -89,9 +109,22 @@ function linkIn<I>(row: Record<string, unknown>, read: (json: unknown) => I, pat
   const text = (column: string): string => String(row[column]);
   const [container, ifname, name, network] = [text('container'), text('ifname'), text('name'), text('network')];
   try {
-    return { container, ifname, name, network, created_ms: Number(row['created_ms']), interface: read(JSON.parse(text('interface'))) };
+    return {
+      container,
+      ifname,
+      name,
+      network,
+      state: stateIn(text('state')),
+      created_ms: Number(row['created_ms']),
+      interface: read(JSON.parse(text('interface'))),
+    };
   } catch (cause) {
     const facts = { path, attachment: `${container}/${ifname}`, text: cause instanceof Error ? cause.message : String(cause) };
     throw failure('helperUnreadable', facts, cause);
   }
+}
+
+function stateIn(text: string): ChainedState {
+  if (text === 'coming' || text === 'there' || text === 'going') return text;
+  throw new RangeError(`state is ${JSON.stringify(text)}`);
 }

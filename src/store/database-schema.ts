@@ -30,8 +30,8 @@ export const schema: readonly string[] = [
    CREATE TABLE range_given (scope TEXT NOT NULL, set_name TEXT NOT NULL, address BLOB NOT NULL, PRIMARY KEY (scope, set_name)) WITHOUT ROWID;
    CREATE TABLE used_runs (scope TEXT NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, PRIMARY KEY (scope, first)) WITHOUT ROWID;`,
   `CREATE TABLE chained (
-     plugin TEXT NOT NULL, container TEXT NOT NULL, ifname TEXT NOT NULL, name TEXT NOT NULL, network TEXT NOT NULL, created_ms INTEGER NOT NULL,
-     interface TEXT NOT NULL, PRIMARY KEY (plugin, container, ifname, name)) WITHOUT ROWID;`,
+     plugin TEXT NOT NULL, container TEXT NOT NULL, ifname TEXT NOT NULL, name TEXT NOT NULL, network TEXT NOT NULL, state TEXT NOT NULL,
+     created_ms INTEGER NOT NULL, interface TEXT NOT NULL, PRIMARY KEY (plugin, container, ifname, name)) WITHOUT ROWID;`,
   `CREATE TABLE address_ledger (slice TEXT PRIMARY KEY, version TEXT NOT NULL, shares TEXT NOT NULL) WITHOUT ROWID;`,
   `CREATE TABLE range_directories (scope TEXT PRIMARY KEY, read_ms INTEGER NOT NULL) WITHOUT ROWID;`,
   `CREATE TABLE quarantine (

@@ -12,7 +12,7 @@ import { describe, nameOf, type Plan } from '../../src/kernel/state.ts';
 import { type Ip, parseIp } from '../../src/net/address.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { parseMac } from '../../src/net/mac.ts';
-import { openChained } from '../../src/store/chained.ts';
+import { type ChainedLink, openChained } from '../../src/store/chained.ts';
 import { openDatabase } from '../../src/store/sqlite.ts';
 import { stateDir } from '../store/support.ts';
 
@@ -118,7 +118,15 @@ test('records are those of their plugin; a change that fails leaves them as they
   using dir = stateDir();
   using database = openDatabase(dir.path);
   const [ours, others] = [openChained(database, 'veth-to-host', readChainedVeth), openChained(database, 'another', readChainedVeth)];
-  const link = { container: 'c', ifname: 'eth0', name: 'veth0', network: 'office', created_ms: 1, interface: veth };
+  const link: ChainedLink<ChainedVeth> = {
+    container: 'c',
+    ifname: 'eth0',
+    name: 'veth0',
+    network: 'office',
+    state: 'there',
+    created_ms: 1,
+    interface: veth,
+  };
   ours.change((records) => {
     records.put(link);
     records.put({ ...link, name: 'veth1' });

@@ -322,3 +322,32 @@ test('a record that cannot be read is told, and DEL takes its helper away all th
   await host.del(pod);
   assert.equal(stateOf(host), before);
 });
+
+test('ten Pods at once, by an agent and by processes of their own on the same database, are each whole, and gone at once again', async () => {
+  await using lan = await openLan({ hosts: 1 });
+  const host = lan.host(0);
+  const before = stateOf(host);
+  const numbers = Array.from({ length: 10 }, (_, i) => 11 + i);
+  const agent = await host.startAgent();
+  // Half of them look for an agent where none is.
+  const alone = { FLATPOD_SOCKET: join(host.dir, 'none.sock') };
+  const pods = await Promise.all(
+    numbers.map(async (number) => {
+      const pod = host.container(number);
+      const { stdout } = await host.call('ADD', 'macvlan', pod);
+      const added = await addBehind(host, pod, { prevResult: JSON.parse(stdout) as Result }, number % 2 === 0 ? alone : {});
+      assert.equal(added.status, 0, added.stdout);
+      pod.result = JSON.parse(added.stdout) as Result;
+      return pod;
+    }),
+  );
+  for (const pod of pods) assert.equal(await host.check(pod), '');
+  const tables = host
+    .sh('ip rule')
+    .match(/^1024:.*lookup \d+/gm)
+    ?.map((line) => line.replace(/.* /, ''));
+  assert.deepEqual([new Set(tables).size, tables?.length], [10, 10]);
+  await Promise.all(pods.map(async (pod, i) => succeeded(await host.call('DEL', 'veth-to-host', pod, {}, i % 2 === 0 ? alone : {}))));
+  assert.equal(stateOf(host), before);
+  assert.doesNotMatch(agent.log(), /repair failed|internal/);
+});

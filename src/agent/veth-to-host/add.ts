@@ -2,7 +2,7 @@
  * ADD of veth-to-host: gives a Pod that has its main interface a second way out, to the host, or leaves nothing behind.
  *
  * Invariants
- * - the record is committed, with a routing table that nobody else has, before the kernel hears of it
+ * - the record is committed, with a routing table that nobody else has, before the kernel hears of it; until all is there, nobody repairs it
  * - whatever was applied before a refusal is removed again, and the Pod has the default route that it came with
  */
 import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
@@ -41,6 +41,7 @@ export async function add(node: ChainNode, request: VethToHostAttachment): Promi
     throw refusal;
   }
   faultPoint('add:4 kernel applied');
+  chainedLinksOf(node).change((records) => records.mark(link, 'there'));
   return resultOf(request, link.interface);
 }
 
@@ -78,6 +79,7 @@ function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<Cha
       ifname,
       name: config.containerInterface,
       network: config.name,
+      state: 'coming',
       created_ms: Date.now(),
       interface: { ...record, table, rank },
     };

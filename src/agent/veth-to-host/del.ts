@@ -43,6 +43,8 @@ export async function remove(node: ChainNode, helper: ChainedName): Promise<void
   const { container, ifname, name } = helper;
   const links = chainedLinksOf(node);
   const isKnown = links.names(container, ifname).includes(name);
+  // From here on an agent that sees things go does not put them back.
+  if (isKnown) links.change((records) => records.mark(helper, 'going'));
   const known = readable(node, () => links.of(container, ifname).find((link) => link.name === name));
   if (known !== undefined) await node.kernel.remove(chainedPlan(known.interface));
   // Also of one whose record cannot be read, or that an earlier configuration called otherwise.
@@ -57,6 +59,8 @@ export async function remove(node: ChainNode, helper: ChainedName): Promise<void
     if (records.count() === 0) shared = node.kernel.remove(chainedHostPlan([4, 6]));
   });
   await shared;
+  // An agent may have looked at the record a moment before it was marked, and have put back what it saw go.
+  await node.kernel.remove(traces(node, helper));
   faultPoint('del:3 attachment closed');
 }
 

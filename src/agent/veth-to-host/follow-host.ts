@@ -52,14 +52,14 @@ async function move(node: ChainNode, link: ChainedLink, now: Snapshot): Promise<
   using _turn = await node.locks.take(chainedKey(link));
   const links = chainedLinksOf(node);
   const current = links.of(link.container, link.ifname).find(({ name }) => name === link.name);
-  if (current === undefined) return;
+  if (current?.state !== 'there') return;
   const next = withHostNow(current.interface, now);
   if (next === current.interface) return;
   try {
     let isThere = false;
     links.change((records) => {
       // Another process may have taken it away meanwhile.
-      isThere = records.list().some(({ interface: one }) => one.hostEnd === next.hostEnd);
+      isThere = records.list().some(({ state, interface: one }) => state === 'there' && one.hostEnd === next.hostEnd);
       if (isThere) records.put({ ...current, interface: next });
     });
     if (!isThere) return;

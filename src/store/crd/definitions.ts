@@ -72,6 +72,7 @@ const podSubnet: Kind = {
     { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes', description: 'nodes that hold some' },
     ready,
     { name: 'Priority', type: 'integer', jsonPath: '.spec.priority', description: 'higher is tried first', wide: true },
+    { name: 'Parent', type: 'string', jsonPath: '.spec.range.parent', description: 'of a range: the interface it is on', wide: true },
     { name: 'Unit', type: 'string', jsonPath: '.spec.unit', description: 'what is asked of the cloud', wide: true },
     { name: 'Per-Node', type: 'integer', jsonPath: '.spec.perNode.maximum', description: 'what a node may hold', wide: true },
     {

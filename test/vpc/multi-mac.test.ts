@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNetns, deleteNetns, NAMED } from '../../src/kernel/netns.ts';
-import { drops, inside, type Machine, reaches, silent, site, type Site } from './site.ts';
+import { drops, inside, type Machine, reaches, reachesSoon, silent, site, type Site } from './site.ts';
 
 interface Child extends Disposable {
   readonly netns: string;
@@ -55,7 +55,7 @@ test('frames with another Ethernet address than the NIC’s are dropped and told
   for (const address of two.addresses) assert.ok(await silent(child, address), address);
   assert.ok((await drops(net, 'SourceMac')).some(({ nic, address }) => nic === one.nic.id && address === firstMac));
   await setMultiMac(net, one, true);
-  for (const address of [...two.addresses, '10.20.0.1']) assert.ok(await reaches(child, address), address);
+  for (const address of [...two.addresses, '10.20.0.1']) assert.ok(await reachesSoon(child, address), address);
   await setMultiMac(net, one, false);
   for (const address of two.addresses) assert.ok(await silent(child, address), address);
 });
@@ -90,8 +90,8 @@ test('an announcement alone says where an address is now, over IPv4 and IPv6', a
   assert.ok(await silent(two, pods[0][0]), 'it has said nothing');
   await inside(child, 'sysctl -qw net.ipv4.conf.eth0.arp_notify=1 net.ipv6.conf.eth0.ndisc_notify=1');
   await inside(child, `ip link set eth0 address ${secondMac}`);
-  assert.ok(await reaches(two, pods[0][0]));
-  assert.ok(await reaches(two, pods[0][1]));
+  assert.ok(await reachesSoon(two, pods[0][0]));
+  assert.ok(await reachesSoon(two, pods[0][1]));
 });
 
 test('behind a multiMac NIC addresses are checked all the same: only those of the NIC are sent from, spoken for and delivered', async () => {

@@ -50,6 +50,11 @@ export function inside(machine: { netns: string }, line: string): Promise<{ stat
 
 export const reaches = async (from: { netns: string }, to: string, more = ''): Promise<boolean> =>
   (await inside(from, `ping -n -c1 -W3 ${more} ${to}`)).status === 0;
+/** Where it was silent a moment ago: the asker may be about to give up on its neighbour, and its first packet with it. */
+export const reachesSoon = async (from: { netns: string }, to: string): Promise<boolean> => {
+  for (let tries = 0; tries < 5; tries++) if (await reaches(from, to)) return true;
+  return false;
+};
 /** Waits less than reaches(): everything is on this machine, and an answer that comes too late would only hide a failure of another test. */
 export const silent = async (from: { netns: string }, to: string, more = ''): Promise<boolean> =>
   (await inside(from, `ping -n -c1 -W0.4 ${more} ${to}`)).status !== 0;

@@ -323,6 +323,12 @@ test('a record that cannot be read is told, and DEL takes its helper away all th
   assert.equal(stateOf(host), before);
 });
 
+/** What all of them gave, once all have ended: a test that fails must not leave calls under way. */
+async function all<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(calls);
+  return Promise.all(calls);
+}
+
 test('ten Pods at once, by an agent and by processes of their own on the same database, are each whole, and gone at once again', async () => {
   await using lan = await openLan({ hosts: 1 });
   const host = lan.host(0);
@@ -331,7 +337,7 @@ test('ten Pods at once, by an agent and by processes of their own on the same da
   const agent = await host.startAgent();
   // Half of them look for an agent where none is.
   const alone = { FLATPOD_SOCKET: join(host.dir, 'none.sock') };
-  const pods = await Promise.all(
+  const pods = await all(
     numbers.map(async (number) => {
       const pod = host.container(number);
       const { stdout } = await host.call('ADD', 'macvlan', pod);
@@ -347,7 +353,7 @@ test('ten Pods at once, by an agent and by processes of their own on the same da
     .match(/^1024:.*lookup \d+/gm)
     ?.map((line) => line.replace(/.* /, ''));
   assert.deepEqual([new Set(tables).size, tables?.length], [10, 10]);
-  await Promise.all(pods.map(async (pod, i) => succeeded(await host.call('DEL', 'veth-to-host', pod, {}, i % 2 === 0 ? alone : {}))));
+  await all(pods.map(async (pod, i) => succeeded(await host.call('DEL', 'veth-to-host', pod, {}, i % 2 === 0 ? alone : {}))));
   assert.equal(stateOf(host), before);
   assert.doesNotMatch(agent.log(), /repair failed|internal/);
 });

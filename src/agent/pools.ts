@@ -115,6 +115,7 @@ export class Pools {
       const overlapping = own.pool.grant(
         serving.filter((nic) => plugged.has(nic.id)),
         granted,
+        serving.filter((nic) => !plugged.has(nic.id)),
       );
       const blocks = serving.flatMap((nic) => nic.blocks);
       own.pool.restore(

@@ -25,7 +25,7 @@ export interface Asks {
 export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   const promised = pool.returned;
   const leaving = [...pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation)), ...strays(pool, situation)];
-  const isWantedElsewhere = pool.range?.isCalledIn === true && pool.demand.waiting === 0;
+  const isWantedElsewhere = pool.range?.isCalledIn === true && (pool.demand.waiting === 0 || pool.isUnplugged);
   // Whatever is in use now is to come as soon as it is free.
   if (situation.spec.draining !== undefined || isWantedElsewhere) {
     const every = pool.serving.flatMap(({ grant }) => askable(grant.blocks, situation));

@@ -17,6 +17,10 @@ export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefin
   if (spec.draining !== undefined) return { stoppedBy: 'switch', text: 'the node is draining' };
   if (situation.stopped !== undefined) return situation.stopped;
   if (config === undefined) return { stoppedBy: 'subnet', text: `there is no PodSubnet ${name} any more` };
+  if (pool.isUnplugged) {
+    const text = `the node has no interface ${config.spec.range?.parent ?? ''}, which PodSubnet ${name} names: make it, or leave the node out by spec.nodeSelector`;
+    return { stoppedBy: 'instance', text };
+  }
   const cloudSubnet = cloudSubnets.get(subnetIdOf(config));
   return situation.growthStopped.get(name) ?? misplaced(config, cloudSubnet, instance);
 }

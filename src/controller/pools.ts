@@ -40,6 +40,8 @@ export interface SubnetPool {
   readonly ceiling: ClusterCeiling | undefined;
   /** How it stands with its range; undefined: it is a cloud's. */
   readonly range: RangeStanding | undefined;
+  /** It has a range, and the node says that it lacks the interface for it. */
+  readonly isUnplugged: boolean;
 }
 
 /** The ceiling for all nodes together. */
@@ -116,7 +118,8 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
           : 1,
   };
   const leaving = all.filter((one) => !serving.includes(one));
-  return { name, config, demand, serving, leaving, counted, isWhole, holding, returned, pending, ceiling, range };
+  const isUnplugged = range !== undefined && all.some(({ nic }) => spec.unplugged?.includes(nic.id) === true);
+  return { name, config, demand, serving, leaving, counted, isWhole, holding, returned, pending, ceiling, range, isUnplugged };
 }
 
 /** Of a range nodes that keep a reserve get 16 addresses at a time, while there is plenty and as long as nothing else stops them short of that. */

@@ -16,5 +16,7 @@ export function rangeNeedOf(pool: SubnetPool, { actions }: Pick<Growing, 'action
   const free = held + pending - inUse - cooling;
   const short = Math.min(waiting - free, maximum - held);
   const brought = counted === 4 ? coming : coming * unit;
+  // What cannot be used is idle, and nothing more of it is any help.
+  if (pool.isUnplugged) return { subnet: name, coming, idle: Math.max(0, free), missing: 0 };
   return { subnet: name, coming, idle: Math.max(0, free - waiting), missing: Math.max(0, short - brought) };
 }

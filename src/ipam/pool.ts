@@ -54,6 +54,8 @@ export class Pool {
   readonly #tally: Tally;
   readonly #table: BlockTable;
   readonly #returned: Set<Cidr>;
+  /** Asked for, of NICs that are unplugged. */
+  #askedUnplugged: readonly Cidr[] = [];
   readonly #leases = new Set<Ip>();
   readonly #cooling = new Cooling();
   /** Leases of the family that counts. */
@@ -73,8 +75,14 @@ export class Pool {
    *
    * `granted`: all blocks of the controller's grants, also those of NICs that are unplugged right now and so not among `nics`. A block given back
    * is forgotten only when it is gone from there: plugged in again it must not be leased, as the controller may be taking it away.
+   * `unplugged`: NICs of this pool that are not there, whose blocks are given back all the same.
    */
-  grant(nics: readonly PoolNic[], granted: readonly Cidr[] = nics.flatMap((nic) => nic.blocks)): readonly Cidr[] {
+  grant(
+    nics: readonly PoolNic[],
+    granted: readonly Cidr[] = nics.flatMap((nic) => nic.blocks),
+    unplugged: readonly PoolNic[] = [],
+  ): readonly Cidr[] {
+    this.#askedUnplugged = unplugged.flatMap(({ reclaiming }) => reclaiming);
     const { added, dropped, overlapping } = this.#table.replace(nics);
     for (const block of dropped) this.#tally.count(block, -1);
     for (const block of added) this.#tally.count(block, 1);
@@ -178,7 +186,13 @@ export class Pool {
       this.#returned.add(block.cidr);
       this.#change(block, () => (block.role = 'returned'));
     }
+    for (const cidr of this.#askedUnplugged) if (!this.#isTouched(cidr)) this.#returned.add(cidr);
     return [...this.#returned];
+  }
+
+  /** Something of a block that no plugged NIC has is leased or rests. */
+  #isTouched(cidr: Cidr): boolean {
+    return [...this.#leases, ...this.#cooling.keys()].some((ip) => contains(cidr, ip));
   }
 
   #takeRest(requested: readonly Ip[], only?: NicBlocks): Taken | undefined {

@@ -181,3 +181,24 @@ test('what nodes were told and the ledger lacks is written down again before any
   }
   assert.match(lines[0] ?? '', /which the ledger lacked, is written down again/);
 });
+
+test('a node without the interface is told so, gets no more, and gives back what others wait for', async (t) => {
+  const { b, of, names } = await ranges(t, ranged('10.9.0.0/26'), 2);
+  of('n0').stop();
+  const nic = (await b.status('n0')).nics[0];
+  assert.ok(nic);
+  const demand = [{ subnet: 'pods', inUse: 0, cooling: 0, waiting: 40 }];
+  const spec = { instance: 'n0' as InstanceId, demand, unplugged: [nic.id] };
+  await b.networks.writeSpec('n0', { ...spec, returned: [] });
+  await b.clock.advance(2000);
+  const { nics, growth } = await b.status('n0');
+  assert.equal(nics[0]?.blocks.length, nic.blocks.length);
+  assert.match(growth[0]?.text ?? '', /^the node has no interface eth1, which PodSubnet pods names/);
+  await of('n1').want(62);
+  await b.clock.advance(2000);
+  assert.equal(of('n1').leases.length, 62 - nic.blocks.length);
+  assert.deepEqual((await b.status('n0')).nics[0]?.reclaiming.toSorted(), nic.blocks.toSorted());
+  await b.networks.writeSpec('n0', { ...spec, returned: nic.blocks });
+  await b.clock.advance(2000);
+  assert.equal(of('n1').leases.length, 62, names.join(' '));
+});

@@ -196,3 +196,19 @@ test('earlier interfaces fill before later ones', () => {
   pool.release(first.addresses, 0);
   assert.equal(pool.take(1)?.nic, 'a');
 });
+
+test('what is asked back of an unplugged NIC is given back, but for blocks with leases or rests; plugged in again it is not leased', () => {
+  const pool = new Pool({ families: [4], exclude: [], maximum: 100 });
+  const blocks = ['10.0.0.1/32', '10.0.0.2/32', '10.0.0.3/32'].map(parseCidr);
+  const held = { id: 'a', blocks, reclaiming: [] };
+  pool.grant([held]);
+  const [one, two] = [pool.take(0), pool.take(0)];
+  assert.ok(one && two);
+  pool.release(two.addresses, 1000);
+  const asked = { ...held, reclaiming: blocks };
+  pool.grant([], blocks, [asked]);
+  assert.deepEqual(pool.giveBack(0), ['10.0.0.3/32']);
+  assert.deepEqual(pool.giveBack(1000), ['10.0.0.3/32', '10.0.0.2/32'], 'its rest is over');
+  pool.grant([held], blocks);
+  assert.equal(pool.take(2000), undefined);
+});

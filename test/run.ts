@@ -32,7 +32,7 @@ async function turnHere(): Promise<Turn> {
 
 // A guest ends with this process, and takes its folder along when the process ends in order.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
-const turns = [...(here.length === 0 ? [] : [await turnHere()]), ...(await guestTurns(there))];
+const turns = [...(here.length === 0 ? [] : [await turnHere()]), ...(await guestTurns(there, wanted.length === 0))];
 const sum = (of: (turn: Turn) => number): number => turns.reduce((total, turn) => total + of(turn), 0);
 console.log(`\n${turns.map(({ line }) => line).join('\n')}`);
 const [passed, failed, skipped] = [sum((turn) => turn.passed), sum((turn) => turn.failed), sum((turn) => turn.skipped)];

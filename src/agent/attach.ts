@@ -12,7 +12,7 @@ import type { PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { chooseSubnets } from './subnet-choice.ts';
 import { untilClaimed } from './until-claimed.ts';
-import { wayOf } from './way.ts';
+import { type Way, wayOf } from './way.ts';
 
 /** Addresses for an attachment, and whose they are. */
 interface Leased {
@@ -39,6 +39,8 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
     if (nic === undefined) throw failure('notReady', { reason: `NIC ${taken.nic} was unplugged`, details: '' });
     const { container, ifname, calledAs, netns, mac } = request;
     const mtu = request.config.mtu;
+    const way = wayOf(subnet, nic.nic, cloud.hasKind);
+    refuseOtherMode(node, nic.link, way);
     const others = node.attachments.list().flatMap((one) => (one.container === container ? [one.interface] : []));
     const attachment: Attachment = {
       container,
@@ -50,13 +52,10 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
       nic: nic.nic.id,
       state: 'opening',
       created_ms: Date.now(),
-      interface: podInterface(
-        { container, ifname, calledAs, netns, mac, mtu, rank: freeRank(others), others },
-        wayOf(subnet, nic.nic, cloud.hasKind),
-        nic,
-        taken.addresses,
-        { numbers: cloud.config.numbers, viaNode: cloud.grants.viaNode },
-      ),
+      interface: podInterface({ container, ifname, calledAs, netns, mac, mtu, rank: freeRank(others), others }, way, nic, taken.addresses, {
+        numbers: cloud.config.numbers,
+        viaNode: cloud.grants.viaNode,
+      }),
     };
     node.attachments.open(attachment);
     return attachment;
@@ -106,6 +105,15 @@ function refuseSmallMtu({ config: { mtu } }: AddRequest, { metadata, spec }: Pod
   if (mtu === undefined || mtu >= IPV6_MINIMUM_MTU || !spec.families.includes(6)) return;
   const wanted = `${IPV6_MINIMUM_MTU} or more, since Pods of PodSubnet ${metadata.name} get IPv6 addresses,`;
   throw failure('configInvalid', { key: 'mtu', found: `the number ${mtu}`, wanted });
+}
+
+/** The mode of ipvlan is the parent's: a child of another mode would change it for all that are there (ipvlan_set_port_mode() in drivers/net/ipvlan/ipvlan_main.c). */
+function refuseOtherMode(node: NodeAgent, parent: string, way: Way): void {
+  if (way.datapath !== 'ipvlan') return;
+  const isOther = ({ interface: pod }: Attachment): boolean =>
+    pod.datapath === 'ipvlan' && pod.underlay.parent === parent && pod.underlay.of?.type === 'ipvlan' && pod.underlay.of.mode !== way.mode;
+  if (node.attachments.list().some(isOther))
+    throw failure('parentBusy', { parent, object: `ipvlan ${way.mode} beside Pods of another mode` });
 }
 
 /** The first rank that none of the container's interfaces has. */

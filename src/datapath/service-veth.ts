@@ -21,7 +21,7 @@ import { gatewayOf, isRoutedByNode, reversePath } from './underlay.ts';
 const template = readFileSync(join(import.meta.dirname, 'service-veth.nft'), 'utf8');
 
 /** The plan of the service veth. Pure. */
-export function serviceVeth(pod: UnderlayInterface): Plan {
+export function serviceVethPlan(pod: UnderlayInterface): Plan {
   const families = [...new Set(pod.addresses.map(familyOf))];
   const { netns, hostEnd, hostMac, owner, mtu, serviceVeth, podTable: table, protocol } = pod;
   const peer = { where: inNetns(netns), name: serviceVeth.name, mac: serviceVeth.mac };

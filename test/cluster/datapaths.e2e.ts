@@ -118,7 +118,7 @@ async function nodePortAnswers(cluster: Cluster, ns: Namespace): Promise<void> {
   for (const { address } of cluster.nodes) {
     await eventually(
       'the NodePort answers',
-      async () => /^web-/.test(await outside(cluster, `http://${address}:${ports[ns].node}/hostname`)),
+      async () => (await outside(cluster, `http://${address}:${ports[ns].node}/hostname`)).startsWith('web-'),
       20,
     );
     const seen = await outside(cluster, `http://${address}:${ports[ns].local}/clientip`);

@@ -1,7 +1,11 @@
 /** Pods by ipvlan, with real packets: nodes, fabric and VPC all in one guest, whose kernel has ipvlan. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { addWhenReady, inside } from './underlay.ts';
 import { everybodyReachesEverybody, livesAndEnds, servicesAreReached } from './underlay-matrix.ts';
-import { diesAtEachStep, namespaceVanishes, namesAreTaken } from './underlay-faults.ts';
+import { diesAtEachStep, labWith, namespaceVanishes, namesAreTaken } from './underlay-faults.ts';
 
 const ipvlan = { spec: 'datapath: ipvlan' };
 
@@ -17,3 +21,17 @@ test('ipvlan: an agent that dies at any step of ADD or DEL leaves nothing that t
   diesAtEachStep(ipvlan.spec));
 test('ipvlan: a namespace that vanishes is no loss', () => namespaceVanishes(ipvlan.spec));
 test('ipvlan: a link of that name in the Pod is refused by name', () => namesAreTaken(ipvlan.spec));
+
+test('ipvlan: while Pods of one mode are there, none of another is made on their parent: it would change the mode of all', async () => {
+  await using lab = await labWith(ipvlan.spec);
+  const node = lab.node(0);
+  const [first, second] = [node.container(), node.container()];
+  await addWhenReady(node, first);
+  await node.stop();
+  await node.start({}, readFileSync(join(node.dir, 'node.yaml'), 'utf8').replace('datapath: ipvlan', 'datapath: ipvlan, mode: l3'));
+  const answer = await node.call('ADD', second);
+  assert.match(answer.stdout, /eth1 cannot have ipvlan l3 beside Pods of another mode: .*\(FP282\)/);
+  assert.equal((await node.call('DEL', first)).status, 0);
+  await addWhenReady(node, second);
+  assert.match(inside(second.netns, 'ip -d link show eth0'), /ipvlan +mode l3 /);
+});

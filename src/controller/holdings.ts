@@ -125,6 +125,9 @@ export function holdings(nodes: readonly string[], { clock, settle_ms, wake, cha
   };
 }
 
+/** How soon a node is read that is due. */
+const READ_WITHIN_ms = 10_000;
+
 /** Addresses that were asked for without a clear answer, by node: counted for a while, as they may have been given. */
 class UnclearAssigns {
   readonly #clock: Clock;
@@ -137,7 +140,8 @@ class UnclearAssigns {
   }
 
   add(node: string, subnet: string, addresses: number): void {
-    const until_ms = this.#clock.now_ms() + this.#settle_ms;
+    // By then the node has been read again (look.ts); a little longer, so that no other node's turn falls in between.
+    const until_ms = this.#clock.now_ms() + this.#settle_ms + READ_WITHIN_ms;
     this.#ofNode.set(node, [...(this.#ofNode.get(node) ?? []), { subnet, addresses, until_ms }]);
   }
 

@@ -43,7 +43,9 @@ export function fullReadDue_ms(memory: NodeMemory, world: World): number {
   if (reading === undefined || memory.mustRead) return 0;
   const unsure = [...missing.values()].filter(({ sure }) => !sure).map(({ since_ms }) => provenFrom(memory, world)(since_ms));
   const hidden = hidingWrites(memory).map(({ at_ms }) => at_ms + world.timings.settle_ms);
-  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure, ...hidden);
+  // What such a call brought counts as held until then, and must be seen by then.
+  const settled = memory.unclear_ms.map((at_ms) => at_ms + world.timings.settle_ms);
+  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure, ...hidden, ...settled);
 }
 
 /**
@@ -83,6 +85,7 @@ async function readAll(world: World, memory: NodeMemory, node: NodeNetwork): Pro
   const nics = new Map([...ours, ...attached].map((nic) => [nic.id, nic]));
   memory.reading = { instance, nics: [...nics.values()], read_ms };
   memory.writes = memory.writes.filter(({ at_ms }) => read_ms - at_ms < timings.settle_ms);
+  memory.unclear_ms = memory.unclear_ms.filter((at_ms) => read_ms - at_ms < timings.settle_ms);
   memory.mustRead = false;
 }
 

@@ -39,6 +39,8 @@ export interface NodeMemory {
   missing: Missing;
   /** An answer was unclear: nothing is believed before everything was read again. */
   mustRead: boolean;
+  /** When assigns were called whose answer was unclear, and that no read since can have missed. */
+  unclear_ms: readonly number[];
   /** Pods of it that wait for an address, as it said last. */
   waiting: number;
   /** The NICs the node last said it misses, as text. */
@@ -74,6 +76,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     writes: [],
     missing: new Map(),
     mustRead: true,
+    unclear_ms: [],
     waiting: 0,
     unplugged: '[]',
     polls: 0,

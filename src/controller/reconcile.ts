@@ -80,8 +80,10 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
         await world.claims.refused(action.claims, failed);
         memory.mustRead = true;
       } else heed(world, memory, name, failed, action);
-      if (action.do === 'assign' && decisionFor(failed).next === 'readBack')
+      if (action.do === 'assign' && decisionFor(failed).next === 'readBack') {
+        memory.unclear_ms = [...memory.unclear_ms, world.clock.now_ms()];
         world.holdings.noteUnclear(name, action.subnet, worthOf(action.want, situation.subnets.find(isNamed(action.subnet))));
+      }
       continue;
     } finally {
       world.ranges.done(name);

@@ -142,6 +142,23 @@ const lateCall = {
   stale_ms: 2000,
 };
 
+/** An answer is lost, and the same is asked for again before any read shows it: a minute later both count. */
+const twiceAssigned = {
+  maximum: 16,
+  unit: 'address',
+  slots: 12,
+  steps: [
+    [0, 0, 0, 20_000],
+    [2, 0, 0, 0],
+    [0, 0, 0, 20_000],
+    [0, 0, 0, 20_000],
+    [0, 3, 2, 20_000],
+    [2, 0, 6, 0],
+  ].map(([node = 0, inUse = 0, waiting = 0, wait_ms = 0]): Step => ({ node, inUse, waiting, wait_ms })),
+  faults: [0, 4, 0],
+  stale_ms: 2000,
+};
+
 test('whatever nodes ask for at once, and whatever becomes of the calls: never more than perCluster.maximum', async () => {
   const step: fc.Arbitrary<Step> = fc.record({
     node: fc.nat(4),
@@ -189,6 +206,6 @@ test('whatever nodes ask for at once, and whatever becomes of the calls: never m
       most = Math.max(most, heldInTruth(one));
       assert.ok(most <= maximum, `${most} of at most ${maximum}`);
     }),
-    { numRuns: 40, examples: [[lateCall]] },
+    { numRuns: 40, examples: [[lateCall], [twiceAssigned]] },
   );
 });

@@ -141,7 +141,8 @@ function rulesOf(nics: readonly Stored['nics'][number][], six: boolean): string[
     const own = [primary4, primary6].filter((address) => address !== undefined).map((address) => hostCidr(parseIp(address)));
     return aggregate([...own, ...blocks.map((block) => parseCidr(block))]).map((block) => `740 ${block} ${7000 + deviceIndex}`);
   });
-  return [`700 all/${six ? 128 : 32} 7000`, ...ofNics.filter((rule) => rule.includes(':') === six)];
+  const all = six ? 'all/128' : 'all/32';
+  return [`700 ${all} 7000`, `730 ${all} 7064`, ...ofNics.filter((rule) => rule.includes(':') === six)];
 }
 
 /** The cloud has granted exactly what the node believes, and each Pod's addresses lie in blocks of its NIC. */

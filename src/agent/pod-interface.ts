@@ -55,7 +55,7 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
     addresses,
     ...(wish.rank !== undefined && wish.rank > 0 && { rank: wish.rank }),
     protocol,
-    ...(others.length > 0 && { source: sourceOf(numbers, wish.rank ?? 0), besides: besidesOf(others, numbers) }),
+    ...(isDrawnElsewhere(way, others) && { source: sourceOf(numbers, wish.rank ?? 0), besides: besidesOf(others, numbers) }),
     ...(wish.calledAs !== undefined && wish.calledAs !== wish.ifname && { calledAs: wish.calledAs }),
   };
   if (way.datapath === 'routed-veth') return { datapath: way.datapath, ...ends, podTable: podTableOf(numbers) };
@@ -105,6 +105,11 @@ function serviceVethOf(
     priority: priorityMark,
     table: firstTable + 2 * rank + 1,
   };
+}
+
+/** Whether one of several interfaces has a subnet on its link, which would draw answers to it that belong to another. */
+function isDrawnElsewhere({ datapath }: Way, others: readonly PodInterface[]): boolean {
+  return others.length > 0 && [datapath, ...others.map((other) => other.datapath)].some((one) => one !== 'routed-veth');
 }
 
 /** How what leaves by sender is numbered in the Pod, for an interface of that rank. */

@@ -68,8 +68,7 @@ export function startSelfDefence(defended: Defended): SelfDefence {
     const gathered = suspects;
     suspects = noSuspects();
     try {
-      const touched = gathered.all ? plans() : plans().filter((plan) => gathered.events.some((event) => concerns(event, plan)));
-      repair(touched, 'removed behind our back', gathered.events);
+      repair(gathered.all ? plans() : touchedBy(gathered.events, plans()), 'removed behind our back', gathered.events);
     } catch (error) {
       defended.log.error(`repair failed: ${sentence(asFailure(error))}`);
     }
@@ -145,6 +144,18 @@ function concerns(event: KernelEvent, plan: Plan): boolean {
     case 'rule-gone':
       return plan.some((object) => object.kind === 'rule' && ruleKey(object) === ruleKey(event.rule));
   }
+}
+
+/** Plans that an event concerns, and all others in the same Pods: what an interface loses, others of its Pod may have had routes by. */
+function touchedBy(events: readonly KernelEvent[], plans: readonly Plan[]): Plan[] {
+  const hit = new Set(plans.filter((plan) => events.some((event) => concerns(event, plan))));
+  const pods = new Set([...hit].flatMap(podsIn));
+  return plans.filter((plan) => hit.has(plan) || podsIn(plan).some((pod) => pods.has(pod)));
+}
+
+/** Paths of the namespaces beside the host's. */
+function podsIn(plan: Plan): string[] {
+  return plan.flatMap(({ where }) => (where.netns === 'path' ? [where.path] : []));
 }
 
 function concernsLink({ name, mac }: Link, object: KernelObject): boolean {

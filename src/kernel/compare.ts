@@ -113,9 +113,11 @@ function problemWithRoute(route: RouteObject, snapshot: Snapshot): Problem | und
  * Whether a later plugin put a container's route into a table that packets from some address are sent to, as the reference plugin `sbr` does: it takes
  * all routes of the interface out of the main table. On the host every table is ours, and a route elsewhere does not count.
  */
-function wasMoved({ where, dst, link, via }: RouteObject, { routes, rules, links }: Snapshot): boolean {
+function wasMoved({ where, dst, link, via, protocol }: RouteObject, { routes, rules, links }: Snapshot): boolean {
   if (where.netns === 'host') return false;
-  const tables = new Set([...rules.values()].flat().flatMap(({ from, table }) => (from === undefined ? [] : [table])));
+  // Where rules of ours lead, routes of ours are beside those of main, not instead of them.
+  const theirs = [...rules.values()].flat().filter((rule) => rule.from !== undefined && rule.protocol !== protocol);
+  const tables = new Set(theirs.map(({ table }) => table));
   const index = links.get(link)?.index;
   return [...tables].some((table) => routes.get(routeKey(dst, table))?.some((r) => r.link === index && r.via === via));
 }

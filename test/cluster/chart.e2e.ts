@@ -134,7 +134,7 @@ async function uninstall(cluster: Cluster): Promise<void> {
     assert.doesNotMatch(await node.output('ip', '-br', 'link'), /^(fp|eth[1-9])/m);
   }
   await cluster.kubectl('delete', 'podsubnets', '--all');
-  assert.equal((await cluster.kubectl('get', 'crds', '-o', 'name')).split('\n').filter((name) => name.endsWith('.flatpod.dev')).length, 3);
+  assert.equal((await cluster.kubectl('get', 'crds', '-o', 'name')).split('\n').filter((name) => name.endsWith('.flatpod.dev')).length, 4);
 }
 
 async function agentsNow(cluster: Cluster): Promise<string[]> {

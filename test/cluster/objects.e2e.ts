@@ -43,7 +43,7 @@ test('the objects in a real API server', async (t) => {
     await eventually('all are established', async () => {
       const crds = await cluster.admin.list<Definition>('/apis/apiextensions.k8s.io/v1/customresourcedefinitions');
       const said = crds.map(({ status }) => Object.fromEntries((status?.conditions ?? []).map(({ type, status: is }) => [type, is])));
-      return said.length === 3 && said.every((is) => is['Established'] === 'True' && is['NonStructuralSchema'] === undefined);
+      return said.length === 4 && said.every((is) => is['Established'] === 'True' && is['NonStructuralSchema'] === undefined);
     });
     await eventually('the API serves them', () => cluster.admin.list(`${GROUP}/podsubnets`));
   });
@@ -255,7 +255,7 @@ test('the objects in a real API server', async (t) => {
     );
     assert.match(
       await shown('psn', '-o', 'wide'),
-      /PRIORITY \| UNIT \| PER-NODE \| ASSIGNED-TO \| MESSAGE.*\n.*True \| 0 \| address \| 250 \| \["x","y"\] \| said why/,
+      /PRIORITY \| PARENT \| UNIT \| PER-NODE \| ASSIGNED-TO \| MESSAGE.*\n.*True \| 0 \| address \| 250 \| \["x","y"\] \| said why/,
     );
     assert.match(await shown('nn'), /NAME \| INSTANCE \| HELD \| READY \| AGE\nn1\.example\.com \| i-1 \| 5 \| True \| /);
     assert.match(

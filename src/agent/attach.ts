@@ -1,10 +1,10 @@
 /** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
-import type { PodInterface } from '../datapath/interface.ts';
 import { failure, isFailure } from '../errors/failure.ts';
 import type { Taken } from '../ipam/pool.ts';
 import { asksForClaim } from './claims.ts';
 import { faultPoint } from './fault-point.ts';
+import { freeRank } from './free-rank.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { podInterface } from './pod-interface.ts';
 import { now_ms, type Wanting } from './pools.ts';
@@ -114,13 +114,6 @@ function refuseOtherMode(node: NodeAgent, parent: string, way: Way): void {
     pod.datapath === 'ipvlan' && pod.underlay.parent === parent && pod.underlay.of?.type === 'ipvlan' && pod.underlay.of.mode !== way.mode;
   if (node.attachments.list().some(isOther))
     throw failure('parentBusy', { parent, object: `ipvlan ${way.mode} beside Pods of another mode` });
-}
-
-/** The first rank that none of the container's interfaces has. */
-function freeRank(others: readonly PodInterface[]): number {
-  let rank = 0;
-  while (others.some((other) => (other.rank ?? 0) === rank)) rank++;
-  return rank;
 }
 
 /** Commits that the attachment is over; its addresses rest from now on, or not at all when they never were on the wire. @throws Failure store*. */

@@ -6,11 +6,9 @@
  * - the address is given back only after the kernel has let go of it
  */
 import { planOf } from '../datapath/datapath.ts';
-import { asFailure, sentence } from '../errors/failure.ts';
-import { flushConntrack } from '../kernel/conntrack.ts';
-import type { Ip } from '../net/address.ts';
 import { detach } from './attach.ts';
 import { faultPoint } from './fault-point.ts';
+import { forgetConnections } from './forget-connections.ts';
 import { keyOf, type NodeAgent } from './node-agent.ts';
 
 /** @throws Failure when kernel or disk refuse; the attachment stays then, and the next DEL or the sweep tries again. */
@@ -23,19 +21,8 @@ export async function del(node: NodeAgent, request: { readonly container: string
   faultPoint('del:2 kernel removed');
   const { addresses } = attachment.interface;
   // A rest outlasts this by far, and the runtime need not wait for it; without one the next owner may come at once.
-  if ((node.cloud?.config.cooldown_s ?? 0) === 0) await forgetConnections(node, addresses);
-  else setImmediate(() => void forgetConnections(node, addresses));
+  if ((node.cloud?.config.cooldown_s ?? 0) === 0) await forgetConnections(node.log, addresses);
+  else setImmediate(() => void forgetConnections(node.log, addresses));
   detach(node, attachment, true);
   faultPoint('del:3 attachment closed');
-}
-
-/** Connections of the old owner must not reach the next one. Resolves always: a failure is a line in the log. */
-async function forgetConnections(node: NodeAgent, addresses: readonly Ip[]): Promise<void> {
-  for (const address of addresses) {
-    try {
-      await flushConntrack(undefined, address);
-    } catch (error) {
-      node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`);
-    }
-  }
 }

@@ -3,7 +3,7 @@
  * of a range, which no cloud has, by the name of the interface they stand on.
  */
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Link } from '../kernel/netlink/link.ts';
+import { byRank, type Link } from '../kernel/netlink/link.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 
@@ -12,8 +12,7 @@ const OWNER = 'flatpod:';
 
 /**
  * The granted NICs that are plugged in right now, with their link names. Several links may have a NIC's MAC: a bridge or a veth of ours that borrowed it is
- * no NIC; of a bond, or a virtual function and the device that stands for both, the one that is nobody's member has the addresses; VLANs and the like are made
- * after the link they stand on, and have a higher index. A NIC with a `parent` is plugged in when there is an interface of that name, whichever MAC it has; a branch when its trunk is.
+ * no NIC, and of the others the first by rank is the device. A NIC with a `parent` is plugged in when there is an interface of that name, whichever MAC it has; a branch when its trunk is.
  * `away`: NICs that Pods have taken along, by id, with their names at home.
  */
 export function pluggedIn(
@@ -27,7 +26,7 @@ export function pluggedIn(
     names.add(link.name);
     if (link.mac === undefined || link.kind === 'bridge' || link.alias?.startsWith(OWNER) === true) continue;
     const other = byMac.get(link.mac);
-    if (other === undefined || compare(link, other) < 0) byMac.set(link.mac, link);
+    if (other === undefined || byRank(link, other) < 0) byMac.set(link.mac, link);
   }
   const ofNic = (nic: GrantedNic): string | undefined => {
     if (nic.parent !== undefined) return names.has(nic.parent) ? nic.parent : undefined;
@@ -43,8 +42,4 @@ export function pluggedIn(
 /** Whether a change of that link may be one of a granted NIC. */
 export function isOfNic({ mac, name }: Pick<Link, 'mac' | 'name'>, granted: readonly GrantedNic[]): boolean {
   return granted.some((nic) => (nic.parent === undefined ? nic.mac === mac : nic.parent === name));
-}
-
-function compare(a: Link, b: Link): number {
-  return Number(a.master !== undefined) - Number(b.master !== undefined) || a.index - b.index;
 }

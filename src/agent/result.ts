@@ -4,7 +4,7 @@ import type { Result } from '../cni/result.ts';
 import type { PodInterface } from '../datapath/interface.ts';
 import { anywhere, nodeGateway } from '../datapath/pod-routes.ts';
 import { gatewayOf, isRoutedByNode, lengthOnLink } from '../datapath/underlay.ts';
-import { type Family, familyOf, type Ip } from '../net/address.ts';
+import { type Family, familiesIn, familyOf, type Ip } from '../net/address.ts';
 import { type Cidr, hostCidr } from '../net/cidr.ts';
 
 /**
@@ -12,7 +12,7 @@ import { type Cidr, hostCidr } from '../net/cidr.ts';
  * its place: ours comes after it (CNI specification, section 2: a plugin must output its prevResult again).
  */
 export function resultOf(pod: PodInterface, { prevResult, config }: Pick<AddRequest, 'prevResult' | 'config'>): Result {
-  const families = [...new Set(pod.addresses.map(familyOf))];
+  const families = familiesIn(pod.addresses);
   const before = prevResult ?? { interfaces: [], ips: [], routes: [], dns: {} };
   const inPod = before.interfaces.length + 1;
   const hosts = { name: pod.hostEnd, mac: pod.hostMac, mtu: pod.mtu };

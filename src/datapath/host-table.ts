@@ -6,6 +6,7 @@ import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import { markOf } from './marks.ts';
+import { fillIn, hex } from './nft-text.ts';
 
 /** The table's name, in family inet. */
 export const hostTableName = 'flatpod';
@@ -55,7 +56,7 @@ export function hostTable(config: NodeConfig['spec'], nics: readonly NamedNic[],
       })
       .join('\n  '),
   };
-  const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
+  const text = fillIn(template, words);
   return { kind: 'nft-table', where: host, family: 'inet', table: hostTableName, text };
 }
 
@@ -72,8 +73,4 @@ export function staysOnNode({ use, trunk, parent }: GrantedNic): boolean {
 function elements(cidrs: readonly Cidr[]): string {
   const v4 = cidrs.filter((cidr) => cidrFamily(cidr) === 4);
   return v4.length === 0 ? '' : `elements = { ${v4.join(', ')} }`;
-}
-
-function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16)}`;
 }

@@ -2,13 +2,12 @@
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { host, type KernelObject, type Plan } from '../kernel/state.ts';
 import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
-import { aggregate, type Cidr, cidrFamily, hostCidr, parseCidr } from '../net/cidr.ts';
+import { aggregate, type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import { staysOnNode } from './host-table.ts';
 import { markOf } from './marks.ts';
-
-const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
+import { anywhere } from './pod-routes.ts';
 
 /** The table whose default leads out of this NIC: main for the node's first, which the node's own network set-up looks after. */
 function tableOf(nic: Pick<GrantedNic, 'deviceIndex'>, numbers: Pick<KernelNumbers, 'firstTable'>): number {

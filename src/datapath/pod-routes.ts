@@ -7,7 +7,12 @@ import { parseCidr } from '../net/cidr.ts';
 export const anywhere = { 4: parseCidr('0.0.0.0/0'), 6: parseCidr('::/0') } as const;
 
 /** What the kernel takes for no metric (net/ipv6/route.c, IP6_RT_PRIO_USER); 0 of IPv4. */
-export const firstMetric: Record<Family, number> = { 4: 0, 6: 1024 };
+const firstMetric: Record<Family, number> = { 4: 0, 6: 1024 };
+
+/** Of routes to one destination only those with different metrics stand side by side. `rank`: how many go before this one; absent: none. */
+export function behind(rank: number | undefined, family: Family): { readonly metric?: number } {
+  return rank === undefined || rank === 0 ? {} : { metric: firstMetric[family] + rank };
+}
 
 /** The node as the next hop behind a veth: nobody holds it, a permanent neighbour entry alone makes packets go to the host's end. */
 export const nodeGateway: Record<Family, Ip> = { 4: parseIp('169.254.1.1'), 6: parseIp('fe80::1') };

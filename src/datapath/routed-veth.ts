@@ -9,14 +9,14 @@
  */
 import { host, inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
-import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
+import { bitsOf, type Family, familiesIn, familyOf, type Ip } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
 import type { RoutedInterface } from './interface.ts';
-import { anywhere, firstMetric, ipv6On, nodeGateway } from './pod-routes.ts';
+import { anywhere, behind, ipv6On, nodeGateway } from './pod-routes.ts';
 
 /** The plan of one Pod. Pure. */
 export function routedVeth(pod: RoutedInterface): Plan {
-  const families = [...new Set(pod.addresses.map(familyOf))];
+  const families = familiesIn(pod.addresses);
   return [
     ...(families.includes(6) ? [ipv6On(pod.netns)] : []),
     {
@@ -57,8 +57,7 @@ function waysOut(pod: RoutedInterface, family: Family): KernelObject[] {
 
 /** Whatever leads out of the Pod, in that table of its own. */
 export function routesOut({ netns, ifname: link, protocol, rank }: RoutedInterface, family: Family, table: number): RouteObject[] {
-  // Of routes to one destination only those with different metrics stand side by side.
-  const metric = rank === undefined || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
+  const metric = table === MAIN_TABLE ? behind(rank, family) : {};
   const route = { kind: 'route', where: inNetns(netns), link, table, protocol, ...metric } as const;
   const via = nodeGateway[family];
   return [

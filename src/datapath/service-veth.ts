@@ -12,17 +12,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { host, inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
-import { type Family, familyOf } from '../net/address.ts';
+import { type Family, familiesIn } from '../net/address.ts';
 import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { UnderlayInterface } from './interface.ts';
-import { anywhere, firstMetric, nodeGateway } from './pod-routes.ts';
+import { fillIn, hex } from './nft-text.ts';
+import { anywhere, behind, nodeGateway } from './pod-routes.ts';
 import { gatewayOf, isRoutedByNode, reversePath } from './underlay.ts';
 
 const template = readFileSync(join(import.meta.dirname, 'service-veth.nft'), 'utf8');
 
 /** The plan of the service veth. Pure. */
 export function serviceVethPlan(pod: UnderlayInterface): Plan {
-  const families = [...new Set(pod.addresses.map(familyOf))];
+  const families = familiesIn(pod.addresses);
   const { netns, hostEnd, hostMac, owner, mtu, serviceVeth, podTable: table, protocol } = pod;
   const peer = { where: inNetns(netns), name: serviceVeth.name, mac: serviceVeth.mac };
   return [
@@ -61,12 +62,12 @@ export function routesToNode(pod: UnderlayInterface, family: Family, table: numb
 }
 
 function routesBy(
-  { netns, protocol, serviceVeth, rank = 0 }: UnderlayInterface,
+  { netns, protocol, serviceVeth, rank }: UnderlayInterface,
   family: Family,
   table: number,
   to: readonly Cidr[],
 ): RouteObject[] {
-  const metric = rank === 0 || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
+  const metric = table === MAIN_TABLE ? behind(rank, family) : {};
   const route = { kind: 'route', where: inNetns(netns), link: serviceVeth.name, table, protocol, ...metric } as const;
   const via = nodeGateway[family];
   return [
@@ -77,16 +78,12 @@ function routesBy(
 
 /** In the Pod: who came by the service veth is known again when the answer leaves. */
 function connectionMarks({ netns, serviceVeth: { name, mark } }: UnderlayInterface): KernelObject {
-  const words: Record<string, string> = {
+  const words = {
     SERVICE_LINK: name,
     MARK_VALUE: hex(mark.value),
     KEEP_MARK: hex(~mark.mask),
     MARK_MASK: hex(mark.mask),
   };
-  const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
+  const text = fillIn(template, words);
   return { kind: 'nft-table', where: inNetns(netns), family: 'inet', table: `flatpod_${name}`, text };
-}
-
-function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16)}`;
 }

@@ -1,6 +1,6 @@
 /** Several interfaces in one Pod: what leaves with an interface's address leaves by that interface, whatever leads elsewhere. */
 import { inNetns, type KernelObject } from '../kernel/state.ts';
-import { type Family, familyOf } from '../net/address.ts';
+import { type Family, familiesIn, familyOf } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
 import { routesToNode } from './service-veth.ts';
 import type { PodInterface } from './interface.ts';
@@ -17,7 +17,7 @@ function rulesOf(pod: PodInterface): KernelObject[] {
   const { source, netns, protocol } = pod;
   if (source === undefined) return [];
   const { table, priority } = source;
-  const families = [...new Set(pod.addresses.map(familyOf))];
+  const families = familiesIn(pod.addresses);
   return [
     ...families.flatMap((family) => waysOf(pod, family, table)),
     ...pod.addresses.map((address): KernelObject => {

@@ -48,6 +48,24 @@ export function parsedCidr(fields: Fields, name: string): Cidr {
   return parsed(fields, name, tryParseCidr);
 }
 
+/** @throws RangeError. */
+export function ipsOf(fields: Fields, name: string): Ip[] {
+  return membersOf(fields, name, tryParseIp);
+}
+
+/** @throws RangeError. */
+export function cidrsOf(fields: Fields, name: string): Cidr[] {
+  return membersOf(fields, name, tryParseCidr);
+}
+
+function membersOf<T>(fields: Fields, name: string, parse: (text: string) => T | undefined): T[] {
+  return listOf(fields, name).map((member) => {
+    const value = typeof member === 'string' ? parse(member) : undefined;
+    if (value === undefined) throw new RangeError(`${name} has ${JSON.stringify(member)}`);
+    return value;
+  });
+}
+
 function parsed<T>(fields: Fields, name: string, parse: (text: string) => T | undefined): T {
   const value = parse(textOf(fields, name));
   if (value === undefined) throw new RangeError(`${name} is ${JSON.stringify(fields[name])}`);

@@ -1,7 +1,7 @@
 /** The parts of a stored interface that is on a network by a link of its own. All throw RangeError that names the field. */
 import type { ChildKind } from '../kernel/netlink/child.ts';
 import type { ServiceVeth, Underlay } from './interface.ts';
-import { type Fields, listOf, macOf, numberOf, objectOf, parsedCidr, parsedIp, textOf } from './stored-fields.ts';
+import { cidrsOf, type Fields, listOf, macOf, numberOf, objectOf, parsedCidr, parsedIp, textOf } from './stored-fields.ts';
 
 /** @throws RangeError. */
 export function readUnderlay(json: unknown): Underlay {
@@ -24,7 +24,7 @@ export function readServiceVeth(json: unknown): ServiceVeth {
   return {
     name: textOf(fields, 'name'),
     mac: macOf(fields, 'mac'),
-    viaNode: listOf(fields, 'viaNode').map((cidr) => parsedCidr({ cidr }, 'cidr')),
+    viaNode: cidrsOf(fields, 'viaNode'),
     mark: { value: numberOf(mark, 'value'), mask: numberOf(mark, 'mask') },
     priority: numberOf(fields, 'priority'),
     table: numberOf(fields, 'table'),

@@ -1,6 +1,6 @@
 /** A PodInterface read back from the node's database: checked, as whatever wrote it may have been another version. */
 import { readServiceVeth, readUnderlay } from './stored-underlay.ts';
-import { listOf, macOf, numberOf, objectOf, parsedIp, textOf } from './stored-fields.ts';
+import { ipsOf, listOf, macOf, numberOf, objectOf, textOf } from './stored-fields.ts';
 import type { PodInterface, SourceRouting } from './interface.ts';
 
 /** @throws RangeError that names the field. */
@@ -14,7 +14,7 @@ export function readPodInterface(json: unknown): PodInterface {
     hostMac: macOf(fields, 'hostMac'),
     mtu: numberOf(fields, 'mtu'),
     owner: textOf(fields, 'owner'),
-    addresses: listOf(fields, 'addresses').map((address) => parsedIp({ address }, 'address')),
+    addresses: ipsOf(fields, 'addresses'),
     ...(fields['rank'] !== undefined && { rank: numberOf(fields, 'rank') }),
     podTable: numberOf(fields, 'podTable'),
     protocol: numberOf(fields, 'protocol'),

@@ -8,14 +8,14 @@
  */
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { inNetns, type KernelObject, type Plan, type RouteObject } from '../kernel/state.ts';
-import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
+import { bitsOf, type Family, familiesIn, familyOf, type Ip } from '../net/address.ts';
 import { cidrFamily, contains, lengthOf } from '../net/cidr.ts';
 import type { UnderlayInterface } from './interface.ts';
-import { anywhere, firstMetric, ipv6On } from './pod-routes.ts';
+import { anywhere, behind, ipv6On } from './pod-routes.ts';
 
 /** The plan of the main interface. Pure. */
 export function underlay(pod: UnderlayInterface): Plan {
-  const families = [...new Set(pod.addresses.map(familyOf))];
+  const families = familiesIn(pod.addresses);
   const link = { kind: 'link', where: inNetns(pod.netns), name: pod.ifname } as const;
   return [
     ...(families.includes(6) ? [ipv6On(pod.netns)] : []),
@@ -30,8 +30,8 @@ export function underlay(pod: UnderlayInterface): Plan {
 
 /** Whatever leads out of the Pod by its own link, for a table beside main too. */
 export function waysOut(pod: UnderlayInterface, family: Family, table = MAIN_TABLE): RouteObject[] {
-  const { netns, ifname: link, protocol, rank = 0 } = pod;
-  const metric = rank === 0 || table !== MAIN_TABLE ? {} : { metric: firstMetric[family] + rank };
+  const { netns, ifname: link, protocol, rank } = pod;
+  const metric = table === MAIN_TABLE ? behind(rank, family) : {};
   const route = { kind: 'route', where: inNetns(netns), link, table, protocol, ...metric } as const;
   // Of several interfaces in one subnet only their own tables know which is meant.
   const subnets = table === MAIN_TABLE || isRoutedByNode(pod) ? [] : pod.underlay.subnets.filter(({ cidr }) => cidrFamily(cidr) === family);

@@ -5,16 +5,15 @@ import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { inNetns, type KernelObject, type Plan } from '../kernel/state.ts';
 import { type Family, familyOf, type Ip } from '../net/address.ts';
 import { cidrFamily, containsCidr, hostCidr } from '../net/cidr.ts';
-import { anywhere } from './pod-routes.ts';
+import { hex } from './nft-text.ts';
+import { anywhere, behind } from './pod-routes.ts';
 import type { ChainedVeth } from './veth-to-host.ts';
 import {
-  behind,
   chainedProtocol,
   chainedTableName,
   detourSender,
   firstOfFamily,
   forwardingKey,
-  hex,
   nftTable,
   numbersOf,
   podMask,

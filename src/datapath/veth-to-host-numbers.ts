@@ -1,7 +1,7 @@
 /** Numbers, names and small parts that the host's side and the Pod's side of veth-to-host share. */
 import type { KernelObject, NftTableObject } from '../kernel/state.ts';
 import { type Family, familyOf, type Ip, parseIp } from '../net/address.ts';
-import { firstMetric } from './pod-routes.ts';
+import { fillIn } from './nft-text.ts';
 
 /** rtnetlink protocol of routes and rules of this plugin: another than the node's, whose routes tell which addresses its Pods have. */
 export const chainedProtocol = 115;
@@ -32,11 +32,6 @@ export function numbersOf(rank: number) {
   return { helper: { mark, table }, main: { mark: mark + FIRST_POD_MARK, table: table + 1 } } as const;
 }
 
-/** Of routes to one destination only those with different metrics stand side by side. */
-export function behind(rank: number, family: Family): { readonly metric?: number } {
-  return rank === 0 ? {} : { metric: firstMetric[family] + rank };
-}
-
 /** A kernel parameter. */
 export function sysctl(where: KernelObject['where'], key: string, value: string): KernelObject {
   return { kind: 'sysctl', where, key, value };
@@ -44,7 +39,7 @@ export function sysctl(where: KernelObject['where'], key: string, value: string)
 
 /** A table of ours without its place; words in capitals are put into the text. */
 export function nftTable(template: string, words: Readonly<Record<string, string>>): Omit<NftTableObject, 'where'> {
-  const text = template.replace(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g, (word) => words[word] ?? word);
+  const text = fillIn(template, words);
   return { kind: 'nft-table', family: 'inet', table: chainedTableName, text };
 }
 
@@ -53,9 +48,4 @@ export function firstOfFamily(addresses: readonly Ip[], family: Family): Ip {
   const found = addresses.find((address) => familyOf(address) === family);
   if (found === undefined) throw new RangeError(`no IPv${family} address`);
   return found;
-}
-
-/** As nft(8) and ip(8) write marks. */
-export function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16)}`;
 }

@@ -1,7 +1,5 @@
 /** A ChainedVeth read back from the node's database: checked, as whatever wrote it may have been another version. */
-import { tryParseIp } from '../net/address.ts';
-import { tryParseCidr } from '../net/cidr.ts';
-import { type Fields, listOf, macOf, numberOf, objectOf, parsedCidr, parsedIp, textOf } from './stored-fields.ts';
+import { cidrsOf, ipsOf, listOf, macOf, numberOf, objectOf, parsedCidr, parsedIp, textOf } from './stored-fields.ts';
 import type { ChainedVeth, MainRoute } from './veth-to-host.ts';
 
 /** @throws RangeError that names the field. */
@@ -16,13 +14,13 @@ export function readChainedVeth(json: unknown): ChainedVeth {
     hostMac: macOf(fields, 'hostMac'),
     mtu: numberOf(fields, 'mtu'),
     owner: textOf(fields, 'owner'),
-    addresses: members(fields, 'addresses', tryParseIp),
+    addresses: ipsOf(fields, 'addresses'),
     hostInterface: textOf(fields, 'hostInterface'),
-    hostAddresses: members(fields, 'hostAddresses', tryParseIp),
+    hostAddresses: ipsOf(fields, 'hostAddresses'),
     hostLinks: listOf(fields, 'hostLinks').map((name) => textOf({ name }, 'name')),
-    underlay: members(fields, 'underlay', tryParseCidr),
+    underlay: cidrsOf(fields, 'underlay'),
     mainRoutes: listOf(fields, 'mainRoutes').map(mainRoute),
-    viaHost: members(fields, 'viaHost', tryParseCidr),
+    viaHost: cidrsOf(fields, 'viaHost'),
     table: numberOf(fields, 'table'),
     rank: numberOf(fields, 'rank'),
     displaced: listOf(fields, 'displaced').map((member) => {
@@ -39,12 +37,4 @@ function mainRoute(json: unknown): MainRoute {
     ...(fields['via'] !== undefined && { via: parsedIp(fields, 'via') }),
     ...(fields['src'] !== undefined && { src: parsedIp(fields, 'src') }),
   };
-}
-
-function members<T>(fields: Fields, name: string, parse: (text: string) => T | undefined): T[] {
-  return listOf(fields, name).map((member) => {
-    const value = typeof member === 'string' ? parse(member) : undefined;
-    if (value === undefined) throw new RangeError(`${name} has ${JSON.stringify(member)}`);
-    return value;
-  });
 }

@@ -19,15 +19,14 @@ import { host, inNetns, type KernelObject, type Plan } from '../kernel/state.ts'
 import { type Family, familyOf, type Ip } from '../net/address.ts';
 import { type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { anywhere, ipv6On } from './pod-routes.ts';
+import { hex } from './nft-text.ts';
+import { anywhere, behind, ipv6On } from './pod-routes.ts';
 import { inPod } from './veth-to-host-in-pod.ts';
 import {
-  behind,
   chainedProtocol,
   detourSender,
   firstOfFamily,
   forwardingKey,
-  hex,
   hostMark,
   nftTable,
   priority,

@@ -11,7 +11,7 @@ import { failure } from '../errors/failure.ts';
 import { errno } from './errno.ts';
 import { type Namespaces, refusal, type Visited } from './namespaces.ts';
 import { newChild } from './netlink/child.ts';
-import { decodeLink, dumpLinks, type Link, setLink } from './netlink/link.ts';
+import { byRank, decodeLink, dumpLinks, type Link, setLink } from './netlink/link.ts';
 import type { Message } from './netlink/message.ts';
 import { NetlinkError } from './netlink/socket.ts';
 import { type ChildObject, describe, host, type NicObject } from './state.ts';
@@ -79,6 +79,8 @@ export function moveNic(namespaces: Namespaces, nic: NicObject): void {
 
 /** The link that has this MAC and stands on no other. Undefined: there is none. */
 export function nicIn({ socket }: Visited, mac: string): Link | undefined {
-  const links = socket.dump(dumpLinks(), decodeLink).filter((link) => link.mac === mac && link.kind !== 'bridge');
-  return links.toSorted((a, b) => Number(a.master !== undefined) - Number(b.master !== undefined) || a.index - b.index)[0];
+  return socket
+    .dump(dumpLinks(), decodeLink)
+    .filter((link) => link.mac === mac && link.kind !== 'bridge')
+    .toSorted(byRank)[0];
 }

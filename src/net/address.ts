@@ -31,6 +31,11 @@ export function familyOf(ip: Ip): Family {
   return ip.includes(':') ? 6 : 4;
 }
 
+/** The families that the addresses are of, each once, in their order. */
+export function familiesIn(addresses: readonly Ip[]): Family[] {
+  return [...new Set(addresses.map(familyOf))];
+}
+
 /** Width of an address in bits: 32 or 128. */
 export function bitsOf(family: Family): number {
   return family === 4 ? 32 : 128;

@@ -13,6 +13,7 @@ import { asFailure, failure, sentence } from '../../errors/failure.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
 import { host as hostNamespace, inNetns } from '../../kernel/state.ts';
 import { faultPoint } from '../fault-point.ts';
+import { freeRank } from '../free-rank.ts';
 import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { remove } from './del.ts';
 import { keptRouters } from './kept-routers.ts';
@@ -66,10 +67,8 @@ function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<Cha
   chainedLinksOf(node).change((records) => {
     const others = records.list();
     for (const other of others) taken.add(other.interface.table);
-    const rank = freeRank(
-      container,
-      others.filter((other) => other.interface.netns === record.netns),
-    );
+    const rank = freeRank(others.map((other) => other.interface).filter(({ netns }) => netns === record.netns));
+    if (rank >= mostInOnePod) throw failure('helpersTooMany', { container, most: mostInOnePod });
     let table = config.routeTableStart;
     const last = Math.min(table + TABLES_TRIED, LAST_TABLE);
     while (table <= last && taken.has(table)) table++;
@@ -87,14 +86,6 @@ function commit(node: ChainNode, request: VethToHostAttachment, record: Omit<Cha
   });
   if (link === undefined) throw new Error('the change did not run');
   return link;
-}
-
-/** The first that none of the Pod's helpers has. @throws Failure helpersTooMany. */
-function freeRank(container: string, others: readonly ChainedLink[]): number {
-  let rank = 0;
-  while (others.some((other) => other.interface.rank === rank)) rank++;
-  if (rank >= mostInOnePod) throw failure('helpersTooMany', { container, most: mostInOnePod });
-  return rank;
 }
 
 async function undo(node: ChainNode, link: ChainedLink): Promise<void> {

@@ -8,11 +8,10 @@
  */
 import { chainedHostPlan, chainedPlan } from '../../datapath/veth-to-host.ts';
 import { chainedProtocol } from '../../datapath/veth-to-host-numbers.ts';
-import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
-import { flushConntrack } from '../../kernel/conntrack.ts';
+import { isFailure, sentence } from '../../errors/failure.ts';
 import { host, type Plan } from '../../kernel/state.ts';
-import type { Ip } from '../../net/address.ts';
 import { faultPoint } from '../fault-point.ts';
+import { forgetConnections } from '../forget-connections.ts';
 import { type ChainedLink, type ChainNode, chainedKey, chainedLinksOf } from './chain-node.ts';
 import { hostEndsOf, ownerOf } from './record.ts';
 
@@ -50,7 +49,7 @@ export async function remove(node: ChainNode, helper: ChainedName): Promise<void
   // Also of one whose record cannot be read, or that an earlier configuration called otherwise.
   await node.kernel.remove(traces(node, helper));
   faultPoint('del:2 kernel removed');
-  if (known !== undefined) await forgetConnections(node, known.interface.addresses);
+  if (known !== undefined) await forgetConnections(node.log, known.interface.addresses);
   if (!isKnown) return;
   let shared: Promise<void> | undefined;
   links.change((records) => {
@@ -87,16 +86,5 @@ function readable(node: ChainNode, read: () => ChainedLink | undefined): Chained
     if (!isFailure(error, 'helperUnreadable')) throw error;
     node.log.warn(sentence(error));
     return undefined;
-  }
-}
-
-/** Connections of the old owner must not reach the next one of its address. Resolves always: a failure is a line in the log. */
-async function forgetConnections(node: ChainNode, addresses: readonly Ip[]): Promise<void> {
-  for (const address of addresses) {
-    try {
-      await flushConntrack(undefined, address);
-    } catch (error) {
-      node.log.warn(`conntrack of ${address} was not flushed: ${sentence(asFailure(error))}`);
-    }
   }
 }

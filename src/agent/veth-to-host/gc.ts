@@ -1,7 +1,7 @@
 /** GC of veth-to-host: removes every helper of the network that the runtime no longer knows. It goes on after a failure and reports all of them together. */
 import type { VethToHostGc } from '../../cni/veth-to-host-request.ts';
-import { asFailure, failure, sentence } from '../../errors/failure.ts';
 import { isNetns } from '../../kernel/netns.ts';
+import { removeStale } from '../remove-stale.ts';
 import { type ChainNode, chainedName, chainedLinksOf } from './chain-node.ts';
 import { del } from './del.ts';
 
@@ -12,14 +12,8 @@ export async function gc(node: ChainNode, request: VethToHostGc): Promise<void> 
     .list()
     .filter(({ network }) => network === request.network)
     .filter((link) => (valid === undefined ? !isNetns(link.interface.netns) : !valid.has(`${link.container}/${link.ifname}`)));
-  const errors: string[] = [];
-  for (const link of stale) {
-    try {
-      await del(node, link);
-      node.log.info(`GC removed ${chainedName(link)}`);
-    } catch (error) {
-      errors.push(`${chainedName(link)}: ${sentence(asFailure(error))}`);
-    }
-  }
-  if (errors.length > 0) throw failure('gcIncomplete', { failed: errors.length, stale: stale.length, errors: errors.join('; ') });
+  await removeStale(stale, chainedName, async (link) => {
+    await del(node, link);
+    node.log.info(`GC removed ${chainedName(link)}`);
+  });
 }

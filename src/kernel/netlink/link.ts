@@ -102,6 +102,14 @@ export function getLink(which: string | number): Message {
     : new Message(RTM_GETLINK, 0, ifinfomsg(0, {})).text(IFLA.ifname, which);
 }
 
+/**
+ * Orders links of one MAC, the device itself first: of a bond, or a virtual function and the device that stands for both, that is the one which is nobody's
+ * member; VLANs and the like are made after the link they stand on, and have a higher index.
+ */
+export function byRank(a: Link, b: Link): number {
+  return Number(a.master !== undefined) - Number(b.master !== undefined) || a.index - b.index;
+}
+
 /** Asks for all links. */
 export function dumpLinks(): Message {
   return new Message(RTM_GETLINK, 0, ifinfomsg(0, {}));

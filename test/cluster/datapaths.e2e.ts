@@ -1,16 +1,26 @@
 /** Pods of every datapath that this machine's kernel has, in one cluster, on the same nodes: Deployments, Services of each kind, probes, names. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { basename } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { eventually } from '../life/lab.ts';
 import { watchAddresses } from './checker.ts';
 import { addressesOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
 import { applySubnets, untilNodesKnow } from './flatpod.ts';
-import { inPod, manifest, namespaceFor, onePod, podsIn, service, shellPod, untilReady, webPod, workload } from './life-parts.ts';
+import {
+  hostIn,
+  inPod,
+  manifest,
+  namespaceFor,
+  onePod,
+  outside,
+  podsIn,
+  service,
+  shellPod,
+  untilReady,
+  webPod,
+  workload,
+} from './life-parts.ts';
 import { sharedCluster } from './shared.ts';
 
 const CURL = 'curl -s --max-time 3';
@@ -122,7 +132,7 @@ async function nodePortAnswers(cluster: Cluster, ns: Namespace): Promise<void> {
       20,
     );
     const seen = await outside(cluster, `http://${address}:${ports[ns].local}/clientip`);
-    assert.equal(seen.replace(/:\d+$/, ''), client, `${address} keeps the client's address`);
+    assert.equal(hostIn(seen), client, `${address} keeps the client's address`);
   }
 }
 
@@ -131,13 +141,6 @@ async function podsReachPods(cluster: Cluster, ns: Namespace): Promise<void> {
   for (const client of await podsIn(cluster, ns, 'client'))
     for (const target of targets) {
       const seen = await inPod(cluster, ns, client.metadata.name, `${CURL} http://${addressesOf(target)[0] ?? ''}:8080/clientip`);
-      assert.equal(seen.replace(/:\d+$/, ''), addressesOf(client)[0], `${client.metadata.name} asks ${target.metadata.name}`);
+      assert.equal(hostIn(seen), addressesOf(client)[0], `${client.metadata.name} asks ${target.metadata.name}`);
     }
-}
-
-/** What a URL answers the machine outside of the cluster. @throws Error when nobody answers. */
-async function outside(cluster: Cluster, url: string): Promise<string> {
-  const { netns } = machineOf(cluster.vpc.lab, 'outside');
-  const { stdout } = await promisify(execFile)('ip', ['netns', 'exec', basename(netns), 'curl', '-s', '--max-time', '3', url]);
-  return stdout.trim();
 }

@@ -1,5 +1,9 @@
 /** Namespaces, manifests and waits that tests of Pods' lives share. */
+import { execFile } from 'node:child_process';
+import { basename } from 'node:path';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { machineOf } from '../../src/cli/demo/lab.ts';
 import { eventually } from '../life/lab.ts';
 import { nameOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
@@ -92,4 +96,16 @@ function isReady({ status, metadata }: PodObject): boolean {
 /** Runs the shell's words in a Pod; what it said. @throws Error */
 export async function inPod(cluster: Cluster, namespace: string, pod: string, script: string): Promise<string> {
   return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).trim();
+}
+
+/** What a URL answers the machine outside of the cluster. @throws Error when nobody answers. */
+export async function outside(cluster: Cluster, url: string): Promise<string> {
+  const { netns } = machineOf(cluster.vpc.lab, 'outside');
+  const { stdout } = await promisify(execFile)('ip', ['netns', 'exec', basename(netns), 'curl', '-s', '--max-time', '3', url]);
+  return stdout.trim();
+}
+
+/** Of `HOST:PORT`. */
+export function hostIn(text: string): string {
+  return text.replace(/:\d+$/, '');
 }

@@ -1,10 +1,7 @@
 /** Services and the traffic of hosts, with kube-proxy in both of its modes: from Pods, from nodes, from a machine of the VPC that is not in the cluster. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { openNetns } from '../../src/kernel/netns.ts';
 import { listenIn } from '../../src/kernel/sockets.ts';
@@ -12,7 +9,7 @@ import { eventually } from '../life/lab.ts';
 import { watchAddresses } from './checker.ts';
 import { addressesOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
-import { inPod, manifest, namespaceFor, onePod, podsIn, service, shellPod, untilReady, webPod } from './life-parts.ts';
+import { hostIn, inPod, manifest, namespaceFor, onePod, outside, podsIn, service, shellPod, untilReady, webPod } from './life-parts.ts';
 import type { ClusterNode } from './node.ts';
 import { sharedCluster } from './shared.ts';
 import type { ProxyMode } from './worker.ts';
@@ -209,18 +206,6 @@ async function modesOn(node: ClusterNode): Promise<ProxyMode[]> {
   const found: ProxyMode[] = [];
   for (const mode of ['iptables', 'nftables'] as const) if ((await node.run(made[mode])).status === 0) found.push(mode);
   return found;
-}
-
-/** What a URL answers the machine outside of the cluster. @throws Error when nobody answers. */
-async function outside(cluster: Cluster, url: string): Promise<string> {
-  const { netns } = machineOf(cluster.vpc.lab, 'outside');
-  const { stdout } = await promisify(execFile)('ip', ['netns', 'exec', basename(netns), 'curl', '-s', '--max-time', '3', url]);
-  return stdout.trim();
-}
-
-/** Of `HOST:PORT`. */
-function hostIn(text: string): string {
-  return text.replace(/:\d+$/, '');
 }
 
 function readiness(pod: PodObject | undefined): string | undefined {

@@ -29,10 +29,12 @@ import { memoryCloud, type MemoryCloud } from '../cloud/memory-cloud.ts';
 import { type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
 import { memoryKube, type MemoryKube } from '../store/memory-kube.ts';
 import { memoryNetworks, subnet } from './harness.ts';
+import { type Leader, type Succession, succession } from './succession.ts';
 
 const NAMESPACE = 'shop';
 
-export interface ClusterBench extends AsyncDisposable {
+/** Who wakes up too late hears that it leads no more: what it asks of the cloud is refused. */
+export interface ClusterBench extends AsyncDisposable, Omit<Succession, 'end'> {
   readonly clock: VirtualClock;
   readonly cloud: MemoryCloud;
   readonly kube: MemoryKube;
@@ -42,12 +44,6 @@ export interface ClusterBench extends AsyncDisposable {
   /** A Node, its instance and its agent. */
   addNode(name: string, cloudSubnet?: string, limits?: Partial<InstanceLimits>, zone?: string): HonestAgent;
   ready(node: string, is: boolean): void;
-  /** A leader with the next term. The one before ends, or is left where it hangs. */
-  lead(): Promise<void>;
-  /** The one that leads stops in the middle of what it does, and another leads. */
-  pauseAndLead(): Promise<void>;
-  /** Those that were paused go on, and hear that they lead no more a moment later: what they ask of the cloud is refused. */
-  wakeUp(): Promise<void>;
   /** The Node is deleted, and its instance is terminated or lives on. */
   removeNode(name: string, instance: 'dies' | 'lives'): void;
   /** The Node comes back, with its instance or with a new one. */
@@ -99,7 +95,6 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
   const lines: string[] = [];
   const log = createLog('test', 'debug', (line) => lines.push(line));
   const agents = new Map<string, HonestAgent>();
-  let term = 0;
   const plugged = (instance: InstanceId): ReadonlySet<string> =>
     new Set(cloud.truth().flatMap(({ id, attachment }) => (attachment?.instance === instance ? [id] : [])));
   const told = (facts: PodFacts, addresses: readonly Ip[]): void => {
@@ -109,9 +104,7 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
       kube.put({ ...resources.pods, namespace: NAMESPACE }, { metadata: { name: facts.pod.name }, status: { podIPs } });
     watch.attached?.(facts, addresses);
   };
-  let end = (): void => {};
-  let pause = (): (() => void) => () => undefined;
-  const sleepers: { wake: () => void; end: () => void }[] = [];
+  const leaders = succession(clock, (term) => leader(one, term, log));
   const instances = new Map<string, InstanceId>();
   const births = new Map<string, number>();
   const dead = new Set<string>();
@@ -137,21 +130,9 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
     },
     ready: (name, is) =>
       kube.put(resources.nodes, { metadata: { name }, status: { conditions: [{ type: 'Ready', status: is ? 'True' : 'Unknown' }] } }),
-    async lead() {
-      end();
-      ({ end, pause } = await leader(one, ++term, log));
-    },
-    async pauseAndLead() {
-      sleepers.push({ wake: pause(), end });
-      end = () => undefined;
-      await one.lead();
-    },
-    async wakeUp() {
-      const awake = sleepers.splice(0);
-      for (const { wake } of awake) wake();
-      await clock.advance(100);
-      for (const sleeper of awake) sleeper.end();
-    },
+    lead: leaders.lead,
+    pauseAndLead: leaders.pauseAndLead,
+    wakeUp: leaders.wakeUp,
     removeNode(name, what) {
       kube.remove({ ...resources.nodes, name });
       if (what === 'lives') return;
@@ -195,8 +176,7 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
         .find(({ uid, addresses }) => uid === one.uidOf(pod) && addresses.length === 0)?.problem,
     pass: (ms) => clock.advance(ms),
     async [Symbol.asyncDispose]() {
-      end();
-      for (const sleeper of sleepers) sleeper.end();
+      leaders.end();
       for (const agent of agents.values()) agent.stop();
       await nextTurn();
     },
@@ -209,7 +189,7 @@ function nodeObject(name: string, instance: InstanceId, zone = 'a'): object {
 }
 
 /** What `flatpod controller` does when it leads. Answers with the ways to end it, and to pause it and wake it up again: calls and answers hang meanwhile. */
-async function leader(bench: ClusterBench, term: number, log: Log): Promise<{ end: () => void; pause: () => () => void }> {
+async function leader(bench: ClusterBench, term: number, log: Log): Promise<Leader> {
   const { clock } = bench;
   let dead = false;
   let isOver = false;

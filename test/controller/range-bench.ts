@@ -24,8 +24,10 @@ import type { PodSubnet } from '../../src/store/pod-subnet.ts';
 import { type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
 import { memoryKube, type MemoryKube } from '../store/memory-kube.ts';
 import { memoryNetworks } from './harness.ts';
+import { type Leader, type Succession, succession } from './succession.ts';
 
-export interface RangeBench extends AsyncDisposable {
+/** Of who wakes up too late nothing but the API server stops what it does. */
+export interface RangeBench extends AsyncDisposable, Omit<Succession, 'end'> {
   readonly clock: VirtualClock;
   readonly kube: MemoryKube;
   readonly lines: string[];
@@ -36,12 +38,6 @@ export interface RangeBench extends AsyncDisposable {
   returnNode(name: string): void;
   /** Somebody switches the machine off, and says so. */
   declareOff(name: string): void;
-  /** A leader with the next term. The one before ends. */
-  lead(): Promise<void>;
-  /** The one that leads stops in the middle of what it does, and another leads. */
-  pauseAndLead(): Promise<void>;
-  /** Those that were paused go on, and end a moment later: nothing but the API server stops them. */
-  wakeUp(): Promise<void>;
   status(node: string): NodeNetworkStatus | undefined;
   /** What the ledger says each node has. */
   ledger(): Promise<Map<string, Cidr[]>>;
@@ -65,10 +61,7 @@ export function rangeBench(config: PodSubnet): RangeBench {
   const lines: string[] = [];
   const log = createLog('test', 'debug', (line) => lines.push(line));
   const agents = new Map<string, RangeAgent>();
-  const sleepers: { wake: () => void; end: () => void }[] = [];
-  let term = 0;
-  let end = (): void => undefined;
-  let pause = (): (() => void) => () => undefined;
+  const leaders = succession(clock, (term) => leader(config, kube, clock, term, log));
   const putNode = (name: string): void =>
     kube.put(resources.nodes, { metadata: { name }, status: { conditions: [{ type: 'Ready', status: 'True' }] } });
   const one: RangeBench = {
@@ -90,21 +83,9 @@ export function rangeBench(config: PodSubnet): RangeBench {
       kube.remove({ ...resources.nodes, name });
       kube.remove({ ...resources.nodeNetworks, name });
     },
-    async lead() {
-      end();
-      ({ end, pause } = await leader(config, kube, clock, ++term, log));
-    },
-    async pauseAndLead() {
-      sleepers.push({ wake: pause(), end });
-      end = () => undefined;
-      await one.lead();
-    },
-    async wakeUp() {
-      const awake = sleepers.splice(0);
-      for (const { wake } of awake) wake();
-      await clock.advance(100);
-      for (const sleeper of awake) sleeper.end();
-    },
+    lead: leaders.lead,
+    pauseAndLead: leaders.pauseAndLead,
+    wakeUp: leaders.wakeUp,
     status(name) {
       const stored = kube.stored({ ...resources.nodeNetworks, name });
       return stored === undefined ? undefined : readNodeNetwork(stored).status;
@@ -118,8 +99,7 @@ export function rangeBench(config: PodSubnet): RangeBench {
     },
     nodes: () => [...agents.keys()],
     async [Symbol.asyncDispose]() {
-      end();
-      for (const sleeper of sleepers) sleeper.end();
+      leaders.end();
       for (const agent of agents.values()) agent.stop();
       await nextTurn();
     },
@@ -128,13 +108,7 @@ export function rangeBench(config: PodSubnet): RangeBench {
 }
 
 /** What `flatpod controller` does when it leads without a cloud. Calls and answers hang while it is paused. */
-async function leader(
-  config: PodSubnet,
-  api: MemoryKube,
-  clock: VirtualClock,
-  term: number,
-  log: Log,
-): Promise<{ end: () => void; pause: () => () => void }> {
+async function leader(config: PodSubnet, api: MemoryKube, clock: VirtualClock, term: number, log: Log): Promise<Leader> {
   let dead = false;
   let isOver = false;
   let paused: Promise<void> | undefined;

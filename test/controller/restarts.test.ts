@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { notesOf } from '../../src/controller/notes.ts';
-import type { Controller } from '../../src/controller/controller.ts';
 import { carries, type Fault } from '../cloud/memory-cloud.ts';
 import { type Agent, agent, type Bench, bench, subnet } from './harness.ts';
+import { faults, underFault } from './under-fault.ts';
 
 const config = subnet('pods', { cloudSubnet: 'subnet-a', default: true, families: [4, 6], warm: { spare: 1 } });
-const faults: readonly Fault[] = ['loseRequest', 'loseAnswer', 'dieBefore', 'dieAfter'];
 
 interface Story {
   readonly b: Bench;
@@ -21,32 +20,18 @@ async function story(at: number, fault: Fault, stale_ms = 0): Promise<Story> {
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24', { cidr6: '2001:db8::/64' }), { addressSlotsPerNic: 5 });
   await clock.advance(stale_ms);
   cloud.stale_ms = stale_ms;
-  let running: Controller | undefined;
-  let dead = false;
-  cloud.fault = ({ number }) => {
-    if (number !== at) return 'none';
-    dead = fault === 'dieBefore' || fault === 'dieAfter';
-    return fault;
-  };
-  const start = async (): Promise<void> => {
-    running = await b.controller({ subnets: () => [config] });
-  };
-  await start();
-  const node = await agent(networks, instance, config);
-  const live = async (ms: number): Promise<void> => {
-    for (let passed = 0; passed < ms; passed += 5000) {
-      await clock.advance(5000);
-      if (dead) {
-        // It hangs in its call for ever: nobody can tell that from a process that is gone.
-        dead = false;
-        await start();
-      }
+  const { live, stop } = await underFault(
+    b,
+    { at, fault },
+    () => [config],
+    () => {
       for (const ip of node.leases.flatMap(({ addresses }) => addresses))
         assert.ok(carries(cloud.truth(), instance, ip), `${ip} was taken away in use`);
       const all = cloud.truth().flatMap(({ blocks }) => blocks);
       assert.equal(new Set(all).size, all.length);
-    }
-  };
+    },
+  );
+  const node = await agent(networks, instance, config);
   await node.want(7);
   await live(60_000);
   assert.equal(node.leases.length, 7, 'all Pods were served');
@@ -64,7 +49,7 @@ async function story(at: number, fault: Fault, stale_ms = 0): Promise<Story> {
   assert.deepEqual(first?.blocks.toSorted(), granted?.blocks.toSorted(), 'cloud and status agree');
   assert.deepEqual(notesOf(await b.status())?.intents, [], 'no intent is left');
   node.stop();
-  await running?.stop();
+  await stop();
   return { b, node };
 }
 

@@ -3,14 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloudNic, InstanceId } from '../../src/cloud/cloud.ts';
 import { notesOf } from '../../src/controller/notes.ts';
-import type { Controller } from '../../src/controller/controller.ts';
 import { hostCidr } from '../../src/net/cidr.ts';
 import type { PodSubnet } from '../../src/store/pod-subnet.ts';
 import type { Taken } from '../../src/ipam/pool.ts';
 import type { Fault } from '../cloud/memory-cloud.ts';
 import { agent, type Bench, bench, subnet } from './harness.ts';
+import { faults, underFault } from './under-fault.ts';
 
-const faults: readonly Fault[] = ['loseRequest', 'loseAnswer', 'dieBefore', 'dieAfter'];
 const configOf = (datapath: 'nic' | 'branch'): PodSubnet =>
   subnet('pods', { cloudSubnet: 'subnet-a', default: true, datapath, families: [4, 6], warm: { spare: 1 } });
 
@@ -34,30 +33,14 @@ async function story(datapath: 'nic' | 'branch', at: number, fault: Fault, lag: 
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24', { cidr6: '2001:db8::/64' }), { nics: 6, branches: 6 });
   await clock.advance(stale_ms);
   Object.assign(cloud, { stale_ms, moving_ms });
-  let running: Controller | undefined;
-  let dead = false;
   let subnets = [config];
-  cloud.fault = ({ number }) => {
-    if (number !== at) return 'none';
-    dead = fault === 'dieBefore' || fault === 'dieAfter';
-    return fault;
-  };
-  const start = async (): Promise<void> => {
-    running = await b.controller({ subnets: () => subnets });
-  };
-  await start();
+  const { live, stop } = await underFault(
+    b,
+    { at, fault },
+    () => subnets,
+    () => holds(cloud.truth(), instance, node.leases),
+  );
   const node = await agent(networks, instance, config);
-  const live = async (ms: number): Promise<void> => {
-    for (let passed = 0; passed < ms; passed += 5000) {
-      await clock.advance(5000);
-      if (dead) {
-        // It hangs in its call for ever: nobody can tell that from a process that is gone.
-        dead = false;
-        await start();
-      }
-      holds(cloud.truth(), instance, node.leases);
-    }
-  };
   await node.want(3);
   await live(60_000);
   assert.equal(node.leases.length, 3, 'all Pods were served');
@@ -78,7 +61,7 @@ async function story(datapath: 'nic' | 'branch', at: number, fault: Fault, lag: 
   assert.equal(cloud.truth().length, 1, 'no NIC is left but the first');
   assert.deepEqual(notesOf(await b.status())?.intents, [], 'no intent is left');
   node.stop();
-  await running?.stop();
+  await stop();
   return b;
 }
 

@@ -12,6 +12,7 @@ import type { NodeNetworks } from '../../src/store/node-network.ts';
 import type { PodSubnet } from '../../src/store/pod-subnet.ts';
 import type { Fault } from '../cloud/memory-cloud.ts';
 import { bench, subnet } from './harness.ts';
+import { numbersFrom } from '../soak/random.ts';
 
 const configs = [
   subnet('many', { cloudSubnet: 'subnet-a', default: true, warm: { spare: 0 } }),
@@ -76,17 +77,6 @@ function until<T extends object>(of: T, life: { readonly dead: boolean }): T {
   });
 }
 
-/** mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Nothing in use is gone or shared; what the cloud has is possible. `pulled`: interfaces that somebody has had in his hands. */
 function sound(nics: readonly CloudNic[], node: Node, instance: InstanceId, pulled: ReadonlySet<string>): void {
   const at = (nic: CloudNic | undefined) =>
@@ -107,7 +97,7 @@ function sound(nics: readonly CloudNic[], node: Node, instance: InstanceId, pull
 }
 
 async function run(seed: number): Promise<void> {
-  const random = randomFrom(seed);
+  const random = numbersFrom(seed);
   const pick = <T>(all: readonly T[]): T | undefined => all[Math.floor(random() * all.length)];
   const b = bench();
   const { clock, cloud, networks } = b;

@@ -14,15 +14,20 @@ export interface Random {
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K;
 }
 
-/** mulberry32 (public domain, Tommy Ettinger): small, seeded, good enough to choose steps. */
-export function randomFrom(seed: number): Random {
+/** Numbers from 0 to below 1. mulberry32 (public domain, Tommy Ettinger): small, seeded, good enough to choose steps. */
+export function numbersFrom(seed: number): () => number {
   let state = seed >>> 0;
-  const next = (): number => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** Choices by such numbers. */
+export function randomFrom(seed: number): Random {
+  const next = numbersFrom(seed);
   const below = (limit: number): number => Math.floor(next() * limit);
   const one = <T>(of: readonly T[]): T | undefined => of[below(of.length)];
   return {

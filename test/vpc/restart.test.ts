@@ -17,6 +17,17 @@ const sh = (netns: string, line: string): string =>
   execFileSync('nsenter', [`--net=${netns}`, 'sh', '-c', `${line} 2>&1 || true`], { encoding: 'utf8' });
 const program = new URL('./program.ts', import.meta.url).pathname;
 
+/** An instance with a second NIC, and a namespace beside it that is to have that one; whoever asks takes the namespace away. */
+async function podBesideNic(vpc: Awaited<ReturnType<typeof testVpc>>, name: string) {
+  const subnet = await withSubnet(vpc);
+  const one = (await vpc.call('POST', '/v1/instances', { name: 'n1', type: 'v1.small', subnet })).body;
+  const nic = (await vpc.call('POST', '/v1/nics', { clientToken: 't', subnet })).body;
+  await vpc.call('POST', `/v1/nics/${nic.id}/attach`, { instance: one.id, deviceIndex: 1 });
+  const pod = `${name}x-pod`;
+  execFileSync('ip', ['netns', 'add', pod]);
+  return { one, nic, pod };
+}
+
 test('a restart keeps every object, and instances keep running meanwhile', async () => {
   const vpcName = freshName();
   await using vpc = await testVpc({ fabric: true, name: vpcName });
@@ -106,12 +117,7 @@ test('a network that somebody took apart is made whole by the next start, and by
 test('a NIC whose namespace died with it inside comes back to its instance', async (t) => {
   const name = freshName();
   await using vpc = await testVpc({ fabric: true, name });
-  const subnet = await withSubnet(vpc);
-  const one = (await vpc.call('POST', '/v1/instances', { name: 'n1', type: 'v1.small', subnet })).body;
-  const nic = (await vpc.call('POST', '/v1/nics', { clientToken: 't', subnet })).body;
-  await vpc.call('POST', `/v1/nics/${nic.id}/attach`, { instance: one.id, deviceIndex: 1 });
-  const pod = `${name}x-pod`;
-  execFileSync('ip', ['netns', 'add', pod]);
+  const { one, nic, pod } = await podBesideNic(vpc, name);
   t.after(() => execFileSync('ip', ['netns', 'del', pod]));
   sh(one.netns, `ip link set eth1 netns ${pod}`);
   assert.doesNotMatch(sh(one.netns, 'ip -o link'), /eth1/);
@@ -155,12 +161,7 @@ test('a NIC that was moved into another namespace and renamed works there, throu
 test('a NIC that comes back and finds its name taken has another one', async (t) => {
   const name = freshName();
   await using vpc = await testVpc({ fabric: true, name });
-  const subnet = await withSubnet(vpc);
-  const one = (await vpc.call('POST', '/v1/instances', { name: 'n1', type: 'v1.small', subnet })).body;
-  const nic = (await vpc.call('POST', '/v1/nics', { clientToken: 't', subnet })).body;
-  await vpc.call('POST', `/v1/nics/${nic.id}/attach`, { instance: one.id, deviceIndex: 1 });
-  const pod = `${name}x-pod`;
-  execFileSync('ip', ['netns', 'add', pod]);
+  const { one, nic, pod } = await podBesideNic(vpc, name);
   t.after(() => spawnSync('ip', ['netns', 'del', pod]));
   sh(one.netns, `ip link set eth1 netns ${pod}; ip link add eth1 type bridge`);
   execFileSync('ip', ['netns', 'del', pod]);

@@ -45,6 +45,7 @@ export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): 
 function furtherNic(nic: GrantedNic, link: string, table: number, numbers: KernelNumbers): KernelObject[] {
   const own = [nic.primary4, nic.primary6].filter((ip) => ip !== undefined);
   return [
+    ...(nic.cidr6 === undefined ? [] : [withoutDad(link)]),
     { kind: 'link', where: host, name: link, mtu: nic.mtu },
     ...own.map((address): KernelObject => ({ kind: 'address', where: host, link, address, length: bitsOf(familyOf(address)) })),
     ...wayOut(link, table, numbers.protocol, 4, nic.cidr4, nic.gateway4),
@@ -54,6 +55,14 @@ function furtherNic(nic: GrantedNic, link: string, table: number, numbers: Kerne
       return { kind: 'rule', where: host, family: cidrFamily(from), priority, from, table, protocol };
     }),
   ];
+}
+
+/**
+ * Until its link-local address is beyond duplicate address detection, which takes up to two seconds, the kernel asks for no neighbour on behalf of packets it forwards:
+ * the first that Pods behind a new NIC send would be lost (ndisc_solicit in net/ipv6/ndisc.c). The address follows from the MAC, which the cloud gave once.
+ */
+function withoutDad(link: string): KernelObject {
+  return { kind: 'sysctl', where: host, key: `net/ipv6/conf/${link}/accept_dad`, value: '0' };
 }
 
 function wayOut(

@@ -12,23 +12,30 @@ import { quiet } from './quiet.ts';
 import { type Row, rowOf } from './rows.ts';
 import { compile, measure, type Peer, timesOf } from './stopwatch.ts';
 
-/**
- * A range, and how many of its addresses somebody has already, from the first that is given on. With thousands host-local reads as many files for each
- * verb, which takes it seconds: there it is measured one at a time, and seldom.
- */
+/** A range, and how many of its addresses somebody has already, from the first that is given on. */
 const ranges = [
-  { name: '24', cidr: parseCidr('10.10.1.0/24'), taken: 180, isMany: false },
-  { name: '16', cidr: parseCidr('10.11.0.0/16'), taken: 65_400, isMany: true },
-  { name: '64', cidr: parseCidr('fd10:1::/64'), taken: 10_000, isMany: true },
+  { name: '24', cidr: parseCidr('10.10.1.0/24'), taken: 180 },
+  { name: '16', cidr: parseCidr('10.11.0.0/16'), taken: 65_400 },
+  { name: '64', cidr: parseCidr('fd10:1::/64'), taken: 10_000 },
 ] as const;
-const SELDOM = 5;
+type Range = (typeof ranges)[number];
+const crowds = [1, 8, 64] as const;
+type Crowd = (typeof crowds)[number];
+
+/** How much of it: verbs of each kind, at least, with so many at once. */
+export interface IpamEffort {
+  readonly verbs: Readonly<Record<Crowd, number>>;
+  /** Files that host-local may read in a case: it reads one for each address that is taken, in each verb, one verb at a time. A second is some 50 000 of them. */
+  readonly files: number;
+}
 
 /** The first of a block that both plugins give: network and gateway come before it. */
 const FIRST_GIVEN = 2;
+const HOST_LOCAL = 'host-local';
 const root = resolve(import.meta.dirname, '..');
 
-/** Rows `ipam-add/24/8/each` (ms) and `ipam-add/24/8` (addresses a second), and the same for DEL. `n`: verbs of each kind, at least. */
-export async function ipamPart(n: number, progress: (text: string) => void): Promise<Row[]> {
+/** Rows `ipam-add/24/8/each` (ms) and `ipam-add/24/8` (addresses a second), and the same for DEL. */
+export async function ipamPart(effort: IpamEffort, progress: (text: string) => void): Promise<Row[]> {
   await using open = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), 'fp-bench-ipam-'));
   open.defer(() => rmSync(dir, { recursive: true, force: true }));
@@ -36,54 +43,65 @@ export async function ipamPart(n: number, progress: (text: string) => void): Pro
   const rows: Row[] = [];
   for (const range of ranges) {
     progress(`/${range.name}: filling it`);
-    const own = join(dir, range.name);
-    await using served = await peersFor(own, range);
-    for (const atOnce of [1, 8, 64]) {
-      progress(`/${range.name}: ${atOnce} at once`);
-      const [ours, others] = [served.peers.filter(isOurs), served.peers.filter((peer) => !isOurs(peer))];
-      const name = `${range.name}/${atOnce}`;
-      rows.push(...(await rounds(dir, range.isMany ? ours : served.peers, name, atOnce, n)));
-      if (range.isMany && atOnce === 1) rows.push(...(await rounds(dir, others, name, 1, Math.min(n, SELDOM))));
-    }
+    await using served = await peersFor(join(dir, range.name), range);
+    await quiet();
+    for (const crowd of crowds) rows.push(...(await crowded(dir, served.peers, range, crowd, effort, progress)));
   }
   return rows;
 }
 
-function isOurs({ name }: Peer): boolean {
-  return name.startsWith('flatpod');
+/** All in turns where host-local can keep up; else ours as often as wanted, and host-local as often as it may, after each of the first rounds of ours. */
+async function crowded(
+  bin: string,
+  peers: readonly Peer[],
+  { name, taken }: Range,
+  crowd: Crowd,
+  { verbs, files }: IpamEffort,
+  progress: (text: string) => void,
+): Promise<Row[]> {
+  const wanted = Math.ceil(verbs[crowd] / crowd);
+  const affordable = Math.min(wanted, Math.floor(files / (2 * crowd * taken)));
+  const what = `/${name}, ${crowd} at once`;
+  progress(what);
+  if (affordable === 0)
+    console.log(
+      `left out: host-local with ${what}: it would read ${2 * crowd * taken} files, one verb after the other; fewer at once tell as much`,
+    );
+  const times: Times = new Map();
+  for (let round = 0; round < wanted; round++) {
+    const some = round < affordable ? peers : peers.filter((peer) => peer.name !== HOST_LOCAL);
+    await oneRound(bin, some, crowd, round, times);
+  }
+  return rowsOf(`${name}/${crowd}`, times);
 }
+/** By verb and peer: milliseconds of each, and how many a second there were in each round. */
+type Times = Map<string, { readonly verb: string; readonly peer: string; readonly rate: number[]; readonly each: number[] }>;
 
-async function rounds(bin: string, peers: readonly Peer[], name: string, atOnce: number, n: number): Promise<Row[]> {
-  const seen = new Map<string, { readonly rate: number[]; readonly each: number[] }>();
-  await quiet();
-  for (let round = 0; round < Math.ceil(n / atOnce); round++) {
-    // Another one first each time: what one leaves to do falls on the next.
-    const order = peers.map((_, i) => peers[(i + round) % peers.length]).filter((peer) => peer !== undefined);
-    for (const verb of ['ADD', 'DEL'] as const) {
-      const mode = atOnce === 1 ? 'turns' : 'at-once';
-      const measured = await measure(bin, order, { mode, verb, first: 0, count: atOnce });
-      for (const peer of peers) {
-        const key = `ipam-${verb.toLowerCase()}/${name} ${peer.name}`;
-        const { rate, each } = seen.get(key) ?? { rate: [], each: [] };
-        const times = timesOf(measured, peer.name);
-        each.push(...times);
-        const wall_ms = (measured.wall_ns.get(peer.name) ?? 0) / 1e6 || times.reduce((sum, time) => sum + time, 0);
-        rate.push((times.length * 1000) / wall_ms);
-        seen.set(key, { rate, each });
-      }
+async function oneRound(bin: string, peers: readonly Peer[], crowd: Crowd, round: number, times: Times): Promise<void> {
+  // Another one first each time: what one leaves to do falls on the next.
+  const order = peers.map((_, i) => peers[(i + round) % peers.length]).filter((peer) => peer !== undefined);
+  for (const verb of ['ADD', 'DEL'] as const) {
+    const measured = await measure(bin, order, { mode: crowd === 1 ? 'turns' : 'at-once', verb, first: 0, count: crowd });
+    for (const { name: peer } of peers) {
+      const seen = times.get(`${verb} ${peer}`) ?? { verb, peer, rate: [], each: [] };
+      times.set(`${verb} ${peer}`, seen);
+      const took = timesOf(measured, peer);
+      seen.each.push(...took);
+      const wall_ms = (measured.wall_ns.get(peer) ?? 0) / 1e6 || took.reduce((sum, one) => sum + one, 0);
+      seen.rate.push((took.length * 1000) / wall_ms);
     }
   }
-  return [...seen].flatMap(([key, { rate, each }]) => {
-    const [what = '', subject = ''] = key.split(' ');
-    return [rowOf(what, subject, 'per_s', rate, each.length), rowOf(`${what}/each`, subject, 'ms', each)];
+}
+
+function rowsOf(name: string, times: Times): Row[] {
+  return [...times.values()].flatMap(({ verb, peer, rate, each }) => {
+    const what = `ipam-${verb.toLowerCase()}/${name}`;
+    return [rowOf(what, peer, 'per_s', rate, each.length), rowOf(`${what}/each`, peer, 'ms', each)];
   });
 }
 
 /** Flatpod with an agent, Flatpod without one, and host-local, each with the range filled. */
-async function peersFor(
-  dir: string,
-  { cidr, taken }: { cidr: Cidr; taken: number },
-): Promise<AsyncDisposable & { readonly peers: Peer[] }> {
+async function peersFor(dir: string, { cidr, taken }: Range): Promise<AsyncDisposable & { readonly peers: Peer[] }> {
   await using open = new AsyncDisposableStack();
   const agentState = join(dir, 'agent');
   const aloneState = join(dir, 'alone');
@@ -113,7 +131,7 @@ async function peersFor(
       ...place,
       env: { FLATPOD_SOCKET: join(dir, 'nobody'), FLATPOD_STATE: aloneState },
     },
-    { name: 'host-local', executable: hostLocal, conf: confIn(dir, 'theirs', cidr, dataDir), cniPath: dirname(hostLocal), ...place },
+    { name: HOST_LOCAL, executable: hostLocal, conf: confIn(dir, 'theirs', cidr, dataDir), cniPath: dirname(hostLocal), ...place },
   ];
   const all = open.move();
   return { peers, [Symbol.asyncDispose]: () => all.disposeAsync() };

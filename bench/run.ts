@@ -28,8 +28,24 @@ const root = resolve(import.meta.dirname, '..');
 const quick = (process.env['QUICK'] ?? '') !== '';
 /** Full figures have 200 measurements and more; quick ones say by their n how few they have. */
 const effort = quick
-  ? { n: 40, levels: [1000], sizes: [50], burst: 100, slices: 20, agent: { churn: 2000, starts: 3, bursts: 100 } }
-  : { n: 200, levels: [100, 1000], sizes: [10, 50, 200], burst: 400, slices: 200, agent: { churn: 20_000, starts: 20, bursts: 200 } };
+  ? {
+      n: 40,
+      levels: [1000],
+      sizes: [50],
+      burst: 100,
+      slices: 20,
+      agent: { churn: 2000, starts: 3, bursts: 100 },
+      ipam: { verbs: { 1: 20, 8: 40, 64: 64 }, files: 300_000 },
+    }
+  : {
+      n: 200,
+      levels: [100, 1000],
+      sizes: [10, 50, 200],
+      burst: 400,
+      slices: 200,
+      agent: { churn: 20_000, starts: 20, bursts: 200 },
+      ipam: { verbs: { 1: 200, 8: 400, 64: 640 }, files: 1_500_000 },
+    };
 const labParts = ['bursts', 'latencies', 'parts', 'traffic', 'agent'] as const;
 const allParts = [...labParts, 'ipam', ...clusterParts] as const;
 type Part = (typeof allParts)[number];
@@ -161,7 +177,7 @@ const [lab, cluster] = [labParts.filter((part) => wanted.includes(part)), cluste
 const rows = lab.length > 0 ? await inLab(lab) : [];
 const isNamed = wanted.length < allParts.length;
 if (wanted.includes('ipam') && quick && !isNamed) console.log('left out: ipam: QUICK=1 measures it only when it is named');
-else if (wanted.includes('ipam')) rows.push(...(await ipamPart(effort.n, progress)));
+else if (wanted.includes('ipam')) rows.push(...(await ipamPart(effort.ipam, progress)));
 if (cluster.length > 0) rows.push(...(await onClusters(cluster, isNamed)));
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 console.log(tableOf(rows));

@@ -1,6 +1,7 @@
 /** What the kernel should hold for each of the node's NICs, beside the Pods behind it. */
 import { MAIN_TABLE } from '../kernel/netlink/route.ts';
 import { host, type KernelObject, type Plan } from '../kernel/state.ts';
+import { withoutDad } from '../kernel/sysctl.ts';
 import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
 import { aggregate, type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
@@ -45,7 +46,7 @@ export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): 
 function furtherNic(nic: GrantedNic, link: string, table: number, numbers: KernelNumbers): KernelObject[] {
   const own = [nic.primary4, nic.primary6].filter((ip) => ip !== undefined);
   return [
-    ...(nic.cidr6 === undefined ? [] : [withoutDad(link)]),
+    ...(nic.cidr6 === undefined ? [] : [servesAtOnce(link)]),
     { kind: 'link', where: host, name: link, mtu: nic.mtu },
     ...own.map((address): KernelObject => ({ kind: 'address', where: host, link, address, length: bitsOf(familyOf(address)) })),
     ...wayOut(link, table, numbers.protocol, 4, nic.cidr4, nic.gateway4),
@@ -57,12 +58,10 @@ function furtherNic(nic: GrantedNic, link: string, table: number, numbers: Kerne
   ];
 }
 
-/**
- * Until its link-local address is beyond duplicate address detection, which takes up to two seconds, the kernel asks for no neighbour on behalf of packets it forwards:
- * the first that Pods behind a new NIC send would be lost (ndisc_solicit in net/ipv6/ndisc.c). The address follows from the MAC, which the cloud gave once.
- */
-function withoutDad(link: string): KernelObject {
-  return { kind: 'sysctl', where: host, key: `net/ipv6/conf/${link}/accept_dad`, value: '0' };
+/** So that the first packets of Pods behind a NIC that comes are not lost. Its address follows from the MAC, which the cloud gave once. */
+function servesAtOnce(link: string): KernelObject {
+  const [key, value] = withoutDad(link);
+  return { kind: 'sysctl', where: host, key, value };
 }
 
 function wayOut(

@@ -55,7 +55,8 @@ export function gatewayOf(pod: UnderlayInterface, family: Family): Ip | undefine
 
 function ownLink({ netns, ifname: name, mac, mtu, owner, datapath, underlay: { parent, parentMac, of } }: UnderlayInterface): KernelObject {
   const where = inNetns(netns);
-  if (of === undefined) return { kind: 'nic', where, name, mac, home: parent, owner };
+  // Another alias than that of the service veth's end, which stays in the host.
+  if (of === undefined) return { kind: 'nic', where, name, mac, home: parent, owner: `${owner.slice(0, 251)}:nic` };
   const macs = { ...(parentMac !== undefined && { parentMac }), ...(datapath !== 'ipvlan' && { mac }) };
   return { kind: 'child', where, name, parent, of, mtu, owner, ...macs };
 }

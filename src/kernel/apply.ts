@@ -19,8 +19,8 @@ import { newRoute } from './netlink/route.ts';
 import { newRule } from './netlink/rule.ts';
 import type { NetlinkError } from './netlink/socket.ts';
 import { ensureTable } from './nft-table.ts';
-import { describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
-import { ipv6Switch, writeSysctl } from './sysctl.ts';
+import { type ChildObject, describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
+import { ipv6Switch, withoutDad, writeSysctl } from './sysctl.ts';
 
 const [FIRST_INDEX, LAST_INDEX] = [2 ** 20, 2 ** 30];
 let lastIndex = randomInt(FIRST_INDEX, LAST_INDEX);
@@ -41,7 +41,7 @@ export function applyPlan(host: Host, plan: Plan): void {
     if (object.kind === 'route' && object.optional === true && visited.link(object.link) === undefined) continue;
     if (batch !== undefined && (batch.visited !== visited || isAlone(object))) batch = send(batch);
     if (object.kind === 'veth') batch = addVeth(host, namespaces, object);
-    else if (object.kind === 'child') batch = { visited, objects: [object], messages: [addChild(namespaces, object)] };
+    else if (object.kind === 'child') batch = childBatch(visited, object, addChild(namespaces, object));
     else if (object.kind === 'nic') moveNic(namespaces, object);
     else if (object.kind === 'sysctl') writeSysctl(visited.netns, object.key, object.value);
     else if (object.kind === 'nft-table') ensureTable(visited.netns, object);
@@ -84,6 +84,10 @@ function send({ visited, objects, messages }: Batch): undefined {
   }
 }
 
+function childBatch(visited: Visited, object: ChildObject, messages: Message[]): Batch {
+  return { visited, objects: messages.map(() => object), messages };
+}
+
 /** Both ends are born where they belong. The alias needs a message of its own, which opens the next batch: the kernel ignores it in the one that creates. */
 function addVeth(host: Host, namespaces: Namespaces, veth: VethObject): Batch {
   const visited = namespaces.at(veth.where);
@@ -97,7 +101,7 @@ function addVeth(host: Host, namespaces: Namespaces, veth: VethObject): Batch {
   if (error?.errno === errno.EEXIST) throw linkTaken(visited, peer, veth, error);
   if (error !== undefined) throw refusal(error, visited.name, 'add', describe(veth));
   if (!veth.ipv6 && veth.where.netns === 'host') host.born.add(veth.name);
-  if (!veth.ipv6) writeSysctl(visited.netns, ipv6Switch(veth.name), '1', true);
+  writeSysctl(visited.netns, ...(veth.ipv6 ? withoutDad(veth.name) : ([ipv6Switch(veth.name), '1'] as const)), true);
   return { visited, objects: [veth], messages: [setLink(visited.index(veth.name), { alias: veth.owner, up: true })] };
 }
 

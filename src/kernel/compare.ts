@@ -1,10 +1,21 @@
 /** Holds plans against the kernel: which of their objects are missing or different. Changes nothing. */
 import { type Failure, isFailure } from '../errors/failure.ts';
 import { type Host, Namespaces, type Visited } from './namespaces.ts';
+import { otherVariant } from './netlink/child.ts';
 import type { Link } from './netlink/link.ts';
 import { compareTable } from './nft-table.ts';
 import { neighbourKey, routeKey, ruleKey, type Snapshot, snapshotOf } from './snapshot.ts';
-import { describe, type KernelObject, nameOf, type Plan, type RouteObject, type RuleObject, type VethObject } from './state.ts';
+import {
+  type ChildObject,
+  describe,
+  type KernelObject,
+  nameOf,
+  type NicObject,
+  type Plan,
+  type RouteObject,
+  type RuleObject,
+  type VethObject,
+} from './state.ts';
 import { ipv6Switch, readSysctl } from './sysctl.ts';
 
 /** One object that is not as it should be. */
@@ -66,9 +77,9 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
     case 'veth':
       return problemWithLink(snapshot.links.get(object.name), { ...object, alias: object.owner }) ?? problemWithIpv6(object, visited);
     case 'child':
-      return problemWithMade(snapshot.links.get(object.name), { kind: object.of.type, mac: object.mac, alias: object.owner });
+      return problemWithChild(snapshot.links.get(object.name), object);
     case 'nic':
-      return problemWithMade(snapshot.links.get(object.name), { mac: object.mac });
+      return problemWithNic(snapshot.links.get(object.name), object);
     case 'link':
       return problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu });
     case 'address': {
@@ -90,7 +101,8 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
       return value === object.value ? undefined : changed(`it is ${value ?? 'missing'}`);
     }
     case 'nft-table': {
-      const problem = compareTable(visited.netns, object);
+      // Of the host's tables the kernel's events tell; in Pods nobody listens.
+      const problem = compareTable(visited.netns, object, object.where.netns === 'path');
       return problem === undefined ? undefined : changed(problem);
     }
   }
@@ -147,17 +159,25 @@ function problemWithLink(
   return undefined;
 }
 
-/** Whether a link is the one that was put there; that it is up is another object's matter. */
-function problemWithMade(
-  link: Link | undefined,
-  wanted: { readonly kind?: string; readonly mac?: string | undefined; readonly alias?: string },
-): Problem | undefined {
+/** Whether a link is the one that was made there, as it was made; that it is up is another object's matter. */
+function problemWithChild(link: Link | undefined, { of, mac, mtu, owner }: ChildObject): Problem | undefined {
   if (link === undefined) return missing;
-  const isOther = (wanted.alias !== undefined && link.alias !== wanted.alias) || (wanted.kind !== undefined && link.kind !== wanted.kind);
-  if (isOther)
-    return { kind: 'foreign', problem: `it is a ${link.kind ?? 'device'} with the alias ${link.alias ?? 'none'}: somebody else made it` };
-  if (wanted.mac !== undefined && link.mac !== wanted.mac) return { kind: 'foreign', problem: `its MAC is ${link.mac ?? 'none'}` };
-  return undefined;
+  if (link.kind !== of.type || link.alias !== owner) return somebodyElses(link);
+  const other = otherVariant(link, of);
+  if (other !== undefined) return of.type === 'vlan' ? { kind: 'foreign', problem: other } : changed(other);
+  if (mac !== undefined && link.mac !== mac) return changed(`its MAC is ${link.mac ?? 'none'}`);
+  return link.mtu === mtu ? undefined : changed(`its MTU is ${link.mtu}`);
+}
+
+/** Known by its MAC; one that has another by now, by the alias it went with. */
+function problemWithNic(link: Link | undefined, { mac, owner }: NicObject): Problem | undefined {
+  if (link === undefined) return missing;
+  if (link.mac === mac) return undefined;
+  return link.alias === owner ? changed(`its MAC is ${link.mac ?? 'none'}`) : somebodyElses(link);
+}
+
+function somebodyElses({ kind, alias }: Link): Problem {
+  return { kind: 'foreign', problem: `it is a ${kind ?? 'device'} with the alias ${alias ?? 'none'}: somebody else made it` };
 }
 
 /** Of an end without IPv6; of one with it nothing is asked. */

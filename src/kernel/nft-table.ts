@@ -5,6 +5,7 @@ import { NETFILTER } from './netlink/netfilter.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
 import { runNft } from './nft.ts';
 import { readTableComment } from './nft-read.ts';
+import { compareRules } from './nft-rules.ts';
 import type { NftTableObject } from './state.ts';
 
 /** Loads the table; one that is shared only when it is missing or of another version. @throws Failure nftRefused, nftMissing; NetlinkError. */
@@ -27,16 +28,17 @@ export function deleteTable(netns: Netns | undefined, object: NftTableObject): v
 }
 
 /**
- * What differs, in words; undefined when the kernel holds a table that was loaded from this text. A rule that somebody took out of it afterwards is not
- * seen here: nft-watch.ts tells. @throws NetlinkError.
+ * What differs, in words; undefined when the kernel holds a table that was loaded from this text. `rules`: whether somebody took rules out of it afterwards
+ * is looked at too; of the host's tables nft-watch.ts tells. @throws NetlinkError.
  */
-export function compareTable(netns: Netns | undefined, object: NftTableObject): string | undefined {
+export function compareTable(netns: Netns | undefined, object: NftTableObject, rules = false): string | undefined {
   const open = (): NetlinkSocket => new NetlinkSocket(NETFILTER);
   const socket = netns === undefined ? open() : netns.run(open);
   try {
     const comment = readTableComment(socket, object.family, object.table);
     if (comment === undefined) return 'missing';
-    return comment === digestOf(object) ? undefined : 'of another version';
+    if (comment !== digestOf(object)) return 'of another version';
+    return rules ? compareRules(socket, object) : undefined;
   } finally {
     socket.close();
   }

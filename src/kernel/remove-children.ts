@@ -48,18 +48,19 @@ function rethrow(error: unknown, netns: string, child: ChildObject): never {
 
 /**
  * Gives the NIC its name in the host back, wherever it is: in the Pod (`from`), or in the host already, where the end of a namespace left it. It is down
- * then, and without our alias. One whose name another link has by now gets one that is made from its MAC. Succeeds when it is nowhere: it was unplugged.
+ * then, with its own MAC, and without our alias. One whose name another link has by now gets one that is made from its MAC. Succeeds when it is nowhere: it was unplugged.
  * @throws Failure kernelRefused.
  */
 export function bringHome(namespaces: Namespaces, nic: NicObject, from: Visited | undefined): void {
   const root = namespaces.at(host);
-  const away = from === undefined ? undefined : nicIn(from, nic.mac);
+  const away = from === undefined ? undefined : nicIn(from, nic);
   // By a name that no other link can have: of a move and a rename in one message the kernel does the one and may refuse the other.
   if (from !== undefined && away !== undefined)
     change(from, nic, away.index, { name: spareName(nic), netnsFd: root.netns?.fd ?? ownNetnsFd() });
-  const back = nicIn(root, nic.mac);
+  const back = nicIn(root, nic);
   if (back === undefined) return;
   if (back.name !== nic.home) change(root, nic, back.index, { name: root.link(nic.home) === undefined ? nic.home : spareName(nic) });
+  if (back.mac !== nic.mac) change(root, nic, back.index, { mac: nic.mac });
   if (back.alias === nic.owner) root.socket.batch([setLink(back.index, { alias: '' })]);
 }
 

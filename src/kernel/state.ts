@@ -55,7 +55,7 @@ export interface ChildObject {
 
 /**
  * A link of the host's that is moved into another namespace under a name of there, and goes back home when the plan is removed. It is known by its MAC,
- * wherever it is: a namespace that ends gives a NIC back to the host under whatever name it had.
+ * wherever it is: a namespace that ends gives a NIC back to the host under whatever name it had. One whose MAC the container changed is known by its alias.
  */
 export interface NicObject {
   readonly kind: 'nic';
@@ -64,7 +64,7 @@ export interface NicObject {
   readonly mac: Mac;
   /** Its name in the host. */
   readonly home: string;
-  /** Its alias while it is away. */
+  /** Its alias while it is away; no other link has it. */
   readonly owner: string;
 }
 

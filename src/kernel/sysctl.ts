@@ -44,6 +44,15 @@ export function ipv6Switch(link: string): string {
   return `net/ipv6/conf/${link}/disable_ipv6`;
 }
 
+/**
+ * Key and value by which a link has its IPv6 addresses at once. Until its link-local one is beyond duplicate address detection, which takes up to two seconds, the
+ * kernel asks for no neighbour on behalf of what it forwards, nor for what it sends with an address of another link (ndisc_solicit() in net/ipv6/ndisc.c):
+ * the first packets would wait or be lost. Only for links whose MAC nobody else can have.
+ */
+export function withoutDad(link: string): readonly [key: string, value: string] {
+  return [`net/ipv6/conf/${link}/accept_dad`, '0'];
+}
+
 /** Keys carry interface names from outside: none may lead out of /proc/sys. */
 function pathOf(key: string): string {
   if (key.split('/').some((part) => part === '' || part === '.' || part === '..') || key.includes('\0'))

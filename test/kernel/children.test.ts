@@ -97,6 +97,33 @@ test('a link that somebody made in its place is told as foreign', (t) => {
   );
 });
 
+test('mode, MAC and MTU of a macvlan that somebody changed, or that it is down: each is named, and mended while the Pod goes on', async (t) => {
+  const { kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  const plan = withAddress(macvlan(a), '10.9.0.1');
+  kernel.apply(plan);
+  const damages: readonly [damage: string, problem: string][] = [
+    ['type macvlan mode private', 'its mode is private'],
+    ['address 02:00:00:00:aa:77', 'its MAC is 02:00:00:00:aa:77'],
+    ['mtu 1300', 'its MTU is 1300'],
+    ['down', 'it is down'],
+  ];
+  for (const [damage, problem] of damages) {
+    a.ip(`link set eth0 ${damage}`);
+    const differences = kernel.compare(plan);
+    assert.deepEqual(
+      differences.map((one) => [one.kind, one.problem]),
+      [['changed', problem]],
+    );
+    kernel.apply(differences.map(({ object }) => object));
+    assert.deepEqual(kernel.compare(plan), [], damage);
+  }
+  // Of a second ADD it is still the name that is taken.
+  assert.throws(() => kernel.apply([macvlan(a, { owner: 'flatpod:d:eth0' })]), { kind: 'linkTaken' });
+  await kernel.remove(plan);
+  assert.equal(a.ipJson('link show').length, 1);
+});
+
 test('of a namespace that is gone everything is removed already', async (t) => {
   const { kernel, pods, host } = bed(t);
   const [a] = pods as [TestNetns];
@@ -135,6 +162,31 @@ test('a NIC that came back under another name gets its own again, or one made fr
   host.ip('link add eth9 type bridge');
   await kernel.remove([nic(a)]);
   assert.equal(host.ipJson('link show n02000000aa01')[0]?.['address'], NIC);
+});
+
+test('a NIC that the Pod renamed or gave another MAC is named, mended, and comes home as it was, also from a namespace that ended', async (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  const plan: Plan = [nic(a)];
+  const words = (): string[] => kernel.compare(plan).map(({ problem }) => problem);
+  kernel.apply(plan);
+  a.ip('link set eth0 address 02:00:00:00:aa:77');
+  assert.deepEqual(words(), ['its MAC is 02:00:00:00:aa:77']);
+  kernel.apply(plan);
+  a.ip('link set eth0 name lan5');
+  assert.deepEqual(words(), ['missing']);
+  kernel.apply(plan);
+  assert.deepEqual(words(), []);
+  for (const away of ['address 02:00:00:00:aa:77', `address 02:00:00:00:aa:77 netns ${host.name} name dev5`]) {
+    kernel.apply(plan);
+    a.ip(`link set eth0 ${away}`);
+    await kernel.remove(plan);
+    assert.deepEqual(
+      host.ipJson('link show eth9').map((link) => [link['address'], link['ifalias']]),
+      [[NIC, undefined]],
+      away,
+    );
+  }
 });
 
 test('no link with that MAC: nicMissing says which', (t) => {

@@ -52,3 +52,38 @@ test('a table that plans share is left alone while it is of their version, and l
   ensureTable(ns.netns, { ...next, shared: true });
   assert.equal(compareTable(ns.netns, next), undefined);
 });
+
+/** A table as Pods have them: two chains of two kinds, rules and comments in it. */
+const inPod: NftTableObject = {
+  ...table,
+  text: `
+# What came { in.
+chain came {
+  type filter hook prerouting priority mangle; policy accept;
+  iifname "x" ct state new ct mark set ct mark and 0xff or 0x2
+  meta l4proto tcp accept  # } one
+}
+
+chain leave { type route hook output priority mangle; policy accept; ct direction reply accept; }
+`,
+};
+
+test('rules that somebody took out of a table, put in or replaced, and chains and policies, are named when rules are looked at', () => {
+  using ns = testNetns('table');
+  const known = 'inet flatpod-test';
+  const damages: readonly [damage: string, problem: string][] = [
+    [`flush chain ${known} leave`, 'its chain leave has 0 rules instead of 1'],
+    [`add rule ${known} came accept`, 'its chain came has 3 rules instead of 2'],
+    [`flush chain ${known} leave; add rule ${known} leave accept`, 'a rule of its chain leave was replaced'],
+    [`add chain ${known} came { policy drop; }`, 'its chain came drops what no rule accepts'],
+    [`add chain ${known} mine`, 'with a chain mine that somebody put in'],
+    [`flush chain ${known} came; delete chain ${known} came`, 'without its chain came'],
+  ];
+  for (const [damage, problem] of damages) {
+    ensureTable(ns.netns, inPod);
+    assert.equal(compareTable(ns.netns, inPod, true), undefined);
+    ns.exec('nft -f -', damage);
+    assert.equal(compareTable(ns.netns, inPod, true), problem, damage);
+    assert.equal(compareTable(ns.netns, inPod), undefined, 'not when only the version is asked for');
+  }
+});

@@ -2,6 +2,7 @@
 import { type Kernel, openKernel } from '../../src/kernel/kernel.ts';
 import { MAIN_TABLE } from '../../src/kernel/netlink/route.ts';
 import { host, inNetns, type KernelObject, type Plan, type VethObject } from '../../src/kernel/state.ts';
+import { writeSysctl } from '../../src/kernel/sysctl.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { parseMac } from '../../src/net/mac.ts';
@@ -27,6 +28,8 @@ export function openNode(nftTable?: string): TestNode {
   const [hostNs, pod] = [open.use(testNetns('node')), open.use(testNetns('pod'))];
   const kernel = open.use(openKernel(nftTable === undefined ? [] : [nftTable], hostNs.netns));
   hostNs.ip('link set lo up');
+  // What is shown of them must not change by itself: addresses of links would become valid in the middle of a test.
+  for (const ns of [hostNs, pod]) writeSysctl(ns.netns, 'net/ipv6/conf/default/accept_dad', '0');
   const all = open.move();
   return { host: hostNs, pod, kernel, [Symbol.dispose]: () => all.dispose() };
 }

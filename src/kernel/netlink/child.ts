@@ -1,6 +1,6 @@
 /** Links that stand on another one: macvlan, ipvlan, vlan (linux/if_link.h, IFLA_INFO_DATA of each kind). */
 import type { Message } from './message.ts';
-import { newLink, type NewLink } from './link.ts';
+import { changeLink, type Link, newLink, type NewLink } from './link.ts';
 
 /** Modes of macvlan (enum macvlan_mode) and of ipvlan (enum ipvlan_mode), by the names of ip-link(8). */
 const macvlanModes = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
@@ -21,15 +21,40 @@ export function newChild(link: NewLink, kind: ChildKind, parent: number): Messag
   return newLink(link, kind.type, (message) => dataOf(message, kind), parent);
 }
 
-function dataOf(message: Message, kind: ChildKind): void {
+/** Gives a child of that kind the mode of `kind`, while it works. Between passthru and other modes, and between VLANs, there is no way (EINVAL, or nothing happens). */
+export function changeChild(index: number, kind: ChildKind): Message {
+  return changeLink(index, kind.type, (message) => dataOf(message, kind));
+}
+
+/** What a link of the same kind is instead, in words; undefined: it is as `kind` says. */
+export function otherVariant({ variant }: Pick<Link, 'variant'>, kind: ChildKind): string | undefined {
+  if (variant === undefined || variant === variantOf(kind)) return undefined;
+  if (kind.type === 'vlan') return `its VLAN is ${variant}`;
+  const modes: Readonly<Record<string, number>> = kind.type === 'macvlan' ? macvlanModes : ipvlanModes;
+  return `its mode is ${Object.keys(modes).find((mode) => modes[mode] === variant) ?? variant}`;
+}
+
+function variantOf(kind: ChildKind): number {
   switch (kind.type) {
     case 'macvlan':
-      message.u32(IFLA_MACVLAN_MODE, macvlanModes[kind.mode]);
+      return macvlanModes[kind.mode];
+    case 'ipvlan':
+      return ipvlanModes[kind.mode];
+    case 'vlan':
+      return kind.id;
+  }
+}
+
+function dataOf(message: Message, kind: ChildKind): void {
+  const variant = variantOf(kind);
+  switch (kind.type) {
+    case 'macvlan':
+      message.u32(IFLA_MACVLAN_MODE, variant);
       return;
     case 'ipvlan':
-      message.u16(IFLA_IPVLAN_MODE, ipvlanModes[kind.mode]);
+      message.u16(IFLA_IPVLAN_MODE, variant);
       return;
     case 'vlan':
-      message.u16(IFLA_VLAN_ID, kind.id);
+      message.u16(IFLA_VLAN_ID, variant);
   }
 }

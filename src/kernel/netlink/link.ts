@@ -41,6 +41,8 @@ export interface Link {
   readonly master: number | undefined;
   /** Index of a veth's peer or of a child's parent, in that one's namespace. */
   readonly peer: number | undefined;
+  /** Of a macvlan and an ipvlan the number of its mode, of a VLAN its id; absent of all others. */
+  readonly variant?: number;
 }
 
 /** One end of a new link. */
@@ -83,6 +85,13 @@ export function setLink(index: number, change: LinkChange): Message {
   const message = endOf(new Message(RTM_SETLINK, 0, ifinfomsg(index, change)), change);
   if (change.alias !== undefined) message.bytesAttribute(IFLA.ifalias, Buffer.from(change.alias));
   return change.group === undefined ? message : message.u32(IFLA.group, change.group);
+}
+
+/** Changes what is special to the link's kind, which `data` writes; what it leaves out stays. */
+export function changeLink(index: number, kind: string, data: (message: Message) => void): Message {
+  return new Message(RTM_NEWLINK, 0, ifinfomsg(index, {})).nest(IFLA.linkinfo, (message) =>
+    message.text(INFO_KIND, kind).nest(INFO_DATA, data),
+  );
 }
 
 /** Deletes a link. The acknowledgement comes only after rcu_barrier, 12–20 ms; the event comes at once. */
@@ -135,12 +144,24 @@ export function decodeLink(received: Received): Link | undefined {
     if (type === IFLA.ifname) link.name = textIn(payload, start, end);
     else if (type === IFLA.address && end - start === 6) link.mac = macFromBytes(payload.subarray(start, end));
     else if (type === IFLA.mtu && end - start >= 4) link.mtu = payload.readUInt32LE(start);
-    else if (type === IFLA.linkinfo) link.kind = textOf(attributesOf(payload.subarray(start, end)), INFO_KIND);
+    else if (type === IFLA.linkinfo) Object.assign(link, kindIn(payload.subarray(start, end)));
     else if (type === IFLA.ifalias) link.alias = textIn(payload, start, end);
     else if (type === IFLA.master && end - start >= 4) link.master = payload.readUInt32LE(start);
     else if (type === IFLA.link && end - start >= 4) link.peer = payload.readUInt32LE(start);
   });
   return link;
+}
+
+/** IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE and IFLA_VLAN_ID are all attribute 1, of two bytes or four. */
+const VARIANT = 1;
+const withVariant: readonly (string | undefined)[] = ['macvlan', 'ipvlan', 'vlan'];
+
+function kindIn(linkinfo: Buffer): Pick<Link, 'kind' | 'variant'> {
+  const attributes = attributesOf(linkinfo);
+  const kind = textOf(attributes, INFO_KIND);
+  const data = withVariant.includes(kind) ? attributes.get(INFO_DATA) : undefined;
+  const variant = data && attributesOf(data).get(VARIANT);
+  return variant === undefined || variant.length < 2 ? { kind } : { kind, variant: variant.readUInt16LE(0) };
 }
 
 const unknownLink: Link = {

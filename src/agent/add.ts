@@ -9,12 +9,14 @@
 import type { AddRequest } from '../cni/request.ts';
 import type { Result } from '../cni/result.ts';
 import { planOf } from '../datapath/datapath.ts';
+import { isMade } from '../datapath/interface.ts';
 import { asFailure, failure, sentence } from '../errors/failure.ts';
 import { openNetns } from '../kernel/netns.ts';
 import type { Plan } from '../kernel/state.ts';
 import { announce } from './announce.ts';
 import { detach, podName } from './attach.ts';
 import { attachUnrivalled } from './conflict.ts';
+import { byDatapath } from './connect.ts';
 import { faultPoint } from './fault-point.ts';
 import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 import { resultOf } from './result.ts';
@@ -28,7 +30,7 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
   using _turn = await node.locks.take(keyOf(request));
   openNetns(request.netns)[Symbol.dispose](); // says what is wrong with it before an address is taken
   await replaceInterrupted(node, request);
-  const attachment = await attachUnrivalled(node, node.cloud, request);
+  const attachment = await attachUnrivalled(node, node.cloud, { ...request, claims: true }, byDatapath(node, node.cloud, request));
   faultPoint('add:3 attachment committed');
   const plan = planOf(attachment.interface);
   try {
@@ -57,7 +59,7 @@ async function undo(node: NodeAgent, attachment: Attachment, plan: Plan): Promis
 async function replaceInterrupted(node: NodeAgent, request: AddRequest): Promise<void> {
   const known = node.attachments.find(request.container, request.ifname);
   if (known === undefined) return;
-  if (!node.interrupted.has(keyOf(request))) {
+  if (!node.interrupted.has(keyOf(request)) || !isMade(known.interface)) {
     const { container, ifname } = request;
     throw failure('attachmentExists', { container, ifname, addresses: known.interface.addresses.join(', ') });
   }

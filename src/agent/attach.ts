@@ -1,21 +1,28 @@
 /** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
+import type { AttachedInterface } from '../datapath/interface.ts';
 import { failure, isFailure } from '../errors/failure.ts';
 import type { Taken } from '../ipam/pool.ts';
-import { asksForClaim } from './claims.ts';
-import { faultPoint } from './fault-point.ts';
-import { freeRank } from './free-rank.ts';
-import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
-import { podInterface } from './pod-interface.ts';
-import { now_ms, type Wanting } from './pools.ts';
+import type * as stored from '../store/attachments.ts';
 import type { PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { asksForClaim } from './claims.ts';
+import type { Connect } from './connect.ts';
+import { faultPoint } from './fault-point.ts';
+import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
+import { now_ms, type Wanting } from './pools.ts';
 import { chooseSubnets } from './subnet-choice.ts';
 import { untilClaimed } from './until-claimed.ts';
-import { type Way, wayOf } from './way.ts';
 
-/** Addresses for an attachment, and whose they are. */
-interface Leased {
+/** What of a request an attachment is made from. */
+export interface AttachRequest extends Pick<AddRequest, 'container' | 'ifname' | 'netns' | 'pod' | 'ips'> {
+  readonly config: Pick<AddRequest['config'], 'name' | 'subnet' | 'mtu'>;
+  /** Whether addresses that belong to the Pod (IPClaims) are for this interface. */
+  readonly claims: boolean;
+}
+
+/** Addresses, and of which PodSubnet. */
+interface Granted {
   readonly subnet: PodSubnet;
   readonly taken: Taken;
 }
@@ -26,23 +33,26 @@ const KNOWN_WITHIN_ms = 2000;
 
 /**
  * Leases addresses and commits the attachment.
- * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, kindUnsupported, macsRefused, notABranch, macNotChosen, address*, store*; nothing is leased then.
+ * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*, and as `connect`; nothing is leased then.
  */
-export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
+export async function attach<I extends AttachedInterface>(
+  node: NodeAgent,
+  cloud: CloudPart,
+  request: AttachRequest,
+  connect: Connect<I>,
+): Promise<stored.Attachment<I>> {
   const facts = await factsOf(cloud, request);
   const { subnet, taken } =
-    facts !== undefined && asksForClaim(facts) ? await untilClaimed(node, cloud, facts) : await leaseFromPool(cloud, request, facts);
+    request.claims && facts !== undefined && asksForClaim(facts)
+      ? await untilClaimed(node, cloud, facts)
+      : await leaseFromPool(cloud, request, facts);
   faultPoint('add:2 address taken');
   try {
     refuseSmallMtu(request, subnet);
     const nic = cloud.grants.nics.find((named) => named.nic.id === taken.nic);
     if (nic === undefined) throw failure('notReady', { reason: `NIC ${taken.nic} was unplugged`, details: '' });
-    const { container, ifname, calledAs, netns, mac } = request;
-    const mtu = request.config.mtu;
-    const way = wayOf(subnet, nic.nic, cloud.hasKind);
-    refuseOtherMode(node, nic.link, way);
-    const others = node.attachments.list().flatMap((one) => (one.container === container ? [one.interface] : []));
-    const attachment: Attachment = {
+    const { container, ifname, netns } = request;
+    const attachment: stored.Attachment<I> = {
       container,
       ifname,
       network: request.config.name,
@@ -52,10 +62,7 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
       nic: nic.nic.id,
       state: 'opening',
       created_ms: Date.now(),
-      interface: podInterface({ container, ifname, calledAs, netns, mac, mtu, rank: freeRank(others), others }, way, nic, taken.addresses, {
-        numbers: cloud.config.numbers,
-        viaNode: cloud.grants.viaNode,
-      }),
+      interface: connect({ subnet, nic, addresses: taken.addresses }),
     };
     node.attachments.open(attachment);
     return attachment;
@@ -66,7 +73,7 @@ export async function attach(node: NodeAgent, cloud: CloudPart, request: AddRequ
 }
 
 /** What the API server says of the Pod; nothing outside of a cluster. */
-async function factsOf({ pods }: CloudPart, { pod }: AddRequest): Promise<PodFacts | undefined> {
+async function factsOf({ pods }: CloudPart, { pod }: AttachRequest): Promise<PodFacts | undefined> {
   if (pods === undefined || pod.namespace === undefined || pod.name === undefined) return undefined;
   const facts = await pods.find(pod.namespace, pod.name, pod.uid, KNOWN_WITHIN_ms);
   // Without its labels and annotations the Pod could get an address of a subnet that is not its own.
@@ -75,7 +82,7 @@ async function factsOf({ pods }: CloudPart, { pod }: AddRequest): Promise<PodFac
   return facts;
 }
 
-async function leaseFromPool(cloud: CloudPart, request: AddRequest, facts: PodFacts | undefined): Promise<Leased> {
+async function leaseFromPool(cloud: CloudPart, request: AttachRequest, facts: PodFacts | undefined): Promise<Granted> {
   const pod = podName(request);
   const { namespace } = request.pod;
   const known = facts ?? { namespace: namespace === undefined ? undefined : cloud.pods?.namespace(namespace) };
@@ -86,7 +93,7 @@ async function leaseFromPool(cloud: CloudPart, request: AddRequest, facts: PodFa
 }
 
 /** Asks one subnet after the other; those that are full and do not grow are passed over, the last one is asked in any case. */
-async function leaseFromFirst({ pools, config }: CloudPart, candidates: readonly PodSubnet[], wanting: Wanting): Promise<Leased> {
+async function leaseFromFirst({ pools, config }: CloudPart, candidates: readonly PodSubnet[], wanting: Wanting): Promise<Granted> {
   const end = performance.now() + config.addressWait_s * 1000;
   const last = candidates.at(-1);
   for (const subnet of candidates) {
@@ -101,19 +108,10 @@ async function leaseFromFirst({ pools, config }: CloudPart, candidates: readonly
 }
 
 /** Below 1280 the kernel takes IPv6 off the link, and then refuses its addresses without saying why (RFC 8200, section 5). */
-function refuseSmallMtu({ config: { mtu } }: AddRequest, { metadata, spec }: PodSubnet): void {
+function refuseSmallMtu({ config: { mtu } }: AttachRequest, { metadata, spec }: PodSubnet): void {
   if (mtu === undefined || mtu >= IPV6_MINIMUM_MTU || !spec.families.includes(6)) return;
   const wanted = `${IPV6_MINIMUM_MTU} or more, since Pods of PodSubnet ${metadata.name} get IPv6 addresses,`;
   throw failure('configInvalid', { key: 'mtu', found: `the number ${mtu}`, wanted });
-}
-
-/** The mode of ipvlan is the parent's: a child of another mode would change it for all that are there (ipvlan_set_port_mode() in drivers/net/ipvlan/ipvlan_main.c). */
-function refuseOtherMode(node: NodeAgent, parent: string, way: Way): void {
-  if (way.datapath !== 'ipvlan') return;
-  const isOther = ({ interface: pod }: Attachment): boolean =>
-    pod.datapath === 'ipvlan' && pod.underlay.parent === parent && pod.underlay.of?.type === 'ipvlan' && pod.underlay.of.mode !== way.mode;
-  if (node.attachments.list().some(isOther))
-    throw failure('parentBusy', { parent, object: `ipvlan ${way.mode} beside Pods of another mode` });
 }
 
 /** Commits that the attachment is over; its addresses rest from now on, or not at all when they never were on the wire. @throws Failure store*. */

@@ -6,12 +6,14 @@
  * - one that somebody has is quarantined before its lease ends, so that nobody is given it in between
  * - where nobody can be asked, no Pod is made
  */
-import type { AddRequest } from '../cni/request.ts';
+import type { AttachedInterface } from '../datapath/interface.ts';
 import { type Failure, failure, isFailure } from '../errors/failure.ts';
 import type { Rival } from '../kernel/ethernet.ts';
 import type { Ip } from '../net/address.ts';
 import { type Quarantined, quarantine, quarantineOf } from '../store/quarantine.ts';
-import { attach, detach, podName } from './attach.ts';
+import type * as stored from '../store/attachments.ts';
+import { attach, type AttachRequest, detach, podName } from './attach.ts';
+import type { Connect } from './connect.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { now_ms } from './pools.ts';
 import { unpoliced } from './unpoliced.ts';
@@ -25,11 +27,16 @@ const ASKING_ms = 2000;
  * An attachment as attach() commits it, whose addresses nobody else has on their network, as far as anybody can tell: when somebody has them, with others.
  * @throws Failure addressesTaken, networkNotAsked, and as attach(); nothing is leased then.
  */
-export async function attachUnrivalled(node: NodeAgent, cloud: CloudPart, request: AddRequest): Promise<Attachment> {
+export async function attachUnrivalled<I extends AttachedInterface>(
+  node: NodeAgent,
+  cloud: CloudPart,
+  request: AttachRequest,
+  connect: Connect<I>,
+): Promise<stored.Attachment<I>> {
   const end = performance.now() + cloud.config.addressWait_s * 1000 + ASKING_ms;
   const met: Quarantined[] = [];
   for (let tries = 1; ; tries++) {
-    const attachment = await attachInstead(node, cloud, request, met);
+    const attachment = await attachInstead(node, cloud, request, met, connect);
     const found = await metBy(node, cloud, attachment);
     if (found.length === 0) return attachment;
     giveUp(node, cloud, attachment, found);
@@ -41,9 +48,15 @@ export async function attachUnrivalled(node: NodeAgent, cloud: CloudPart, reques
 }
 
 /** An attachment; when there is none because of what was met, now or a while ago, the error says so. */
-async function attachInstead(node: NodeAgent, cloud: CloudPart, request: AddRequest, met: readonly Quarantined[]): Promise<Attachment> {
+async function attachInstead<I extends AttachedInterface>(
+  node: NodeAgent,
+  cloud: CloudPart,
+  request: AttachRequest,
+  met: readonly Quarantined[],
+  connect: Connect<I>,
+): Promise<stored.Attachment<I>> {
   try {
-    return await attach(node, cloud, request);
+    return await attach(node, cloud, request, connect);
   } catch (error) {
     if (!isFailure(error, 'addressesExhausted') && !isFailure(error, 'addressCooling')) throw error;
     const asked = request.ips.flatMap((address) => quarantineOf(node.database, address, now_ms()) ?? []);
@@ -98,7 +111,7 @@ function giveUp(node: NodeAgent, cloud: CloudPart, attachment: Attachment, found
   );
 }
 
-function taken(cloud: CloudPart, request: AddRequest, met: readonly Quarantined[], cause?: unknown): Failure {
+function taken(cloud: CloudPart, request: AttachRequest, met: readonly Quarantined[], cause?: unknown): Failure {
   const holders = met.map(({ address, holder }) => `${address} (${holder})`).join(', ');
   const [subnets, links] = [met.map(({ subnet }) => subnet), met.map(({ link }) => link)].map((names) => [...new Set(names)].join(', '));
   const facts = { pod: podName(request), subnet: subnets ?? '', link: links ?? '', holders, seconds: cloud.config.conflictRest_s };

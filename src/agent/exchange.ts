@@ -6,7 +6,7 @@ import { newestVersion } from '../cni/versions.ts';
 import { asFailure } from '../errors/failure.ts';
 import type { Answered } from './answered.ts';
 import { answerIpam } from './ipam/answer.ts';
-import { leasesOf } from './ipam/books.ts';
+import { booksOf } from './ipam/pod-subnets.ts';
 import type { Exchange } from './listen.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { type Answering, answerQuestion } from './questions.ts';
@@ -58,7 +58,7 @@ function answerPlugin(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
     case 'flatpod':
       return answerVerb(node, frame);
     case 'ipam':
-      return answerIpam({ leases: leasesOf(node.database), log: node.log }, frame);
+      return answerIpam(booksOf(node), frame);
     case 'veth-to-host':
       return answerVethToHost(node, frame);
   }

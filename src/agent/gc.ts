@@ -1,5 +1,6 @@
 /** GC: removes every attachment of the network that the runtime no longer knows. It goes on after a failure and reports all of them together. */
 import type { GcRequest } from '../cni/request.ts';
+import { isMade } from '../datapath/interface.ts';
 import { isNetns } from '../kernel/netns.ts';
 import { del } from './del.ts';
 import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
@@ -10,7 +11,7 @@ export async function gc(node: NodeAgent, request: GcRequest): Promise<void> {
   const valid = request.validAttachments && new Set(request.validAttachments.map(keyOf));
   const stale = node.attachments
     .list()
-    .filter((attachment) => attachment.network === request.config.name)
+    .filter((attachment) => attachment.network === request.config.name && isMade(attachment.interface))
     .filter((attachment) => (valid === undefined ? !isNetns(attachment.netns) : !valid.has(keyOf(calledFor(attachment)))));
   await removeStale(stale, keyOf, async (attachment) => {
     await del(node, attachment);

@@ -1,6 +1,6 @@
 /** What the verbs work with. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { PodInterface } from '../datapath/interface.ts';
+import type { AttachedInterface } from '../datapath/interface.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { LinkKind } from '../kernel/link-kinds.ts';
 import type { Log } from '../log.ts';
@@ -29,7 +29,7 @@ export interface NodeAgent {
   readonly kernel: Kernel;
   /** state.db: what the plugins that need no cloud keep is read there in each verb, because they also run without an agent, each time as a new process. */
   readonly database: DatabaseSync;
-  readonly attachments: stored.Attachments<PodInterface>;
+  readonly attachments: stored.Attachments<AttachedInterface>;
   /** Keys of attachments that a predecessor died over, so that nobody knows whether their ADD was answered. */
   readonly interrupted: Set<string>;
   readonly locks: Locks;
@@ -38,7 +38,7 @@ export interface NodeAgent {
 }
 
 /** An attachment of a Pod's interface. */
-export type Attachment = stored.Attachment<PodInterface>;
+export type Attachment = stored.Attachment<AttachedInterface>;
 
 /** Identifies an attachment: by container and interface alone, never by network name, which the runtime may have changed since. */
 export function keyOf(attachment: { readonly container: string; readonly ifname: string }): string {

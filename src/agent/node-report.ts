@@ -1,4 +1,5 @@
 /** What `flatpod status` shows, as data. */
+import { isMade } from '../datapath/interface.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { podName } from './attach.ts';
 import { now_ms } from './pools.ts';
@@ -73,7 +74,7 @@ export function reportOf(node: NodeAgent): NodeReport {
       ifname: attachment.ifname,
       addresses: attachment.interface.addresses,
       subnet: attachment.subnet,
-      link: attachment.interface.hostEnd,
+      link: isMade(attachment.interface) ? attachment.interface.hostEnd : '',
       state: attachment.state,
       alive: isNetns(attachment.netns),
     })),

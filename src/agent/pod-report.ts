@@ -1,6 +1,7 @@
 /** What `flatpod pod` shows, as data: everything that stands behind a Pod on this node, from the cloud's interface to each object in the kernel. */
 import { planOf } from '../datapath/datapath.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
+import { isMade } from '../datapath/interface.ts';
 import { nicPlan } from '../datapath/nic.ts';
 import { isFailure, sentence } from '../errors/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -37,6 +38,7 @@ export interface AttachmentReport {
   readonly since_ms: number;
   readonly subnet: string;
   readonly datapath: string;
+  /** Empty, as are MTU (0) and link, of an interface that another main plugin made. */
   readonly mac: string;
   readonly mtu: number;
   /** The node's end. */
@@ -94,9 +96,7 @@ function reportOne(node: NodeAgent, attachment: Attachment): AttachmentReport {
     subnet,
     since_ms: created_ms,
     datapath: own.datapath,
-    mac: own.mac,
-    mtu: own.mtu,
-    link: own.hostEnd,
+    ...(isMade(own) ? { mac: own.mac, mtu: own.mtu, link: own.hostEnd } : { mac: '', mtu: 0, link: '' }),
     addresses: own.addresses.map((address) => ({ address, block: granted?.blocks.find((block) => contains(block, address)) ?? '' })),
     nic: { id: attachment.nic, deviceIndex: granted?.deviceIndex ?? -1, mac: granted?.mac ?? '', link: named?.link ?? '' },
     objects: [

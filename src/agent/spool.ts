@@ -15,7 +15,7 @@ import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import { del } from './del.ts';
 import { releaseKept } from './ipam/answer.ts';
-import { leasesOf } from './ipam/books.ts';
+import { booksOf } from './ipam/pod-subnets.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { del as removeHelpers } from './veth-to-host/del.ts';
 
@@ -53,7 +53,7 @@ async function honourAny(node: NodeAgent, { frame, attachment }: Release, at_ms:
       await honour(node, attachment, at_ms);
       break;
     case 'ipam':
-      releaseKept({ leases: leasesOf(node.database), log: node.log }, frame, at_ms);
+      await releaseKept(booksOf(node), frame, at_ms);
       break;
     case 'veth-to-host':
       await removeHelpers(node, { ...attachment, before_ms: at_ms });

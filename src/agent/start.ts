@@ -1,7 +1,7 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
-import type { PodInterface } from '../datapath/interface.ts';
+import { isMade, type PodInterface } from '../datapath/interface.ts';
 import type { PodTables } from '../datapath/node.ts';
 import { chainedTableName } from '../datapath/veth-to-host-numbers.ts';
 import { demandCapabilities } from '../kernel/capabilities.ts';
@@ -9,11 +9,13 @@ import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import { type LinkKind, linkKinds } from '../kernel/link-kinds.ts';
 import type { Log } from '../log.ts';
 import type { Ip } from '../net/address.ts';
+import { noteCluster } from '../store/agents-part.ts';
 import type { NodeConfig } from '../store/node-config.ts';
 import type { NodePods } from '../store/kubernetes/node-pods.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { quarantinedIn } from '../store/quarantine.ts';
+import { writeAnswered } from './answered-adds.ts';
 import { drain } from './drain.ts';
 import { claimsAsked } from './claims.ts';
 import { openExchange } from './exchange.ts';
@@ -28,7 +30,6 @@ import { now_ms, Pools } from './pools.ts';
 import { type SelfDefence, startSelfDefence } from './self-defence.ts';
 import { honourSpool } from './spool.ts';
 import { startSweep } from './sweep.ts';
-import { writeAnswered } from './verbs.ts';
 import { followHost } from './veth-to-host/follow-host.ts';
 import { chainedPlans } from './veth-to-host/plans.ts';
 import { startChainedSweep } from './veth-to-host/sweep.ts';
@@ -80,6 +81,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       .filter(({ state }) => state === 'opening')
       .map(keyOf),
   );
+  noteCluster(database, cloud?.pods !== undefined);
   const node: NodeAgent = { kernel, database, attachments, interrupted, locks: new Locks(), log, cloud };
 
   const spool = join(options.state, 'spool');
@@ -143,7 +145,12 @@ async function startCloud(
   // Tried when the first PodSubnet needs to know: a module is loaded by that.
   let kinds: ReadonlySet<LinkKind> | undefined;
   const hasKind = (kind: LinkKind): boolean => (kinds ??= linkKinds()).has(kind);
-  const podTables = tablesOf(attachments.list().map((attachment) => attachment.interface));
+  const podTables = tablesOf(
+    attachments
+      .list()
+      .map((attachment) => attachment.interface)
+      .filter(isMade),
+  );
   const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
   const inUse = (): string[] => attachments.list().map(({ subnet }) => subnet);
   grants = new Grants({
@@ -193,7 +200,8 @@ function startDefence(node: NodeAgent): SelfDefence {
     others: () => chainedPlans(node),
     lookEvery_ms: LOOK_EVERY_ms,
     *pods() {
-      for (const attachment of node.attachments.list()) if (!node.locks.held(keyOf(attachment))) yield attachment.interface;
+      for (const attachment of node.attachments.list())
+        if (isMade(attachment.interface) && !node.locks.held(keyOf(attachment))) yield attachment.interface;
     },
   });
 }

@@ -11,7 +11,7 @@
  */
 import { asFailure, sentence } from '../errors/failure.ts';
 import { isNetns } from '../kernel/netns.ts';
-import { del } from './del.ts';
+import { endAttachment } from './del.ts';
 import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 import { now_ms } from './pools.ts';
 import { sandboxList } from './sandbox-list.ts';
@@ -115,7 +115,7 @@ function death(attachment: Attachment, signs: Signs, { now, grace_ms, listed }: 
 async function release(node: NodeAgent, attachment: Attachment, why: string): Promise<void> {
   const key = keyOf(attachment);
   try {
-    await del(node, attachment);
+    await endAttachment(node, attachment);
     node.log.warn(`swept ${key}: ${why} and no DEL came`, { addresses: attachment.interface.addresses.join(' ') });
   } catch (error) {
     node.log.error(`${key} was not swept, and is tried again later: ${sentence(asFailure(error))}`);

@@ -2,17 +2,15 @@
 import type { RequestFrame } from '../cni/frame.ts';
 import { resultReply, silentReply, versionReply } from '../cni/reply.ts';
 import { type CniRequest, parseRequest } from '../cni/request.ts';
-import { asFailure, sentence } from '../errors/failure.ts';
 import { add } from './add.ts';
 import { type Answered, answering, nothing } from './answered.ts';
+import { answeredAdd } from './answered-adds.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
 import { faultPoint } from './fault-point.ts';
 import { gc } from './gc.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { status } from './status.ts';
-
-const WRITTEN_WITHIN_ms = 50;
 
 /** Answers a request to the main plugin; rejects never. */
 export function answerVerb(node: NodeAgent, frame: RequestFrame): Promise<Answered> {
@@ -41,19 +39,4 @@ async function perform(node: NodeAgent, request: CniRequest): Promise<Answered> 
       return { reply: versionReply(request.cniVersion), after: nothing };
   }
   return { reply: silentReply, after: nothing };
-}
-
-/** Written a moment after the reply, many at once, so that no ADD waits for it; until then a crash lets an ADD for the same interface start over (docs/adr/0008). */
-function answeredAdd(node: NodeAgent, request: { readonly container: string; readonly ifname: string }): void {
-  faultPoint('add:5 answered');
-  if (node.attachments.answered(request.container, request.ifname)) setTimeout(() => writeAnswered(node), WRITTEN_WITHIN_ms).unref();
-}
-
-/** Also before the end of the program. */
-export function writeAnswered(node: NodeAgent): void {
-  try {
-    node.attachments.writeAnswered();
-  } catch (error) {
-    node.log.warn(`that ADDs were answered was not written: ${sentence(asFailure(error))}`);
-  }
 }

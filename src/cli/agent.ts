@@ -1,7 +1,7 @@
 /** `flatpod agent`: the agent and what surrounds it: standalone a controller of its own, in a cluster the API server. They meet in the NodeNetwork object alone. */
 import { hostname } from 'node:os';
 import { type AgentOptions, startAgent } from '../agent/start.ts';
-import { readPodInterface } from '../datapath/stored.ts';
+import { readAttachedInterface } from '../datapath/stored.ts';
 import { createLog, type Log } from '../log.ts';
 import { openAttachments } from '../store/attachments.ts';
 import { readConfigFile } from '../store/config-file.ts';
@@ -41,7 +41,7 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   running.use(lockState(state));
   const database = openDatabase(state, rebuild);
   running.defer(() => database.close());
-  const attachments = openAttachments(database, readPodInterface);
+  const attachments = openAttachments(database, readAttachedInterface);
   let cloud: AgentOptions['cloud'];
   if (read !== undefined) {
     const { config, subnets } = { config: read.config.spec, subnets: read.subnets };

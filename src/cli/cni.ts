@@ -6,12 +6,15 @@ import { readSync, writeSync } from 'node:fs';
 import { answering, type Answered } from '../agent/answered.ts';
 import { answerIpam } from '../agent/ipam/answer.ts';
 import { leasesOf } from '../agent/ipam/books.ts';
+import { podSubnetsWithoutAgent } from '../agent/ipam/without-agent.ts';
+import { releaseIn } from '../cni/asked.ts';
 import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni/frame.ts';
 import { pluginOf } from '../cni/plugins.ts';
 import { errorReply } from '../cni/reply.ts';
 import { newestVersion } from '../cni/versions.ts';
 import { asFailure, failure } from '../errors/failure.ts';
 import { createLog, type Log } from '../log.ts';
+import { hasAgentsLease } from '../store/agents-part.ts';
 import { openDatabaseBriefly } from '../store/sqlite.ts';
 
 const CHUNK = 64 * 1024;
@@ -21,6 +24,8 @@ export async function answerOnce(state: string): Promise<void> {
   const log = createLog('cni', 'warn');
   try {
     const frame = decodeFrame(frameFrom(0));
+    // No reply: the executable keeps the release for the agent.
+    if (isForAgent(state, frame)) return;
     const { reply, after } = await answer(state, log, frame);
     write(1, encodeReply(reply));
     after();
@@ -29,13 +34,22 @@ export async function answerOnce(state: string): Promise<void> {
   }
 }
 
+/** Whether it ends a lease that the agent has in memory too. */
+function isForAgent(state: string, { variables, stdin }: RequestFrame): boolean {
+  if (variables.get('CNI_COMMAND') !== 'DEL' || pluginOf(variables) !== 'ipam') return false;
+  using database = openDatabaseBriefly(state);
+  return hasAgentsLease(database, releaseIn(variables, stdin));
+}
+
 function answer(state: string, log: Log, frame: RequestFrame): Promise<Answered> {
   const plugin = pluginOf(frame.variables);
   return answering(log, frame, async () => {
     switch (plugin) {
-      case 'ipam':
+      case 'ipam': {
         // The end of the process closes the database, after the answer is out.
-        return answerIpam({ leases: leasesOf(openDatabaseBriefly(state)), log }, frame);
+        const database = openDatabaseBriefly(state);
+        return answerIpam({ leases: leasesOf(database), podSubnets: podSubnetsWithoutAgent(database), log }, frame);
+      }
       case 'veth-to-host':
         // Only where it is asked for: the IPAM plugin does without the kernel.
         return (await import('../agent/veth-to-host/once.ts')).answerVethToHostOnce(openDatabaseBriefly(state), log, frame);

@@ -10,6 +10,27 @@ import type { Mac } from '../net/mac.ts';
  */
 export type PodInterface = RoutedInterface | UnderlayInterface;
 
+/**
+ * What stands behind an attachment: an interface that is made here, or addresses alone, for an interface that another main plugin makes and that asked the
+ * IPAM plugin for them.
+ */
+export type AttachedInterface = PodInterface | LeasedInterface;
+
+/** Addresses of a PodSubnet on an interface that is none of ours. */
+export interface LeasedInterface {
+  readonly datapath: 'none';
+  /** Path of the Pod's network namespace. */
+  readonly netns: string;
+  readonly ifname: string;
+  readonly addresses: readonly Ip[];
+  readonly calledAs?: never;
+}
+
+/** Whether the interface is made here. */
+export function isMade(attached: AttachedInterface): attached is PodInterface {
+  return attached.datapath !== 'none';
+}
+
 /** What all datapaths have: the Pod's interface, and a veth between host and Pod, which is either that very interface or the service veth beside it. */
 interface Ends {
   /** Path of the Pod's network namespace. */

@@ -1,7 +1,15 @@
-/** A PodInterface read back from the node's database: checked, as whatever wrote it may have been another version. */
+/** An interface read back from the node's database: checked, as whatever wrote it may have been another version. */
 import { readServiceVeth, readUnderlay } from './stored-underlay.ts';
 import { ipsOf, listOf, macOf, numberOf, objectOf, textOf } from './stored-fields.ts';
-import type { PodInterface, SourceRouting } from './interface.ts';
+import type { AttachedInterface, PodInterface, SourceRouting } from './interface.ts';
+
+/** @throws RangeError that names the field. */
+export function readAttachedInterface(json: unknown): AttachedInterface {
+  const fields = objectOf(json, 'the interface');
+  const { datapath } = fields;
+  if (datapath !== 'none') return readPodInterface(json);
+  return { datapath, netns: textOf(fields, 'netns'), ifname: textOf(fields, 'ifname'), addresses: ipsOf(fields, 'addresses') };
+}
 
 /** @throws RangeError that names the field. */
 export function readPodInterface(json: unknown): PodInterface {

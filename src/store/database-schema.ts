@@ -36,4 +36,5 @@ export const schema: readonly string[] = [
   `CREATE TABLE range_directories (scope TEXT PRIMARY KEY, read_ms INTEGER NOT NULL) WITHOUT ROWID;`,
   `CREATE TABLE quarantine (
      address TEXT PRIMARY KEY, subnet TEXT NOT NULL, link TEXT NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE cluster_member (yes INTEGER PRIMARY KEY) STRICT;`,
 ];

@@ -7,7 +7,7 @@ import type { CloudPart, NodeAgent } from '../../src/agent/node-agent.ts';
 import { Pools } from '../../src/agent/pools.ts';
 import type { AddRequest } from '../../src/cni/request.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
-import { readPodInterface } from '../../src/datapath/stored.ts';
+import { readAttachedInterface } from '../../src/datapath/stored.ts';
 import { openKernel } from '../../src/kernel/kernel.ts';
 import { createLog } from '../../src/log.ts';
 import { cidrFamily, parseCidr } from '../../src/net/cidr.ts';
@@ -75,7 +75,7 @@ export function rangeNode(host: TestNetns, { blocks, spec = {}, config: more = {
   const node: Omit<RangeNode, typeof Symbol.dispose> = {
     kernel,
     database,
-    attachments: openAttachments(database, readPodInterface),
+    attachments: openAttachments(database, readAttachedInterface),
     interrupted: new Set(),
     locks: new Locks(),
     log: createLog('test', 'debug', (line) => lines.push(line)),

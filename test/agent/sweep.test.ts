@@ -6,7 +6,7 @@ import { Locks } from '../../src/agent/locks.ts';
 import type { NodeAgent } from '../../src/agent/node-agent.ts';
 import { sandboxList } from '../../src/agent/sandbox-list.ts';
 import { noSigns, sweep } from '../../src/agent/sweep.ts';
-import { readPodInterface } from '../../src/datapath/stored.ts';
+import { readAttachedInterface } from '../../src/datapath/stored.ts';
 import { openKernel } from '../../src/kernel/kernel.ts';
 import { createLog } from '../../src/log.ts';
 import { openAttachments } from '../../src/store/attachments.ts';
@@ -32,13 +32,13 @@ function nodeWith(pods: readonly { readonly netns: string; readonly pod?: PodIde
   const dir = mkdtempSync('/tmp/fpt-sweep-');
   const kernel = openKernel();
   const database = openDatabase(dir);
-  const attachments = openAttachments(database, readPodInterface);
+  const attachments = openAttachments(database, readAttachedInterface);
   for (const [i, { netns, pod = {}, hostEnd = `fptsweep${i}` }] of pods.entries()) {
     const mac = `02:00:00:00:00:0${i}`;
     const ends = { netns, ifname: 'eth0', mac, hostEnd, hostMac: mac, mtu: 1500, owner: 'x' };
     const one = { datapath: 'routed-veth', ...ends, addresses: [`192.0.2.${i}`], podTable: 7000, protocol: 114 };
     const row = { container: `c${i}`, ifname: 'eth0', network: 'n', pod, netns, subnet: 's', nic: 'nic', created_ms: 0 } as const;
-    attachments.open({ ...row, state: 'ready', interface: readPodInterface(one) });
+    attachments.open({ ...row, state: 'ready', interface: readAttachedInterface(one) });
   }
   const log: string[] = [];
   return {
@@ -178,7 +178,7 @@ test('a Pod made after the clock was set back is no older for that', async () =>
   await at(LATER);
   const [first] = swept.node.attachments.list();
   assert.ok(first);
-  const inside = readPodInterface({ ...first.interface, addresses: ['192.0.2.200'] });
+  const inside = readAttachedInterface({ ...first.interface, addresses: ['192.0.2.200'] });
   swept.node.attachments.open({ ...first, container: 'late', created_ms: 0, interface: inside });
   await at(LATER + 1);
   await at(LATER + 300_000);

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attach } from '../../src/agent/attach.ts';
+import { byDatapath } from '../../src/agent/connect.ts';
 import { Locks } from '../../src/agent/locks.ts';
 import type { CloudPart, NodeAgent } from '../../src/agent/node-agent.ts';
 import { Pools } from '../../src/agent/pools.ts';
-import { readPodInterface } from '../../src/datapath/stored.ts';
+import { readAttachedInterface } from '../../src/datapath/stored.ts';
 import { openKernel } from '../../src/kernel/kernel.ts';
 import { createLog } from '../../src/log.ts';
 import { openAttachments } from '../../src/store/attachments.ts';
@@ -56,11 +57,11 @@ for (const [what, namespace, wanted] of said)
       stop: () => undefined,
     };
     const cloud: CloudPart = { name: 'n1', config: { ...config.config.spec, addressWait_s: 0 }, pools, grants, pods, hasKind: () => true };
-    const attachments = openAttachments(database, readPodInterface);
+    const attachments = openAttachments(database, readAttachedInterface);
     const node: NodeAgent = { kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
     const request = good('add', {}, { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=static-n1' });
     // There are no addresses at all here; the error tells of which subnet one was wanted.
-    await assert.rejects(attach(node, cloud, request), (error: Error) => {
+    await assert.rejects(attach(node, cloud, { ...request, claims: true }, byDatapath(node, cloud, request)), (error: Error) => {
       assert.match(`${error.message} ${'details' in error ? String(error.details) : ''}`, new RegExp(`\\b${wanted}\\b`));
       return true;
     });

@@ -20,7 +20,7 @@ import { askAgent } from '../../src/cli/ask.ts';
 import { encodeReply } from '../../src/cni/frame.ts';
 import { drain as drainCommand } from '../../src/cli/drain.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
-import { readPodInterface } from '../../src/datapath/stored.ts';
+import { readAttachedInterface } from '../../src/datapath/stored.ts';
 import { openKernel } from '../../src/kernel/kernel.ts';
 import { createLog } from '../../src/log.ts';
 import { parseIp } from '../../src/net/address.ts';
@@ -55,7 +55,7 @@ function testNode(cloud?: CloudPart): TestNode {
   const dir = mkdtempSync(join(tmpdir(), 'flatpod-errors-'));
   const database = openDatabase(dir);
   const kernel = openKernel();
-  const attachments = openAttachments(database, readPodInterface);
+  const attachments = openAttachments(database, readAttachedInterface);
   return {
     dir,
     kernel,

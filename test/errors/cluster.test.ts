@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { attach } from '../../src/agent/attach.ts';
+import { byDatapath } from '../../src/agent/connect.ts';
 import { Locks } from '../../src/agent/locks.ts';
 import type { CloudPart, NodeAgent } from '../../src/agent/node-agent.ts';
 import { podInterface } from '../../src/agent/pod-interface.ts';
 import { Pools } from '../../src/agent/pools.ts';
 import type { NicId } from '../../src/cloud/cloud.ts';
-import { readPodInterface } from '../../src/datapath/stored.ts';
+import { readAttachedInterface } from '../../src/datapath/stored.ts';
 import { failure } from '../../src/errors/failure.ts';
 import { openKernel } from '../../src/kernel/kernel.ts';
 import { createLog } from '../../src/log.ts';
@@ -78,7 +79,7 @@ async function node(t: TestContext, said: NodeNetworkStatus | undefined, hasName
     grants,
     pods,
   };
-  const attachments = openAttachments(database, readPodInterface);
+  const attachments = openAttachments(database, readAttachedInterface);
   return { kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
 }
 
@@ -102,7 +103,11 @@ const cases: readonly [what: string, said: NodeNetworkStatus | undefined, detail
 for (const [what, said, details] of cases) {
   test(`ADD of a Pod with an address of its own that is not here: FP241 claimNotHere, ${what}`, async (t) => {
     const one = await node(t, said);
-    await assert.rejects(attach(one, one.cloud, request), { kind: 'claimNotHere', message: /shop\/db-0/, details });
+    await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, byDatapath(one, one.cloud, request)), {
+      kind: 'claimNotHere',
+      message: /shop\/db-0/,
+      details,
+    });
   });
 }
 
@@ -115,12 +120,15 @@ test('ADD of a Pod whose own address another container has still: FP241 claimNot
   });
   const names = { container: 'old', ifname: 'eth0', network: 'pods', netns: wish.netns, subnet: 'a', nic: nic.id };
   one.attachments.open({ ...names, pod: {}, state: 'opening', created_ms: 1, interface: made });
-  await assert.rejects(attach(one, one.cloud, request), { kind: 'claimNotHere', details: 'container old on this node still has 10.0.0.7' });
+  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, byDatapath(one, one.cloud, request)), {
+    kind: 'claimNotHere',
+    details: 'container old on this node still has 10.0.0.7',
+  });
 });
 
 test('ADD of a Pod whose namespace cannot be read: FP243 namespaceUnknown', async (t) => {
   const one = await node(t, nothing, false);
-  await assert.rejects(attach(one, one.cloud, request), {
+  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, byDatapath(one, one.cloud, request)), {
     kind: 'namespaceUnknown',
     code: 243,
     message: /its namespace shop could not be read/,

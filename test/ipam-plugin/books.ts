@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answerIpam } from '../../src/agent/ipam/answer.ts';
+import { answerIpam, type IpamBooks } from '../../src/agent/ipam/answer.ts';
 import { leasesOf } from '../../src/agent/ipam/books.ts';
+import { podSubnetsWithoutAgent } from '../../src/agent/ipam/without-agent.ts';
 import { createLog } from '../../src/log.ts';
 import type { RangeLeases } from '../../src/store/range-leases.ts';
 import { openDatabase } from '../../src/store/sqlite.ts';
@@ -50,20 +51,26 @@ export function openBooks(): Books {
     path,
     leases,
     log: lines,
-    async ask(verb, ipam, { container = 'c1', ifname = 'eth0', args = '', plugin = 'flatpod-ipam' } = {}, more = {}) {
-      const variables = { CNI_COMMAND: verb, CNI_CONTAINERID: container, CNI_IFNAME: ifname, CNI_NETNS: '/run/netns/fpt', CNI_ARGS: args };
-      const config = { cniVersion: '1.1.0', name: 'net', ...(ipam && { ipam }), ...more };
-      const frame = {
-        variables: new Map(Object.entries({ ...variables, FLATPOD_PLUGIN: plugin })),
-        stdin: Buffer.from(JSON.stringify(config)),
-      };
-      const { reply } = await answerIpam({ leases, log }, frame);
-      return toldIn(reply.status, reply.stdout);
-    },
+    ask: asker({ leases, podSubnets: podSubnetsWithoutAgent(database), log }),
     [Symbol.dispose]() {
       database.close();
       rmSync(path, { recursive: true, force: true });
     },
+  };
+}
+
+/** Asks with these books; what is to be done once the answer is out is done. */
+export function asker(books: IpamBooks): Books['ask'] {
+  return async (verb, ipam, { container = 'c1', ifname = 'eth0', args = '', plugin = 'flatpod-ipam' } = {}, more = {}) => {
+    const variables = { CNI_COMMAND: verb, CNI_CONTAINERID: container, CNI_IFNAME: ifname, CNI_NETNS: '/run/netns/fpt', CNI_ARGS: args };
+    const config = { cniVersion: '1.1.0', name: 'net', ...(ipam && { ipam }), ...more };
+    const frame = {
+      variables: new Map(Object.entries({ ...variables, FLATPOD_PLUGIN: plugin })),
+      stdin: Buffer.from(JSON.stringify(config)),
+    };
+    const { reply, after } = await answerIpam(books, frame);
+    after();
+    return toldIn(reply.status, reply.stdout);
   };
 }
 

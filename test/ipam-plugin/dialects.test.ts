@@ -115,7 +115,7 @@ const refused: Record<string, readonly [string, RegExp, object | undefined, obje
   'shares of nodes, as whereabouts has them': ['FP311', /PodSubnet with spec\.range/, { range: '10.0.0.0/16', node_slice_size: '/26' }],
   'a resolver file that is not there': ['FP310', /no such file/, { subnet: '10.0.0.0/24', resolvConf: '/nonexistent/resolv.conf' }],
   'an order that is none': ['FP108', /lowest, next or random/, { pool: '10.0.0.0/24', order: 'best' }],
-  'a PodSubnet': ['FP312', /PodSubnet lan/, { subnet: 'lan' }],
+  'a PodSubnet, without the agent': ['FP318', /PodSubnet lan/, { subnet: 'lan' }],
   'an unknown CNI_ARGS key': ['FP110', /COLOUR/, { pool: '10.0.0.0/24' }, {}, { args: 'COLOUR=red' }],
 };
 for (const [what, [fp, words, ipam, more, asking]] of Object.entries(refused)) {

@@ -14,7 +14,9 @@ import { readIpam } from '../../cni/ipam/read.ts';
 import { resultReply, silentReply, versionReply } from '../../cni/reply.ts';
 import { parseArgs } from '../../cni/args.ts';
 import { readValidAttachments } from '../../cni/valid-attachments.ts';
-import { asFailure, failure, sentence } from '../../errors/failure.ts';
+import { asFailure, sentence } from '../../errors/failure.ts';
+import type { Result, ResultIp } from '../../cni/result.ts';
+import type { AttachmentName } from '../../cni/valid-attachments.ts';
 import type { Log } from '../../log.ts';
 import type { RangeLease, RangeLeases } from '../../store/range-leases.ts';
 import { type Answered, answering, nothing } from '../answered.ts';
@@ -27,17 +29,37 @@ import { theirReply } from './their-words.ts';
 
 /** What it works with. */
 export interface IpamBooks {
+  /** Of ranges that this node has for itself. */
   readonly leases: RangeLeases;
+  /** Of ranges that a cluster leases to its nodes. */
+  readonly podSubnets: PodSubnetLeases;
   readonly log: Log;
+}
+
+/** Addresses of PodSubnets. All may throw Failure. */
+export interface PodSubnetLeases {
+  /** Whether the configuration's addresses come from one. */
+  serves(config: IpamConfig): boolean;
+  /** Returns when it could. */
+  ready(config: IpamConfig): void;
+  /** Commits the lease. */
+  add(asked: AttachmentAsked, config: IpamConfig): Promise<readonly ResultIp[]>;
+  /** The answer to that ADD is out. */
+  answered(of: AttachmentName): void;
+  check(of: AttachmentName, prevResult: Result | undefined): void;
+  /** Of leases not younger than `upTo_ms`; succeeds when there is none. */
+  release(of: AttachmentName, upTo_ms: number): Promise<void>;
+  /** Ends those of the network whose interface, as `container/ifname`, is not among the living. */
+  collect(network: string, living: ReadonlySet<string>): Promise<void>;
 }
 
 const silent: Answered = { reply: silentReply, after: nothing };
 
 /** Answers; rejects never. */
 export function answerIpam(books: IpamBooks, frame: RequestFrame): Promise<Answered> {
-  return answering(books.log, frame, () => {
+  return answering(books.log, frame, async () => {
     try {
-      return perform(books, frame);
+      return await perform(books, frame);
     } catch (error) {
       const reply = theirReply(error, frame);
       if (reply === undefined) throw error;
@@ -46,25 +68,25 @@ export function answerIpam(books: IpamBooks, frame: RequestFrame): Promise<Answe
   });
 }
 
-function perform(books: IpamBooks, { variables, stdin }: RequestFrame): Answered {
+async function perform(books: IpamBooks, { variables, stdin }: RequestFrame): Promise<Answered> {
   const asked = parseAsked(variables, stdin);
   const plugin = variables.get('FLATPOD_PLUGIN');
   switch (asked.verb) {
     case 'version':
       return { reply: versionReply(asked.cniVersion), after: nothing };
     case 'add':
-      return add(books, asked, servable(configOf(books, asked, plugin)));
+      return await add(books, asked, configOf(books, asked, plugin));
     case 'check':
-      checkLeases(books.leases, servable(configOf(books, asked, plugin)), asked, prevResultIn(asked));
+      check(books, asked, configOf(books, asked, plugin));
       return silent;
     case 'del':
-      release(books, asked, plugin);
+      await release(books, asked, plugin);
       return silent;
     case 'gc':
-      collect(books, asked, configOf(books, asked, plugin));
+      await collect(books, asked, configOf(books, asked, plugin));
       return silent;
     case 'status':
-      servable(readIpam(asked, plugin, readText));
+      status(books, readIpam(asked, plugin, readText));
       return silent;
   }
 }
@@ -76,19 +98,27 @@ function configOf({ leases, log }: IpamBooks, asked: Asked & Unread, plugin: str
   return config;
 }
 
-/** The configuration, when it can be served here. @throws Failure ipamSubnetUnknown. */
-function servable(config: IpamConfig): IpamConfig {
-  if (config.subnet === undefined) return config;
-  throw failure('ipamSubnetUnknown', { subnet: config.subnet, reason: 'the IPAM plugin does not serve PodSubnets yet' });
+function status({ podSubnets }: IpamBooks, config: IpamConfig): void {
+  if (podSubnets.serves(config)) podSubnets.ready(config);
 }
 
-function add({ leases, log }: IpamBooks, asked: AttachmentAsked, config: IpamConfig): Answered {
-  const taker = takerOf(asked);
-  const leased = config.sets.length === 0 ? [] : leaseAddresses(leases, config, taker);
+async function add({ leases, podSubnets, log }: IpamBooks, asked: AttachmentAsked, config: IpamConfig): Promise<Answered> {
+  const ofCluster = podSubnets.serves(config);
+  const leased = ofCluster
+    ? await podSubnets.add(asked, config)
+    : config.sets.length === 0
+      ? []
+      : leaseAddresses(leases, config, takerOf(asked));
   const ips = [...leased, ...config.fixed];
   const reply = resultReply({ interfaces: [], ips, routes: config.routes, dns: config.dns }, asked.cniVersion);
-  log.debug(`${ips.map(({ address }) => address).join(', ')} for ${taker.container}/${taker.ifname}`);
-  return { reply, after: nothing };
+  log.debug(`${ips.map(({ address }) => address).join(', ')} for ${asked.container}/${asked.ifname}`);
+  return { reply, after: ofCluster ? () => podSubnets.answered(asked) : nothing };
+}
+
+function check({ leases, podSubnets }: IpamBooks, asked: AttachmentAsked, config: IpamConfig): void {
+  const ofCluster = podSubnets.serves(config);
+  if (ofCluster) podSubnets.check(asked, prevResultIn(asked));
+  checkLeases(leases, ofCluster ? { ...config, sets: [] } : config, asked, prevResultIn(asked));
 }
 
 function takerOf({ container, ifname, args }: AttachmentAsked): Taker {
@@ -97,8 +127,13 @@ function takerOf({ container, ifname, args }: AttachmentAsked): Taker {
 }
 
 /** DEL needs nothing but names: a configuration that cannot be read any more must not keep an address. Leases younger than `upTo_ms` are left alone. */
-function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefined, upTo_ms = Number.MAX_SAFE_INTEGER): void {
-  const { leases, log } = books;
+async function release(
+  books: IpamBooks,
+  asked: ReleaseAsked,
+  plugin: string | undefined,
+  upTo_ms = Number.MAX_SAFE_INTEGER,
+): Promise<void> {
+  const { leases, podSubnets, log } = books;
   const { container, ifname, network } = asked;
   let config: IpamConfig | undefined;
   try {
@@ -106,6 +141,7 @@ function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefin
   } catch (error) {
     log.warn(`DEL of ${container}/${ifname} goes on without its configuration: ${sentence(asFailure(error))}`);
   }
+  await podSubnets.release(asked, upTo_ms);
   const scopes = config && scopesOf(config);
   leases.change(() => {
     const own = leases.of(undefined, container, ifname).filter(({ since_ms }) => since_ms <= upTo_ms);
@@ -118,9 +154,9 @@ function release(books: IpamBooks, asked: ReleaseAsked, plugin: string | undefin
 }
 
 /** Carries out a DEL that was kept because nobody could be asked. @throws Failure when it is none, or the disk refuses. */
-export function releaseKept(books: IpamBooks, { variables, stdin }: RequestFrame, at_ms: number): void {
+export async function releaseKept(books: IpamBooks, { variables, stdin }: RequestFrame, at_ms: number): Promise<void> {
   const asked = parseAsked(variables, stdin);
-  if (asked.verb === 'del') release(books, asked, variables.get('FLATPOD_PLUGIN'), at_ms);
+  if (asked.verb === 'del') await release(books, asked, variables.get('FLATPOD_PLUGIN'), at_ms);
 }
 
 /** The addresses rest, for those who still talk to their last owner. */
@@ -131,10 +167,11 @@ function end(leases: RangeLeases, config: IpamConfig | undefined, ended: readonl
 const usualCooldown_ms = 120_000;
 
 /** GC: without a list from the runtime nothing is known to be stale. */
-function collect({ leases, log }: IpamBooks, asked: NetworkAsked, config: IpamConfig): void {
+async function collect({ leases, podSubnets, log }: IpamBooks, asked: NetworkAsked, config: IpamConfig): Promise<void> {
   const valid = readValidAttachments(asked.object);
   if (valid === undefined) return;
   const living = new Set(valid.map(({ container, ifname }) => `${container}/${ifname}`));
+  await podSubnets.collect(asked.network, living);
   leases.change(() => {
     const own = scopesOf(config).flatMap((scope) => leases.list(scope));
     const stale = own.filter(({ network, container, ifname }) => network === asked.network && !living.has(`${container}/${ifname}`));

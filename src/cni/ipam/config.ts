@@ -58,6 +58,8 @@ export interface IpamConfig {
   readonly sameAgain: boolean;
   readonly routes: readonly ResultRoute[];
   readonly dns: ResultDns;
+  /** Whether the ranges are those of a cluster, where there is one: a PodSubnet leases them to its nodes. */
+  readonly clusterWide: boolean;
   /** A PodSubnet of that name is asked instead of ranges. */
   readonly subnet: string | undefined;
 }

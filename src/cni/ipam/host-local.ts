@@ -35,6 +35,7 @@ export function readHostLocal(source: IpamSource): IpamConfig {
     sameAgain: false,
     routes: routesIn(section),
     dns: dnsIn(source),
+    clusterWide: false,
     subnet: undefined,
   };
 }

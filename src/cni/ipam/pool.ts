@@ -29,6 +29,7 @@ export function readPool(source: IpamSource): IpamConfig {
     dialect: 'pool',
     sets: sets.map((ranges, i): LeaseSet => ({ scope, name: String(i), ranges })),
     ...ourKeysIn(section, 'next'),
+    clusterWide: false,
     subnet: undefined,
   };
 }
@@ -36,7 +37,7 @@ export function readPool(source: IpamSource): IpamConfig {
 /** @throws Failure configInvalid, argumentsInvalid. */
 export function readSubnet(source: IpamSource): IpamConfig {
   const subnet = text(source.section, 'subnet', 'the name of a PodSubnet', (found) => (found.includes('/') ? undefined : found));
-  return { ...commonIn(source), dialect: 'subnet', sets: [], ...ourKeysIn(source.section, 'next'), subnet };
+  return { ...commonIn(source), dialect: 'subnet', sets: [], ...ourKeysIn(source.section, 'next'), clusterWide: true, subnet };
 }
 
 function commonIn(source: IpamSource) {

@@ -36,6 +36,7 @@ export function readStatic(source: IpamSource): IpamConfig {
     sameAgain: false,
     routes: routesIn(section),
     dns: readDns(inner(section, 'dns')),
+    clusterWide: false,
     subnet: undefined,
   };
 }

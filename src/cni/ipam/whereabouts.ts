@@ -42,16 +42,22 @@ export function readWhereabouts(source: IpamSource): IpamConfig {
     sameAgain: true,
     routes: routesIn(section),
     dns: readDns(inner(section, 'dns')),
+    clusterWide: yesOrNo(section, 'clusterWide', true),
     subnet: undefined,
   };
 }
 
 /** The scope of an address of that range: shared by all ranges under the same network_name, unless overlapping ranges are to know nothing of each other. */
 function scopesIn(section: Fields): (range: Cidr) => string {
-  const shared = raw(section, 'enable_overlapping_ranges') ?? true;
-  if (typeof shared !== 'boolean') throw wrong(`${section.path}.enable_overlapping_ranges`, shared, 'true or false');
+  const shared = yesOrNo(section, 'enable_overlapping_ranges', true);
   const name = text(section, 'network_name') ?? '';
   return (range) => whereaboutsScope(name, shared ? undefined : range);
+}
+
+function yesOrNo(section: Fields, key: string, otherwise: boolean): boolean {
+  const found = raw(section, key) ?? otherwise;
+  if (typeof found !== 'boolean') throw wrong(`${section.path}.${key}`, found, 'true or false');
+  return found;
 }
 
 /** The scope's name; without a range the one that ranges share. */

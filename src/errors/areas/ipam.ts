@@ -122,4 +122,18 @@ export const ipamErrors = {
     details: 'more than one is configured',
     hint: 'set cniVersion of the network configuration to 0.3.0 or later, or configure one',
   },
+  rangeNotShared: {
+    code: 317,
+    cni: 7,
+    message: 'the nodes of this cluster do not share the range {ranges}',
+    details: '{problem}, and two nodes would give the same address twice',
+    hint: 'make a PodSubnet with this range (docs/ipam.md), or write "clusterWide": false into ipam where each node has a range of its own',
+  },
+  ipamNeedsAgent: {
+    code: 318,
+    cni: 11,
+    message: 'the agent of this node does not answer, and it alone gives addresses of {what}',
+    details: 'nodes share them: this process cannot know which are free',
+    hint: 'start the agent; FLATPOD_SOCKET names its socket when that lies elsewhere',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -10,7 +10,7 @@ help:
 	@echo 'make test        the whole test suite'
 	@echo 'make guest       the tests that need another kernel, with nftables in it; the first time it builds that kernel, about 8 minutes'
 	@echo 'make e2e         the tests on a real Kubernetes cluster, about 18 minutes; the first time it builds Kubernetes, a quarter of an hour more'
-	@echo 'make conformance the tests of the reference plugins with our IPAM plugin, about 10 minutes; the first time it compiles them, some minutes more'
+	@echo 'make conformance the tests of the reference plugins with our IPAM plugin, about 3 minutes; the first time it compiles them and a guest kernel, 10 minutes more'
 	@echo 'make bench       Flatpod beside other plugins, side by side; QUICK=1 takes under five minutes, PEERS=all adds those that it is told the place of'
 	@echo 'make build       dist/: the CNI executable and the bundled command'
 	@echo 'make image       dist/flatpod-image.tar: the OCI image, with its layers listed'

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Brings what `make conformance` needs beside the rest: the reference plugins' own test suites, compiled from the Go modules that test/go/conformance pins.
-# A second run does nothing; the first takes some minutes.
+# And a kernel for what this machine's has not. A second run does nothing; the first takes some minutes, and the kernel eight.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup-test.sh
+sh scripts/guest-kernel.sh
 . scripts/lib-setup.sh
 
 # Those of the main plugins: they execute the IPAM plugin by its name. The IPAM plugins' own suites call their functions, which are not ours.

@@ -13,6 +13,8 @@ export type Suite = (typeof suites)[number];
 export interface Case {
   /** Its texts, and how often they were met before: tables repeat them. */
   readonly name: string;
+  /** Its texts alone. */
+  readonly text: string;
   readonly passed: boolean;
   /** Why not, on one line. */
   readonly reason: string;
@@ -20,12 +22,23 @@ export interface Case {
 
 const LIMIT_ms = 1_200_000;
 
-/** Runs it to its end in `dir`; `bin` is the folder with the IPAM plugins. @throws Error when it leaves no report. */
-export async function runSuite(suite: Suite, bin: string, dir: string, env: Readonly<Record<string, string>>): Promise<Case[]> {
+/** With what a suite runs. */
+export interface Setting {
+  /** The folder with the IPAM plugins. */
+  readonly bin: string;
+  /** For reports, and where it runs. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Runs it to its end, or only its cases with these texts. @throws Error when it leaves no report. */
+export async function runSuite(suite: Suite, { bin, dir, env }: Setting, only?: readonly string[]): Promise<Case[]> {
   const report = join(dir, `${suite}.json`);
   const path = `${bin}:${process.env['PATH'] ?? ''}`;
   await new Promise<void>((done) => {
-    const args = ['--ginkgo.no-color', `--ginkgo.json-report=${report}`];
+    // It is matched with the suite's own description before the texts.
+    const focus = only === undefined ? [] : [`--ginkgo.focus= (?:${only.map(escaped).join('|')})$`];
+    const args = ['--ginkgo.no-color', `--ginkgo.json-report=${report}`, ...focus];
     execFile(
       programs.conformance(suite),
       args,
@@ -34,7 +47,13 @@ export async function runSuite(suite: Suite, bin: string, dir: string, env: Read
       () => done(),
     );
   });
-  return casesIn(JSON.parse(readFileSync(report, 'utf8')));
+  const cases = casesIn(JSON.parse(readFileSync(report, 'utf8')));
+  return only === undefined ? cases : cases.filter(({ text }) => only.includes(text));
+}
+
+/** For Go's regular expressions (golang.org/s/re2syntax). */
+function escaped(text: string): string {
+  return text.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
 }
 
 function casesIn(report: unknown): Case[] {
@@ -47,7 +66,7 @@ function casesIn(report: unknown): Case[] {
       const times = (met.get(text) ?? 0) + 1;
       met.set(text, times);
       const message = fieldsIn(Failure)['Message'];
-      return [{ name: `${text} #${times}`, passed: State === 'passed', reason: typeof message === 'string' ? oneLine(message) : '' }];
+      return [{ name: `${text} #${times}`, text, passed: State === 'passed', reason: typeof message === 'string' ? oneLine(message) : '' }];
     }),
   );
 }

@@ -71,6 +71,7 @@ function nameOf(subject: string): string {
     ptp: 'ptp + host-local',
     bridge: 'bridge + host-local',
     macvlan: 'macvlan + host-local',
+    'flatpod-macvlan': 'flatpod by macvlan',
   };
   return names[subject] ?? subject;
 }

@@ -17,6 +17,8 @@ const PODS = 'benchpod-';
 const URL_OF = (dir: string): string => `unix:${dir}/vpc.sock`;
 /** What the biggest type of the emulated VPC holds with prefixes (8 NICs, 29 prefixes each), less a margin: no ADD of the benchmark meets a cold pool. */
 const WARM = 3600;
+/** The first interface does not serve macvlan: its switch port knows one MAC. */
+const WARM_MACVLAN = 3000;
 /** Longer than any case needs between two uses of one address, short enough for {@link WARM}. */
 const COOLDOWN_s = 10;
 const POOL_DEADLINE_s = 120;
@@ -32,12 +34,19 @@ export interface AgentNode {
   restart(env?: Readonly<Record<string, string>>): Promise<void>;
 }
 
+/** How an agent is started. */
+export interface AgentOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of its Pods; absent: routed-veth. */
+  readonly datapath?: 'macvlan';
+}
+
 /** The lab. Disposing removes processes, namespaces and files. */
 export interface BenchLab extends AsyncDisposable {
   readonly dir: string;
   /** Path of the machine's namespace. */
   machine(name: string): string;
-  agent(name: string, env?: Readonly<Record<string, string>>): Promise<AgentNode>;
+  agent(name: string, options?: AgentOptions): Promise<AgentNode>;
   /** Makes namespaces PREFIX0 … for Pods; the prefix of their paths. Those that are there stay. */
   pods(peer: string, count: number): Promise<string>;
   /** The address of the machine's first NIC. */
@@ -70,7 +79,7 @@ export async function benchLab(machines: readonly string[]): Promise<BenchLab> {
       dir,
       machine: (name) => machineOf(lab, name).netns,
       address: (name) => machineOf(lab, name).addresses[0] ?? '',
-      agent: (name, env) => agentOn(dir, lab, name, running, env),
+      agent: (name, more) => agentOn(dir, lab, name, running, more),
       pods: podsFor,
       [Symbol.asyncDispose]: remove,
     };
@@ -112,13 +121,13 @@ async function agentOn(
   lab: Lab,
   name: string,
   running: Running[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, datapath }: AgentOptions = {},
 ): Promise<AgentNode> {
   const { id, netns } = machineOf(lab, name);
   const own = join(dir, name);
   const [socket, config] = [join(own, 'cni.sock'), join(own, 'node.yaml')];
   mkdirSync(own, { recursive: true });
-  writeFileSync(config, configOf(name, id, URL_OF(dir), lab.subnets.get('a')?.id ?? ''));
+  writeFileSync(config, configOf(name, id, URL_OF(dir), { subnet: lab.subnets.get('a')?.id ?? '', datapath }));
   const launch = async (more: Readonly<Record<string, string>>): Promise<Running> => {
     const one = await start(dir, {
       name,
@@ -143,14 +152,23 @@ async function agentOn(
       agent = await launch(more);
     },
   };
-  for (const end = performance.now() + POOL_DEADLINE_s * 1000; ((await node.report()).pools[0]?.free ?? 0) < WARM; await sleep(200)) {
+  for (const end = performance.now() + POOL_DEADLINE_s * 1000; ((await node.report()).pools[0]?.free ?? 0) < warmOf(datapath); await sleep(200)) {
     if (performance.now() > end)
       throw new Error(`the pool of ${name} was not full after ${POOL_DEADLINE_s} s: ${agent.log().slice(-2000)}`);
   }
   return node;
 }
 
-function configOf(name: string, id: string, url: string, subnet: string): string {
+function warmOf(datapath: AgentOptions['datapath']): number {
+  return datapath === 'macvlan' ? WARM_MACVLAN : WARM;
+}
+
+function configOf(
+  name: string,
+  id: string,
+  url: string,
+  { subnet, datapath }: { subnet: string; datapath: AgentOptions['datapath'] | undefined },
+): string {
   return `apiVersion: flatpod.dev/v1alpha1
 kind: NodeConfig
 metadata: {name: ${name}}
@@ -159,6 +177,6 @@ spec: {node: ${name}, instance: ${id}, cooldown_s: ${COOLDOWN_s}, cloud: {type: 
 apiVersion: flatpod.dev/v1alpha1
 kind: PodSubnet
 metadata: {name: pods}
-spec: {cloudSubnet: ${subnet}, default: true, unit: prefix, warm: {minimum: ${WARM}}, perNode: {maximum: 4096}}
+spec: {cloudSubnet: ${subnet}, datapath: ${datapath ?? 'routed-veth'}, default: true, unit: prefix, warm: {minimum: ${warmOf(datapath)}}, perNode: {maximum: 4096}}
 `;
 }

@@ -22,7 +22,7 @@ export async function parts(bin: string, lab: BenchLab, machine: string, n: numb
   const file = join(lab.dir, 'trace.jsonl');
   const trace = `--import=${join(import.meta.dirname, 'trace.ts')}`;
   // From its sources: the bundle's insides cannot be reached. It is the same code.
-  const node = await lab.agent(machine, { FLATPOD_SOURCES: '1', NODE_OPTIONS: trace, BENCH_TRACE: file });
+  const node = await lab.agent(machine, { env: { FLATPOD_SOURCES: '1', NODE_OPTIONS: trace, BENCH_TRACE: file } });
   const peer = flatpod(lab, node, await lab.pods(machine, ROUND), machine);
   const rows: Row[] = [];
   const timed = { ADD: new Array<Timed>(), DEL: new Array<Timed>() };

@@ -1,7 +1,7 @@
 /**
  * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
  *
- *     node bench/run.ts [PART …]      parts: bursts latencies parts traffic agent ipam, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
+ *     node bench/run.ts [PART …]      parts: bursts latencies datapaths parts traffic agent ipam, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
  *
  * QUICK=1: fewer repetitions, below five minutes; ipam, which waits for host-local's full ranges, and what needs a cluster only when they are named. PEERS=all: those too whose folder the environment names (peers.ts).
  */
@@ -12,6 +12,7 @@ import { agentCost } from './agent-cost.ts';
 import { bursts } from './bursts.ts';
 import { chartOf } from './chart.ts';
 import { dataPlane } from './data-plane.ts';
+import { datapaths, MACVLAN } from './datapaths.ts';
 import { type ClusterPart, clusterParts, clusterPartsLack, runClusterParts } from './cluster/parts.ts';
 import { ipamPart } from './ipam.ts';
 import { type BenchLab, benchLab } from './lab.ts';
@@ -46,7 +47,7 @@ const effort = quick
       agent: { churn: 20_000, starts: 20, bursts: 200 },
       ipam: { verbs: { 1: 200, 8: 400, 64: 640 }, files: 1_500_000 },
     };
-const labParts = ['bursts', 'latencies', 'parts', 'traffic', 'agent'] as const;
+const labParts = ['bursts', 'latencies', 'datapaths', 'parts', 'traffic', 'agent'] as const;
 const allParts = [...labParts, 'ipam', ...clusterParts] as const;
 type Part = (typeof allParts)[number];
 
@@ -60,6 +61,7 @@ async function inLab(wanted: readonly Part[]): Promise<Row[]> {
   const machines = [
     'flatpod',
     ...there.filter(({ name }) => foreignNode(name) === undefined).map(({ name }) => name),
+    MACVLAN,
     'far',
     'trace',
     'cost',
@@ -71,7 +73,9 @@ async function inLab(wanted: readonly Part[]): Promise<Row[]> {
   const rows: Row[] = [];
   if (wanted.includes('parts')) rows.push(...(await parts(bin, lab, 'trace', effort.n, progress)));
   if (wanted.includes('agent')) rows.push(...(await agentCost(bin, lab, 'cost', effort.agent, progress)));
-  if (wanted.some((part) => part !== 'parts' && part !== 'agent')) rows.push(...(await sideBySide(bin, lab, there, wanted)));
+  if (wanted.includes('datapaths')) rows.push(...(await datapaths(bin, lab, there, effort.n, progress)));
+  if (wanted.some((part) => part === 'bursts' || part === 'latencies' || part === 'traffic'))
+    rows.push(...(await sideBySide(bin, lab, there, wanted)));
   return rows;
 }
 

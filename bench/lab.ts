@@ -152,7 +152,11 @@ async function agentOn(
       agent = await launch(more);
     },
   };
-  for (const end = performance.now() + POOL_DEADLINE_s * 1000; ((await node.report()).pools[0]?.free ?? 0) < warmOf(datapath); await sleep(200)) {
+  for (
+    const end = performance.now() + POOL_DEADLINE_s * 1000;
+    ((await node.report()).pools[0]?.free ?? 0) < warmOf(datapath);
+    await sleep(200)
+  ) {
     if (performance.now() > end)
       throw new Error(`the pool of ${name} was not full after ${POOL_DEADLINE_s} s: ${agent.log().slice(-2000)}`);
   }

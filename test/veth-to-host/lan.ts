@@ -19,6 +19,8 @@ export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS' | 'VERSION';
 export type Family = 4 | 6;
 
 const PORT = 8080;
+/** In a guest all is slower. */
+const ANSWER_ms = 3000 * Number(process.env['FLATPOD_TEST_PATIENCE'] ?? 1);
 /** Where everybody is, by family: the last part of the address. */
 const numbers = { gateway: 254, machine: 100 } as const;
 const prefix: Record<Family, string> = { 4: '10.60.0.', 6: '2001:db8:60::' };
@@ -283,7 +285,7 @@ async function seen(from: Place, address: string, to: Place, port = PORT): Promi
   using here = openNetns(from.netns, true);
   const server = await listenIn(there, PORT);
   try {
-    return await askWhoAmI(here, parseIp(address), port, 3000);
+    return await askWhoAmI(here, parseIp(address), port, ANSWER_ms);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {

@@ -1,11 +1,10 @@
 /** Who reaches whom, as whom, when veth-to-host is chained behind macvlan; on hosts and in Pods that check reverse paths strictly. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Family, type Lan, macvlan, onLan, openLan, type Place, serverAt, type TestHost, type TestPod } from './lan.ts';
+import { type Family, macvlan, onLan, openLan, type Place, serverAt } from './lan.ts';
+import { everybody, NODE_PORT, scene, service } from './matrix.ts';
 
 const families = [4, 6] as const;
-const service: Record<Family, string> = { 4: '10.96.0.10', 6: 'fd00:96::10' };
-const NODE_PORT = 30080;
 const ip = (family: Family): string => (family === 4 ? 'ip' : 'ip6');
 const withPort = (family: Family, address: string): string => (family === 4 ? `${address}:8080` : `[${address}]:8080`);
 
@@ -26,38 +25,10 @@ const dialects = {
   },
 } as const;
 
-interface Scene {
-  readonly lan: Lan;
-  readonly host: TestHost;
-  readonly pod: TestPod;
-  readonly sibling: TestPod;
-  readonly other: TestPod;
-}
-
-/** Two hosts, two Pods on the first, one on the second. */
-async function scene(lan: Lan): Promise<Scene> {
-  const [host, second] = [lan.host(0), lan.host(1)];
-  return { lan, host, pod: await host.add(11), sibling: await host.add(12), other: await second.add(21) };
-}
-
-/** Everybody but the Pod, with an address that others reach it by. */
-function everybody(
-  { lan, host, sibling, other }: Scene,
-  family: Family,
-): readonly (readonly [who: string, place: Place, address: string])[] {
-  return [
-    ['the host', host, onLan(family, 1)],
-    ['a Pod beside it', sibling, sibling.address(family)],
-    ["another host's Pod", other, other.address(family)],
-    ['another host', lan.host(1), onLan(family, 2)],
-    ['a machine of the underlay', lan.machine, onLan(family, 100)],
-    ['the internet side', lan.server, serverAt(family)],
-  ];
-}
-
 for (const [way, ipMasq, agents] of [
   ['an agent, without ipMasq', false, true],
   ['an agent, with ipMasq', true, true],
+  ['no agent, without ipMasq', false, false],
   ['no agent, with ipMasq', true, false],
 ] as const) {
   test(`with ${way}: the Pod reaches everybody, and everybody reaches the Pod, by address and by the host's port`, async () => {

@@ -11,13 +11,14 @@ import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, formerWays 
 import { mostInOnePod } from '../../datapath/veth-to-host-numbers.ts';
 import { asFailure, failure, sentence } from '../../errors/failure.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
-import { host as hostNamespace, inNetns } from '../../kernel/state.ts';
+import { host as hostNamespace } from '../../kernel/state.ts';
 import { faultPoint } from '../fault-point.ts';
 import { freeRank } from '../free-rank.ts';
 import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
 import { remove } from './del.ts';
 import { keptRouters } from './kept-routers.ts';
 import { hostEndsOf, recordOf } from './record.ts';
+import { lookOnceUsable } from './usable.ts';
 
 /** Tables of the kernel itself: compat, default, main, local (linux/rtnetlink.h). */
 const kernelTables = [252, 253, 254, 255];
@@ -28,7 +29,7 @@ const TABLES_TRIED = 65_536;
 /** @throws Failure; nothing of the helper is left then, or what the kernel would not let go of keeps its record for DEL. */
 export async function add(node: ChainNode, request: VethToHostAttachment): Promise<Result> {
   using _turn = await node.locks.take(chainedKey(request));
-  const pod = node.kernel.look(inNetns(request.netns));
+  const pod = await lookOnceUsable(node, request);
   const host = node.kernel.look(hostNamespace);
   const record = recordOf(request, host, pod);
   await demandFree(node, request, host, pod);

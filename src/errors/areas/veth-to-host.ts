@@ -66,4 +66,11 @@ export const vethToHostErrors = {
     details: '',
     hint: 'that is the most; one for each host interface is enough for all main interfaces',
   },
+  underlayAddressUnusable: {
+    code: 349,
+    cni: 349,
+    message: 'the address {address} of {ifname} in {netns} cannot be used',
+    details: '{why}',
+    hint: 'ip -6 addr in the namespace shows it; is the link of the main interface up, and the address free?',
+  },
 } as const satisfies Record<string, ErrorEntry>;

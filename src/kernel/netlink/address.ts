@@ -10,6 +10,8 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 /** No DAD for IPv6: the cloud has already promised that the address is ours, and DAD would delay the first packet by a second. */
 const IFA_F_NODAD = 2;
+/** Duplicate address detection (RFC 4862, 5.4) goes on, or somebody else has the address; an optimistic one is used meanwhile. */
+const [IFA_F_OPTIMISTIC, IFA_F_DADFAILED, IFA_F_TENTATIVE] = [4, 8, 0x40];
 
 /** Address families (sys/socket.h). */
 export const AF_INET = 2;
@@ -27,6 +29,8 @@ export interface LinkAddress {
   readonly address: Ip;
   /** Prefix length, 0–128. */
   readonly length: number;
+  /** Of IPv6, as long as the kernel does not use it: it still asks whether somebody else has it, or somebody else has. */
+  readonly unusable?: 'asking' | 'taken';
 }
 
 /** Adds the address; replaces an equal one. IPv6 without duplicate address detection. */
@@ -51,7 +55,14 @@ export function decodeAddress(received: Received): LinkAddress | undefined {
   const attributes = attributesOf(payload, 8);
   // For IPv4 LOCAL is the address and ADDRESS a point-to-point peer; IPv6 has ADDRESS alone unless there is a peer.
   const address = decodeIp(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS));
-  return address === undefined ? undefined : { link: payload.readUInt32LE(4), address, length: payload.readUInt8(1) };
+  if (address === undefined) return undefined;
+  const unusable = unusableBy(payload.readUInt8(2));
+  return { link: payload.readUInt32LE(4), address, length: payload.readUInt8(1), ...(unusable && { unusable }) };
+}
+
+function unusableBy(flags: number): LinkAddress['unusable'] {
+  if ((flags & IFA_F_DADFAILED) !== 0) return 'taken';
+  return (flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC)) === IFA_F_TENTATIVE ? 'asking' : undefined;
 }
 
 /** 4 or 16 bytes as an address; undefined for anything else. */

@@ -23,7 +23,7 @@ const full = {
   apiCalls: { pods: 40, idle_s: 60 },
   exactFit: [100, 200],
   nodes: { sizes: [50, 200, 1000, 5000], quiet_s: 60, changes: 60 },
-  ipamCluster: { nodes: 10, podsPerNode: 100, rounds: 10 },
+  ipamCluster: { nodes: 10, podsPerNode: 100, rounds: 10, peerLimit_s: 300 },
 };
 const quick = {
   podStart: {
@@ -37,7 +37,7 @@ const quick = {
   apiCalls: { pods: 20, idle_s: 20 },
   exactFit: [100],
   nodes: { sizes: [50, 500], quiet_s: 20, changes: 50 },
-  ipamCluster: { nodes: 10, podsPerNode: 100, rounds: 3 },
+  ipamCluster: { nodes: 10, podsPerNode: 100, rounds: 3, peerLimit_s: 60 },
 };
 
 const effort = process.argv.includes('--quick') ? quick : full;

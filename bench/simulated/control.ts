@@ -20,6 +20,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly apis: readonly KubeApi[];
   /** For the controller. */
   readonly kubeconfig: string;
+  /** For an administrator, whose calls are not counted. */
+  readonly adminKubeconfig: string;
   /** The controller's calls so far, by verb and resource. Reads what came since the last time. */
   calls(): ReadonlyMap<string, number>;
 }
@@ -62,6 +64,7 @@ export async function controlPlane(dir: string, netns: string, address: string):
     machine: on,
     apis,
     kubeconfig: pki.kubeconfig(CONTROLLER),
+    adminKubeconfig: pki.kubeconfig('admin'),
     calls: () => audit.calls(),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

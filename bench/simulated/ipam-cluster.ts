@@ -8,6 +8,8 @@ export interface IpamClusterEffort {
   readonly nodes: number;
   readonly podsPerNode: number;
   readonly rounds: number;
+  /** Seconds after which another plugin begins no further Pod. */
+  readonly peerLimit_s: number;
 }
 
 /** The rows of range-crowd.ts. */

@@ -16,6 +16,7 @@ import type { Inside } from './inside.ts';
 import type { IpamClusterEffort } from './ipam-cluster.ts';
 import { nodeObject, nodeStatus } from './node-object.ts';
 import { type RangeAgent, rangeAgent } from './range-agent.ts';
+import { defineWhereabouts, whereaboutsBurst, whereaboutsExecutable } from './whereabouts.ts';
 
 const bundle = resolve(import.meta.dirname, '../../dist/flatpod.cjs');
 const WARM_s = 60;
@@ -67,6 +68,33 @@ async function burst(
     .filter(([name]) => !/^(get|list|watch|update leases)/.test(name))
     .reduce((sum, [name, count]) => sum + count - (before.get(name) ?? 0), 0);
   return { wall_ms, calls };
+}
+
+/** The same for whereabouts, where its executable is given: one round, as far as it gets in the time that it has. */
+async function peer(control: ControlPlane, nodes: readonly string[]): Promise<void> {
+  const executable = whereaboutsExecutable();
+  const [api] = control.apis;
+  if (typeof executable === 'string') console.log(`left out: whereabouts: ${executable}`);
+  if (typeof executable === 'string' || api === undefined) return;
+  await defineWhereabouts(api);
+  for (const [kind, cidr] of [
+    ['plenty', '10.11.0.0/20'],
+    ['exact-fit', '10.12.0.0/20'],
+  ] as const) {
+    progress(`${kind}: whereabouts`);
+    const exactly = kind === 'exact-fit' ? { exactly: pods } : {};
+    const plain = { dir: plan.dir, kubeconfig: control.adminKubeconfig, nodes, podsPerNode: plan.podsPerNode, limit_s: plan.peerLimit_s };
+    const seen = await whereaboutsBurst({ executable: executable.path, name: kind, cidr, ...exactly, ...plain });
+    const { took, addresses, wall_ms, failed, words, late } = seen;
+    if (failed > 0) console.log(`whereabouts, ${kind}: ${failed} refused, the first: ${words}`);
+    if (new Set(addresses).size !== addresses.length)
+      console.log(`whereabouts, ${kind}: ${addresses.length - new Set(addresses).size} addresses given twice`);
+    if (took.length > 0) rows.push(rowOf(`ipam-cluster/${kind}`, 'whereabouts', 'ms', took));
+    rows.push(rowOf(`ipam-cluster/${kind}/wall`, 'whereabouts', 'ms', [wall_ms]));
+    rows.push(rowOf(`ipam-cluster/${kind}/rate`, 'whereabouts', 'per_s', [(1000 * took.length) / wall_ms], took.length));
+    rows.push(rowOf(`ipam-cluster/${kind}/failed`, 'whereabouts', 'count', [failed]));
+    rows.push(rowOf(`ipam-cluster/${kind}/late`, 'whereabouts', 'count', [late]));
+  }
 }
 
 async function measure(): Promise<void> {
@@ -126,6 +154,7 @@ async function measure(): Promise<void> {
   const { items } = await api.list(resources.addressLedgers, readAddressLedger);
   const bytes = items.map(({ spec: { slice, shares } }) => JSON.stringify({ slice, shares }).length);
   rows.push(rowOf('ipam-cluster/ledger-bytes', 'flatpod', 'count', bytes));
+  await peer(control, names);
 }
 
 // Its parent ended, however that was: everything here ends too.

@@ -15,8 +15,8 @@ import { openNetns } from '../kernel/netns.ts';
 import type { Plan } from '../kernel/state.ts';
 import { announce } from './announce.ts';
 import { detach, podName } from './attach.ts';
-import { attachUnrivalled } from './conflict.ts';
-import { byDatapath } from './connect.ts';
+import { attachUnrivalled } from './attach-unrivalled.ts';
+import { recordByDatapath } from './interface-record.ts';
 import { faultPoint } from './fault-point.ts';
 import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 import { resultOf } from './result.ts';
@@ -30,7 +30,7 @@ export async function add(node: NodeAgent, request: AddRequest): Promise<Result>
   using _turn = await node.locks.take(keyOf(request));
   openNetns(request.netns)[Symbol.dispose](); // says what is wrong with it before an address is taken
   await replaceInterrupted(node, request);
-  const attachment = await attachUnrivalled(node, node.cloud, { ...request, claims: true }, byDatapath(node, node.cloud, request));
+  const attachment = await attachUnrivalled(node, node.cloud, { ...request, claims: true }, recordByDatapath(node, node.cloud, request));
   faultPoint('add:3 attachment committed');
   const plan = planOf(attachment.interface);
   try {

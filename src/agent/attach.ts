@@ -1,4 +1,4 @@
-/** The two commits of a Pod's life: taking addresses for an attachment, and giving them back. Memory and database change together. */
+/** Taking addresses for an attachment, and giving them back: a commit each. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
 import type { AttachedInterface } from '../datapath/interface.ts';
 import { failure, isFailure } from '../errors/failure.ts';
@@ -7,7 +7,7 @@ import type * as stored from '../store/attachments.ts';
 import type { PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { asksForClaim } from './claims.ts';
-import type { Connect } from './connect.ts';
+import type { RecordOf } from './interface-record.ts';
 import { faultPoint } from './fault-point.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { now_ms, type Wanting } from './pools.ts';
@@ -33,13 +33,13 @@ const KNOWN_WITHIN_ms = 2000;
 
 /**
  * Leases addresses and commits the attachment.
- * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*, and as `connect`; nothing is leased then.
+ * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*, and as `recordOf`; nothing is leased then.
  */
 export async function attach<I extends AttachedInterface>(
   node: NodeAgent,
   cloud: CloudPart,
   request: AttachRequest,
-  connect: Connect<I>,
+  recordOf: RecordOf<I>,
 ): Promise<stored.Attachment<I>> {
   const facts = await factsOf(cloud, request);
   const { subnet, taken } =
@@ -62,7 +62,7 @@ export async function attach<I extends AttachedInterface>(
       nic: nic.nic.id,
       state: 'opening',
       created_ms: Date.now(),
-      interface: connect({ subnet, nic, addresses: taken.addresses }),
+      interface: recordOf({ subnet, nic, addresses: taken.addresses }),
     };
     node.attachments.open(attachment);
     return attachment;

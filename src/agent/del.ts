@@ -6,30 +6,30 @@
  * - the address is given back only after the kernel has let go of it
  */
 import { planOf } from '../datapath/datapath.ts';
-import { type AttachedInterface, isMade } from '../datapath/interface.ts';
+import { isMade } from '../datapath/interface.ts';
 import { detach } from './attach.ts';
 import { faultPoint } from './fault-point.ts';
 import { forgetConnections } from './forget-connections.ts';
-import { keyOf, type NodeAgent } from './node-agent.ts';
+import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 
 /** Of an interface that another main plugin made nothing is taken: its IPAM part asks for that. @throws Failure as endAttachment(). */
 export async function del(node: NodeAgent, request: { readonly container: string; readonly ifname: string }): Promise<void> {
   faultPoint('del:1 request read');
-  await endAttachment(node, request, isMade);
+  await endAttachment(node, request, (one) => isMade(one.interface));
 }
 
 /**
- * Takes whatever was given, of an interface that `isMeant`.
+ * Takes whatever was given, when the attachment `isMeant`: asked on its turn, so that an ADD which was first is seen. Whether there was one.
  * @throws Failure when kernel or disk refuse; the attachment stays then, and the next DEL or the sweep tries again.
  */
 export async function endAttachment(
   node: NodeAgent,
   request: { readonly container: string; readonly ifname: string },
-  isMeant: (attached: AttachedInterface) => boolean = () => true,
-): Promise<void> {
+  isMeant: (attachment: Attachment) => boolean = () => true,
+): Promise<boolean> {
   using _turn = await node.locks.take(keyOf(request));
   const attachment = node.attachments.find(request.container, request.ifname);
-  if (attachment === undefined || !isMeant(attachment.interface)) return;
+  if (attachment === undefined || !isMeant(attachment)) return false;
   await node.kernel.remove(planOf(attachment.interface));
   faultPoint('del:2 kernel removed');
   const { addresses } = attachment.interface;
@@ -38,4 +38,5 @@ export async function endAttachment(
   else setImmediate(() => void forgetConnections(node.log, addresses));
   detach(node, attachment, true);
   faultPoint('del:3 attachment closed');
+  return true;
 }

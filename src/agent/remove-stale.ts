@@ -1,4 +1,4 @@
-/** What GC does with what the runtime no longer knows, whichever plugin made it. */
+/** What GC does with attachments that the runtime no longer knows, whichever plugin made them. */
 import { asFailure, failure, sentence } from '../errors/failure.ts';
 
 /** Removes one after the other; goes on after a failure, and reports all of them together. `nameOf`: for the error. @throws Failure gcIncomplete. */

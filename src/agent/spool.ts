@@ -13,10 +13,11 @@ import { pluginOf } from '../cni/plugins.ts';
 import { releaseIn } from '../cni/asked.ts';
 import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
-import { del } from './del.ts';
-import { releaseKept } from './ipam/answer.ts';
-import { booksOf } from './ipam/pod-subnets.ts';
-import type { NodeAgent } from './node-agent.ts';
+import { isMade } from '../datapath/interface.ts';
+import { endAttachment } from './del.ts';
+import { releaseKept } from './ipam/verbs.ts';
+import { booksOf } from './ipam/subnet-verbs.ts';
+import type { Attachment, NodeAgent } from './node-agent.ts';
 import { del as removeHelpers } from './veth-to-host/del.ts';
 
 /** The executable names a file `<container>-<ifname>-<nanoseconds since the epoch>-<pid>.del` (src/cni/spool.c). */
@@ -62,13 +63,10 @@ async function honourAny(node: NodeAgent, { frame, attachment }: Release, at_ms:
 }
 
 async function honour(node: NodeAgent, { container, ifname }: AttachmentName, at_ms: number): Promise<void> {
-  const attachment = node.attachments.find(container, ifname);
-  if (attachment !== undefined && attachment.created_ms > at_ms) {
-    node.log.info(`the spooled release of ${container}/${ifname} is older than its attachment: dropped`);
-    return;
-  }
-  await del(node, { container, ifname });
-  node.log.info(`honoured the release of ${container}/${ifname} that came while no agent answered`);
+  const isOlder = ({ created_ms }: Attachment): boolean => created_ms <= at_ms;
+  const ended = await endAttachment(node, { container, ifname }, (one) => isMade(one.interface) && isOlder(one));
+  if (ended) node.log.info(`honoured the release of ${container}/${ifname} that came while no agent answered`);
+  else node.log.info(`dropped the release of ${container}/${ifname}: it is over already, or younger than the release`);
 }
 
 function readRelease(node: NodeAgent, file: string, name: string): Release | undefined {

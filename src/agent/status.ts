@@ -7,8 +7,9 @@ import { now_ms } from './pools.ts';
 export const draining = { reason: 'the node is draining', details: '' };
 
 /**
- * A pool that is merely full serves again after the next DEL: that is no reason to call the node broken. One that never got an address is, unless it is to
- * keep none ready: then the first Pod brings the first address, and there would never be a first Pod on a node that is not ready.
+ * A pool that is merely full serves again after the next DEL: that is no reason to call the node broken. One that never got an address is, unless the first
+ * Pod brings the first address, since there would never be a first Pod on a node that is not ready: where none are to be kept ready, and in a range, which
+ * gives a node nothing beforehand when little is left, and takes back what it does not use.
  * @throws Failure notConfigured, notReady.
  */
 export function status(node: NodeAgent): void {
@@ -16,12 +17,13 @@ export function status(node: NodeAgent): void {
   if (cloud === undefined) throw failure('notConfigured', {});
   if (cloud.grants.draining !== undefined) throw failure('notReady', draining);
   if (cloud.grants.status === undefined) throw failure('notReady', { reason: 'the controller has not granted anything yet', details: '' });
-  const pools = cloud.grants.subnets.map((subnet) => ({
-    name: subnet.metadata.name,
-    counts: cloud.pools.pool(subnet.metadata.name)?.counts(now_ms()),
-    keepsNone: subnet.spec.warm.minimum + subnet.spec.warm.spare === 0,
+  const pools = cloud.grants.subnets.map(({ metadata: { name }, spec }) => ({
+    name,
+    counts: cloud.pools.pool(name)?.counts(now_ms()),
+    comesWithPod:
+      spec.range === undefined ? spec.warm.minimum + spec.warm.spare === 0 : cloud.grants.nics.some(({ nic }) => nic.subnet === name),
   }));
-  if (pools.some(({ counts, keepsNone }) => keepsNone || (counts?.held ?? 0) > 0)) return;
+  if (pools.some(({ counts, comesWithPod }) => comesWithPod || (counts?.held ?? 0) > 0)) return;
   const details = pools.map(({ name }) => `${name}: ${cloud.pools.growth(name)?.text || 'waiting for addresses'}`).join('; ');
   throw failure('notReady', { reason: 'no PodSubnet has an address on this node', details });
 }

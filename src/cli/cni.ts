@@ -4,7 +4,7 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { answering, type Answered } from '../agent/answered.ts';
-import { answerIpam } from '../agent/ipam/answer.ts';
+import { answerIpam } from '../agent/ipam/verbs.ts';
 import { leasesOf } from '../agent/ipam/books.ts';
 import { podSubnetsWithoutAgent } from '../agent/ipam/without-agent.ts';
 import { releaseIn } from '../cni/asked.ts';

@@ -22,7 +22,9 @@ const gone: readonly number[] = [errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.
 /** What is deleted by one message. */
 type Deletable = Exclude<KernelObject, { kind: 'veth' | 'child' | 'nic' | 'link' | 'sysctl' | 'nft-table' }>;
 
-/** Removes all that the plan made. Tables, rules and routes first and at once, links last; resolves when the links are gone. */
+/**
+ * Removes all that the plan made but sysctls. NICs go home and children go before rules and routes, ends of veths last; resolves when the links are gone.
+ */
 export async function removePlan(host: Host, links: LinkRemover, plan: Plan): Promise<void> {
   const dying = linksDying(plan);
   const removals: Promise<void>[] = [];

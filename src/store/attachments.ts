@@ -5,7 +5,7 @@
  * - memory and database agree after each call, also after one that threw; only that an ADD was answered reaches the database later, with what comes
  *   next or by writeAnswered()
  * - an address has one lease: a primary key says so
- * - one commit per verb
+ * - each change is one commit
  * - ended rests are forgotten a few at a time by the verbs themselves: the table is as long as what rests, however long the agent runs
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';

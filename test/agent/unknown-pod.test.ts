@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attach } from '../../src/agent/attach.ts';
-import { byDatapath } from '../../src/agent/connect.ts';
+import { recordByDatapath } from '../../src/agent/interface-record.ts';
 import { Locks } from '../../src/agent/locks.ts';
 import type { CloudPart, NodeAgent } from '../../src/agent/node-agent.ts';
 import { Pools } from '../../src/agent/pools.ts';
@@ -61,7 +61,7 @@ for (const [what, namespace, wanted] of said)
     const node: NodeAgent = { kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud };
     const request = good('add', {}, { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=static-n1' });
     // There are no addresses at all here; the error tells of which subnet one was wanted.
-    await assert.rejects(attach(node, cloud, { ...request, claims: true }, byDatapath(node, cloud, request)), (error: Error) => {
+    await assert.rejects(attach(node, cloud, { ...request, claims: true }, recordByDatapath(node, cloud, request)), (error: Error) => {
       assert.match(`${error.message} ${'details' in error ? String(error.details) : ''}`, new RegExp(`\\b${wanted}\\b`));
       return true;
     });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { attach } from '../../src/agent/attach.ts';
-import { byDatapath } from '../../src/agent/connect.ts';
+import { recordByDatapath } from '../../src/agent/interface-record.ts';
 import { Locks } from '../../src/agent/locks.ts';
 import type { CloudPart, NodeAgent } from '../../src/agent/node-agent.ts';
 import { podInterface } from '../../src/agent/pod-interface.ts';
@@ -103,7 +103,7 @@ const cases: readonly [what: string, said: NodeNetworkStatus | undefined, detail
 for (const [what, said, details] of cases) {
   test(`ADD of a Pod with an address of its own that is not here: FP241 claimNotHere, ${what}`, async (t) => {
     const one = await node(t, said);
-    await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, byDatapath(one, one.cloud, request)), {
+    await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, recordByDatapath(one, one.cloud, request)), {
       kind: 'claimNotHere',
       message: /shop\/db-0/,
       details,
@@ -120,7 +120,7 @@ test('ADD of a Pod whose own address another container has still: FP241 claimNot
   });
   const names = { container: 'old', ifname: 'eth0', network: 'pods', netns: wish.netns, subnet: 'a', nic: nic.id };
   one.attachments.open({ ...names, pod: {}, state: 'opening', created_ms: 1, interface: made });
-  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, byDatapath(one, one.cloud, request)), {
+  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, recordByDatapath(one, one.cloud, request)), {
     kind: 'claimNotHere',
     details: 'container old on this node still has 10.0.0.7',
   });
@@ -128,7 +128,7 @@ test('ADD of a Pod whose own address another container has still: FP241 claimNot
 
 test('ADD of a Pod whose namespace cannot be read: FP243 namespaceUnknown', async (t) => {
   const one = await node(t, nothing, false);
-  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, byDatapath(one, one.cloud, request)), {
+  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, recordByDatapath(one, one.cloud, request)), {
     kind: 'namespaceUnknown',
     code: 243,
     message: /its namespace shop could not be read/,

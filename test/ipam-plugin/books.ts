@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answerIpam, type IpamBooks } from '../../src/agent/ipam/answer.ts';
+import { answerIpam, type IpamBooks } from '../../src/agent/ipam/verbs.ts';
 import { leasesOf } from '../../src/agent/ipam/books.ts';
 import { podSubnetsWithoutAgent } from '../../src/agent/ipam/without-agent.ts';
 import { createLog } from '../../src/log.ts';

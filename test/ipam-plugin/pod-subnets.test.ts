@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { add } from '../../src/agent/add.ts';
 import { del } from '../../src/agent/del.ts';
 import { gc } from '../../src/agent/gc.ts';
-import { booksOf } from '../../src/agent/ipam/pod-subnets.ts';
+import { booksOf } from '../../src/agent/ipam/subnet-verbs.ts';
 import { noSigns, sweep } from '../../src/agent/sweep.ts';
 import { type RangeNode, rangeNode } from '../agent/shared-network.ts';
 import { good } from '../errors/support.ts';

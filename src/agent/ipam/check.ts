@@ -1,4 +1,4 @@
-/** CHECK: does the interface still have what it was given, and was it told so? */
+/** CHECK of the plugin's own ranges: are there leases still, and does the result name them? */
 import { type IpamConfig, scopesOf } from '../../cni/ipam/config.ts';
 import type { Result } from '../../cni/result.ts';
 import { failure } from '../../errors/failure.ts';

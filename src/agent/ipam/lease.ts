@@ -30,6 +30,7 @@ const ALL = Number.MAX_SAFE_INTEGER;
 
 /** Gives one address out of each set, as a result has them. @throws Failure rangesExhausted, addressOutOfRanges, rangeAddressTaken, addressKept, attachmentServed, store*. */
 export function leaseAddresses(leases: RangeLeases, config: IpamConfig, taker: Taker, now_ms = Date.now()): ResultIp[] {
+  if (config.sets.length === 0) return [];
   const leasing: Leasing = { leases, config, taker, now_ms };
   return leases.change(() => {
     const wanted = new Set(config.requested);

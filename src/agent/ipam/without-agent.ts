@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { IpamConfig } from '../../cni/ipam/config.ts';
 import { failure } from '../../errors/failure.ts';
 import { hasAgentsLease, isInCluster } from '../../store/agents-part.ts';
-import type { PodSubnetLeases } from './answer.ts';
+import type { PodSubnetLeases } from './subnet-leases.ts';
 
 /** What a process that answers once knows of them. */
 export function podSubnetsWithoutAgent(database: DatabaseSync): PodSubnetLeases {

@@ -9,17 +9,19 @@ import type { Result, ResultIp } from '../../cni/result.ts';
 import type { AttachmentName } from '../../cni/valid-attachments.ts';
 import { isMade, type LeasedInterface } from '../../datapath/interface.ts';
 import { failure } from '../../errors/failure.ts';
-import { familyOf } from '../../net/address.ts';
+import { familyOf, type Ip } from '../../net/address.ts';
 import { lengthOf } from '../../net/cidr.ts';
+import type { GrantedNic } from '../../store/node-network.ts';
 import { detach } from '../attach.ts';
 import { answeredAdd } from '../answered-adds.ts';
-import { attachUnrivalled } from '../conflict.ts';
+import { attachUnrivalled } from '../attach-unrivalled.ts';
 import { endAttachment } from '../del.ts';
 import { faultPoint } from '../fault-point.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from '../node-agent.ts';
 import { removeStale } from '../remove-stale.ts';
 import { draining } from '../status.ts';
-import type { IpamBooks, PodSubnetLeases } from './answer.ts';
+import type { PodSubnetLeases } from './subnet-leases.ts';
+import type { IpamBooks } from './verbs.ts';
 import { leasesOf } from './books.ts';
 import { whichSubnet } from './which-subnet.ts';
 
@@ -48,6 +50,7 @@ function cloudOf({ cloud }: NodeAgent, { subnet }: IpamConfig): CloudPart {
   return cloud;
 }
 
+/** Commits before it answers, as the main plugin's ADD does. */
 async function add(node: NodeAgent, asked: AttachmentAsked, config: IpamConfig): Promise<readonly ResultIp[]> {
   const cloud = cloudOf(node, config);
   const subnet = whichSubnet(config, cloud.grants.subnets).metadata.name;
@@ -58,14 +61,14 @@ async function add(node: NodeAgent, asked: AttachmentAsked, config: IpamConfig):
   const { pod, ips } = parseArgs(asked.args);
   const request = { container, ifname, netns, pod, ips: config.requested.length > 0 ? config.requested : ips };
   const attaching = { ...request, config: { name: config.network, subnet, mtu: undefined }, claims: false };
-  const attachment = await attachUnrivalled(
-    node,
-    cloud,
-    attaching,
-    ({ addresses }): LeasedInterface => ({ datapath: 'none', netns, ifname, addresses }),
-  );
+  let places: readonly ResultIp[] = [];
+  // Before the commit: what cannot be told to the other plugin must not be leased.
+  await attachUnrivalled(node, cloud, attaching, ({ nic, addresses }): LeasedInterface => {
+    places = addresses.map((address) => placeOf(nic.nic, address));
+    return { datapath: 'none', netns, ifname, addresses };
+  });
   faultPoint('add:3 attachment committed');
-  return placesOf(cloud, attachment);
+  return places;
 }
 
 /** What the interface has already, where it may ask again; what a predecessor died over goes first. @throws Failure attachmentServed. */
@@ -87,14 +90,17 @@ function before(node: NodeAgent, asked: AttachmentAsked, { sameAgain }: IpamConf
   });
 }
 
-/** Each address with the length and the gateway of its network. */
 function placesOf({ grants }: CloudPart, { nic: id, interface: { addresses } }: Attachment): ResultIp[] {
-  const nic = grants.nics.find((named) => named.nic.id === id)?.nic;
-  return addresses.map((ip) => {
-    const [cidr, gateway] = familyOf(ip) === 4 ? [nic?.cidr4, nic?.gateway4] : [nic?.cidr6, nic?.gateway6];
-    if (cidr === undefined) throw failure('notReady', { reason: `NIC ${id} was unplugged`, details: '' });
-    return { address: `${ip}/${lengthOf(cidr)}`, ...(gateway !== undefined && { gateway }) };
-  });
+  const named = grants.nics.find(({ nic }) => nic.id === id);
+  if (named === undefined) throw failure('notReady', { reason: `NIC ${id} was unplugged`, details: '' });
+  return addresses.map((address) => placeOf(named.nic, address));
+}
+
+/** The address with the length and the gateway of its network. */
+function placeOf({ id, cidr4, gateway4, cidr6, gateway6 }: GrantedNic, ip: Ip): ResultIp {
+  const [cidr, gateway] = familyOf(ip) === 4 ? [cidr4, gateway4] : [cidr6, gateway6];
+  if (cidr === undefined) throw failure('notReady', { reason: `NIC ${id} has no IPv${familyOf(ip)} subnet`, details: '' });
+  return { address: `${ip}/${lengthOf(cidr)}`, ...(gateway !== undefined && { gateway }) };
 }
 
 function check(node: NodeAgent, { container, ifname }: AttachmentName, prevResult: Result | undefined): void {
@@ -108,9 +114,7 @@ function check(node: NodeAgent, { container, ifname }: AttachmentName, prevResul
 }
 
 async function release(node: NodeAgent, of: AttachmentName, upTo_ms: number): Promise<void> {
-  const attachment = node.attachments.find(of.container, of.ifname);
-  if (attachment === undefined || isMade(attachment.interface) || attachment.created_ms > upTo_ms) return;
-  await endAttachment(node, of);
+  await endAttachment(node, of, (one) => !isMade(one.interface) && one.created_ms <= upTo_ms);
 }
 
 async function collect(node: NodeAgent, network: string, living: ReadonlySet<string>): Promise<void> {
@@ -119,8 +123,8 @@ async function collect(node: NodeAgent, network: string, living: ReadonlySet<str
     own.filter((one) => !living.has(keyOf(one))),
     keyOf,
     async (one) => {
-      await endAttachment(node, one);
-      node.log.info(`GC released ${one.interface.addresses.join(', ')} of ${keyOf(one)}`);
+      if (await endAttachment(node, one, (now) => now.created_ms === one.created_ms))
+        node.log.info(`GC released ${one.interface.addresses.join(', ')} of ${keyOf(one)}`);
     },
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Addresses on a network that no cloud polices: before a Pod uses one, the network is asked whether somebody else has it.
+ * attach(), and on a network that no cloud polices one thing more: before a Pod uses an address, the network is asked whether somebody else has it.
  *
  * Invariants
  * - asked once the attachment is committed: a crash meanwhile leaves what any ADD leaves that was not answered, and no other Pod gets the address
@@ -13,7 +13,7 @@ import type { Ip } from '../net/address.ts';
 import { type Quarantined, quarantine, quarantineOf } from '../store/quarantine.ts';
 import type * as stored from '../store/attachments.ts';
 import { attach, type AttachRequest, detach, podName } from './attach.ts';
-import type { Connect } from './connect.ts';
+import type { RecordOf } from './interface-record.ts';
 import { type Attachment, type CloudPart, keyOf, type NodeAgent } from './node-agent.ts';
 import { now_ms } from './pools.ts';
 import { unpoliced } from './unpoliced.ts';
@@ -31,12 +31,12 @@ export async function attachUnrivalled<I extends AttachedInterface>(
   node: NodeAgent,
   cloud: CloudPart,
   request: AttachRequest,
-  connect: Connect<I>,
+  recordOf: RecordOf<I>,
 ): Promise<stored.Attachment<I>> {
   const end = performance.now() + cloud.config.addressWait_s * 1000 + ASKING_ms;
   const met: Quarantined[] = [];
   for (let tries = 1; ; tries++) {
-    const attachment = await attachInstead(node, cloud, request, met, connect);
+    const attachment = await attachInstead(node, cloud, request, met, recordOf);
     const found = await metBy(node, cloud, attachment);
     if (found.length === 0) return attachment;
     giveUp(node, cloud, attachment, found);
@@ -53,10 +53,10 @@ async function attachInstead<I extends AttachedInterface>(
   cloud: CloudPart,
   request: AttachRequest,
   met: readonly Quarantined[],
-  connect: Connect<I>,
+  recordOf: RecordOf<I>,
 ): Promise<stored.Attachment<I>> {
   try {
-    return await attach(node, cloud, request, connect);
+    return await attach(node, cloud, request, recordOf);
   } catch (error) {
     if (!isFailure(error, 'addressesExhausted') && !isFailure(error, 'addressCooling')) throw error;
     const asked = request.ips.flatMap((address) => quarantineOf(node.database, address, now_ms()) ?? []);

@@ -1,4 +1,4 @@
-/** A request to the IPAM plugin, from its frame to its reply. The agent answers it, or a process of its own where there is no agent; both keep the same books. */
+/** A CNI request to the IPAM plugin, from its frame to its reply. The agent answers it, or a process of its own where there is no agent; both keep the same books. */
 import {
   type Asked,
   type AttachmentAsked,
@@ -15,14 +15,13 @@ import { resultReply, silentReply, versionReply } from '../../cni/reply.ts';
 import { parseArgs } from '../../cni/args.ts';
 import { readValidAttachments } from '../../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
-import type { Result, ResultIp } from '../../cni/result.ts';
-import type { AttachmentName } from '../../cni/valid-attachments.ts';
 import type { Log } from '../../log.ts';
 import type { RangeLease, RangeLeases } from '../../store/range-leases.ts';
 import { type Answered, answering, nothing } from '../answered.ts';
 import { checkLeases } from './check.ts';
 import { readText } from './files.ts';
 import { leaseAddresses } from './lease.ts';
+import type { PodSubnetLeases } from './subnet-leases.ts';
 import { takeOverDirectory } from './take-over.ts';
 import type { Taker } from './taker.ts';
 import { theirReply } from './their-words.ts';
@@ -31,26 +30,9 @@ import { theirReply } from './their-words.ts';
 export interface IpamBooks {
   /** Of ranges that this node has for itself. */
   readonly leases: RangeLeases;
-  /** Of ranges that a cluster leases to its nodes. */
+  /** Of PodSubnets, whose ranges nodes share. */
   readonly podSubnets: PodSubnetLeases;
   readonly log: Log;
-}
-
-/** Addresses of PodSubnets. All may throw Failure. */
-export interface PodSubnetLeases {
-  /** Whether the configuration's addresses come from one. */
-  serves(config: IpamConfig): boolean;
-  /** Returns when it could. */
-  ready(config: IpamConfig): void;
-  /** Commits the lease. */
-  add(asked: AttachmentAsked, config: IpamConfig): Promise<readonly ResultIp[]>;
-  /** The answer to that ADD is out. */
-  answered(of: AttachmentName): void;
-  check(of: AttachmentName, prevResult: Result | undefined): void;
-  /** Of leases not younger than `upTo_ms`; succeeds when there is none. */
-  release(of: AttachmentName, upTo_ms: number): Promise<void>;
-  /** Ends those of the network whose interface, as `container/ifname`, is not among the living. */
-  collect(network: string, living: ReadonlySet<string>): Promise<void>;
 }
 
 const silent: Answered = { reply: silentReply, after: nothing };
@@ -103,22 +85,18 @@ function status({ podSubnets }: IpamBooks, config: IpamConfig): void {
 }
 
 async function add({ leases, podSubnets, log }: IpamBooks, asked: AttachmentAsked, config: IpamConfig): Promise<Answered> {
-  const ofCluster = podSubnets.serves(config);
-  const leased = ofCluster
-    ? await podSubnets.add(asked, config)
-    : config.sets.length === 0
-      ? []
-      : leaseAddresses(leases, config, takerOf(asked));
+  const bySubnet = podSubnets.serves(config);
+  const leased = bySubnet ? await podSubnets.add(asked, config) : leaseAddresses(leases, config, takerOf(asked));
   const ips = [...leased, ...config.fixed];
   const reply = resultReply({ interfaces: [], ips, routes: config.routes, dns: config.dns }, asked.cniVersion);
   log.debug(`${ips.map(({ address }) => address).join(', ')} for ${asked.container}/${asked.ifname}`);
-  return { reply, after: ofCluster ? () => podSubnets.answered(asked) : nothing };
+  return { reply, after: bySubnet ? () => podSubnets.answered(asked) : nothing };
 }
 
 function check({ leases, podSubnets }: IpamBooks, asked: AttachmentAsked, config: IpamConfig): void {
-  const ofCluster = podSubnets.serves(config);
-  if (ofCluster) podSubnets.check(asked, prevResultIn(asked));
-  checkLeases(leases, ofCluster ? { ...config, sets: [] } : config, asked, prevResultIn(asked));
+  const bySubnet = podSubnets.serves(config);
+  if (bySubnet) podSubnets.check(asked, prevResultIn(asked));
+  checkLeases(leases, bySubnet ? { ...config, sets: [] } : config, asked, prevResultIn(asked));
 }
 
 function takerOf({ container, ifname, args }: AttachmentAsked): Taker {

@@ -1,4 +1,4 @@
-/** What an attachment's interface is, once its addresses are known. */
+/** The record of an attachment's interface, made once its addresses are known. */
 import type { AddRequest } from '../cni/request.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { type AttachedInterface, isMade, type PodInterface } from '../datapath/interface.ts';
@@ -18,10 +18,10 @@ export interface Leased {
 }
 
 /** From what was leased to the record a plan is made from. @throws Failure when the Pod cannot be connected so. */
-export type Connect<I extends AttachedInterface> = (leased: Leased) => I;
+export type RecordOf<I extends AttachedInterface> = (leased: Leased) => I;
 
 /** By the datapath of the PodSubnet, among the container's other interfaces. It throws Failure kindUnsupported, macsRefused, notABranch, macNotChosen, parentBusy. */
-export function byDatapath(node: NodeAgent, cloud: CloudPart, request: AddRequest): Connect<PodInterface> {
+export function recordByDatapath(node: NodeAgent, cloud: CloudPart, request: AddRequest): RecordOf<PodInterface> {
   return ({ subnet, nic, addresses }) => {
     const { container, ifname, calledAs, netns, mac } = request;
     const { mtu } = request.config;

@@ -196,7 +196,7 @@ export class Grants {
   #setUp(): void {
     if (this.status === undefined) return;
     const { kernel, config, log, pools, podTables, away } = this.#options;
-    const nics = pluggedIn(kernel, this.status.nics, away());
+    const nics = pluggedIn(kernel, this.status.nics, away(), this.nics);
     const plan = nodePlan(config, nics, this.status.vpcCidrs, podTables);
     if (JSON.stringify(plan) !== JSON.stringify(this.plan)) replacePlan(kernel, log, this.plan, plan);
     this.nics = nics;

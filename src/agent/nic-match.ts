@@ -13,29 +13,35 @@ const OWNER = 'flatpod:';
 /**
  * The granted NICs that are plugged in right now, with their link names. Several links may have a NIC's MAC: a bridge or a veth of ours that borrowed it is
  * no NIC, and of the others the first by rank is the device. A NIC with a `parent` is plugged in when there is an interface of that name, whichever MAC it has; a branch when its trunk is.
- * `away`: NICs that Pods have taken along, by id, with their names at home.
+ * `away`: NICs that Pods have taken along, by id, with their names at home. `before`: what this found the last time; a device that got another MAC since then is still the same.
  */
 export function pluggedIn(
   kernel: Pick<Kernel, 'links'>,
   granted: readonly GrantedNic[],
   away: ReadonlyMap<string, string> = new Map(),
+  before: readonly NamedNic[] = [],
 ): NamedNic[] {
+  const links = kernel.links();
   const byMac = new Map<string, Link>();
-  const names = new Set<string>();
-  for (const link of kernel.links()) {
-    names.add(link.name);
+  for (const link of links) {
     if (link.mac === undefined || link.kind === 'bridge' || link.alias?.startsWith(OWNER) === true) continue;
     const other = byMac.get(link.mac);
     if (other === undefined || byRank(link, other) < 0) byMac.set(link.mac, link);
   }
-  const ofNic = (nic: GrantedNic): string | undefined => {
-    if (nic.parent !== undefined) return names.has(nic.parent) ? nic.parent : undefined;
-    return byMac.get(nic.mac)?.name ?? away.get(nic.id);
+  const seenBefore = (nic: GrantedNic): Link | undefined => {
+    const index = before.find((named) => named.nic.id === nic.id && named.nic.mac === nic.mac)?.device?.index;
+    return index === undefined ? undefined : links.find((link) => link.index === index);
+  };
+  const ofNic = (nic: GrantedNic): Omit<NamedNic, 'nic'> | undefined => {
+    const found = nic.parent === undefined ? (byMac.get(nic.mac) ?? seenBefore(nic)) : links.find(({ name }) => name === nic.parent);
+    if (found !== undefined) return { link: found.name, device: found };
+    const atHome = nic.parent === undefined ? away.get(nic.id) : undefined;
+    return atHome === undefined ? undefined : { link: atHome };
   };
   return granted.flatMap((nic) => {
     const carrier = nic.trunk === undefined ? nic : granted.find(({ id }) => id === nic.trunk?.nic);
-    const link = carrier && ofNic(carrier);
-    return link === undefined ? [] : [{ nic, link }];
+    const found = carrier && ofNic(carrier);
+    return found === undefined ? [] : [{ nic, ...found }];
   });
 }
 

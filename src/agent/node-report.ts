@@ -1,6 +1,9 @@
 /** What `flatpod status` shows, as data. */
 import { isMade } from '../datapath/interface.ts';
-import type { NodeAgent } from './node-agent.ts';
+import type { NamedNic } from '../datapath/host-table.ts';
+import { planOf } from '../datapath/datapath.ts';
+import { type Difference, sayDifference } from '../kernel/compare.ts';
+import type { Attachment, NodeAgent } from './node-agent.ts';
 import { podName } from './attach.ts';
 import { now_ms } from './pools.ts';
 import { asFailure } from '../errors/failure.ts';
@@ -15,7 +18,10 @@ export interface NodeReport {
   readonly reason: string;
   readonly rss_mib: number;
   readonly nics: readonly {
+    /** Its name on the node; where a Pod has it, its name at home. Empty when it is gone. */
     readonly link: string;
+    /** Where the interface is that the controller granted. */
+    readonly place: 'node' | 'Pod' | 'gone';
     readonly id: string;
     readonly deviceIndex: number;
     readonly subnet: string;
@@ -42,33 +48,29 @@ export interface NodeReport {
     readonly link: string;
     readonly state: string;
     readonly alive: boolean;
+    /** What became of the NIC that the Pod has for itself; empty: it is there. */
+    readonly lost: string;
   }[];
 }
 
-/** Reads memory only, and whether each Pod's namespace is there. */
+/** Reads memory, whether each Pod's namespace is there, and of Pods that have a NIC for themselves whether that is. */
 export function reportOf(node: NodeAgent): NodeReport {
   const { cloud } = node;
   const demand = cloud?.pools.demand() ?? [];
+  const attachments = node.attachments.list();
+  const lost = lostNics(node, attachments);
   return {
     node: cloud?.name ?? '(no configuration)',
     ...readiness(node),
     rss_mib: Math.round(process.memoryUsage.rss() / 2 ** 20),
-    nics: (cloud?.grants.nics ?? []).map(({ nic, link }) => ({
-      link,
-      id: nic.id,
-      deviceIndex: nic.deviceIndex,
-      subnet: nic.subnet ?? '',
-      mac: nic.mac,
-      address: nic.primary4 ?? nic.primary6 ?? '',
-      blocks: nic.blocks.length,
-    })),
+    nics: nicsOf(node, lost),
     pools: (cloud?.grants.subnets ?? []).map(({ metadata: { name } }) => {
       const counts = cloud?.pools.pool(name)?.counts(now_ms()) ?? { inUse: 0, cooling: 0, free: 0, held: 0 };
       const waiting = demand.find((one) => one.subnet === name)?.waiting ?? 0;
       const { inUse, cooling, free, held } = counts;
       return { subnet: name, inUse, cooling, free, held, waiting, stopped: cloud?.pools.growth(name)?.text ?? '' };
     }),
-    pods: node.attachments.list().map((attachment) => ({
+    pods: attachments.map((attachment) => ({
       pod: podName(attachment),
       container: attachment.container,
       ifname: attachment.ifname,
@@ -77,8 +79,46 @@ export function reportOf(node: NodeAgent): NodeReport {
       link: isMade(attachment.interface) ? attachment.interface.hostEnd : '',
       state: attachment.state,
       alive: isNetns(attachment.netns),
+      lost: sayLost(lost.get(attachment)),
     })),
   };
+}
+
+function nicsOf({ cloud }: NodeAgent, lost: ReadonlyMap<Attachment, Difference>): NodeReport['nics'] {
+  const gone = new Set([...lost].filter(([, { kind }]) => kind === 'missing').map(([{ nic }]) => nic));
+  const { nics: plugged = [], status: granted } = cloud?.grants ?? {};
+  const missing = (granted?.nics ?? []).filter(({ id }) => !plugged.some(({ nic }) => nic.id === id)).map((nic) => ({ nic, link: '' }));
+  const placeOf = ({ nic, link, device }: NamedNic): NodeReport['nics'][number]['place'] => {
+    if (link === '' || gone.has(nic.id)) return 'gone';
+    return device === undefined && nic.use === 'pod' && nic.trunk === undefined ? 'Pod' : 'node';
+  };
+  return [...plugged, ...missing].map((named) => ({
+    link: named.link,
+    place: placeOf(named),
+    id: named.nic.id,
+    deviceIndex: named.nic.deviceIndex,
+    subnet: named.nic.subnet ?? '',
+    mac: named.nic.mac,
+    address: named.nic.primary4 ?? named.nic.primary6 ?? '',
+    blocks: named.nic.blocks.length,
+  }));
+}
+
+function sayLost(difference: Difference | undefined): string {
+  return difference === undefined ? '' : sayDifference(difference);
+}
+
+/** Of attachments that have a NIC for themselves: what is wrong with it. One that was pulled out of a Pod's namespace is told by no event. */
+function lostNics({ kernel }: NodeAgent, attachments: readonly Attachment[]): Map<Attachment, Difference> {
+  const withNic = attachments.filter(({ interface: pod, netns, state }) => pod.datapath === 'nic' && state === 'ready' && isNetns(netns));
+  const compared = kernel.compareAll(withNic.map(({ interface: pod }) => planOf(pod).filter(({ kind }) => kind === 'nic')));
+  return new Map(
+    withNic.flatMap((attachment, i) => {
+      const differences = compared[i];
+      const [first] = differences === undefined || differences instanceof Error ? [] : differences;
+      return first === undefined ? [] : [[attachment, first]];
+    }),
+  );
 }
 
 function readiness(node: NodeAgent): { ready: boolean; reason: string } {

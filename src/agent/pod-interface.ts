@@ -9,7 +9,6 @@ import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import { localMac, type Mac } from '../net/mac.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
-import type { GrantedNic } from '../store/node-network.ts';
 import type { Way } from './way.ts';
 
 /** IFNAMSIZ less the NUL (linux/if.h). */
@@ -47,7 +46,7 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
   const ends = {
     netns: wish.netns,
     ifname: wish.ifname,
-    mac: macOf(wish, way, nic.nic, digest),
+    mac: macOf(wish, way, nic, digest),
     hostEnd: prefix + digest.toString('hex').slice(0, NAME_LENGTH - prefix.length),
     hostMac: localMac(digest.subarray(16, 22)),
     mtu: Math.min(wish.mtu ?? nic.nic.mtu, nic.nic.mtu),
@@ -63,11 +62,15 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
   return { datapath: way.datapath, ...ends, podTable: serviceTableOf(numbers), underlay: underlayOf(way, nic), serviceVeth };
 }
 
-/** An ipvlan has its parent's, a NIC and a branch that by which the cloud knows them. */
-function macOf({ mac, ifname }: Wish, { datapath }: Way, nic: GrantedNic, digest: Buffer): Mac {
-  if (datapath === 'routed-veth' || datapath === 'macvlan') return mac ?? localMac(digest.subarray(8, 14));
-  if (mac !== undefined && mac !== nic.mac) throw failure('macNotChosen', { mac, ifname, datapath, own: nic.mac });
-  return nic.mac;
+/** An ipvlan and a macvlan that lets all through (passthru) have their parent's, a NIC and a branch that by which the cloud knows them. */
+function macOf({ mac, ifname }: Wish, way: Way, { nic, device }: NamedNic, digest: Buffer): Mac {
+  const { datapath } = way;
+  const isOwn = datapath === 'routed-veth' || (datapath === 'macvlan' && way.mode !== 'passthru');
+  if (isOwn) return mac ?? localMac(digest.subarray(8, 14));
+  // Of a range the NIC's is made up.
+  const own = (nic.parent === undefined ? undefined : device?.mac) ?? nic.mac;
+  if (mac !== undefined && mac !== own) throw failure('macNotChosen', { mac, ifname, datapath, own });
+  return own;
 }
 
 function underlayOf(way: Exclude<Way, { datapath: 'routed-veth' }>, { nic, link }: NamedNic): Underlay {

@@ -36,7 +36,7 @@ export function sayInstead(subnet: PodSubnet, has: (kind: LinkKind) => boolean):
   }
 }
 
-/** The way for Pods with addresses of that NIC. @throws Failure kindUnsupported, macsRefused, notABranch. */
+/** The way for Pods with addresses of that NIC. @throws Failure kindUnsupported, macsRefused, parentBusy, notABranch. */
 export function wayOf(subnet: PodSubnet, nic: GrantedNic, has: (kind: LinkKind) => boolean): Way {
   const datapath = datapathOn(subnet, has);
   const { mode } = subnet.spec;
@@ -49,6 +49,9 @@ export function wayOf(subnet: PodSubnet, nic: GrantedNic, has: (kind: LinkKind) 
     case 'macvlan':
       // Of a range the parent is the node's own: no cloud says what gets through there.
       if (nic.multiMac !== true && nic.parent === undefined) throw failure('macsRefused', { nic: nic.id, subnet: subnet.metadata.name });
+      // Whoever lets all through to a Pod takes the node's own network away.
+      if (mode === 'passthru' && nic.deviceIndex === 0 && nic.parent === undefined)
+        throw failure('parentBusy', { parent: `${nic.id}, which is the node's own,`, object: 'macvlan passthru' });
       return { datapath, mode: mode === 'private' || mode === 'vepa' || mode === 'passthru' ? mode : 'bridge' };
     case 'branch':
       if (nic.trunk === undefined) throw failure('notABranch', { nic: nic.id, subnet: subnet.metadata.name });

@@ -16,7 +16,7 @@ function textOf(report: NodeReport): string {
   const out = process.stdout;
   const state = report.ready ? styled(out, 'green', 'ready') : styled(out, 'red', `not ready: ${report.reason}`);
   const nics = report.nics.map((nic) => [
-    nic.link,
+    placeOf(nic),
     String(nic.deviceIndex),
     nic.id,
     nic.subnet || '-',
@@ -29,18 +29,22 @@ function textOf(report: NodeReport): string {
     ...[pool.inUse, pool.cooling, pool.free, pool.held, pool.waiting].map(String),
     pool.stopped === '' ? 'yes' : styled(out, 'yellow', pool.stopped),
   ]);
-  const pods = report.pods.map((pod) => [
-    pod.pod,
-    pod.addresses.join(' '),
-    pod.ifname,
-    pod.link,
-    pod.subnet,
-    pod.alive ? pod.state : styled(out, 'yellow', 'namespace gone'),
-  ]);
+  const pods = report.pods.map((pod) => [pod.pod, pod.addresses.join(' '), pod.ifname, pod.link, pod.subnet, stateOf(pod)]);
   return [
     `${styled(out, 'bold', 'NODE')}  ${report.node}  ${state}  (agent ${report.rss_mib} MiB)\n`,
     table(out, ['NIC', 'DEVICE', 'ID', 'PODSUBNET', 'MAC', 'ADDRESS', 'BLOCKS'], nics),
     table(out, ['POOL', 'IN USE', 'COOLING', 'FREE', 'HELD', 'WAITING', 'CAN GROW'], pools),
     table(out, ['POD', 'ADDRESSES', 'INTERFACE', 'HOST END', 'PODSUBNET', 'STATE'], pods),
   ].join('\n');
+}
+
+function stateOf({ alive, state, lost }: NodeReport['pods'][number]): string {
+  if (!alive) return styled(process.stdout, 'yellow', 'namespace gone');
+  return lost === '' ? state : styled(process.stdout, 'yellow', lost);
+}
+
+function placeOf({ link, place }: NodeReport['nics'][number]): string {
+  if (place === 'node') return link;
+  const where = link === '' ? place : `${link} (${place === 'Pod' ? 'in a Pod' : place})`;
+  return place === 'gone' ? styled(process.stdout, 'yellow', where) : where;
 }

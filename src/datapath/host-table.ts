@@ -1,6 +1,7 @@
 /** The host's nftables table: the text of host.nft with this node's numbers in it. Nothing in it changes with a Pod. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Link } from '../kernel/netlink/link.ts';
 import { host, type NftTableObject } from '../kernel/state.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { NodeConfig } from '../store/node-config.ts';
@@ -17,6 +18,8 @@ const template = readFileSync(join(import.meta.dirname, 'host.nft'), 'utf8');
 export interface NamedNic {
   readonly nic: GrantedNic;
   readonly link: string;
+  /** The link itself as it was seen last; absent: a Pod has taken it along. */
+  readonly device?: Pick<Link, 'index' | 'mac'>;
 }
 
 /** The table for these NICs and this VPC. */

@@ -31,7 +31,7 @@ export function serviceTableOf({ firstTable }: Pick<KernelNumbers, 'firstTable'>
  */
 export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): Plan {
   // What stands on a trunk or on the node's own interface needs that to be up, and nothing else of it.
-  if (nic.use === 'trunk') return [{ kind: 'link', where: host, name: link, mtu: nic.mtu }];
+  if (nic.use === 'trunk') return [itself(nic, link)];
   if (!staysOnNode(nic)) return [];
   const table = tableOf(nic, numbers);
   const families: readonly Family[] = [4, 6].filter((family): family is Family => (family === 4 ? nic.cidr4 : nic.cidr6) !== undefined);
@@ -47,7 +47,7 @@ function furtherNic(nic: GrantedNic, link: string, table: number, numbers: Kerne
   const own = [nic.primary4, nic.primary6].filter((ip) => ip !== undefined);
   return [
     ...(nic.cidr6 === undefined ? [] : [servesAtOnce(link)]),
-    { kind: 'link', where: host, name: link, mtu: nic.mtu },
+    itself(nic, link),
     ...own.map((address): KernelObject => ({ kind: 'address', where: host, link, address, length: bitsOf(familyOf(address)) })),
     ...wayOut(link, table, numbers.protocol, 4, nic.cidr4, nic.gateway4),
     ...wayOut(link, table, numbers.protocol, 6, nic.cidr6, nic.gateway6),
@@ -62,6 +62,11 @@ function furtherNic(nic: GrantedNic, link: string, table: number, numbers: Kerne
 function servesAtOnce(link: string): KernelObject {
   const [key, value] = withoutDad(link);
   return { kind: 'sysctl', where: host, key, value };
+}
+
+/** With the MAC that the cloud gave it: with another the cloud drops what it sends. */
+function itself({ mtu, mac }: GrantedNic, link: string): KernelObject {
+  return { kind: 'link', where: host, name: link, mtu, mac };
 }
 
 function wayOut(

@@ -19,7 +19,7 @@ import { newRoute } from './netlink/route.ts';
 import { newRule } from './netlink/rule.ts';
 import type { NetlinkError } from './netlink/socket.ts';
 import { ensureTable } from './nft-table.ts';
-import { type ChildObject, describe, type KernelObject, nameOf, type Plan, type VethObject } from './state.ts';
+import { type ChildObject, describe, type KernelObject, type LinkObject, nameOf, type Plan, type VethObject } from './state.ts';
 import { ipv6Switch, withoutDad, writeSysctl } from './sysctl.ts';
 
 const [FIRST_INDEX, LAST_INDEX] = [2 ** 20, 2 ** 30];
@@ -64,7 +64,7 @@ function isAlone({ kind }: KernelObject): boolean {
 function messageFor(visited: Visited, object: Exclude<KernelObject, Alone>): Message {
   switch (object.kind) {
     case 'link':
-      return setLink(visited.index(object.name), { up: true, ...(object.mtu !== undefined && { mtu: object.mtu }) });
+      return setUp(visited, object);
     case 'address':
       return newAddress({ ...object, link: visited.index(object.link) });
     case 'route':
@@ -74,6 +74,12 @@ function messageFor(visited: Visited, object: Exclude<KernelObject, Alone>): Mes
     case 'neighbour':
       return newNeighbour({ ...object, link: visited.index(object.link) });
   }
+}
+
+/** A MAC is set only where it is another: not every driver lets it be set while the link is up. */
+function setUp(visited: Visited, { name, mtu, mac }: LinkObject): Message {
+  const hasOther = mac !== undefined && visited.link(name)?.mac !== mac;
+  return setLink(visited.index(name), { up: true, ...(mtu !== undefined && { mtu }), ...(hasOther && { mac }) });
 }
 
 function send({ visited, objects, messages }: Batch): undefined {

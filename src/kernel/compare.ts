@@ -9,6 +9,7 @@ import {
   type ChildObject,
   describe,
   type KernelObject,
+  type LinkObject,
   nameOf,
   type NicObject,
   type Plan,
@@ -79,9 +80,11 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
     case 'child':
       return problemWithChild(snapshot.links.get(object.name), object);
     case 'nic':
-      return problemWithNic(snapshot.links.get(object.name), object);
+      return problemWithNic(snapshot, object);
     case 'link':
-      return problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu });
+      return (
+        problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu }) ?? problemWithMac(snapshot.links.get(object.name), object)
+      );
     case 'address': {
       const link = snapshot.links.get(object.link)?.index;
       const found = snapshot.addresses.some((a) => a.link === link && a.address === object.address && a.length === object.length);
@@ -159,6 +162,11 @@ function problemWithLink(
   return undefined;
 }
 
+/** Of a link whose MAC is said: nobody but its wire's owner knows it by another. */
+function problemWithMac(link: Link | undefined, { mac }: LinkObject): Problem | undefined {
+  return mac === undefined || link?.mac === mac ? undefined : changed(`its MAC is ${link?.mac ?? 'none'}`);
+}
+
 /** Whether a link is the one that was made there, as it was made; that it is up is another object's matter. */
 function problemWithChild(link: Link | undefined, { of, mac, mtu, owner }: ChildObject): Problem | undefined {
   if (link === undefined) return missing;
@@ -169,11 +177,13 @@ function problemWithChild(link: Link | undefined, { of, mac, mtu, owner }: Child
   return link.mtu === mtu ? undefined : changed(`its MTU is ${link.mtu}`);
 }
 
-/** Known by its MAC; one that has another by now, by the alias it went with. */
-function problemWithNic(link: Link | undefined, { mac, owner }: NicObject): Problem | undefined {
-  if (link === undefined) return missing;
-  if (link.mac === mac) return undefined;
-  return link.alias === owner ? changed(`its MAC is ${link.mac ?? 'none'}`) : somebodyElses(link);
+/** Known by its MAC, whatever it is called; one that has another by now, by the alias it went with. */
+function problemWithNic({ links }: Snapshot, { name, mac, owner }: NicObject): Problem | undefined {
+  const link = links.get(name);
+  if (link?.mac === mac) return undefined;
+  const renamed = [...links.values()].find((one) => one.mac === mac || one.alias === owner);
+  if (renamed === undefined) return link === undefined ? missing : somebodyElses(link);
+  return changed(renamed.name === name ? `its MAC is ${renamed.mac ?? 'none'}` : `it is called ${renamed.name}`);
 }
 
 function somebodyElses({ kind, alias }: Link): Problem {

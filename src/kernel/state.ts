@@ -68,12 +68,13 @@ export interface NicObject {
   readonly owner: string;
 }
 
-/** A link that exists already (or is made earlier in the plan): up, and of that MTU when one is given. */
+/** A link that exists already (or is made earlier in the plan): up, and of that MTU and that MAC when they are given. */
 export interface LinkObject {
   readonly kind: 'link';
   readonly where: Where;
   readonly name: string;
   readonly mtu?: number;
+  readonly mac?: Mac;
 }
 
 /** An address of a link. */

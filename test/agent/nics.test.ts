@@ -37,6 +37,16 @@ test('a NIC of a range is the interface of that name, whichever MAC it has', () 
   assert.deepEqual(pluggedIn({ links: () => links.slice(0, 1) }, [ofRange]), [], 'none of that name');
 });
 
+test('a device that got another MAC is still the NIC it was; one that came in its place is not', () => {
+  const before = pluggedIn({ links: () => [link(2, 'eth1')] }, [nic]);
+  const other = { mac: parseMac('02:00:00:00:00:99') };
+  const find = (links: readonly Link[]): string[] =>
+    pluggedIn({ links: () => [...links] }, [nic], new Map(), before).map((one) => one.link);
+  assert.deepEqual(find([link(2, 'lan7', other)]), ['lan7']);
+  assert.deepEqual(find([link(2, 'eth1', other), link(3, 'eth2')]), ['eth2'], 'who has the MAC is the NIC');
+  assert.deepEqual(find([link(3, 'eth1', other)]), []);
+});
+
 test('a change of an interface is one of a NIC by its MAC, or by the name that its range gives', () => {
   assert.equal(isOfNic(link(2, 'eth1'), [nic]), true);
   assert.equal(isOfNic(link(2, 'eth1'), [{ ...nic, parent: 'bond0.17' }]), false);

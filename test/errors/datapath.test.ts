@@ -47,6 +47,28 @@ test('a MAC asked for where the cloud knows the Pod by another: FP287 macNotChos
   assert.throws(make, { kind: 'macNotChosen', message: /with datapath nic it is 02:00:00:00:00:01$/ });
 });
 
+test('macvlan passthru on the NIC that is the node itself: FP282 parentBusy', () => {
+  const passthru = subnet({ datapath: 'macvlan', mode: 'passthru' });
+  assert.throws(() => wayOf(passthru, { ...nic, multiMac: true, deviceIndex: 0 }, () => true), {
+    kind: 'parentBusy',
+    message: /^nic-1, which is the node's own, cannot have macvlan passthru: it is used/,
+  });
+});
+
+test("of a range, whose NICs are made up, a Pod that shares its parent's MAC is told that of the link", () => {
+  const [wish, mac] = [
+    { container: 'c', ifname: 'eth0', netns: '/run/netns/x', mac: undefined, mtu: undefined },
+    parseMac('02:00:00:00:00:77'),
+  ];
+  const around = { numbers: config.config.spec.numbers, viaNode: [] };
+  const ranged = { nic: { ...nic, parent: 'bond0' }, link: 'bond0', device: { index: 7, mac } };
+  for (const way of [
+    { datapath: 'macvlan', mode: 'passthru' },
+    { datapath: 'ipvlan', mode: 'l2' },
+  ] as const)
+    assert.equal(podInterface(wish, way, ranged, [parseIp('10.0.0.1')], around).mac, mac);
+});
+
 test('a kernel without the datapath: the fallback is said, and without one FP281 what to load', () => {
   const hasNone = (): boolean => false;
   const fallback = subnet({ datapath: 'ipvlan', fallback: 'routed-veth' });

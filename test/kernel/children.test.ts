@@ -174,7 +174,7 @@ test('a NIC that the Pod renamed or gave another MAC is named, mended, and comes
   assert.deepEqual(words(), ['its MAC is 02:00:00:00:aa:77']);
   kernel.apply(plan);
   a.ip('link set eth0 name lan5');
-  assert.deepEqual(words(), ['missing']);
+  assert.deepEqual(words(), ['it is called lan5']);
   kernel.apply(plan);
   assert.deepEqual(words(), []);
   for (const away of ['address 02:00:00:00:aa:77', `address 02:00:00:00:aa:77 netns ${host.name} name dev5`]) {
@@ -209,4 +209,44 @@ test('a kernel without that kind of link says which module to load', (t) => {
   if (!hasVlan)
     assert.throws(() => kernel.apply([child]), { kind: 'kindUnsupported', message: 'the kernel of this node has no vlan links' });
   else assert.throws(() => kernel.apply([child]), { kind: 'vlanTaken', message: 'VLAN 5 of eth9 is in use by another link' });
+});
+
+test('modes of macvlan: siblings reach each other by the kernel (bridge), by a switch that sends back (vepa), or not at all (private); all reach the network', (t) => {
+  const { host, kernel, pods } = bed(t);
+  const [a, b] = pods as [TestNetns, TestNetns];
+  // The switch: a bridge at the other end of the NIC's wire, and somebody on it.
+  using network = testNetns('network');
+  host.ip(`link set wire netns ${network.name}`);
+  network.ip('link add br0 type bridge mcast_snooping 0');
+  network.ip('addr add 10.9.0.9/24 dev br0');
+  for (const link of ['wire master br0', 'wire up', 'br0 up']) network.ip(`link set ${link}`);
+  const reaches = (address: string, expected = true): boolean => {
+    try {
+      return /1 received/.test(a.exec(`ping -c 1 -W ${expected ? 5 : 0.3} ${address}`));
+    } catch {
+      return false;
+    }
+  };
+  const plansOf = (mode: 'bridge' | 'vepa' | 'private'): Plan[] =>
+    [a, b].map((pod, i) => {
+      const mac = parseMac(`02:00:00:00:aa:1${i}`);
+      return withAddress(macvlan(pod, { of: { type: 'macvlan', mode }, mac, mtu: 1500 }), `10.9.0.${i + 1}`);
+    });
+  for (const plan of plansOf('bridge')) kernel.apply(plan);
+  for (const [mode, plain, sentBack] of [
+    ['bridge', true, true],
+    ['vepa', false, true],
+    ['private', false, false],
+  ] as const) {
+    for (const plan of plansOf(mode)) kernel.apply(kernel.compare(plan).map(({ object }) => object));
+    assert.ok(reaches('10.9.0.9'), `${mode}: the network`);
+    for (const [hairpin, expected] of [
+      ['off', plain],
+      ['on', sentBack],
+    ] as const) {
+      network.exec(`bridge link set dev wire hairpin ${hairpin}`);
+      for (const pod of [a, b]) pod.ip('neigh flush dev eth0');
+      assert.equal(reaches('10.9.0.2', expected), expected, `${mode}, the switch sends back: ${hairpin}`);
+    }
+  }
 });

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { addWhenReady, inside } from './underlay.ts';
+import { everySizeIsRight } from './underlay-mtu.ts';
 import { everybodyReachesEverybody, livesAndEnds, servicesAreReached } from './underlay-matrix.ts';
 import { diesAtEachStep, labWith, namespaceVanishes, namesAreTaken } from './underlay-faults.ts';
 
@@ -17,6 +18,8 @@ test('ipvlan l3: Pods reach Pods of every kind, nodes and VMs, and are reached b
 test('ipvlan l3s: Pods reach Services through their node, and are reached through them', () =>
   servicesAreReached({ spec: 'datapath: ipvlan, mode: l3s' }));
 test('ipvlan: CHECK names drift, repair mends it, a killed agent finds the Pods, DEL leaves nothing', () => livesAndEnds(ipvlan));
+test('ipvlan: packets of the full MTU pass on every way, the key mtu is kept, and who sends more is told', () =>
+  everySizeIsRight(ipvlan.spec, ['eth0', 'node0']));
 test('ipvlan: an agent that dies at any step of ADD or DEL leaves nothing that the next call does not mend', () =>
   diesAtEachStep(ipvlan.spec));
 test('ipvlan: a namespace that vanishes is no loss', () => namespaceVanishes(ipvlan.spec));

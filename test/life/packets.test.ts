@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { eventually, testLab } from './lab.ts';
+import { everySizeIsRight } from './underlay-mtu.ts';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 
 const dual = { cidr4: '10.20.0.0/24', cidr6: '2001:db8:20::/64' };
@@ -93,3 +94,6 @@ test('what is removed behind the agent is put back, and the log says what and ho
   assert.ok(await whole());
   for (const [i, pod] of pods.entries()) assert.equal(await lab.seenFrom(vm.netns, addresses[i] ?? '', pod.netns), vm.addresses[0]);
 });
+
+test('routed-veth: packets of the full MTU pass on every way, the key mtu is kept, and who sends more is told', () =>
+  everySizeIsRight('datapath: routed-veth', ['eth0']));

@@ -35,7 +35,13 @@ test('a range that gives nodes nothing beforehand: a node is ready, and its firs
     const [socket, file] = [join(dir.path, 'cni.sock'), join(dir.path, 'node.yaml')];
     const places = { FLATPOD_SOCKET: socket, FLATPOD_STATE: join(dir.path, 'state') };
     writeFileSync(file, config(parent));
-    const agent = await start(dir.path, { name: 'one', args: ['agent', '--config', file], netns: lan.host(0).path, ready: socket, env: places });
+    const agent = await start(dir.path, {
+      name: 'one',
+      args: ['agent', '--config', file],
+      netns: lan.host(0).path,
+      ready: socket,
+      env: places,
+    });
     try {
       const call = (verb: 'STATUS' | 'ADD' | 'DEL'): Promise<CniAnswer> => {
         const env = { ...places, ...(verb !== 'STATUS' && { CNI_CONTAINERID: 'c1', CNI_NETNS: pod.path, CNI_IFNAME: 'eth0' }) };
@@ -46,7 +52,10 @@ test('a range that gives nodes nothing beforehand: a node is ready, and its firs
         assert.ok(report.pools.length > 0);
         return report;
       });
-      assert.deepEqual(pools.map(({ held }) => held), [0]);
+      assert.deepEqual(
+        pools.map(({ held }) => held),
+        [0],
+      );
       if (parent === 'eth9') {
         assert.match((await call('STATUS')).stdout, /no PodSubnet has an address on this node/);
         continue;

@@ -1,6 +1,6 @@
 /**
  * The whole test suite, or the files whose path contains one of the arguments: `node test/run.ts [part …]`. First what runs on this machine's kernel
- * (`*.test.ts`), one process without isolation for all files (each cleans up after itself); then what needs another kernel (`*.guest.ts`), the same way in a
+ * (`*.test.ts`), without isolation (each file cleans up after itself), in two processes; then what needs another kernel (`*.guest.ts`), the same way in a
  * guest. Shown as it goes, then what ran where, then one closing line.
  */
 import { once } from 'node:events';
@@ -8,7 +8,11 @@ import { readdirSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { guestFiles, guestTurns, type Turn } from './guest/turn.ts';
-import { runTests } from './runner.ts';
+import { BESIDE, type Run, runTests } from './runner.ts';
+
+/** Folders whose tests need nothing but a processor; none of them makes a namespace, and but for the one named none starts a process. */
+const computing = ['controller/', 'ipam/', 'kube/', 'net/', 'tidy/'] as const;
+const computes = (name: string): boolean => name !== 'controller/vpc.test.ts' && computing.some((folder) => name.startsWith(folder));
 
 const wanted = process.argv.slice(2);
 const names = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).toSorted();
@@ -21,13 +25,35 @@ if (here.length === 0 && there.length === 0) {
   process.exit(2);
 }
 
-async function turnHere(): Promise<Turn> {
-  const { process: run, count } = runTests(here.map((name) => join(import.meta.dirname, name)));
+/** What a run counts once it is over. */
+async function ended({ process: run, count }: Run): Promise<Numbers> {
   const [code] = await once(run, 'close');
   const [passed, told, skipped] = [count('pass'), count('fail') + count('cancelled'), count('skipped')];
   // A runner that was ended or crashed says no numbers.
   const failed = told === 0 && (passed + skipped === 0 || code !== 0) ? 1 : told;
-  return { line: `this machine's kernel, ${release()}: ${passed} passed, ${failed} failed, ${skipped} skipped`, passed, failed, skipped };
+  return { passed, failed, skipped };
+}
+
+type Numbers = Omit<Turn, 'line'>;
+
+async function turnHere(): Promise<Turn> {
+  const pathOf = (name: string): string => join(import.meta.dirname, name);
+  const first = here.filter((name) => !computes(name)).map(pathOf);
+  const beside = here.filter(computes).map(pathOf);
+  const numbers =
+    first.length === 0 || beside.length === 0 ? await ended(runTests([...first, ...beside])) : await sideBySide(first, beside);
+  const { passed, failed, skipped } = numbers;
+  return { line: `this machine's kernel, ${release()}: ${passed} passed, ${failed} failed, ${skipped} skipped`, ...numbers };
+}
+
+/** Most tests wait for processes and packets; those that compute have a processor meanwhile. What they print comes when both are done. */
+async function sideBySide(first: readonly string[], beside: readonly string[]): Promise<Numbers> {
+  const printed: Buffer[] = [];
+  console.log(`beside these, and shown after them: ${computing.join(', ')}`);
+  const second = runTests(beside, {}, (part) => printed.push(part));
+  const [one, two] = await Promise.all([ended(runTests(first, { [BESIDE]: String(second.process.pid) })), ended(second)]);
+  for (const part of printed) process.stdout.write(part);
+  return { passed: one.passed + two.passed, failed: one.failed + two.failed, skipped: one.skipped + two.skipped };
 }
 
 // A guest ends with this process, and takes its folder along when the process ends in order.

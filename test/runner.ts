@@ -10,6 +10,9 @@ export const runnerArguments = [
   '--test-reporter=spec',
 ] as const;
 
+/** Variable with the id of a process of this suite that runs beside: its traces are none that were forgotten. */
+export const BESIDE = 'FLATPOD_TEST_BESIDE';
+
 /** As the launcher does: deleting links side by side needs the threads (src/kernel/remove-links.ts). */
 export const runnerEnvironment = { UV_THREADPOOL_SIZE: '16' } as const;
 
@@ -40,13 +43,17 @@ export interface Run extends Pick<Counts, 'count'> {
   readonly process: ChildProcess;
 }
 
-/** Starts the tests of those files. */
-export function runTests(files: readonly string[]): Run {
-  const env = { ...runnerEnvironment, ...process.env };
+/** Starts the tests of those files. `more`: variables for them; `show`: gets what they print. */
+export function runTests(
+  files: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+  show: (part: Buffer) => void = (part) => void process.stdout.write(part),
+): Run {
+  const env = { ...runnerEnvironment, ...process.env, ...more };
   const run = spawn(process.execPath, [...runnerArguments, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const { read, count } = counts();
   run.stdout.on('data', (part: Buffer) => {
-    process.stdout.write(part);
+    show(part);
     read(part.toString());
   });
   return { process: run, count };

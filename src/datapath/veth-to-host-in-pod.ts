@@ -131,6 +131,8 @@ function connectionMarks(veth: ChainedVeth, families: readonly Family[]): Kernel
     HELPER_MARK: hex(numbers.helper.mark),
     MAIN_MARK: hex(numbers.main.mark),
     SNAT_RULES: snat.join('\n  '),
+    // All that came in by an interface that is not seen would be unknown.
+    UNKNOWN_RULE: veth.isMainSeen ? `oifname "${helper}" ct state invalid drop` : '',
   };
   const table = rank === 0 ? chainedTableName : `${chainedTableName}_${rank}`;
   return { ...nftTable(template, words), table, where: inNetns(netns) };

@@ -20,6 +20,8 @@ export function readChainedVeth(json: unknown): ChainedVeth {
     hostLinks: listOf(fields, 'hostLinks').map((name) => textOf({ name }, 'name')),
     underlay: cidrsOf(fields, 'underlay'),
     mainRoutes: listOf(fields, 'mainRoutes').map(mainRoute),
+    // Records of earlier versions have none.
+    isMainSeen: fields['isMainSeen'] !== false,
     viaHost: cidrsOf(fields, 'viaHost'),
     table: numberOf(fields, 'table'),
     rank: numberOf(fields, 'rank'),

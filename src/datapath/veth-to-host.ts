@@ -66,6 +66,8 @@ export interface ChainedVeth {
   readonly underlay: readonly Cidr[];
   /** How it is reached, and the way out that the main interface had. */
   readonly mainRoutes: readonly MainRoute[];
+  /** Whether what comes in by the main interface passes the Pod's netfilter: in ipvlan's mode l3s it passes the host's alone. */
+  readonly isMainSeen: boolean;
   /** What leaves by the helper. */
   readonly viaHost: readonly Cidr[];
   /** The host's routing table of this Pod. */

@@ -293,7 +293,8 @@ async function seen(from: Place, address: string, to: Place, port = PORT): Promi
   }
 }
 
-function placeAt(netns: string): Place {
+/** A namespace that is there. */
+export function placeAt(netns: string): Place {
   return {
     netns,
     sh: (command, input) =>
@@ -313,7 +314,8 @@ function plug(wires: Place, at: Place, name: string, families: readonly Family[]
   for (const family of families) at.sh(`ip addr add ${onLan(family, number)}/${length[family]} dev ${name}`);
 }
 
-function wire(a: Place, nameA: string, b: Place, nameB: string): void {
+/** A cable between two places. */
+export function wire(a: Place, nameA: string, b: Place, nameB: string): void {
   const peer = b.netns.slice(NAMED.length + 1);
   a.sh(`ip link add ${nameA} type veth peer name ${nameB} netns ${peer} && ip link set ${nameA} up`);
   b.sh(`ip link set ${nameB} up`);

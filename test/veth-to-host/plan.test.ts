@@ -35,6 +35,7 @@ const veth: ChainedVeth = {
     { dst: parseCidr('10.61.0.0/16'), via: parseIp('10.60.0.253') },
     { dst: parseCidr('0.0.0.0/0'), via: parseIp('10.60.0.254') },
   ],
+  isMainSeen: true,
   viaHost: [parseCidr('0.0.0.0/0'), parseCidr('::/0')],
   table: 256,
   rank: 0,
@@ -104,10 +105,18 @@ test('a second helper of a Pod goes behind the first, with tables, marks and rul
   assert.ok(words(second).includes('pod: rule 512: fwmark 0x400/0xf00 lookup 7103'));
 });
 
+test('a Pod keeps back what belongs to no connection, unless there is an interface whose packets it does not see', () => {
+  const dropped = (of: ChainedVeth): boolean =>
+    chainedPlan(of).some((object) => object.kind === 'nft-table' && object.text.includes('oifname "veth0" ct state invalid drop'));
+  assert.deepEqual([dropped(veth), dropped({ ...veth, isMainSeen: false })], [true, false]);
+});
+
 test('a record is read back as it was written, and one that lacks a field is refused by the field’s name', () => {
   const full = { ...veth, displaced: [{ address: parseIp('10.60.0.11'), link: 'veth9' }] };
   assert.deepEqual(readChainedVeth(JSON.parse(JSON.stringify(full))), full);
-  for (const field of Object.keys(full)) {
+  const { isMainSeen: _, ...former } = full;
+  assert.deepEqual(readChainedVeth(former), full, 'as it was before there was isMainSeen');
+  for (const field of Object.keys(former)) {
     const { [field]: gone, ...rest } = JSON.parse(JSON.stringify(full)) as Record<string, unknown>;
     assert.notEqual(gone, undefined);
     assert.throws(() => readChainedVeth(rest), new RegExp(field), field);

@@ -4,6 +4,7 @@ import type { VethToHostAttachment } from '../../cni/veth-to-host-request.ts';
 import { type ChainedVeth, familiesOf, type MainRoute } from '../../datapath/veth-to-host.ts';
 import { chainedProtocol, hostEndPrefix } from '../../datapath/veth-to-host-numbers.ts';
 import { failure } from '../../errors/failure.ts';
+import type { Link } from '../../kernel/netlink/link.ts';
 import { MAIN_TABLE } from '../../kernel/netlink/route.ts';
 import { routeKey, type Snapshot } from '../../kernel/snapshot.ts';
 import { familyOf, type Ip } from '../../net/address.ts';
@@ -81,9 +82,15 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
     ...answer,
     underlay,
     mainRoutes,
+    isMainSeen: isSeen(pod.links.get(ifname)),
     viaHost: config.viaHost ?? anyDestination,
     displaced: addresses.flatMap((address) => waysTo(address, host)),
   };
+}
+
+function isSeen(main: Link | undefined): boolean {
+  const IPVLAN_MODE_L3S = 2; // linux/if_link.h
+  return main?.kind !== 'ipvlan' || main.variant !== IPVLAN_MODE_L3S;
 }
 
 /** Routes of others to the Pod alone, by links that are there. */

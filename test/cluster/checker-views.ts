@@ -61,14 +61,27 @@ export async function reportIfAny(node: ClusterNode): Promise<NodeReport | undef
   return node.machine.isOn ? await reportOf(node).catch(() => undefined) : undefined;
 }
 
-/** NICs of the VPC; those of a cluster in a test are fewer than a page. @throws Failure */
+interface LedgerObject extends KubeObject {
+  readonly spec: { readonly shares: readonly { readonly node: string; readonly podSubnet: string; readonly blocks: readonly string[] }[] };
+}
+
+/** NICs of the VPC; those of a cluster in a test are fewer than a page. Without a VPC, one for each share of a range that a node has. @throws Failure */
 export async function nicsOf(cluster: Cluster): Promise<CloudNic[]> {
-  return (await cluster.vpc.api.call<{ items: CloudNic[] }>('GET', '/v1/nics?limit=1000')).items;
+  if (!cluster.isOnBridge) return (await cluster.vpc.api.call<{ items: CloudNic[] }>('GET', '/v1/nics?limit=1000')).items;
+  const ledgers = await cluster.admin.list<LedgerObject>('/apis/flatpod.dev/v1alpha1/addressledgers');
+  return ledgers
+    .flatMap(({ spec }) => spec.shares)
+    .map(({ node, podSubnet, blocks }) => ({
+      id: `range:${podSubnet}/${node}`,
+      blocks,
+      tags: {},
+      attachment: { instance: node, deviceIndex: 128 },
+    }));
 }
 
 /** Those that are plugged into the node. */
 export function nicsAt(cluster: Cluster, nics: readonly CloudNic[], node: string): CloudNic[] {
-  const instance = cluster.vpc.lab.machines.get(node)?.id;
+  const instance = cluster.isOnBridge ? node : cluster.vpc.lab.machines.get(node)?.id;
   return nics.filter(({ attachment }) => attachment?.instance === instance);
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import { type Admin, admin } from './admin.ts';
-import { bridgeUnderlay, podBlockOf } from './bridge-underlay.ts';
+import { bridgeUnderlay, lan as secondNetwork, podBlockOf } from './bridge-underlay.ts';
 import { type ControlPlanePlan, type Part, startPart } from './control-plane.ts';
 import { dnsManifest } from './dns.ts';
 import { type Machine, machine } from './machine.ts';
@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly proxy?: ProxyMode;
   /** `none` on the emulated VPC; `ptp` with host-local on a bridge, which is ready by itself and has no VPC. */
   readonly cni?: 'none' | 'ptp';
+  /** A cluster without CNI plugin and cloud: on a bridge, with the second network of bridge-underlay.ts. */
+  readonly lan?: boolean;
   /** Whether CoreDNS is applied; it runs as soon as Pods get addresses. */
   readonly dns?: boolean;
   /** Whether the API server writes an audit log (control-plane.ts). */
@@ -53,6 +55,10 @@ export interface Cluster extends AsyncDisposable {
   node(index: number): ClusterNode;
   /** @throws Error in a cluster on a bridge. */
   readonly vpc: VpcUnderlay;
+  /** Whether there is none. */
+  readonly isOnBridge: boolean;
+  /** A machine's place in the network under the cluster. @throws Error when there is none of that name. */
+  host(name: string): Host;
   /** The administrator's requests and watches. */
   readonly admin: Admin;
   /** Where the API server listens, at port 6443. */
@@ -83,8 +89,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   undo.use(await takeTurn());
   undo.defer(() => rmSync(dir, { recursive: true, force: true }));
   const names = machineNames(options.nodes ?? 2);
-  const vpc = options.cni === 'ptp' ? undefined : await vpcUnderlay(name, dir, names.nodes.length, options.vpc);
-  const underlay = undo.use(vpc ?? (await bridgeUnderlay(name, names.nodes.length)));
+  const { lan = false } = options;
+  const vpc = options.cni === 'ptp' || lan ? undefined : await vpcUnderlay(name, dir, names.nodes.length, options.vpc);
+  const underlay = undo.use(vpc ?? (await bridgeUnderlay(name, names.nodes.length, lan)));
   const hosts = names.nodes.map((one) => underlay.host(one));
   const at = underlay.host(names.control);
   const pki = makePki({ dir: join(dir, 'pki'), api: at.address, service: API_SERVICE, nodes: hosts });
@@ -96,20 +103,22 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const control = machineAt(at);
   await control.powerOn();
   const { audit = false } = options;
-  const plan: ControlPlanePlan = { machine: control, address: at.address, pki, serviceCidr: SERVICE_CIDR, podCidr: POD_CIDR, audit };
+  const podCidr = lan ? secondNetwork.pods4 : POD_CIDR;
+  const plan: ControlPlanePlan = { machine: control, address: at.address, pki, serviceCidr: SERVICE_CIDR, podCidr, audit };
   const api = undo.use(admin(at.netns, at.address, pki));
-  const nodes = hosts.map((host, i) => clusterNode(workerPlan(host, machineAt(host), i, pki, options), underlay));
+  const nodes = hosts.map((host, i) => clusterNode(workerPlan(host, machineAt(host), i, pki, podCidr, options), underlay));
   // Disks are filled while the API server comes up; kubelets try until it answers.
   await Promise.all([startControlPlane(plan, api), ...nodes.map((node) => node.boot())]);
-  const cluster = clusterOf({ name, dir, control, nodes, pki, plan, api, vpc });
+  const cluster = clusterOf({ name, dir, control, nodes, pki, plan, api, underlay, vpc });
   if (options.dns === true) await cluster.apply(dnsManifest(DNS_SERVICE));
   await untilThere(api, nodes, options.cni === 'ptp');
   const all = undo.move();
   return Object.assign(cluster, { [Symbol.asyncDispose]: () => all.disposeAsync() });
 }
 
-function workerPlan(host: Host, on: Machine, index: number, pki: Pki, { proxy = 'nftables', cni }: ClusterOptions): WorkerPlan {
-  const plan = { machine: on, host, pki, clusterDns: DNS_SERVICE, podCidr: POD_CIDR, proxy };
+function workerPlan(host: Host, on: Machine, index: number, pki: Pki, podCidr: string, options: ClusterOptions): WorkerPlan {
+  const { proxy = 'nftables', cni } = options;
+  const plan = { machine: on, host, pki, clusterDns: DNS_SERVICE, podCidr, proxy };
   return cni === 'ptp' ? { ...plan, cniConfig: ptpConfig(podBlockOf(index + 1)) } : plan;
 }
 
@@ -137,10 +146,11 @@ type Parts = Pick<Cluster, 'name' | 'dir' | 'control' | 'nodes'> & {
   readonly pki: Pki;
   readonly plan: ControlPlanePlan;
   readonly api: Admin;
+  readonly underlay: Underlay;
   readonly vpc: (Underlay & VpcUnderlay) | undefined;
 };
 
-function clusterOf({ name, dir, control, nodes, pki, plan, api, vpc }: Parts): Omit<Cluster, typeof Symbol.asyncDispose> {
+function clusterOf({ name, dir, control, nodes, pki, plan, api, underlay, vpc }: Parts): Omit<Cluster, typeof Symbol.asyncDispose> {
   const kubeconfig = pki.kubeconfig('admin');
   const cluster: Omit<Cluster, typeof Symbol.asyncDispose> = {
     name,
@@ -159,6 +169,8 @@ function clusterOf({ name, dir, control, nodes, pki, plan, api, vpc }: Parts): O
       if (vpc === undefined) throw new Error('this cluster is on a bridge');
       return vpc;
     },
+    isOnBridge: vpc === undefined,
+    host: (host) => underlay.host(host),
     tryKubectl: (args, run) => control.run([programs.kube('kubectl'), `--kubeconfig=${kubeconfig}`, ...args], run),
     async kubectl(...args) {
       const { status, stdout, stderr } = await cluster.tryKubectl(args);

@@ -185,15 +185,19 @@ async function outage(cluster: Cluster): Promise<string> {
     const ended = async (): Promise<boolean> => (await endedOn(cluster.nodes, 'ending')) === 0;
     await eventually('addresses of Pods that end are released', ended, 60);
     await sleep(Math.max(0, end - performance.now()));
-    await cluster.start('kube-apiserver');
     return String(address);
   } finally {
     // Whatever failed, the next steps need it.
-    if (!cluster.control.daemon('kube-apiserver').running) await cluster.start('kube-apiserver');
+    await cluster.start('kube-apiserver');
+    // In a cluster with several of them they lose their Leases in that time and start anew; going on they take another minute or two until they hear again.
+    for (const part of ['kube-controller-manager', 'kube-scheduler'] as const) {
+      await cluster.kill(part);
+      await cluster.start(part);
+    }
   }
 }
 
-/** kubelets and controllers come back to an API server that was away for so long within a minute or two. */
+/** kubelets come back to an API server that was away for so long within a minute. */
 async function knownAfterwards(cluster: Cluster, address: string): Promise<void> {
   await eventually(
     'the API server knows the static Pod',

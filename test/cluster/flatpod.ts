@@ -13,7 +13,7 @@ const NAMESPACE = 'kube-system';
 
 /** How it is installed. */
 export interface FlatpodOptions {
-  /** Specs of PodSubnets by name; the default one is `pods`, in the VPC's subnet of that name. */
+  /** Specs of PodSubnets by name; the default one is `pods`, in the VPC's subnet of that name, if there is a VPC. */
   readonly subnets?: Readonly<Record<string, object>>;
   /** Over the test's own values, one level deep. */
   readonly values?: Values;
@@ -37,7 +37,8 @@ export async function installFlatpod(cluster: Cluster, options: FlatpodOptions =
   const { subnets = {}, values = {} } = options;
   await upgradeFlatpod(cluster, values);
   // The chart leaves PodSubnets out while the API server does not know the kind.
-  await applySubnets(cluster, { pods: { cloudSubnet: cluster.vpc.lab.subnets.get('pods')?.id, default: true }, ...subnets });
+  const pods = cluster.isOnBridge ? {} : { pods: { cloudSubnet: cluster.vpc.lab.subnets.get('pods')?.id, default: true } };
+  await applySubnets(cluster, { ...pods, ...subnets });
   for (const node of cluster.nodes) await node.untilReady(cluster.admin, 90);
   await untilRolledOut(cluster);
 }
@@ -46,7 +47,7 @@ export async function installFlatpod(cluster: Cluster, options: FlatpodOptions =
 export async function upgradeFlatpod(cluster: Cluster, values: Values = {}): Promise<void> {
   const own: Values = {
     cluster: cluster.name,
-    cloud: { type: 'vpc', endpoint: cluster.vpc.endpoint },
+    cloud: cluster.isOnBridge ? { type: 'none' } : { type: 'vpc', endpoint: cluster.vpc.endpoint },
     agent: { serviceCidrs: ['10.96.0.0/16'], chain: ['portmap'], config: { cooldown_s: 5 }, maxUnavailable: '100%' },
     apiServer: { host: cluster.apiAddress, port: 6443 },
   };
@@ -69,16 +70,24 @@ export async function applySubnets(cluster: Cluster, specs: Readonly<Record<stri
   await cluster.apply(objects.map((one) => `---\n${JSON.stringify(one)}\n`).join(''));
 }
 
-/** Waits until the controller has told every node of the PodSubnet: a Pod that is made earlier gets an address of what its node knew before. */
-export async function untilNodesKnow(cluster: Cluster, subnet: string): Promise<void> {
+/** Waits until the controller has told every node of the PodSubnet, or those named and no others: a Pod that is made earlier gets an address of what its node knew before. */
+export async function untilNodesKnow(
+  cluster: Cluster,
+  subnet: string,
+  nodes: readonly string[] = cluster.nodes.map(({ name }) => name),
+): Promise<void> {
   await eventually(
-    `every node knows PodSubnet ${subnet}`,
+    `${nodes.join(' and ')} know PodSubnet ${subnet}`,
     async () => {
       const networks = await cluster.admin.list<NodeNetworkObject>('/apis/flatpod.dev/v1alpha1/nodenetworks');
       const told = networks.filter(({ status }) => status?.subnets?.some(({ name }) => name === subnet) === true);
-      assert.equal(told.length, cluster.nodes.length, JSON.stringify(networks.map(({ status }) => status?.subnets)));
+      assert.deepEqual(
+        told.map(({ metadata }) => metadata.name).toSorted(),
+        nodes.toSorted(),
+        JSON.stringify(networks.map(({ status }) => status?.subnets)),
+      );
     },
-    30,
+    60,
   );
 }
 

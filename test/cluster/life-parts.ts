@@ -98,9 +98,15 @@ export async function inPod(cluster: Cluster, namespace: string, pod: string, sc
   return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).trim();
 }
 
+/** What each of the URLs answers a Pod, in their order, asked by one program in it; '' where nobody does. */
+export async function answersIn(cluster: Cluster, namespace: string, pod: string, urls: readonly string[]): Promise<string[]> {
+  const script = urls.map((url) => `echo "$(curl -s --max-time 3 '${url}')"`).join('; ');
+  return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).split('\n').slice(0, urls.length);
+}
+
 /** What a URL answers the machine outside of the cluster. @throws Error when nobody answers. */
 export async function outside(cluster: Cluster, url: string): Promise<string> {
-  const { netns } = machineOf(cluster.vpc.lab, 'outside');
+  const { netns } = cluster.isOnBridge ? cluster.host('desk') : machineOf(cluster.vpc.lab, 'outside');
   const { stdout } = await promisify(execFile)('ip', ['netns', 'exec', basename(netns), 'curl', '-s', '--max-time', '3', url]);
   return stdout.trim();
 }

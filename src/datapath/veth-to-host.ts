@@ -131,6 +131,11 @@ export function formerWays({ netns, ifname, mainRoutes, displaced }: ChainedVeth
   ];
 }
 
+/** What the host's links need that have its addresses: one that went and came back has forgotten it. */
+export function looseLink(link: string): KernelObject {
+  return sysctl(host, `net/ipv4/conf/${link}/rp_filter`, '2');
+}
+
 function toPod({ hostEnd: link, mac, rank }: ChainedVeth, address: Ip): KernelObject[] {
   const protocol = chainedProtocol;
   // Two helpers may stand beside one main interface.
@@ -166,7 +171,7 @@ function fromPod(veth: ChainedVeth, family: Family): KernelObject[] {
  */
 function hostSwitches({ hostEnd, hostLinks, displaced }: ChainedVeth): KernelObject[] {
   return [
-    ...[...hostLinks, ...new Set(displaced.map(({ link }) => link))].map((link) => sysctl(host, `net/ipv4/conf/${link}/rp_filter`, '2')),
+    ...[...hostLinks, ...new Set(displaced.map(({ link }) => link))].map(looseLink),
     sysctl(host, `net/ipv4/conf/${hostEnd}/rp_filter`, '0'),
     sysctl(host, `net/ipv4/conf/${hostEnd}/src_valid_mark`, '1'),
   ];

@@ -101,6 +101,8 @@ export interface TestHost extends Place {
 export interface Lan extends AsyncDisposable {
   readonly hosts: readonly TestHost[];
   host(index: number): TestHost;
+  /** Holds the bridge that all are plugged into. */
+  readonly switch: Place;
   readonly machine: Place;
   readonly router: Place;
   readonly server: Place;
@@ -180,6 +182,7 @@ async function build(options: LanOptions, open: AsyncDisposableStack): Promise<L
       assert.ok(host, `host ${index}`);
       return host;
     },
+    switch: wires,
     machine,
     router,
     server,
@@ -308,7 +311,7 @@ export function placeAt(netns: string): Place {
 }
 
 /** An interface of that place on the bridge, with an address of each family. */
-function plug(wires: Place, at: Place, name: string, families: readonly Family[], number: number): void {
+export function plug(wires: Place, at: Place, name: string, families: readonly Family[], number: number): void {
   wire(wires, `p${number}`, at, name);
   wires.sh(`ip link set p${number} master br0`);
   for (const family of families) at.sh(`ip addr add ${onLan(family, number)}/${length[family]} dev ${name}`);

@@ -5,7 +5,7 @@ import { failure } from '../../errors/failure.ts';
 import { sayDifference } from '../../kernel/compare.ts';
 import { host } from '../../kernel/state.ts';
 import { type ChainNode, chainedKey, chainedName, chainedLinksOf } from './chain-node.ts';
-import { withHostNow } from './host-addresses.ts';
+import { hostDifferences } from './host-addresses.ts';
 
 /** @throws Failure notAttached, drifted, netnsMissing. */
 export async function check(node: ChainNode, request: VethToHostAttachment): Promise<void> {
@@ -18,15 +18,10 @@ export async function check(node: ChainNode, request: VethToHostAttachment): Pro
   const { interface: veth } = link;
   const differences = [
     ...node.kernel.compare([...chainedHostPlan(familiesOf(veth)), ...chainedPlan(veth)]).map(sayDifference),
-    ...movedHost(veth, withHostNow(veth, node.kernel.look(host))),
+    ...hostDifferences(veth, node.kernel.look(host)),
     ...untold(veth, request),
   ];
   if (differences.length > 0) throw failure('drifted', { pod: chainedName(link), differences: differences.join('; ') });
-}
-
-function movedHost(veth: ChainedVeth, now: ChainedVeth): string[] {
-  if (now === veth) return [];
-  return [`the host's addresses are ${now.hostAddresses.join(', ')}, to the Pod they are ${veth.hostAddresses.join(', ')}`];
 }
 
 /** What a later plugin of the list added to the result is not ours to judge; that ours is still in it is. */

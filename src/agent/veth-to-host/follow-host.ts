@@ -2,7 +2,7 @@
  * Keeps Pods with a helper in touch with a host that changes: its addresses are the Pods' gateway and the destinations they reach by the helper. Without an
  * agent each request brings all of them up to date instead.
  */
-import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, chainedHostPlan, chainedPlan, familiesOf, looseLink } from '../../datapath/veth-to-host.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { KernelEvent } from '../../kernel/monitor.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
@@ -12,7 +12,7 @@ import { type ChainedLink, type ChainNode, chainedKey, chainedName, chainedLinks
 import { withHostNow } from './host-addresses.ts';
 import { keptRouters } from './kept-routers.ts';
 
-/** An address that is replaced goes and comes in two events. */
+/** An address that is replaced goes and comes in two events; so does a link. */
 const GATHER_ms = 100;
 
 /** Follows the kernel's events, from the host as it is now. Returns the way to stop, which waits for what is under way. */
@@ -25,7 +25,7 @@ export function followHost(node: ChainNode): () => Promise<void> {
     atWork = (atWork ?? Promise.resolve()).then(() => (isStopped ? undefined : bringUpToDate(node)));
   };
   const unwatch = node.kernel.watch((event) => {
-    if (isOfAddresses(event)) timer ??= setTimeout(look, GATHER_ms);
+    if (isOfHost(event)) timer ??= setTimeout(look, GATHER_ms);
   });
   look();
   return async () => {
@@ -43,6 +43,9 @@ export async function bringUpToDate(node: ChainNode): Promise<void> {
     if (links.length === 0) return;
     const now = node.kernel.look(host);
     for (const link of links) if (withHostNow(link.interface, now) !== link.interface) await move(node, link, now);
+    const served = links.filter((link) => link.state === 'there' && familiesOf(link.interface).includes(4));
+    const names = new Set(served.flatMap((link) => link.interface.hostLinks));
+    node.kernel.apply([...names].filter((name) => now.links.has(name)).map(looseLink));
   } catch (error) {
     node.log.error(`what changed in the host's addresses is not told to Pods with a helper: ${sentence(asFailure(error))}`);
   }
@@ -78,6 +81,8 @@ function wholePlan(veth: ChainedVeth): Plan {
   return [...chainedHostPlan(familiesOf(veth)), ...chainedPlan(veth)];
 }
 
-function isOfAddresses({ kind }: KernelEvent): boolean {
-  return kind === 'address' || kind === 'address-gone' || kind === 'overrun';
+/** Helpers of ours come and go with Pods, and say nothing of the host. */
+function isOfHost(event: KernelEvent): boolean {
+  if (event.kind === 'link' || event.kind === 'link-gone') return !event.link.name.startsWith('vth');
+  return event.kind === 'address' || event.kind === 'address-gone' || event.kind === 'overrun';
 }

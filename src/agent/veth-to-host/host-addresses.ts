@@ -1,5 +1,6 @@
 /** Which addresses are "the host" to a Pod with a helper. */
-import type { ChainedVeth } from '../../datapath/veth-to-host.ts';
+import { type ChainedVeth, familiesOf } from '../../datapath/veth-to-host.ts';
+import type { LinkAddress } from '../../kernel/netlink/address.ts';
 import type { Snapshot } from '../../kernel/snapshot.ts';
 import { compareIps, type Family, familyOf, type Ip } from '../../net/address.ts';
 import { contains, parseCidr } from '../../net/cidr.ts';
@@ -22,7 +23,7 @@ export type HostAnswer = Pick<ChainedVeth, 'hostAddresses' | 'hostLinks'>;
 export function hostAnswer(question: HostQuestion, host: Snapshot): HostAnswer {
   const { hostInterface, hostAddresses, hostLinks, underlay, mainRoutes } = question;
   const index = host.links.get(hostInterface)?.index;
-  const reachable = host.addresses.filter(({ address }) => !notForOthers.some((cidr) => contains(cidr, address)));
+  const reachable = reachableOf(host);
   const own = reachable.filter(({ link }) => link === index);
   const gateways = new Set(mainRoutes.map(({ via }) => via));
   const beside = reachable
@@ -39,8 +40,12 @@ export function hostAnswer(question: HostQuestion, host: Snapshot): HostAnswer {
       ips: [...new Set([...(first === undefined ? [] : [first]), ...now, ...of(beside.map(({ address }) => address))])],
     };
   });
-  const kept = found.some((one) => one.kept) ? hostLinks : [];
+  const kept = found.some((one) => one.kept) ? hostLinks.filter((name) => host.links.has(name)) : [];
   return { hostAddresses: found.flatMap(({ ips }) => ips), hostLinks: [...new Set([...links, ...kept])].toSorted() };
+}
+
+function reachableOf({ addresses }: Snapshot): readonly LinkAddress[] {
+  return addresses.filter(({ address }) => !notForOthers.some((cidr) => contains(cidr, address)));
 }
 
 /** The record with the host as it is now; the same record when it is as that says. */
@@ -48,4 +53,24 @@ export function withHostNow(veth: ChainedVeth, host: Snapshot): ChainedVeth {
   const now = hostAnswer(veth, host);
   const isSame = String(now.hostAddresses) === String(veth.hostAddresses) && String(now.hostLinks) === String(veth.hostLinks);
   return isSame ? veth : { ...veth, ...now };
+}
+
+/** What is wrong between a host as it is now and a Pod that knows it as the record says; each in words. */
+export function hostDifferences(veth: ChainedVeth, host: Snapshot): string[] {
+  const { hostInterface } = veth;
+  const index = host.links.get(hostInterface)?.index;
+  if (index === undefined) return [`this node has no interface ${hostInterface}`];
+  const had = new Set(
+    reachableOf(host)
+      .filter(({ link }) => link === index)
+      .map(({ address }) => familyOf(address)),
+  );
+  const lost = familiesOf(veth).filter((family) => !had.has(family));
+  const now = withHostNow(veth, host);
+  return [
+    ...lost.map((family) => `${hostInterface} of this node has no IPv${family} address any more`),
+    ...(String(now.hostAddresses) === String(veth.hostAddresses)
+      ? []
+      : [`the host's addresses are ${now.hostAddresses.join(', ')}, to the Pod they are ${veth.hostAddresses.join(', ')}`]),
+  ];
 }

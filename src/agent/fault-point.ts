@@ -16,10 +16,11 @@ export const faultPoints = [
 /** One of them. */
 export type FaultPoint = (typeof faultPoints)[number];
 
-/** The place at which this process is to die, from `FLATPOD_DIE_AT`; only tests set it. */
-const dieAt = process.env['FLATPOD_DIE_AT'];
+/** The place at which this process is to die, from `FLATPOD_DIE_AT`, and when it passes it for which time (`FLATPOD_DIE_ON`, the first); only tests set them. */
+const { FLATPOD_DIE_AT: dieAt, FLATPOD_DIE_ON: dieOn = '1' } = process.env;
+let passed = 0;
 
 /** Kills the process by SIGKILL when a test asked for it here. */
 export function faultPoint(point: FaultPoint): void {
-  if (dieAt === point) process.kill(process.pid, 'SIGKILL');
+  if (dieAt === point && ++passed === Number(dieOn)) process.kill(process.pid, 'SIGKILL');
 }

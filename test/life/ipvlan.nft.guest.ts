@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { addWhenReady, inside } from './underlay.ts';
 import { everySizeIsRight } from './underlay-mtu.ts';
 import { everybodyReachesEverybody, livesAndEnds, servicesAreReached } from './underlay-matrix.ts';
-import { diesAtEachStep, labWith, namespaceVanishes, namesAreTaken } from './underlay-faults.ts';
+import { diesAtEachStep, goesWrong, labWith, serviceVethDamages } from './underlay-faults.ts';
 
 const ipvlan = { spec: 'datapath: ipvlan' };
 
@@ -22,8 +22,16 @@ test('ipvlan: packets of the full MTU pass on every way, the key mtu is kept, an
   everySizeIsRight(ipvlan.spec, ['eth0', 'node0']));
 test('ipvlan: an agent that dies at any step of ADD or DEL leaves nothing that the next call does not mend', () =>
   diesAtEachStep(ipvlan.spec));
-test('ipvlan: a namespace that vanishes is no loss', () => namespaceVanishes(ipvlan.spec));
-test('ipvlan: a link of that name in the Pod is refused by name', () => namesAreTaken(ipvlan.spec));
+
+test('ipvlan: what goes wrong around a Pod is said, and no loss', (t) =>
+  goesWrong(t, ipvlan.spec, {
+    damages: [
+      ...serviceVethDamages,
+      ['ip link set eth0 type ipvlan mode l3', /ipvlan l2 eth0 .*: its mode is l3/],
+      ['ip link set eth0 mtu 1300', /ipvlan l2 eth0 .*: its MTU is 1300/],
+    ],
+    pull: ({ node, parent }) => node.ip(`link del ${parent}`),
+  }));
 
 test('ipvlan: while Pods of one mode are there, none of another is made on their parent: it would change the mode of all', async () => {
   await using lab = await labWith(ipvlan.spec);

@@ -63,7 +63,7 @@ for (const [mode, ipMasq] of [
     const [pod, sibling] = [await podIn(host, main, 61, 11), await podIn(host, main, 61, 12)];
     const other = await podIn(second, main, 62, 21);
     const beyond = ["another host's Pod", 'another host', 'a machine of the underlay', 'the internet side'];
-    await worksBehindKubeProxy({ lan, host, pod, sibling, other }, { mode: 'nftables', ipMasq, families, beyond });
+    await worksBehindKubeProxy({ lan, host, pod, sibling, other }, { mode: 'nftables', ipMasq, families: ipMasq ? [4] : families, beyond });
     await endsWell(lan, [pod, sibling, other]);
   });
 

@@ -53,7 +53,7 @@ const somebody = /^[\d.]+$|^[\da-f:]+$/;
 
 /**
  * Behind kube-proxy: the Pod reaches everybody, by address and by a Service that leads there, whether it is taken for a Pod or for a stranger; everybody
- * reaches the Pod, by address and by the port of its host; who comes by address is seen as itself.
+ * reaches the Pod, by address and by the port of its host; who comes by address is seen as itself, unless masqueraded at home.
  */
 export async function worksBehindKubeProxy(found: Scene, { mode, ipMasq, families, beyond }: Matrix): Promise<void> {
   const { lan, host, pod } = found;
@@ -75,7 +75,9 @@ export async function worksBehindKubeProxy(found: Scene, { mode, ipMasq, familie
     assert.match(await lan.seen(host, service[family], pod, 80), somebody, `IPv${family} from the host by a Service`);
     for (const [who, place, address] of everybody(found, family)) {
       assert.match(await lan.seen(place, onLan(family, 1), pod, NODE_PORT), somebody, `IPv${family} from ${who} by the port of the host`);
-      assert.equal(await lan.seen(place, itself, pod), address, `IPv${family} from ${who}`);
+      // To a Pod of another network it is the Pod that is beyond.
+      const isMasqueraded = ipMasq && place === found.other && beyond.includes(who);
+      assert.equal(await lan.seen(place, itself, pod), isMasqueraded ? onLan(family, 2) : address, `IPv${family} from ${who}`);
     }
   }
   assert.equal(await host.check(pod), '');

@@ -1,7 +1,5 @@
 /** The verbs of veth-to-host through the real executable: what a runtime may ask, in order and out of it. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,27 +7,8 @@ import { test } from 'node:test';
 import { cniVersions, isAtLeast } from '../../src/cni/versions.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import type { Ending } from '../cni/executable.ts';
-import { eventually } from '../life/lab.ts';
-import { type Lan, onLan, openLan, type Place, type Result, type TestHost, type TestPod } from './lan.ts';
-
-/** An error as it goes over CNI. */
-interface CniError {
-  readonly code: number;
-  readonly msg: string;
-  readonly details?: string;
-}
-const errorIn = ({ status, stdout }: Ending): CniError => {
-  assert.notEqual(status, 0, stdout);
-  return JSON.parse(stdout) as CniError;
-};
-const succeeded = ({ status, stdout, stderr }: Ending): void => assert.deepEqual([status, stdout], [0, ''], stdout + stderr);
-
-/** What of ours could be on a host: links, rules, routes, nft tables. An anycast route comes with forwarding, which stays on. */
-function stateOf(host: Place): string {
-  return host
-    .sh('ip -br link; for f in 4 6; do ip -$f rule; ip -$f route show table all; done; nft list ruleset')
-    .replaceAll(/^(.*fe80:|anycast).*\n/gm, '');
-}
+import { addBehind, behindMacvlan, errorIn, stateOf, succeeded } from './asked.ts';
+import { onLan, openLan, type Place, type Result, type TestPod } from './lan.ts';
 
 /** One host; with an agent, or asked one by one. */
 const ways = [
@@ -176,100 +155,6 @@ test('every version of CNI is answered in its own shape, with both ends after wh
     await host.del(pod);
   }
   assert.match((await host.call('VERSION', 'veth-to-host', { container: '', netns: '' })).stdout, /"supportedVersions":\["0.1.0"/);
-});
-
-/** ADD of veth-to-host alone, behind a macvlan that is there. */
-async function addBehind(host: TestHost, pod: TestPod, config: Record<string, unknown>, env: Record<string, string> = {}): Promise<Ending> {
-  return host.call('ADD', 'veth-to-host', pod, config, env);
-}
-
-async function behindMacvlan(lan: Lan): Promise<{ readonly host: TestHost; readonly pod: TestPod; readonly prevResult: Result }> {
-  const host = lan.host(0);
-  const pod = host.container(11);
-  const { stdout } = await host.call('ADD', 'macvlan', pod);
-  return { host, pod, prevResult: JSON.parse(stdout) as Result };
-}
-
-test('what cannot be used is refused in plain words, and leaves the Pod as it was', async () => {
-  await using lan = await openLan({ hosts: 1, agents: true });
-  const { host, pod, prevResult } = await behindMacvlan(lan);
-  const before = [stateOf(host), stateOf(pod)];
-  const [noIps, elsewhere] = [
-    { ...prevResult, ips: [] },
-    { ...prevResult, ips: [{ address: '10.60.0.99/24', interface: 0 }] },
-  ];
-  const refusals: readonly [what: string, config: Record<string, unknown>, code: number, words: RegExp][] = [
-    ['first in its list', {}, 7, /must be chained.*FP340/],
-    ['no address before it', { prevResult: noIps }, 7, /gave eth0 no address \(FP341\)/],
-    ['an address that is not there', { prevResult: elsewhere }, 342, /eth0 in .* has no address 10\.60\.0\.99 \(FP342\)/],
-    ['prevResult is no object', { prevResult: 'yes' }, 7, /prevResult of the network configuration cannot be used \(FP108\)/],
-    [
-      'prevResult with nonsense in it',
-      { prevResult: { ...prevResult, ips: [{ address: 'x' }] } },
-      7,
-      /prevResult\.ips\[0\]\.address .*FP108/,
-    ],
-    [
-      'an index out of range',
-      { prevResult: { ...prevResult, ips: [{ address: '10.60.0.11/24', interface: 9 }] } },
-      7,
-      /prevResult\.ips\[0\]\.interface/,
-    ],
-    ['prevResult of a version to come', { prevResult: { ...prevResult, cniVersion: '9.0.0' } }, 1, /CNI version 9\.0\.0 is not supported/],
-    ['hostInterface missing', { prevResult, hostInterface: undefined }, 7, /hostInterface of the network configuration cannot be used/],
-    ['hostInterface that is not there', { prevResult, hostInterface: 'bond7' }, 50, /no interface bond7 \(FP343\)/],
-    [
-      'hostInterface without an address',
-      { prevResult, hostInterface: 'lo' },
-      50,
-      /lo of this node has no address of IPv4 or IPv6 \(FP344\)/,
-    ],
-    ['a slip', { prevResult, containerIntrface: 'veth1' }, 2, /unknown key \\?"containerIntrface\\?"/],
-    ['ipMasq that is no truth value', { prevResult, ipMasq: 'yes' }, 7, /ipMasq/],
-    ['the same name twice', { prevResult, containerInterface: 'eth0' }, 7, /containerInterface/],
-    ['an MTU too small for IPv6', { prevResult, mtu: 1000 }, 7, /mtu/],
-    ['a table of the kernel', { prevResult, routeTableStart: 10 }, 7, /routeTableStart/],
-    ['a range of ports that is none', { prevResult, nodePorts: '1-2' }, 7, /nodePorts/],
-    ['a destination that is none', { prevResult, viaHost: ['10.96.0.0/40'] }, 7, /viaHost\[0\]/],
-  ];
-  for (const [what, config, code, words] of refusals) {
-    const error = errorIn(await addBehind(host, pod, config));
-    assert.equal(error.code, code, what + JSON.stringify(error));
-    assert.match(error.msg, words, what);
-  }
-  assert.equal(errorIn(await addBehind(host, pod, { prevResult }, { CNI_NETNS: '/run/netns/nowhere' })).code, 8);
-  assert.equal(errorIn(await addBehind(host, pod, { prevResult }, { CNI_NETNS: host.netns })).code, 8);
-  assert.deepEqual([stateOf(host), stateOf(pod)], before);
-});
-
-test('an interface name that is taken in the Pod is refused, and the Pod keeps its way out', async () => {
-  await using lan = await openLan({ hosts: 1, agents: true });
-  const { host, pod, prevResult } = await behindMacvlan(lan);
-  pod.sh('ip link add veth0 type bridge');
-  const before = [stateOf(host), stateOf(pod)];
-  const error = errorIn(await addBehind(host, pod, { prevResult }));
-  assert.match(error.msg, /there is a link veth0 in .* already \(FP147\)/);
-  assert.deepEqual([stateOf(host), stateOf(pod)], before);
-});
-
-test('what the kernel refuses half-way is told, the Pod keeps its way out, and DEL takes away what was left', async (t) => {
-  await using lan = await openLan({ hosts: 1, agents: true });
-  const { host, pod, prevResult } = await behindMacvlan(lan);
-  const before = [stateOf(host), stateOf(pod)];
-  // A table that is owned by a process is nobody else's to load or to delete (nft(8), "flags owner").
-  const owner = spawn('nsenter', [`--net=${pod.netns}`, 'nft', '-i'], { stdio: ['pipe', 'ignore', 'ignore'] });
-  const ended = once(owner, 'exit');
-  t.after(() => owner.kill('SIGKILL'));
-  owner.stdin.write('add table inet flatpod_veth_to_host { flags owner; }\n');
-  await eventually('the table is owned', () => pod.sh('nft list tables').includes('flatpod_veth_to_host'));
-  const error = errorIn(await addBehind(host, pod, { prevResult }));
-  assert.match(error.msg, /nftables refused the rule set flatpod_veth_to_host \(FP144\)/);
-  assert.match(pod.sh('ip route show default'), /via 10\.60\.0\.254 dev eth0/);
-  owner.kill('SIGKILL');
-  await ended;
-  await eventually('the table is gone', () => !pod.sh('nft list tables').includes('flatpod_veth_to_host'));
-  succeeded(await host.call('DEL', 'veth-to-host', pod));
-  assert.deepEqual([stateOf(host), stateOf(pod)], before);
 });
 
 test('a second ADD is refused, and harms nothing', async () => {

@@ -36,7 +36,7 @@ const effort = quick
       burst: 100,
       slices: 20,
       agent: { churn: 2000, starts: 3, bursts: 100 },
-      ipam: { verbs: { 1: 20, 8: 40, 64: 64 }, files: 300_000 },
+      ipam: { verbs: { 1: 20, 8: 40, 64: 64 }, files: 200_000 },
     }
   : {
       n: 200,

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { buildSync } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
-const sources = ['shim.c', 'once.c', 'spool.c'].map((file) => join(root, 'src/cni', file));
+const sources = ['shim.c', 'once.c', 'crowd.c', 'spool.c'].map((file) => join(root, 'src/cni', file));
 const names = ['flatpod', 'flatpod-ipam', 'veth-to-host'] as const;
 const mostBytes = 1024 * 1024;
 

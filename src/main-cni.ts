@@ -1,5 +1,8 @@
 /** `flatpod cni`, in a bundle of its own: a runtime waits for it, and reading all of the command would take most of the time. */
 import { answerOnce } from './cli/cni.ts';
 
-// Not awaited at the top level: the bundle is CommonJS.
-void answerOnce(process.env['FLATPOD_STATE'] ?? '/var/lib/flatpod');
+const state = process.env['FLATPOD_STATE'] ?? '/var/lib/flatpod';
+const [, , , crowd, path = ''] = process.argv;
+// Not awaited at the top level: the bundle is CommonJS. What a crowd needs is read by who answers one.
+if (crowd === 'crowd') void import('./cli/cni-crowd.ts').then(({ answerCrowd }) => answerCrowd(state, path));
+else void answerOnce(state);

@@ -3,6 +3,7 @@
  * Started by the CNI executable (src/cni/once.c), which also holds the deadline. It works on the state of the node at the same time as others do.
  */
 import { readSync, writeSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
 import { answering, type Answered } from '../agent/answered.ts';
 import { answerIpam } from '../agent/ipam/verbs.ts';
 import { leasesOf } from '../agent/ipam/books.ts';
@@ -23,36 +24,45 @@ const CHUNK = 64 * 1024;
 export async function answerOnce(state: string): Promise<void> {
   const log = createLog('cni', 'warn');
   try {
-    const frame = decodeFrame(frameFrom(0));
-    // No reply: the executable keeps the release for the agent.
-    if (isForAgent(state, frame)) return;
-    const { reply, after } = await answer(state, log, frame);
-    write(1, encodeReply(reply));
+    let database: DatabaseSync | undefined;
+    // The end of the process closes it, after the answer is out.
+    const open = (): DatabaseSync => (database ??= openDatabaseBriefly(state));
+    const { bytes, after } = await answerTo(open, log, decodeFrame(frameFrom(0)));
+    write(1, bytes);
     after();
   } catch (error) {
     write(1, encodeReply(errorReply(asFailure(error), newestVersion)));
   }
 }
 
-/** Whether it ends a lease that the agent has in memory too. */
-function isForAgent(state: string, { variables, stdin }: RequestFrame): boolean {
-  if (variables.get('CNI_COMMAND') !== 'DEL' || pluginOf(variables) !== 'ipam') return false;
-  using database = openDatabaseBriefly(state);
-  return hasAgentsLease(database, releaseIn(variables, stdin));
+/** The reply to one request, as bytes; none of them: the executable keeps the release for the agent. `open` is asked for the database where one is needed. */
+export async function answerTo(
+  open: () => DatabaseSync,
+  log: Log,
+  frame: RequestFrame,
+): Promise<{ readonly bytes: Uint8Array; readonly after: () => void }> {
+  if (isForAgent(open, frame)) return { bytes: new Uint8Array(), after: () => undefined };
+  const { reply, after } = await answer(open, log, frame);
+  return { bytes: encodeReply(reply), after };
 }
 
-function answer(state: string, log: Log, frame: RequestFrame): Promise<Answered> {
+/** Whether it ends a lease that the agent has in memory too. */
+function isForAgent(open: () => DatabaseSync, { variables, stdin }: RequestFrame): boolean {
+  if (variables.get('CNI_COMMAND') !== 'DEL' || pluginOf(variables) !== 'ipam') return false;
+  return hasAgentsLease(open(), releaseIn(variables, stdin));
+}
+
+function answer(open: () => DatabaseSync, log: Log, frame: RequestFrame): Promise<Answered> {
   const plugin = pluginOf(frame.variables);
   return answering(log, frame, async () => {
     switch (plugin) {
       case 'ipam': {
-        // The end of the process closes the database, after the answer is out.
-        const database = openDatabaseBriefly(state);
+        const database = open();
         return answerIpam({ leases: leasesOf(database), podSubnets: podSubnetsWithoutAgent(database), log }, frame);
       }
       case 'veth-to-host':
         // Only where it is asked for: the IPAM plugin does without the kernel.
-        return (await import('../agent/veth-to-host/once.ts')).answerVethToHostOnce(openDatabaseBriefly(state), log, frame);
+        return (await import('../agent/veth-to-host/once.ts')).answerVethToHostOnce(open(), log, frame);
       case 'flatpod':
         throw failure('frameInvalid', { reason: 'the main plugin is not answered without an agent' });
     }

@@ -5,7 +5,7 @@
  * - it always ends: one deadline covers stdin, connection, answer and stdout
  * - stdout holds nothing, or one whole answer of the agent, or one error in the form of the CNI specification
  * - DEL succeeds without an agent, and is never forgotten: it is on disk before the runtime hears "done", or the runtime hears "again"
- * - plugins that need no agent are answered without one too (once.c)
+ * - plugins that need no agent are answered without one too (once.c, crowd.c)
  * - VERSION needs nobody
  *
  * Request: u32 length of the rest (little-endian, as both machines we build for are), u8 1, NUL-ended NAME=value strings, a NUL, stdin.
@@ -160,8 +160,7 @@ static bool read_request(const char *plugin) {
   return true;
 }
 
-/* The socket's address. A path longer than sun_path is reached through its directory. False with errno. */
-static bool address_of(const char *path, struct sockaddr_un *address) {
+bool address_of(const char *path, struct sockaddr_un *address) {
   address->sun_family = AF_UNIX;
   if (strlen(path) < sizeof address->sun_path) return strcpy(address->sun_path, path);
   const char *slash = strrchr(path, '/');
@@ -174,8 +173,7 @@ static bool address_of(const char *path, struct sockaddr_un *address) {
   return snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", fd, slash + 1) < (int)sizeof address->sun_path;
 }
 
-/* Connects to the agent, or returns -1 with `reason`. Nobody there is final after `patience_ms`. */
-static int dial(const char *path, int patience_ms) {
+int dial(const char *path, int patience_ms) {
   struct sockaddr_un address = {0};
   int fd = address_of(path, &address) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
   int64_t last = now_ms() + CONNECT_MS < deadline ? now_ms() + CONNECT_MS : deadline, patient = now_ms() + patience_ms;
@@ -267,7 +265,7 @@ int main(int argc, char **argv) {
   /* The main plugin's ADD waits for an agent that is just being restarted; the others need none. */
   bool main_plugin = strcmp(plugin, "flatpod") == 0;
   int fd = dial(path, main_plugin && strcmp(verb, "ADD") == 0 ? RESTART_MS : 0);
-  if (fd < 0 && !main_plugin) fd = ask_once();
+  if (fd < 0 && !main_plugin) fd = ask_once(strcmp(plugin, "veth-to-host") != 0);
   uint32_t length = fd < 0 ? 0 : converse(fd);
   if (length == 0) return answer_alone(verb, path, fd >= 0);
   return transfer(1, reply + 1, length - 1, true) == length - 1 ? (unsigned char)reply[0] : 1;

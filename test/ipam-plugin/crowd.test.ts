@@ -1,0 +1,92 @@
+/** Requests without an agent, several at once: they share a process. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { built, run, scratch } from '../cni/executable.ts';
+import { eventually } from '../life/lab.ts';
+import { type Told, toldIn } from './books.ts';
+
+const home = resolve(import.meta.dirname, '../..');
+const MANY = 24;
+let files: ReturnType<typeof built>;
+before(() => (files = built()));
+after(() => files[Symbol.dispose]());
+
+/** Asks as a runtime would on a node without an agent. */
+function nodeIn(dir: string) {
+  const state = join(dir, 'state');
+  const places = { FLATPOD_SOCKET: join(dir, 'nobody'), FLATPOD_STATE: state, FLATPOD_HOME: home, PATH: process.env['PATH'] ?? '' };
+  const stdin = JSON.stringify({ cniVersion: '1.1.0', name: 'net', ipam: { pool: '10.0.0.0/24', cooldown: 0 } });
+  const ask = async (verb: string, container: string): Promise<Told> => {
+    const env = { ...places, CNI_COMMAND: verb, CNI_CONTAINERID: container, CNI_IFNAME: 'eth0', CNI_NETNS: '/run/netns/none' };
+    const ended = await run(join(files.path, 'flatpod-ipam'), env, stdin);
+    return toldIn(ended.status ?? -1, ended.stdout);
+  };
+  const all = (verb: string): Promise<Told[]> => Promise.all(Array.from({ length: MANY }, (_, i) => ask(verb, `c${i}`)));
+  const sockets = (): string[] => readdirSync(state).filter((name) => name.endsWith('.sock'));
+  return { state, ask, all, sockets, shared: () => existsSync(join(state, 'crowd.log')) };
+}
+
+/** The processes that answer a crowd in this state. */
+function answerers(state: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0crowd\0${state}/`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+test('who is alone is answered by a process of its own; many at once share one, get an address each, and leave nothing behind', async () => {
+  using dir = scratch();
+  const node = nodeIn(dir.path);
+  await node.ask('STATUS', 'first');
+  assert.equal(node.shared(), false);
+  const told = await node.all('ADD');
+  assert.deepEqual(
+    told.filter(({ addresses }) => addresses.length !== 1),
+    [],
+  );
+  assert.equal(new Set(told.flatMap(({ addresses }) => addresses)).size, MANY);
+  assert.equal(node.shared(), true);
+  assert.ok(answerers(node.state).length <= 1);
+  for (const { stdout } of await node.all('DEL')) assert.equal(stdout, '');
+  await eventually('their process ends', () => node.sockets().length === 0 && answerers(node.state).length === 0);
+  assert.equal((await node.ask('ADD', 'last')).addresses.length, 1);
+});
+
+test('a crowd whose process was killed starts another one', async () => {
+  using dir = scratch();
+  const node = nodeIn(dir.path);
+  await node.ask('STATUS', 'first');
+  let killed = 0;
+  await eventually('a process was killed while its socket was there', async () => {
+    await node.all('STATUS');
+    for (const pid of answerers(node.state)) {
+      process.kill(pid, 'SIGKILL');
+      killed++;
+    }
+    return killed > 0;
+  });
+  await eventually('it is gone', () => answerers(node.state).length === 0);
+  const told = await node.all('ADD');
+  assert.equal(new Set(told.flatMap(({ addresses }) => addresses)).size, MANY);
+  await eventually('the next one ends', () => node.sockets().length === 0 && answerers(node.state).length === 0);
+});
+
+test('who takes the folder away ends the process', async () => {
+  let state = '';
+  {
+    using dir = scratch();
+    const node = nodeIn(dir.path);
+    ({ state } = node);
+    await node.ask('STATUS', 'first');
+    await node.all('STATUS');
+  }
+  await eventually('it ends', () => answerers(state).length === 0);
+});

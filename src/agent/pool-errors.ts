@@ -54,6 +54,7 @@ function limitOf(growth: Growth | undefined, subnet: PodSubnet): { limit: string
     case undefined:
       return { limit: 'nobody: the controller has not answered yet', remedy: 'see whether the controller runs: flatpod status' };
     case 'none':
+      if (text !== '') return { limit: text, remedy: 'was it unplugged or renamed? ip -br link tells; it is used as soon as it is there' };
       return {
         limit: 'nothing: more is on its way',
         remedy: `the runtime tries again; raise spec.warm.spare of PodSubnet ${name} if this happens in bursts`,

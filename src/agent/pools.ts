@@ -102,7 +102,7 @@ export class Pools {
 
   /** Tells what may be leased from now on: those of the granted NICs that are plugged in. Serves those who wait. Returns blocks that overlap others and were left out. */
   grant({ nics, growth }: NodeNetworkStatus, plugged: ReadonlySet<string>): string[] {
-    this.#growth = growth;
+    this.#growth = growth.map((one) => withMissing(one, nics, plugged));
     const granted = nics.flatMap((nic) => nic.blocks);
     const claimed = new Set(nics.flatMap((nic) => nic.claimed ?? []));
     this.#claimed = new Set([...claimed].map(firstOf));
@@ -273,4 +273,12 @@ export class Pools {
 /** What of a PodSubnet a pool depends on. */
 function poolPart({ spec }: PodSubnet): PoolOptions {
   return { families: spec.families, exclude: spec.exclude, maximum: spec.perNode.maximum };
+}
+
+/** What stops Pods although nothing stops the controller: interfaces that it granted and the node does not have. */
+function withMissing(growth: Growth, nics: NodeNetworkStatus['nics'], plugged: ReadonlySet<string>): Growth {
+  const missing = nics.filter(({ id, subnet }) => subnet === growth.subnet && !plugged.has(id));
+  if (growth.stoppedBy !== 'none' || missing.length === 0) return growth;
+  const names = missing.map(({ id, mac, parent }) => parent ?? `${id} with the MAC ${mac}`);
+  return { ...growth, text: `the node has no interface ${names.join(', ')}` };
 }

@@ -21,13 +21,15 @@ let births = randomInt(2 ** 32);
 
 /**
  * Makes the child. Returns what is to be said in its own namespace: its name and alias, or of one that is there already whatever about it may have changed.
- * @throws Failure parentMissing, kindUnsupported, parentBusy, vlanTaken, linkTaken, kernelRefused.
+ * @throws Failure parentMissing, parentMtu, kindUnsupported, parentBusy, vlanTaken, linkTaken, kernelRefused.
  */
 export function addChild(namespaces: Namespaces, child: ChildObject): Message[] {
   const [root, visited] = [namespaces.at(host), namespaces.at(child.where)];
   const parent = parentOf(root, child);
   if (parent === undefined) throw failure('parentMissing', { parent: child.parent, object: describe(child) });
   const { name, mtu, mac, of } = child;
+  // Of an ipvlan the kernel would take it, and drop what is too long.
+  if (mtu > parent.mtu) throw failure('parentMtu', { object: describe(child), mtu, parent: parent.name, own: parent.mtu });
   const there = visited.link(name);
   if (there !== undefined && !isSame(there, child, parent)) throw failure('linkTaken', { name, netns: visited.name });
   if (there !== undefined) return mended(there, child);

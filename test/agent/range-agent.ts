@@ -23,15 +23,16 @@ export interface RangeAgent extends AsyncDisposable {
   /** Where the executable finds it, as variables. */
   readonly places: Readonly<Record<string, string>>;
   pod(): Pod;
-  call(verb: 'ADD' | 'DEL', pod: Pod): Promise<CniAnswer>;
+  call(verb: 'ADD' | 'DEL', pod: Pod, config?: Readonly<Record<string, unknown>>): Promise<CniAnswer>;
+  ask<T>(question: 'check' | 'repair'): Promise<T>;
   /** ADD that must succeed; its one address. */
   add(pod: Pod): Promise<string>;
   ip(address: string): Promise<AddressReport>;
   report(): Promise<NodeReport>;
 }
 
-/** An agent in that namespace for the range from 10.9.0.5 on; not started. `node`: more of its NodeConfig's spec. */
-export function agentOn(host: TestNetns, name: string, last: string, node = ''): RangeAgent {
+/** An agent in that namespace for the range from 10.9.0.5 on; not started. `node`: more of its NodeConfig's spec; `range`: more of the range. */
+export function agentOn(host: TestNetns, name: string, last: string, node = '', { range = '', datapath = 'macvlan' } = {}): RangeAgent {
   const open = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), 'fpt-range-'));
   open.defer(() => rmSync(dir, { recursive: true, force: true }));
@@ -48,8 +49,8 @@ apiVersion: flatpod.dev/v1alpha1
 kind: PodSubnet
 metadata: {name: pods}
 spec:
-  range: {parent: eth0, ipv4: {cidr: 10.9.0.0/24, first: 10.9.0.5, last: ${last}}}
-  datapath: macvlan
+  range: {parent: eth0, ipv4: {cidr: 10.9.0.0/24, first: 10.9.0.5, last: ${last}}${range}}
+  datapath: ${datapath}
   default: true
   warm: {minimum: 8}
 `,
@@ -67,9 +68,9 @@ spec:
       running = await start(dir, { name, args: ['agent', '--config', config], netns: host.path, ready: socket, env: { ...own, ...env } });
     },
     pod: () => ({ container: `${name}-${++made}`, ns: open.use(testNetns('pod')) }),
-    call(verb, { container, ns }) {
+    call(verb, { container, ns }, more = {}) {
       const env = { ...own, CNI_CONTAINERID: container, CNI_NETNS: ns.path, CNI_IFNAME: 'eth0' };
-      return cni({ verb, env, config: JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod' }) });
+      return cni({ verb, env, config: JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod', ...more }) });
     },
     async add(pod) {
       const answer = await agent.call('ADD', pod);
@@ -78,6 +79,7 @@ spec:
       return ips[0]?.address.split('/')[0] ?? '';
     },
     ip: (address) => askAgent(socket, 'ip', 5000, address),
+    ask: (question) => askAgent(socket, question, 20_000),
     report: () => askAgent(socket, 'report', 5000),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };

@@ -74,10 +74,14 @@ test('a macvlan is born in the Pod, compares equal, reaches its sibling, and goe
   );
 });
 
-test('its name taken, its parent missing or used otherwise: each is said, and nothing is left', async (t) => {
+test('its name taken, its parent missing, used otherwise or of less MTU: each is said, and nothing is left', async (t) => {
   const { host, kernel, pods } = bed(t);
   const [a] = pods as [TestNetns];
   assert.throws(() => kernel.apply([macvlan(a, { parent: 'eth7' })]), { kind: 'parentMissing' });
+  assert.throws(() => kernel.apply([macvlan(a, { mtu: 1501 })]), {
+    kind: 'parentMtu',
+    message: 'macvlan bridge eth0 of eth9 cannot have packets of 1501 bytes: eth9 takes 1500',
+  });
   a.ip('link add eth0 type bridge');
   assert.throws(() => kernel.apply([macvlan(a)]), { kind: 'linkTaken', message: `there is a link eth0 in ${a.path} already` });
   await kernel.remove([macvlan(a)]);

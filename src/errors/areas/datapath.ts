@@ -59,4 +59,11 @@ export const datapathErrors = {
     details: '',
     hint: 'do not ask for a MAC (runtimeConfig.mac, args, CNI_ARGS MAC=), or use datapath macvlan or routed-veth',
   },
+  parentMtu: {
+    code: 288,
+    cni: 288,
+    message: '{object} cannot have packets of {mtu} bytes: {parent} takes {own}',
+    details: '',
+    hint: 'ip link set {parent} mtu {mtu}, if the network takes that; else spec.range.mtu of the PodSubnet, or mtu of the CNI configuration, says less',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -8,7 +8,8 @@
  * - the socket is listened on before the process is started, which finds it as sd_listen_fds(3) says: who connects meanwhile waits in its queue
  * - the name of the socket is removed by the process itself, before it stops to listen, or by who finds nobody listening, under the lock
  * - a socket for each mount namespace: who answers sees the files that who asks sees. It needs no network namespace, so veth-to-host never comes here
- * - the process has nothing of the runtime's: no pipe that the runtime reads to its end, no folder, no session
+ * - the process has nothing of the runtime's: no pipe that the runtime reads to its end, no folder, no session, no network namespace, which would
+ *   live as long
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,7 @@
 
 /*
  * Bytes of the lock file: who has the first is answered by a process of its own; who has the second makes the socket, which is quick. The file's time is
- * when somebody was alone last.
+ * when somebody came to be alone last; it holds the mount namespace of that one.
  */
 enum { ALONE, MAKING, MAKING_MS = 2000, SOON_S = 3, BACKLOG = 1024, LISTENER = 3, AWAY = 10 };
 
@@ -38,20 +40,21 @@ static bool lock(int fd, int byte) {
   return fcntl(fd, F_OFD_SETLK, &range) == 0;
 }
 
-/* Whether nobody is answered, nor was lately. It stays so until this process ends. */
-static bool is_alone(int file) {
+/* Whether nobody is answered, nor was lately among those with these mounts. It stays so until this process ends. */
+static bool is_alone(int file, ino_t mounts) {
   struct stat last;
   struct timespec now;
+  ino_t before = 0;
   if (!lock(file, ALONE)) return false;
-  bool lately = fstat(file, &last) == 0 && last.st_size > 0 && clock_gettime(CLOCK_REALTIME, &now) == 0 && now.tv_sec >= last.st_mtim.tv_sec &&
-                now.tv_sec - last.st_mtim.tv_sec <= SOON_S;
-  /* What is written says that the time is of a request, not of the file's making. */
-  return pwrite(file, "\n", 1, 0) == 1 && !lately;
+  bool lately = pread(file, &before, sizeof before, 0) == sizeof before && before == mounts && fstat(file, &last) == 0 &&
+                clock_gettime(CLOCK_REALTIME, &now) == 0 && now.tv_sec >= last.st_mtim.tv_sec && now.tv_sec - last.st_mtim.tv_sec <= SOON_S;
+  return pwrite(file, &mounts, sizeof mounts, 0) == sizeof mounts && !lately;
 }
 
 /* In the new process: its files, and the command. */
 static void become(const char *command, int listener, int words, const char *path) {
   char pid[16];
+  (void)!unshare(CLONE_NEWNET); /* without the right to, it stays where it is */
   listener = fcntl(listener, F_DUPFD, AWAY), words = fcntl(words, F_DUPFD, AWAY);
   int nothing = open("/dev/null", O_RDWR);
   if (listener < 0 || words < 0 || nothing < 0 || chdir("/") != 0) _exit(1);
@@ -94,7 +97,7 @@ int join_crowd(const char *command) {
   int fd = dial(path, 0);
   if (fd >= 0) return fd;
   int file = open(locks, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0 || is_alone(file)) return -1;
+  if (file < 0 || is_alone(file, mounts.st_ino)) return -1;
   int64_t end = now_ms() + MAKING_MS;
   while (!lock(file, MAKING)) {
     if (now_ms() > end) return close(file), -1;

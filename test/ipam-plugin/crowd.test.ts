@@ -1,6 +1,6 @@
 /** Requests without an agent, several at once: they share a process. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { built, run, scratch } from '../cni/executable.ts';
@@ -42,6 +42,15 @@ function answerers(state: string): number[] {
     .map(Number);
 }
 
+/** The network namespace of a process; empty when the process is gone. */
+function networkOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return '';
+  }
+}
+
 test('who is alone is answered by a process of its own; many at once share one, get an address each, and leave nothing behind', async () => {
   using dir = scratch();
   const node = nodeIn(dir.path);
@@ -54,7 +63,9 @@ test('who is alone is answered by a process of its own; many at once share one, 
   );
   assert.equal(new Set(told.flatMap(({ addresses }) => addresses)).size, MANY);
   assert.equal(node.shared(), true);
-  assert.ok(answerers(node.state).length <= 1);
+  const shared = answerers(node.state);
+  assert.ok(shared.length <= 1);
+  for (const pid of shared) assert.notEqual(networkOf(pid), networkOf(process.pid), 'it keeps no namespace of others');
   for (const { stdout } of await node.all('DEL')) assert.equal(stdout, '');
   await eventually('their process ends', () => node.sockets().length === 0 && answerers(node.state).length === 0);
   assert.equal((await node.ask('ADD', 'last')).addresses.length, 1);

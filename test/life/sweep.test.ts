@@ -48,7 +48,7 @@ test('a Pod that the runtime forgot is released, with link, routes and address; 
   assert.match(n1.log(), /answers again: attachments are compared with its sandboxes/);
   assert.doesNotMatch(n1.ip('route show table all proto 114'), new RegExp(`^${address} `, 'm'));
   const rounds = asked;
-  await eventually('more rounds', () => asked >= rounds + 4, 30);
+  await eventually('more rounds', () => asked >= rounds + 2, 30);
   assert.equal(await attached(), 3);
   assert.equal((await n1.call('DEL', forgotten)).status, 0, 'a DEL that comes late succeeds');
 });

@@ -1,7 +1,8 @@
 /** One call to veth-to-host, and what came of it. */
 import assert from 'node:assert/strict';
 import type { Ending } from '../cni/executable.ts';
-import type { Lan, Place, Result, TestHost, TestPod } from './lan.ts';
+import type { Lan, Result, TestHost, TestPod } from './lan.ts';
+import type { Place } from './wires.ts';
 
 /** An error as it goes over CNI. */
 export interface CniError {

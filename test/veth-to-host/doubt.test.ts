@@ -1,7 +1,8 @@
 /** IPv6 addresses that the kernel does not use yet, or not at all, because somebody else may have them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { macvlan, onLan, openLan, type TestHost, type TestPod } from './lan.ts';
+import { macvlan, openLan, type TestHost, type TestPod } from './lan.ts';
+import { onLan } from './wires.ts';
 
 /** A main plugin that does not wait for duplicate address detection: the reference plugins do so with a gateway alone. */
 const unwaited = {

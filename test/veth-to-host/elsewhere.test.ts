@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNetns, deleteNetns, NAMED } from '../../src/kernel/netns.ts';
-import { type Family, type Lan, onLan, openLan, type Place, placeAt, serverAt, type TestHost, wire } from './lan.ts';
+import { type Lan, openLan, serverAt, type TestHost } from './lan.ts';
+import { type Family, onLan, type Place, placeAt, wire } from './wires.ts';
 
 const families = [4, 6] as const;
 const ways = [

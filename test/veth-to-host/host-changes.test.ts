@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { askAgent } from '../../src/cli/ask.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import { eventually } from '../life/lab.ts';
-import { onLan, openLan, type Place, type TestHost } from './lan.ts';
+import { openLan, type TestHost } from './lan.ts';
+import { onLan, type Place } from './wires.ts';
 
 /** Another address of each family for a host, and its old one gone. */
 const moveTo = (host: Place, number: number, from: number): void => {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../life/lab.ts';
 import { proxy } from './kube-proxy.ts';
-import { type Lan, macvlan, onLan, openLan, plug, type Place, type TestHost, type TestPod } from './lan.ts';
+import { type Lan, macvlan, openLan, type TestHost, type TestPod } from './lan.ts';
 import { NODE_PORT, service } from './matrix.ts';
+import { onLan, plug, type Place } from './wires.ts';
 
 const families = [4, 6] as const;
 const gatewayOf = (pod: Place): string => pod.sh('ip route show default').split(' ')[2] ?? '';

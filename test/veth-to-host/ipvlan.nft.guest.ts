@@ -1,8 +1,9 @@
 /** veth-to-host behind the reference plugins ipvlan and vlan, with real packets: network, hosts and Pods all in one guest, whose kernel has both. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Family, type Lan, openLan, type Place, type TestHost, type TestPod } from './lan.ts';
+import { type Lan, openLan, type TestHost, type TestPod } from './lan.ts';
 import { scene, worksBehindKubeProxy } from './matrix.ts';
+import type { Family, Place } from './wires.ts';
 
 const families = [4, 6] as const;
 const length: Record<Family, number> = { 4: 24, 6: 64 };

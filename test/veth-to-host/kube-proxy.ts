@@ -3,7 +3,7 @@
  * marks to masquerade whom it does not know for a Pod, and drops what connection tracking calls invalid.
  * Sources: kubernetes/pkg/proxy/{iptables,nftables}/proxier.go.
  */
-import type { Family, Place } from './lan.ts';
+import type { Family, Place } from './wires.ts';
 
 /** kube-proxy's modes that a host with nftables has. */
 export type Mode = (typeof modes)[number];

@@ -3,28 +3,25 @@
  * main interface from the reference plugins, and veth-to-host behind those, as one list, the way libcni runs it; with an agent on a host or without.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
-import { createNetns, deleteNetns, NAMED, openNetns } from '../../src/kernel/netns.ts';
+import { createNetns, deleteNetns, openNetns } from '../../src/kernel/netns.ts';
 import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { type Ending, run } from '../cni/executable.ts';
 import { programs } from '../programs.ts';
 import { root } from '../tidy/files.ts';
+import { type Family, length, onLan, type Place, placeAt, plug, wire } from './wires.ts';
 
 export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS' | 'VERSION';
-export type Family = 4 | 6;
 
 const PORT = 8080;
 /** In a guest all is slower. */
 const ANSWER_ms = 3000 * Number(process.env['FLATPOD_TEST_PATIENCE'] ?? 1);
 /** Where everybody is, by family: the last part of the address. */
 const numbers = { gateway: 254, machine: 100 } as const;
-const prefix: Record<Family, string> = { 4: '10.60.0.', 6: '2001:db8:60::' };
-const length: Record<Family, number> = { 4: 24, 6: 64 };
 /** The server behind the router, and the router's address there. */
 const outside: Record<Family, { readonly server: string; readonly router: string; readonly length: number }> = {
   4: { server: '203.0.113.9', router: '203.0.113.1', length: 24 },
@@ -32,21 +29,9 @@ const outside: Record<Family, { readonly server: string; readonly router: string
 };
 let lans = 0;
 
-/** An address of the network: of a host its number, of a Pod whatever it was given. */
-export function onLan(family: Family, number: number): string {
-  return `${prefix[family]}${number}`;
-}
-
 /** The server's. */
 export function serverAt(family: Family): string {
   return outside[family].server;
-}
-
-/** A place of the network. */
-export interface Place {
-  readonly netns: string;
-  /** Runs a shell command in it. @throws Error with its stderr. */
-  sh(command: string, input?: string): string;
 }
 
 /** A Pod. */
@@ -294,32 +279,4 @@ async function seen(from: Place, address: string, to: Place, port = PORT): Promi
   } finally {
     server.close();
   }
-}
-
-/** A namespace that is there. */
-export function placeAt(netns: string): Place {
-  return {
-    netns,
-    sh: (command, input) =>
-      execFileSync('nsenter', [`--net=${netns}`, 'sh', '-e', '-c', command], {
-        encoding: 'utf8',
-        timeout: 20_000,
-        stdio: ['pipe', 'pipe', 'pipe'],
-        ...(input !== undefined && { input }),
-      }),
-  };
-}
-
-/** An interface of that place on the bridge, with an address of each family. */
-export function plug(wires: Place, at: Place, name: string, families: readonly Family[], number: number): void {
-  wire(wires, `p${number}`, at, name);
-  wires.sh(`ip link set p${number} master br0`);
-  for (const family of families) at.sh(`ip addr add ${onLan(family, number)}/${length[family]} dev ${name}`);
-}
-
-/** A cable between two places. */
-export function wire(a: Place, nameA: string, b: Place, nameB: string): void {
-  const peer = b.netns.slice(NAMED.length + 1);
-  a.sh(`ip link add ${nameA} type veth peer name ${nameB} netns ${peer} && ip link set ${nameA} up`);
-  b.sh(`ip link set ${nameB} up`);
 }

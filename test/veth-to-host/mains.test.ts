@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { run } from '../cni/executable.ts';
 import { programs } from '../programs.ts';
 import { root } from '../tidy/files.ts';
-import { type Lan, macvlan, onLan, openLan, type TestHost, type TestPod } from './lan.ts';
+import { type Lan, macvlan, openLan, type TestHost, type TestPod } from './lan.ts';
+import { onLan } from './wires.ts';
 
 const SERVICE = '10.96.0.10';
 

@@ -1,7 +1,8 @@
 /** Who there is around a Pod with a helper, and whether all reach each other, by address and by Services. */
 import assert from 'node:assert/strict';
 import { type Mode, proxy } from './kube-proxy.ts';
-import { type Family, type Lan, onLan, type Place, serverAt, type TestHost, type TestPod } from './lan.ts';
+import { type Lan, serverAt, type TestHost, type TestPod } from './lan.ts';
+import { type Family, onLan, type Place } from './wires.ts';
 
 /** Addresses of a Service. */
 export const service: Record<Family, string> = { 4: '10.96.0.10', 6: 'fd00:96::10' };

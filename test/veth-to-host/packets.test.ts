@@ -1,8 +1,9 @@
 /** Who reaches whom, as whom, when veth-to-host is chained behind macvlan; on hosts and in Pods that check reverse paths strictly. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Family, macvlan, onLan, openLan, type Place, serverAt } from './lan.ts';
+import { macvlan, openLan, serverAt } from './lan.ts';
 import { everybody, NODE_PORT, scene, service } from './matrix.ts';
+import { type Family, onLan, type Place } from './wires.ts';
 
 const families = [4, 6] as const;
 const ip = (family: Family): string => (family === 4 ? 'ip' : 'ip6');

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { modes, proxy } from './kube-proxy.ts';
-import { onLan, openLan } from './lan.ts';
+import { openLan } from './lan.ts';
 import { NODE_PORT, scene, service, worksBehindKubeProxy } from './matrix.ts';
+import { onLan } from './wires.ts';
 
 for (const mode of modes)
   for (const ipMasq of [false, true])

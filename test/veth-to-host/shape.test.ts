@@ -1,7 +1,8 @@
 /** What people look for in `ip route` and `ip rule` after reading about veth-to-host, on both sides; and the size of packets. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openLan, type Place } from './lan.ts';
+import { openLan } from './lan.ts';
+import type { Place } from './wires.ts';
 
 const lines = (place: Place, command: string): string[] =>
   place

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../life/lab.ts';
-import { type Lan, macvlan, onLan, openLan, plug, type Result, type TestHost, type TestPod } from './lan.ts';
+import { type Lan, macvlan, openLan, type Result, type TestHost, type TestPod } from './lan.ts';
+import { onLan, plug } from './wires.ts';
 
 /** The second network, on the same wires: the host's port for it, and the addresses there. */
 const second = { master: 'eth1', hostAddress: '10.61.0.1', machine: '10.61.0.100', pod: '10.61.0.11' } as const;

@@ -8,7 +8,8 @@ import { cniVersions, isAtLeast } from '../../src/cni/versions.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import type { Ending } from '../cni/executable.ts';
 import { addBehind, behindMacvlan, errorIn, stateOf, succeeded } from './asked.ts';
-import { onLan, openLan, type Place, type Result, type TestPod } from './lan.ts';
+import { openLan, type Result, type TestPod } from './lan.ts';
+import { onLan, type Place } from './wires.ts';
 
 /** One host; with an agent, or asked one by one. */
 const ways = [

@@ -208,11 +208,8 @@ export class Grants {
   }
 
   #linkChanged(event: KernelEvent): void {
-    if (event.kind !== 'link' && event.kind !== 'link-gone') return;
-    const { link } = event;
-    const isRenamed = this.nics.some(({ device }) => device?.index === link.index);
-    if (!isRenamed && !isOfNic(link, this.status?.nics ?? [])) return;
-    if (event.kind === 'link-gone') this.#options.log.warn(`NIC ${link.name} (${link.mac ?? ''}) was unplugged`);
+    if ((event.kind !== 'link' && event.kind !== 'link-gone') || !isOfNic(event.link, this.status?.nics ?? [], this.nics)) return;
+    if (event.kind === 'link-gone') this.#options.log.warn(`NIC ${event.link.name} (${event.link.mac ?? ''}) was unplugged`);
     this.#guarded(() => this.#setUp());
   }
 

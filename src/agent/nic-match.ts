@@ -45,7 +45,12 @@ export function pluggedIn(
   });
 }
 
-/** Whether a change of that link may be one of a granted NIC. */
-export function isOfNic({ mac, name }: Pick<Link, 'mac' | 'name'>, granted: readonly GrantedNic[]): boolean {
+/** Whether a change of that link may be one of a granted NIC. `seen`: what {@link pluggedIn} found the last time, whatever its names and MACs are now. */
+export function isOfNic(
+  { mac, name, index }: Pick<Link, 'mac' | 'name' | 'index'>,
+  granted: readonly GrantedNic[],
+  seen: readonly NamedNic[] = [],
+): boolean {
+  if (seen.some(({ device }) => device?.index === index)) return true;
   return granted.some((nic) => (nic.parent === undefined ? nic.mac === mac : nic.parent === name));
 }

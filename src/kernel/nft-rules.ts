@@ -40,7 +40,7 @@ export function compareRules(socket: NetlinkSocket, { family, table, text }: Nft
 }
 
 /** How many rules each chain of a table's text has. */
-export function rulesIn(text: string): Map<string, number> {
+function rulesIn(text: string): Map<string, number> {
   const plain = text.replaceAll(/#.*/g, '');
   return new Map(
     [...plain.matchAll(/\bchain\s+(\w+)\s*\{/g)].map((match) => [match[1] ?? '', statementsIn(plain.slice(match.index + match[0].length))]),

@@ -51,4 +51,6 @@ test('a change of an interface is one of a NIC by its MAC, or by the name that i
   assert.equal(isOfNic(link(2, 'eth1'), [nic]), true);
   assert.equal(isOfNic(link(2, 'eth1'), [{ ...nic, parent: 'bond0.17' }]), false);
   assert.equal(isOfNic(link(2, 'bond0.17'), [{ ...nic, parent: 'bond0.17' }]), true);
+  const seen = [{ nic: { ...nic, parent: 'bond0.17' }, link: 'bond0.17', device: { index: 2, mac } }];
+  assert.equal(isOfNic(link(2, 'lan7'), [{ ...nic, parent: 'bond0.17' }], seen), true, 'or because it was one');
 });

@@ -94,6 +94,17 @@ test('two ipvlans (l2) of a NIC reach each other and the network, in both famili
   }
   assert.match(network.ip('neigh show 10.9.0.1'), new RegExp(NIC));
 
+  // The mode is the parent's: changed by one of them, it is mended for both.
+  a.ip('link set eth0 type ipvlan mode l3');
+  const changed = kernel.compareAll(plans).flatMap((differences) => (differences instanceof Error ? [] : differences));
+  assert.deepEqual(
+    changed.map(({ kind, problem }) => [kind, problem]),
+    plans.map(() => ['changed', 'its mode is l3']),
+  );
+  kernel.apply(changed.map(({ object }) => object));
+  assert.deepEqual(kernel.compareAll(plans), [[], []]);
+  assert.ok(reaches(a, '10.9.0.9'));
+
   for (const plan of plans) await kernel.remove(plan);
   assert.deepEqual([a.ipJson('link show').length, b.ipJson('link show').length], [1, 1]);
   assert.match(host.ip('link show eth9'), /UP/);
@@ -155,6 +166,11 @@ test('each VLAN of a trunk reaches who is in it, with the MAC and address of its
   assert.match(five.ip('neigh show 10.9.0.5'), new RegExp(macs[0] ?? ''));
   assert.match(six.ip('neigh show 10.9.0.6'), new RegExp(macs[1] ?? ''));
   assert.ok(!reaches(five, '10.9.0.6'));
+
+  const [of7] = childPlan(a, { type: 'vlan', id: 7 }, [], macs[0]);
+  assert.ok(of7);
+  const wrong = kernel.compare([of7]).map(({ kind, problem }) => [kind, problem]);
+  assert.deepEqual(wrong, [['foreign', 'its VLAN is 5']], 'which no link can change');
 
   const [taken] = childPlan(b, { type: 'vlan', id: 5 }, []);
   assert.ok(taken?.kind === 'child');

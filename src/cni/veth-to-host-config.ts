@@ -18,7 +18,7 @@ export interface VethToHostConfig {
   readonly containerInterface: IfName;
   /** Whether what leaves through the host, and not for the underlay, gets the host's address. */
   readonly ipMasq: boolean;
-  /** Of the helper, bytes; absent: that of hostInterface. */
+  /** Of the helper, bytes; absent: that of hostInterface, or of the main interface where that is smaller. */
   readonly mtu: number | undefined;
   /** The lowest routing table that may be taken. */
   readonly routeTableStart: number;

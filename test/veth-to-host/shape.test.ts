@@ -37,7 +37,7 @@ for (const agents of [true, false])
     }
   });
 
-test('both ends of the helper have the MTU of hostInterface, or the one that is asked for; the result says which', async () => {
+test('both ends of the helper have the MTU of hostInterface, of the main interface where that is smaller, or the one that is asked for; the result says which', async () => {
   await using lan = await openLan({ hosts: 1, families: [4] });
   const host = lan.host(0);
   host.sh('ip link set eth0 mtu 1420');
@@ -46,6 +46,7 @@ test('both ends of the helper have the MTU of hostInterface, or the one that is 
     [undefined, '1420'],
     [0, '1420'],
     [900, '900'],
+    [1500, '1500'],
   ] as const) {
     host.list = host.list.map((plugin) => (plugin['type'] === 'veth-to-host' ? { ...plugin, mtu } : plugin));
     const pod = await host.add(11);

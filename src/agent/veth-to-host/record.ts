@@ -61,7 +61,8 @@ export function recordOf(request: VethToHostAttachment, host: Snapshot, pod: Sna
   const answer = hostAnswer({ hostInterface, hostAddresses: [], hostLinks: [], underlay, mainRoutes }, host);
   if (familiesOf({ addresses, ...answer }).length === 0)
     throw failure('hostAddressMissing', { hostInterface, family: [...new Set(addresses.map((ip) => `IPv${familyOf(ip)}`))].join(' or ') });
-  const mtu = config.mtu ?? hostLink.mtu;
+  // What the host sends back in leaves by the main interface.
+  const mtu = config.mtu ?? Math.min(hostLink.mtu, pod.links.get(ifname)?.mtu ?? hostLink.mtu);
   if (mtu < IPV6_MINIMUM_MTU && addresses.some((ip) => familyOf(ip) === 6)) {
     const wanted = `${IPV6_MINIMUM_MTU} or more, since the Pod has an IPv6 address,`;
     throw failure('configInvalid', { key: 'mtu', found: `the number ${mtu}`, wanted });

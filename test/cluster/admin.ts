@@ -42,7 +42,7 @@ export interface Admin extends Disposable {
   ): Promise<AsyncDisposable & { readonly ended: Promise<void> }>;
 }
 
-const DEADLINE_ms = 10_000;
+const DEADLINE_ms = 30_000;
 const [AF_INET, SOCK_STREAM_NONBLOCK_CLOEXEC] = [2, 1 | 0o4000 | 0o2000000];
 
 /** `netns`: where the API server is reached from. */

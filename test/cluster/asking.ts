@@ -1,11 +1,11 @@
 /** A client that asks a Service over and over, by a new connection each time. What it loses is told with the times of everything that had a part in it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import { addressesOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
-import { inPod, manifest, onePod, shellPod } from './life-parts.ts';
+import { heard, inPod, manifest, onePod, shellPod } from './life-parts.ts';
 
 /** It asks. Disposing ends it, without a verdict. */
 export interface Asking extends AsyncDisposable {
@@ -50,7 +50,7 @@ export async function askWithoutEnd(cluster: Cluster, namespace: string, service
   const events = await follow(cluster, namespace, service);
   const said = async (): Promise<string> => await cluster.kubectl('-n', namespace, 'logs', NAME);
   const requests = async (): Promise<Request[]> => requestsIn(await said(), booted);
-  await cluster.apply(manifest(onePod(namespace, NAME, shellPod(script))));
+  await cluster.apply(manifest(onePod(namespace, NAME, shellPod(script, {}, { resources: heard }))));
   await eventually('the client is served', async () => (await requests()).filter(({ ended }) => ended === 0).length > 5, 60);
   const remove = async (): Promise<void> => {
     await events[Symbol.asyncDispose]();

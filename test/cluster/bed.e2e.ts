@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts';
 import { images } from './images.ts';
@@ -59,7 +59,7 @@ test('a cluster without a CNI plugin', async (t) => {
       assert.equal(await node.output('curl', '-sk', '--max-time', '5', `https://${apiOf(cluster)}/readyz`), 'ok');
       assert.match(await node.output('curl', '-s', '--max-time', '5', `${cluster.vpc.endpoint}/v1/health`), /ready/);
       const [web = ''] = cluster.vpc.lab.machines.get('web')?.addresses ?? [];
-      await node.output('ping', '-c', '1', '-W', '2', web);
+      await node.output('ping', '-c', '3', '-i', '0.2', '-W', '5', web);
     }
   });
 
@@ -69,7 +69,7 @@ test('a cluster without a CNI plugin', async (t) => {
       seen.push(`${type} ${object.metadata.name}`),
     );
     await cluster.apply(hostPod('here', 'n2'));
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/here', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/here', '--timeout=120s');
     assert.equal((await cluster.kubectl('exec', 'here', '--', 'hostname')).trim(), 'n2');
     await cluster.kubectl('delete', 'pod', 'here', '--wait');
     await eventually('the dead are buried', async () => !/^Z/m.test(await cluster.node(1).output('ps', '-eo', 'stat')), 30);
@@ -96,16 +96,16 @@ test('a cluster without a CNI plugin', async (t) => {
     assert.equal(await node.output('cat', '/var/lib/kept'), 'kept\n');
     assert.equal(existsSync(node.path('/run/gone')), false);
     assert.notEqual((await node.run(['ip', 'link', 'show', 'junk'])).status, 0);
-    await cluster.node(0).output('ping', '-c', '1', '-W', '2', node.address);
+    await cluster.node(0).output('ping', '-c', '3', '-i', '0.2', '-W', '5', node.address);
     await cluster.apply(hostPod('again', 'n2'));
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/again', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/again', '--timeout=120s');
     await cluster.kubectl('delete', 'pod', 'again', '--now');
   });
 
   await t.test('kubelet, containerd and kube-proxy are killed and started again, and the Pod goes on', async () => {
     const node = cluster.node(0);
     await cluster.apply(hostPod('stays', 'n1'));
-    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/stays', '--timeout=60s');
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/stays', '--timeout=120s');
     const before = await cluster.kubectl('get', 'pod', 'stays', '-o', 'jsonpath={.status.containerStatuses[0].containerID}');
     // A kubelet that starts without a runtime ends at once, and nothing here starts it again.
     for (const daemon of ['containerd', 'kubelet', 'kube-proxy'] as const) {
@@ -121,7 +121,7 @@ test('a cluster without a CNI plugin', async (t) => {
 test('a cluster with ptp on a bridge carries packets between Pods of two nodes, and Services by iptables', async (t) => {
   const cluster = await own(t, { cni: 'ptp', proxy: 'iptables', dns: true });
   await cluster.apply(web);
-  await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=90s');
+  await cluster.kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
   const client = ['exec', 'deployment/web', '--', 'curl', '-s', '--max-time', '2', 'http://web/hostname'];
   const seen = new Set<string>();
   // kube-proxy may be a second behind.
@@ -136,7 +136,7 @@ test('a cluster leaves nothing on the machine', async () => {
   const before = { traces: clusterTraces(), settings: kernelSettings() };
   const cluster = await startCluster({ nodes: 1 });
   await cluster.apply(hostPod('last', 'n1'));
-  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/last', '--timeout=60s');
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/last', '--timeout=120s');
   await cluster[Symbol.asyncDispose]();
   await eventually('nothing is left', () => (assert.deepEqual(clusterTraces(), before.traces), true), 20);
   assert.deepEqual(kernelSettings(), before.settings);

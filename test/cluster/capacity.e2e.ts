@@ -1,10 +1,11 @@
 /** The scheduler knows how many addresses there are: exactly as many Pods run as can have one, the others stay Pending, say why, and run when others end. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import { startCluster } from './cluster.ts';
 import { installFlatpod } from './flatpod.ts';
+import { plainPod } from './life-parts.ts';
 
 interface PodObject extends KubeObject {
   readonly spec: { readonly nodeName?: string };
@@ -26,6 +27,7 @@ const deployment = (replicas: number): string =>
       template: {
         metadata: { labels },
         spec: {
+          ...plainPod,
           terminationGracePeriodSeconds: 0,
           containers: [{ name: 'c', image: 'localhost/busybox:1', command: ['sleep', '100000'], resources: { requests: { cpu: '1m' } } }],
         },
@@ -71,12 +73,14 @@ test('a subnet with fewer addresses than Pods fits exactly', async (t) => {
 
   await t.test('exactly as many run as there are addresses; the others are on no node, and say why', async () => {
     await eventually('all that can run do', async () => assert.equal(await running(), all), 120);
-    const others = (await pods()).filter(({ status }) => status.podIP === undefined);
-    assert.equal(others.length, 5);
-    for (const { spec, status } of others) {
-      assert.equal(spec.nodeName, undefined, `nodes say ${await told()} of ${all}`);
-      assert.match(status.conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? '', /Insufficient flatpod\.dev\/addresses/);
-    }
+    await eventually('the others say why', async () => {
+      const others = (await pods()).filter(({ status }) => status.podIP === undefined);
+      assert.equal(others.length, 5);
+      for (const { spec, status } of others) {
+        assert.equal(spec.nodeName, undefined, `nodes say ${await told()} of ${all}`);
+        assert.match(status.conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? '', /Insufficient flatpod\.dev\/addresses/);
+      }
+    });
     assert.equal(await told(), all);
   });
 

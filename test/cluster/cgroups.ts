@@ -1,15 +1,22 @@
 /** Control groups of a node: one folder in every hierarchy, which kubelet and containerd fill, and which must be gone before the node boots again. */
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { eventually } from '../life/lab.ts';
 
 const ROOT = '/sys/fs/cgroup';
+
+/**
+ * What all Pods of a node together weigh against one thread of a daemon: there are dozens of those, which on a real node are one group beside the Pods'. With
+ * the weight of one of them Pods wait for seconds when the machine is busy, and so does who asks them.
+ */
+const weights = { 'cpu.shares': '10240', 'cpu.weight': '1000' } as const;
 
 /** Makes the folder `/NAME` in every hierarchy. Under v1 a new cpuset has neither processors nor memory, and nothing could run in it: it gets its parent's. */
 export function makeCgroup(name: string): void {
   for (const root of hierarchies()) {
     const path = join(root, name);
     mkdirSync(path, { recursive: true });
+    for (const [file, weight] of Object.entries(weights)) if (existsSync(join(path, file))) writeFileSync(join(path, file), weight);
     if (!readdirSync(path).includes('cpuset.cpus') || root === ROOT) continue;
     for (const file of ['cpuset.cpus', 'cpuset.mems']) writeFileSync(join(path, file), readFileSync(join(dirname(path), file)));
   }

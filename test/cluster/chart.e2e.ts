@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { programs } from '../programs.ts';
 import type { KubeObject } from './admin.ts';
 import { type Cluster, startCluster } from './cluster.ts';
@@ -72,7 +72,7 @@ async function rights(cluster: Cluster): Promise<void> {
 
 async function upgrade(cluster: Cluster, t: TestContext): Promise<void> {
   await cluster.apply(pod('server', 'n1', ['nc', '-l', '-p', '7000', '-e', 'cat']) + pod('client', 'n2', ['sleep', '1000']));
-  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/server', 'pod/client', '--timeout=60s');
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/server', 'pod/client', '--timeout=120s');
   const server = (await cluster.admin.ask<PodObject>('GET', '/api/v1/namespaces/default/pods/server')).status.podIP ?? '';
   await eventually('it listens', async () => /:7000 /.test(await cluster.kubectl('exec', 'server', '--', 'netstat', '-ltn')));
   // One connection: whatever is lost of it for good ends it.
@@ -86,7 +86,7 @@ async function upgrade(cluster: Cluster, t: TestContext): Promise<void> {
     for (; !seen.enough; seen.came++) {
       const name = `short-${seen.came}`;
       await cluster.apply(pod(name, seen.came % 2 === 0 ? 'n1' : 'n2', ['sleep', '1000']));
-      await cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+      await cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=120s');
       await cluster.kubectl('delete', 'pod', name, '--now');
     }
   })();

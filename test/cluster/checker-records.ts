@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { askAgent } from '../../src/cli/ask.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { aggregate, hostCidr, parseCidr } from '../../src/net/cidr.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import {
   blocksOf,

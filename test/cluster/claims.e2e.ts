@@ -1,10 +1,11 @@
 /** Addresses that outlive their Pods: the same Pod name, the same address, on any node, and never on two. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { eventually } from '../life/lab.ts';
+import { test } from 'node:test';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
 import { applySubnets, untilNodesKnow } from './flatpod.ts';
+import { namespaceFor, plainPod } from './life-parts.ts';
 import { sharedCluster } from './shared.ts';
 
 interface PodObject extends KubeObject {
@@ -29,13 +30,6 @@ interface EventObject extends KubeObject {
   readonly note?: string;
 }
 
-/** A namespace for one test. */
-async function namespaceFor(t: TestContext, cluster: Cluster, name: string): Promise<void> {
-  await cluster.kubectl('create', 'namespace', name);
-  t.after(() => cluster.kubectl('delete', 'namespace', name, '--wait=true', '--timeout=120s'));
-  await eventually('its service account is there', () => cluster.kubectl('-n', name, 'get', 'serviceaccount', 'default'), 30);
-}
-
 const sleeper = { name: 'c', image: 'localhost/busybox:1', command: ['sleep', '100000'] };
 
 function statefulSet(namespace: string, name: string, replicas: number, annotations: object): string {
@@ -49,7 +43,7 @@ function statefulSet(namespace: string, name: string, replicas: number, annotati
       replicas,
       podManagementPolicy: 'Parallel',
       selector: { matchLabels: labels },
-      template: { metadata: { labels, annotations }, spec: { terminationGracePeriodSeconds: 0, containers: [sleeper] } },
+      template: { metadata: { labels, annotations }, spec: { ...plainPod, terminationGracePeriodSeconds: 0, containers: [sleeper] } },
     },
   })}\n`;
 }
@@ -99,6 +93,18 @@ async function eventsAbout(cluster: Cluster, namespace: string, pod: string): Pr
     .join('\n');
 }
 
+/** The Pod reaches the address, which may have moved a moment ago. */
+async function answers(cluster: Cluster, namespace: string, pod: string, address: string): Promise<void> {
+  await eventually(
+    `${address} answers ${pod}`,
+    async () => {
+      const ping = await cluster.tryKubectl(['-n', namespace, 'exec', pod, '--', 'ping', '-c', '1', '-W', '2', address]);
+      assert.equal(ping.status, 0, `${ping.stdout}${ping.stderr}`);
+    },
+    5,
+  );
+}
+
 test('a Pod of a StatefulSet keeps its address when it is made anew, and on another node', async (t) => {
   const cluster = await sharedCluster();
   const ns = 'claims-sts';
@@ -122,8 +128,7 @@ test('a Pod of a StatefulSet keeps its address when it is made anew, and on anot
   assert.notEqual(moved.spec.nodeName, from);
   assert.equal(moved.status.podIP, address, 'the address moved with the Pod');
   assert.deepEqual(await holdersOf(cluster, address), [moved.spec.nodeName]);
-  const ping = await cluster.tryKubectl(['-n', ns, 'exec', 'db-1', '--', 'ping', '-c', '1', '-W', '2', address]);
-  assert.equal(ping.status, 0, `${ping.stdout}${ping.stderr}`);
+  await answers(cluster, ns, 'db-1', address);
   const claim = await claimOf(cluster, ns, 'db-0');
   assert.deepEqual(
     claim?.status?.addresses?.map(({ address: ip, node, pod, phase }) => [ip, node, pod, phase]),
@@ -138,7 +143,10 @@ test('with both families a Pod keeps one address of each, wherever it is', async
   const cluster = await sharedCluster();
   const ns = 'claims-both';
   await namespaceFor(t, cluster, ns);
-  t.after(() => cluster.kubectl('delete', 'psn', ns, '--ignore-not-found'));
+  t.after(async () => {
+    await cluster.tryKubectl(['wait', '--for=delete', `namespace/${ns}`, '--timeout=120s'], { limit_s: 130 });
+    await cluster.kubectl('delete', 'psn', ns, '--ignore-not-found');
+  });
   const body = { name: ns, zone: 'zone-a', cidr4: '10.20.200.0/24', cidr6: '2001:db8:20:c8::/64' };
   const { id: cloudSubnet } = await cluster.vpc.api.call<{ id: string }>('POST', '/v1/subnets', body);
   await applySubnets(cluster, { [ns]: { cloudSubnet, namespaces: [ns], families: [4, 6], warm: { spare: 1 } } });
@@ -164,8 +172,7 @@ test('with both families a Pod keeps one address of each, wherever it is', async
   );
   for (const address of addresses) {
     assert.deepEqual(await holdersOf(cluster, address), [moved.spec.nodeName]);
-    const ping = await cluster.tryKubectl(['-n', ns, 'exec', 'peer-0', '--', 'ping', '-c', '1', '-W', '2', address]);
-    assert.equal(ping.status, 0, `${address}: ${ping.stdout}${ping.stderr}`);
+    await answers(cluster, ns, 'peer-0', address);
   }
   const [ready] = (await claimOf(cluster, ns, 'db-0'))?.status?.conditions ?? [];
   assert.deepEqual([ready?.type, ready?.status, ready?.message], ['Ready', 'True', '2 addresses are kept, and no Pod waits for one']);
@@ -232,7 +239,7 @@ test('the Pods of a Deployment share the addresses of a claim; one too many wait
       selector: { matchLabels: labels },
       template: {
         metadata: { labels, annotations: { 'flatpod.dev/ip-claim': 'web' } },
-        spec: { terminationGracePeriodSeconds: 0, containers: [sleeper] },
+        spec: { ...plainPod, terminationGracePeriodSeconds: 0, containers: [sleeper] },
       },
     },
   };

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { programs } from '../programs.ts';
 import { type Admin, admin } from './admin.ts';
 import { bridgeUnderlay, lan as secondNetwork, podBlockOf } from './bridge-underlay.ts';
@@ -23,6 +23,8 @@ import type { ProxyMode, WorkerPlan } from './worker.ts';
 const SERVICE_CIDR = '10.96.0.0/16';
 const API_SERVICE = '10.96.0.1';
 const DNS_SERVICE = '10.96.0.10';
+/** What it is told to wait for takes two minutes at most. */
+const KUBECTL_s = 130;
 
 /** What kind of cluster. */
 export interface ClusterOptions {
@@ -171,7 +173,8 @@ function clusterOf({ name, dir, control, nodes, pki, plan, api, underlay, vpc }:
     },
     isOnBridge: vpc === undefined,
     host: (host) => underlay.host(host),
-    tryKubectl: (args, run) => control.run([programs.kube('kubectl'), `--kubeconfig=${kubeconfig}`, ...args], run),
+    tryKubectl: (args, run) =>
+      control.run([programs.kube('kubectl'), `--kubeconfig=${kubeconfig}`, ...args], { limit_s: KUBECTL_s, ...run }),
     async kubectl(...args) {
       const { status, stdout, stderr } = await cluster.tryKubectl(args);
       if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr.trim()}`);

@@ -18,7 +18,7 @@ export interface ConformanceOptions {
   /** Regular expression over the names of the tests. */
   readonly focus: string;
   readonly skip?: string;
-  /** At once; four unless told otherwise. */
+  /** At once; four unless told otherwise; with more each takes longer. */
   readonly processes?: number;
   readonly limit_s: number;
 }

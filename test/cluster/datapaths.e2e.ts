@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { watchAddresses } from './checker.ts';
 import { addressesOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
@@ -64,7 +64,7 @@ test('a Deployment through each datapath, reached by Services of each kind from 
   }
   await t.test('a rolling update goes through on each', async () => {
     for (const ns of namespaces) await cluster.kubectl('-n', ns, 'rollout', 'restart', 'deployment/web');
-    for (const ns of namespaces) await cluster.kubectl('-n', ns, 'rollout', 'status', 'deployment/web', '--timeout=90s');
+    for (const ns of namespaces) await cluster.kubectl('-n', ns, 'rollout', 'status', 'deployment/web', '--timeout=120s');
   });
   await t.test('when all are deleted nothing is left', async () => {
     for (const ns of namespaces) await cluster.kubectl('delete', 'all', '--all', '-n', ns, '--wait=false');

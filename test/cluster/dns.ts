@@ -54,8 +54,9 @@ spec:
       - name: coredns
         image: ${images.coredns}
         args: [-conf, /etc/coredns/Corefile]
+        resources: {requests: {cpu: 100m, memory: 70Mi}}
         ports: [{containerPort: 53, protocol: UDP, name: dns}, {containerPort: 53, name: dns-tcp}]
-        readinessProbe: {httpGet: {path: /ready, port: 8181}, periodSeconds: 1}
+        readinessProbe: {httpGet: {path: /ready, port: 8181}, periodSeconds: 1, timeoutSeconds: 5}
         volumeMounts: [{name: config, mountPath: /etc/coredns}]
       volumes: [{name: config, configMap: {name: coredns}}]
 ---

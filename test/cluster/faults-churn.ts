@@ -1,6 +1,6 @@
 /** Pods that come and go without end, each as soon as it was ready for a moment: the load under which things are broken. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
 import { onePod, podsIn, shellPod } from './life-parts.ts';

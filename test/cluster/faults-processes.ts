@@ -1,7 +1,7 @@
 /** Flatpod's processes on the nodes of a cluster, to be killed and stopped; and who leads. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import type { PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';

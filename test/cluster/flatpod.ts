@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { chart, helmProgram, type Values } from '../../scripts/helm.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
 

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import type { Daemon } from './programs-in.ts';
 

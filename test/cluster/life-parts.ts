@@ -4,15 +4,18 @@ import { basename } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { machineOf } from '../../src/cli/demo/lab.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { nameOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
 import { images } from './images.ts';
 
-/** Makes a namespace, which goes after the test with everything in it. */
+/** What tests have no use for, and a Pod starts sooner without. */
+export const plainPod = { automountServiceAccountToken: false, enableServiceLinks: false } as const;
+
+/** Makes a namespace, which goes after the test with everything in it; the next one does not wait for that. */
 export async function namespaceFor(t: TestContext, cluster: Cluster, name: string): Promise<void> {
   await cluster.kubectl('create', 'namespace', name);
-  t.after(() => cluster.tryKubectl(['delete', 'namespace', name, '--wait=true', '--timeout=120s'], { limit_s: 130 }));
+  t.after(() => cluster.tryKubectl(['delete', 'namespace', name, '--wait=false']));
   await eventually('its service account is there', () => cluster.kubectl('-n', name, 'get', 'serviceaccount', 'default'), 30);
 }
 
@@ -21,16 +24,21 @@ export function manifest(...objects: readonly object[]): string {
   return objects.map((object) => `---\n${JSON.stringify(object)}\n`).join('');
 }
 
+/** Of Pods that somebody waits for an answer of: those that ask for nothing get no processor while others want it. */
+export const heard = { requests: { cpu: '10m' } } as const;
+
 /** spec of a Pod that answers HTTP on port 8080: /hostname, /clientip. What `more` gives comes on top. */
 export function webPod(more: object = {}, container: object = {}): object {
-  const probe = { httpGet: { path: '/hostname', port: 8080 }, periodSeconds: 1 };
-  const web = { name: 'web', image: images.agnhost, args: ['netexec', '--http-port=8080', '--udp-port=-1'], readinessProbe: probe };
-  return { terminationGracePeriodSeconds: 1, ...more, containers: [{ ...web, ...container }] };
+  const probe = { httpGet: { path: '/hostname', port: 8080 }, periodSeconds: 1, timeoutSeconds: 5 };
+  const args = ['netexec', '--http-port=8080', '--udp-port=-1'];
+  const web = { name: 'web', image: images.agnhost, args, readinessProbe: probe, resources: heard };
+  return { ...plainPod, terminationGracePeriodSeconds: 1, ...more, containers: [{ ...web, ...container }] };
 }
 
 /** spec of a Pod that does nothing but run the shell's words. */
-export function shellPod(script: string, more: object = {}): object {
-  return { terminationGracePeriodSeconds: 1, ...more, containers: [{ name: 'c', image: images.agnhost, command: ['sh', '-c', script] }] };
+export function shellPod(script: string, more: object = {}, container: object = {}): object {
+  const containers = [{ name: 'c', image: images.agnhost, command: ['sh', '-c', script], ...container }];
+  return { ...plainPod, terminationGracePeriodSeconds: 1, ...more, containers };
 }
 
 /** A Deployment, DaemonSet or StatefulSet whose Pods have the label `app` with its name. */
@@ -100,7 +108,7 @@ export async function inPod(cluster: Cluster, namespace: string, pod: string, sc
 
 /** What each of the URLs answers a Pod, in their order, asked by one program in it; '' where nobody does. */
 export async function answersIn(cluster: Cluster, namespace: string, pod: string, urls: readonly string[]): Promise<string[]> {
-  const script = urls.map((url) => `echo "$(curl -s --max-time 3 '${url}')"`).join('; ');
+  const script = urls.map((url) => `echo "$(curl -s --max-time 10 '${url}')"`).join('; ');
   return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).split('\n').slice(0, urls.length);
 }
 

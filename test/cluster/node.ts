@@ -1,5 +1,5 @@
 /** A node of the cluster: its machine, its daemons, and its power switch. */
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { programs } from '../programs.ts';
 import type { Admin, KubeObject } from './admin.ts';
 import { SOCKET } from './containerd.ts';

@@ -1,7 +1,7 @@
 /** A Node that goes while its instance lives keeps its addresses; one whose instance is terminated leaves nothing; one that comes back goes on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import { sharedCluster } from './shared.ts';
 

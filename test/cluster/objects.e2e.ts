@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crdFolder } from '../../scripts/crds.ts';
 import { podSubnetSpec } from '../../src/store/pod-subnet.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { objectsShown } from '../store/objects-page.ts';
 import { wrongObjects } from '../store/wrong-objects.ts';
 import type { KubeObject } from './admin.ts';

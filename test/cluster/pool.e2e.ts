@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { type Checker, watchAddresses } from './checker.ts';
 import { addressesOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { openNetns } from '../../src/kernel/netns.ts';
 import { listenIn } from '../../src/kernel/sockets.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { watchAddresses } from './checker.ts';
 import { addressesOf, type PodObject } from './checker-views.ts';
 import type { Cluster } from './cluster.ts';
@@ -16,7 +16,7 @@ import type { ProxyMode } from './worker.ts';
 
 const NS = 'services';
 const [NODE_PORT, LOCAL_PORT, BALANCED, HOST_PORT] = [30_081, 30_082, 8088, 18_080];
-const CURL = 'curl -s --max-time 3';
+const CURL = 'curl -s --max-time 10';
 
 test('Services, host ports, probes, names and the way out work with kube-proxy in both modes', async (t) => {
   const cluster = await sharedCluster();
@@ -115,15 +115,19 @@ const promises: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = 
   async "the kubelet's probes reach their Pods, and tell the sound from the broken"(cluster) {
     await untilReady(cluster, NS, 'sound', 1);
     for (const name of ['broken-http', 'broken-tcp']) {
-      const [pod] = await podsIn(cluster, NS, name);
-      assert.equal(readiness(pod), 'False', name);
+      await eventually(`${name} runs, and is not ready`, async () => {
+        const [pod] = await podsIn(cluster, NS, name);
+        assert.deepEqual([pod?.status.phase, readiness(pod)], ['Running', 'False']);
+      });
     }
   },
 
   async 'a headless Service is known by the addresses of its Pods'(cluster) {
     const pods = [...(await podsIn(cluster, NS, 'web-n1')), ...(await podsIn(cluster, NS, 'web-n2'))];
-    const said = await inPod(cluster, NS, 'client-n1', `dig +short +time=2 names.${NS}.svc.cluster.local`);
-    assert.deepEqual(said.split('\n').toSorted(), pods.flatMap(addressesOf).toSorted());
+    await eventually('both are told', async () => {
+      const said = await inPod(cluster, NS, 'client-n1', `dig +short +time=2 names.${NS}.svc.cluster.local`);
+      assert.deepEqual(said.split('\n').toSorted(), pods.flatMap(addressesOf).toSorted());
+    });
   },
 
   async 'Pods reach the internet under the address of their node'(cluster) {
@@ -132,7 +136,7 @@ const promises: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = 
     const server = await listenIn(netns, 8080);
     try {
       for (const { name } of cluster.nodes) {
-        const seen = await inPod(cluster, NS, `client-${name}`, `nc -w 3 ${web.addresses[0] ?? ''} 8080 </dev/null`);
+        const seen = await inPod(cluster, NS, `client-${name}`, `nc -w 10 ${web.addresses[0] ?? ''} 8080 </dev/null`);
         assert.equal(seen, machineOf(cluster.vpc.lab, name).publicAddress, name);
       }
     } finally {

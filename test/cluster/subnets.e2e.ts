@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { contains, parseCidr } from '../../src/net/cidr.ts';
 import { parseIp } from '../../src/net/address.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import type { KubeObject } from './admin.ts';
 import type { Cluster } from './cluster.ts';
 import { applySubnets, untilNodesKnow } from './flatpod.ts';
+import { plainPod } from './life-parts.ts';
 import { sharedCluster } from './shared.ts';
 
 interface Condition {
@@ -58,7 +59,7 @@ function readyOf(object: { readonly status?: { readonly conditions?: readonly Co
 }
 
 async function runPod(cluster: Cluster, namespace: string, name: string): Promise<void> {
-  const spec = { terminationGracePeriodSeconds: 0, containers: [sleeper] };
+  const spec = { ...plainPod, terminationGracePeriodSeconds: 0, containers: [sleeper] };
   await cluster.apply(`${JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec })}\n`);
 }
 

@@ -190,9 +190,9 @@ function putBack({ kernel, log }: Defended, plan: Plan, differences: readonly Di
 function setRight(object: KernelObject): Plan {
   if (object.kind === 'nft-table') return [{ ...object, shared: false }];
   if (object.kind !== 'veth') return [object];
-  const { where, name, mtu, ipv6 } = object;
+  const { where, name, mac, mtu, ipv6 } = object;
   const ipv6Off = { kind: 'sysctl', where, key: ipv6Switch(name), value: '1' } as const;
-  return [...(ipv6 ? [] : [ipv6Off]), { kind: 'link', where, name, mtu }];
+  return [...(ipv6 ? [] : [ipv6Off]), { kind: 'link', where, name, mac, mtu }];
 }
 
 /** A table is compared by its digest alone, so one that somebody changed inside counts as different because the kernel told so. */

@@ -33,7 +33,8 @@ export function serviceVethPlan(pod: UnderlayInterface): Plan {
       // Nobody would answer for it: an IPv6 address is asked for on its own link alone (RFC 4861, section 7.2.3).
       { kind: 'neighbour', where: host, link: hostEnd, address, mac: serviceVeth.mac },
     ]),
-    { kind: 'link', where: peer.where, name: serviceVeth.name },
+    // The node's neighbour entry knows it by this MAC.
+    { kind: 'link', where: peer.where, name: serviceVeth.name, mac: serviceVeth.mac },
     // The stricter of the two counts.
     reversePath(pod, 'all', 'off'),
     reversePath(pod, serviceVeth.name, 'off'),

@@ -78,7 +78,7 @@ function messageFor(visited: Visited, object: Exclude<KernelObject, Alone>): Mes
 
 /** A MAC is set only where it is another: not every driver lets it be set while the link is up. */
 function setUp(visited: Visited, { name, mtu, mac }: LinkObject): Message {
-  const hasOther = mac !== undefined && visited.link(name)?.mac !== mac;
+  const hasOther = mac !== undefined && !visited.isNew(name) && visited.link(name)?.mac !== mac;
   return setLink(visited.index(name), { up: true, ...(mtu !== undefined && { mtu }), ...(hasOther && { mac }) });
 }
 

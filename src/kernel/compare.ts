@@ -9,7 +9,6 @@ import {
   type ChildObject,
   describe,
   type KernelObject,
-  type LinkObject,
   nameOf,
   type NicObject,
   type Plan,
@@ -82,9 +81,7 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
     case 'nic':
       return problemWithNic(snapshot, object);
     case 'link':
-      return (
-        problemWithLink(snapshot.links.get(object.name), { mtu: object.mtu }) ?? problemWithMac(snapshot.links.get(object.name), object)
-      );
+      return problemWithLink(snapshot.links.get(object.name), object);
     case 'address': {
       const link = snapshot.links.get(object.link)?.index;
       const found = snapshot.addresses.some((a) => a.link === link && a.address === object.address && a.length === object.length);
@@ -151,20 +148,15 @@ function problemWithRule(rule: RuleObject, { rules }: Snapshot): Problem | undef
 /** A link of another alias is somebody else's: nothing about it is ours to set right. */
 function problemWithLink(
   link: Link | undefined,
-  wanted: { readonly mac?: string; readonly mtu?: number | undefined; readonly alias?: string },
+  wanted: { readonly mac?: string; readonly mtu?: number; readonly alias?: string },
 ): Problem | undefined {
   if (link === undefined) return missing;
   if (wanted.alias !== undefined && link.alias !== wanted.alias)
     return { kind: 'foreign', problem: `its alias is ${link.alias ?? 'none'}: somebody else made it` };
-  if (wanted.mac !== undefined && link.mac !== wanted.mac) return { kind: 'foreign', problem: `its MAC is ${link.mac ?? 'none'}` };
+  if (wanted.mac !== undefined && link.mac !== wanted.mac) return changed(`its MAC is ${link.mac ?? 'none'}`);
   if (!link.up) return changed('it is down');
   if (wanted.mtu !== undefined && link.mtu !== wanted.mtu) return changed(`its MTU is ${link.mtu}`);
   return undefined;
-}
-
-/** Of a link whose MAC is said: nobody but its wire's owner knows it by another. */
-function problemWithMac(link: Link | undefined, { mac }: LinkObject): Problem | undefined {
-  return mac === undefined || link?.mac === mac ? undefined : changed(`its MAC is ${link?.mac ?? 'none'}`);
 }
 
 /** Whether a link is the one that was made there, as it was made; that it is up is another object's matter. */

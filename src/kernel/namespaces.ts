@@ -25,6 +25,8 @@ export interface Visited {
   index(name: string): number;
   /** Notes the index of a link that was made. */
   made(name: string, index: number): void;
+  /** Whether it was made here just now, and so is as it was made. */
+  isNew(name: string): boolean;
 }
 
 /** See the head of this file. */
@@ -72,13 +74,18 @@ function openVisited(path: string): Visited {
 
 function visit(name: string, netns: Netns | undefined, socket: NetlinkSocket): Visited {
   const indexes = new Map<string, number>();
+  const born = new Set<string>();
   const link = (linkName: string): Link | undefined => socket.get(getLink(linkName), decodeLink);
   return {
     name,
     netns,
     socket,
     link,
-    made: (linkName, index) => indexes.set(linkName, index),
+    made(linkName, index) {
+      indexes.set(linkName, index);
+      born.add(linkName);
+    },
+    isNew: (linkName) => born.has(linkName),
     index(linkName) {
       const index = indexes.get(linkName) ?? socket.get(getLink(linkName), decodeLinkIndex);
       if (index === undefined) {

@@ -13,7 +13,7 @@ type Kind = 'missing' | 'changed' | 'foreign';
 const damages: readonly [what: string, damage: (node: TestNode) => unknown, kind: KernelObject['kind'], as: Kind, words: RegExp][] = [
   ['a veth is deleted', ({ host }) => host.ip('link del fp0'), 'veth', 'missing', /^veth fp0 with peer eth0 in host: missing$/],
   ['another alias', ({ host }) => host.ip('link set fp0 alias mine'), 'veth', 'foreign', /its alias is mine: somebody else made it/],
-  ['another MAC', ({ host }) => host.ip('link set fp0 address 02:00:00:00:00:ee'), 'veth', 'foreign', /its MAC is 02:00:00:00:00:ee/],
+  ['another MAC', ({ host }) => host.ip('link set fp0 address 02:00:00:00:00:ee'), 'veth', 'changed', /its MAC is 02:00:00:00:00:ee/],
   ['the host end is down', ({ host }) => host.ip('link set fp0 down'), 'veth', 'changed', /veth fp0 .*: it is down/],
   ['another MTU', ({ host }) => host.ip('link set fp0 mtu 1300'), 'veth', 'changed', /its MTU is 1300/],
   ['the Pod’s end is down', ({ pod }) => pod.ip('link set eth0 down'), 'link', 'changed', /link eth0 up in .*: it is down/],

@@ -278,7 +278,7 @@ test('routed-veth: what goes wrong around a Pod is said, and no loss', (t) =>
   goesWrong(t, 'datapath: routed-veth', {
     damages: [
       ['ip link set eth0 down', /link eth0 up.*: it is down/],
-      ['ip addr del $(ip -4 -o addr show dev eth0 | grep -o "10[^ ]*") dev eth0', /address 10\.20\.1\.\d+\/32 dev eth0 .*: missing/],
+      ['ip -4 addr flush dev eth0', /address 10\.20\.1\.\d+\/32 dev eth0 .*: missing/],
       ['ip neigh flush nud permanent dev eth0', /neighbour 169\.254\.1\.1 .*: missing/],
     ],
     pull: ({ node, parent }) => node.ip(`link del ${parent}`),

@@ -96,6 +96,7 @@ export interface Faults {
 export const serviceVethDamages: Faults['damages'] = [
   ['ip link set eth0 down', /link eth0 up.*: it is down/],
   ['ip link set node0 down', /link node0 up.*: it is down/],
+  ['ip link set node0 address 02:00:00:00:be:ef', /link node0 up.*: its MAC is 02:00:00:00:be:ef/],
   ['nft flush chain inet flatpod_node0 leave_by_node', /its chain leave_by_node has 0 rules instead of 1/],
 ];
 
@@ -129,6 +130,12 @@ export async function goesWrong(t: TestContext, spec: string, { damages, pull, o
       await noDifference(node);
       await works(lab, pod, address);
     }
+    const hostEnd = (await node.report()).pods[0]?.link ?? '';
+    node.ip(`link set ${hostEnd} address 02:00:00:00:be:ef`);
+    const { differences } = await node.ask<{ differences: string[] }>('repair');
+    assert.match(differences.join(), new RegExp(`veth ${hostEnd} .*: its MAC is 02:00:00:00:be:ef`));
+    await noDifference(node);
+    assert.doesNotMatch(await lab.seenFrom(node.netns, address, pod.netns), /timeout|E[A-Z]+/);
   });
   await t.test('the link that Pods stand on goes down, is renamed, gets another MAC: Pods go on, and new ones are served', async () =>
     parentChanges(await sceneNow(), spec),

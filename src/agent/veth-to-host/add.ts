@@ -55,7 +55,7 @@ async function demandFree(node: ChainNode, request: VethToHostAttachment, host: 
     .of(container, ifname)
     .find((link) => link.name === name);
   const ends = Object.values(hostEndsOf({ container, ifname, name })).filter((end) => host.links.has(end));
-  if (known !== undefined && ends.length > 0 && pod.links.has(name)) throw failure('helperExists', { container, ifname, name });
+  if (known?.state === 'there' && ends.length > 0 && pod.links.has(name)) throw failure('helperExists', { container, ifname, name });
   if (known !== undefined || ends.length > 0) await remove(node, { container, ifname, name });
   else if (pod.links.has(name)) throw failure('linkTaken', { name, netns });
 }

@@ -1,4 +1,5 @@
 /** One request to veth-to-host without an agent. */
+import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { RequestFrame } from '../../cni/frame.ts';
 import { demandCapabilities } from '../../kernel/capabilities.ts';
@@ -7,6 +8,7 @@ import type { Log } from '../../log.ts';
 import type { Answered } from '../answered.ts';
 import { Locks } from '../locks.ts';
 import { bringUpToDate } from './follow-host.ts';
+import { honourKept } from './kept-releases.ts';
 import { answerVethToHost } from './verbs.ts';
 
 const changing = ['ADD', 'DEL', 'GC'];
@@ -17,8 +19,11 @@ export async function answerVethToHostOnce(database: DatabaseSync, log: Log, fra
     demandCapabilities();
     using kernel = openKernel();
     const node = { kernel, database, locks: new Locks(), log };
-    // Nobody follows the host: whoever changes something tells the Pods that are there of its addresses.
-    if (changing.includes(frame.variables.get('CNI_COMMAND') ?? '')) await bringUpToDate(node);
+    // Nobody follows the host or ends what a killed DEL began: whoever changes something does.
+    if (changing.includes(frame.variables.get('CNI_COMMAND') ?? '')) {
+      await honourKept(node, join(dirname(database.location() ?? ''), 'spool'));
+      await bringUpToDate(node);
+    }
     return await answerVethToHost(node, frame);
   } finally {
     database.close();

@@ -3,6 +3,13 @@ import { answerOnce } from './cli/cni.ts';
 
 const state = process.env['FLATPOD_STATE'] ?? '/var/lib/flatpod';
 const [, , , crowd, path = ''] = process.argv;
-// Not awaited at the top level: the bundle is CommonJS. What a crowd needs is read by who answers one.
-if (crowd === 'crowd') void import('./cli/cni-crowd.ts').then(({ answerCrowd }) => answerCrowd(state, path));
-else void answerOnce(state);
+
+/** What a crowd needs is read by who answers one. */
+async function answer(): Promise<void> {
+  if (crowd !== 'crowd') return await answerOnce(state);
+  const { answerCrowd } = await import('./cli/cni-crowd.ts');
+  await answerCrowd(state, path);
+}
+
+// Not awaited: the bundle is CommonJS.
+void answer();

@@ -12,7 +12,7 @@ import { decodeFrame, type RequestFrame } from '../cni/frame.ts';
 import { pluginOf } from '../cni/plugins.ts';
 import { releaseIn } from '../cni/asked.ts';
 import type { AttachmentName } from '../cni/valid-attachments.ts';
-import { asFailure, sentence } from '../errors/failure.ts';
+import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import { isMade } from '../datapath/interface.ts';
 import { endAttachment } from './del.ts';
 import { releaseKept } from './ipam/verbs.ts';
@@ -30,8 +30,7 @@ interface Release {
 
 /** Honours all of them, oldest first. */
 export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
-  if (!existsSync(dir)) return;
-  const files = readdirSync(dir).filter((name) => name.endsWith('.del'));
+  const files = filesIn(node, dir).filter((name) => name.endsWith('.del'));
   const spooled = files.map((name) => ({ name, at_ms: Number(NAME.exec(name)?.[1] ?? 0) / 1e6 }));
   for (const { name, at_ms } of spooled.toSorted((a, b) => a.at_ms - b.at_ms)) {
     const file = join(dir, name);
@@ -62,6 +61,27 @@ async function honourAny(node: NodeAgent, { frame, attachment }: Release, at_ms:
   }
 }
 
+function filesIn(node: NodeAgent, dir: string): string[] {
+  try {
+    return existsSync(dir) ? readdirSync(dir) : [];
+  } catch (error) {
+    node.log.error(`the spool ${dir} cannot be read: ${reasonOf(error)}`);
+    return [];
+  }
+}
+
+function putAside(node: NodeAgent, file: string): void {
+  try {
+    renameSync(file, `${file}.bad`);
+  } catch (error) {
+    node.log.error(`${file} cannot be put aside: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function honour(node: NodeAgent, { container, ifname }: AttachmentName, at_ms: number): Promise<void> {
   const isOlder = ({ created_ms }: Attachment): boolean => created_ms <= at_ms;
   const ended = await endAttachment(node, { container, ifname }, (one) => isMade(one.interface) && isOlder(one));
@@ -74,8 +94,8 @@ function readRelease(node: NodeAgent, file: string, name: string): Release | und
     const frame = decodeFrame(readFileSync(file));
     return { frame, attachment: releaseIn(frame.variables, frame.stdin) };
   } catch (error) {
-    node.log.error(`the spooled release ${name} cannot be read and is put aside: ${sentence(asFailure(error))}`);
-    if (existsSync(file)) renameSync(file, `${file}.bad`);
+    node.log.error(`the spooled release ${name} cannot be read and is put aside: ${isFailure(error) ? sentence(error) : reasonOf(error)}`);
+    putAside(node, file);
     return undefined;
   }
 }

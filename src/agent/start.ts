@@ -173,7 +173,15 @@ async function startCloud(
       },
     }),
   });
-  await grants.follow();
+  try {
+    await grants.follow();
+  } catch (error) {
+    // Nobody else knows of them yet, and what goes on would keep the process from ending.
+    grants.stop();
+    stopOrphans();
+    pods?.stop();
+    throw error;
+  }
   return { name, config, pools, grants, hasKind, stopOrphans, ...(pods !== undefined && { pods }) };
 }
 

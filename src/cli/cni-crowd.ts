@@ -53,10 +53,13 @@ export async function answerCrowd(state: string, path: string): Promise<void> {
   };
   const name = inodeOf(path);
   const listening = await listen(path, exchange);
+  let asked = false;
+  // Whoever has connected is answered still.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void (asked = true));
   const timer = setInterval(() => {
     const isOurs = name !== undefined && inodeOf(path) === name;
     const now = performance.now();
-    if (isOurs && now - came < ALONE_ms && now - began < LONGEST_ms) return;
+    if (isOurs && !asked && now - came < ALONE_ms && now - began < LONGEST_ms) return;
     clearInterval(timer);
     if (isOurs) rmSync(path, { force: true });
     // Who has looked the name up already connects in this time.

@@ -8,7 +8,7 @@ import { answering, type Answered } from '../agent/answered.ts';
 import { answerIpam } from '../agent/ipam/verbs.ts';
 import { leasesOf } from '../agent/ipam/books.ts';
 import { podSubnetsWithoutAgent } from '../agent/ipam/without-agent.ts';
-import { releaseIn } from '../cni/asked.ts';
+import { releaseByName, versionForAnswer } from '../cni/asked.ts';
 import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni/frame.ts';
 import { pluginOf } from '../cni/plugins.ts';
 import { errorReply } from '../cni/reply.ts';
@@ -41,15 +41,19 @@ export async function answerTo(
   log: Log,
   frame: RequestFrame,
 ): Promise<{ readonly bytes: Uint8Array; readonly after: () => void }> {
-  if (isForAgent(open, frame)) return { bytes: new Uint8Array(), after: () => undefined };
-  const { reply, after } = await answer(open, log, frame);
-  return { bytes: encodeReply(reply), after };
+  try {
+    if (isForAgent(open, frame)) return { bytes: new Uint8Array(), after: () => undefined };
+    const { reply, after } = await answer(open, log, frame);
+    return { bytes: encodeReply(reply), after };
+  } catch (error) {
+    return { bytes: encodeReply(errorReply(asFailure(error), versionForAnswer(frame.stdin))), after: () => undefined };
+  }
 }
 
 /** Whether it ends a lease that the agent has in memory too. */
-function isForAgent(open: () => DatabaseSync, { variables, stdin }: RequestFrame): boolean {
+function isForAgent(open: () => DatabaseSync, { variables }: RequestFrame): boolean {
   if (variables.get('CNI_COMMAND') !== 'DEL' || pluginOf(variables) !== 'ipam') return false;
-  return hasAgentsLease(open(), releaseIn(variables, stdin));
+  return hasAgentsLease(open(), releaseByName(variables));
 }
 
 function answer(open: () => DatabaseSync, log: Log, frame: RequestFrame): Promise<Answered> {

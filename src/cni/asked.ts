@@ -96,7 +96,7 @@ export function prevResultIn({ object, cniVersion }: Asked & Unread): Result | u
   return found === undefined ? undefined : readResult(found, 'prevResult', cniVersion);
 }
 
-/** The attachment that a DEL frame releases, whatever else its configuration says: for releases out of the spool. @throws Failure FP100, FP101. */
+/** The attachment that a DEL of the main plugin releases, whatever else its configuration says: for releases out of the spool. @throws Failure FP100, FP101. */
 export function releaseIn(variables: Variables, stdin: Uint8Array): AttachmentName {
   const { container, ifname } = namesIn(variables, 'del');
   try {
@@ -105,6 +105,12 @@ export function releaseIn(variables: Variables, stdin: Uint8Array): AttachmentNa
     // A broken configuration is no reason to keep anything.
     return { container, ifname };
   }
+}
+
+/** The attachment that a DEL of a plugin other than the main one releases: by what the runtime calls it. @throws Failure FP100, FP101. */
+export function releaseByName(variables: Variables): AttachmentName {
+  const { container, ifname } = namesIn(variables, 'del');
+  return { container, ifname };
 }
 
 /** The main plugin's own name for the interface, in a configuration of which nothing else is asked. */

@@ -19,13 +19,16 @@ export function tryContainerId(text: string): ContainerId | undefined {
   return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text) ? (text as ContainerId) : undefined;
 }
 
+/** What no interface is called: names of folders, and under net/ipv4/conf what stands for every interface (devinet_sysctl_register in net/ipv4/devinet.c). */
+const reserved: ReadonlySet<string> = new Set(['.', '..', 'all', 'default']);
+
 /**
  * undefined unless the text is an interface name. `%` is refused too, although the specification allows it: the kernel takes `eth%d` for a
  * pattern and would choose another name.
  */
 export function tryIfName(text: string): IfName | undefined {
   const bytes = Buffer.byteLength(text);
-  if (bytes < 1 || bytes > 15 || text === '.' || text === '..' || /[/:%\s\0]/.test(text)) return undefined;
+  if (bytes < 1 || bytes > 15 || reserved.has(text) || /[/:%\s\0]/.test(text)) return undefined;
   return text as IfName;
 }
 

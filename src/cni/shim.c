@@ -267,6 +267,12 @@ int main(int argc, char **argv) {
   int fd = dial(path, main_plugin && strcmp(verb, "ADD") == 0 ? RESTART_MS : 0);
   if (fd < 0 && !main_plugin) fd = ask_once(strcmp(plugin, "veth-to-host") != 0);
   uint32_t length = fd < 0 ? 0 : converse(fd);
+  /* Whoever was to answer ended in the middle: but for ADD a request to the IPAM plugin may be made twice. */
+  bool twice = !main_plugin && strcmp(plugin, "veth-to-host") != 0 && strcmp(verb, "ADD") != 0;
+  if (length == 0 && fd >= 0 && twice) {
+    fd = ask_once(false);
+    length = fd < 0 ? 0 : converse(fd);
+  }
   if (length == 0) return answer_alone(verb, path, fd >= 0);
   return transfer(1, reply + 1, length - 1, true) == length - 1 ? (unsigned char)reply[0] : 1;
 }

@@ -10,7 +10,10 @@
  */
 import { blocksToTakeBack } from '../ipam/target.ts';
 import { usableSize } from '../ipam/usable.ts';
-import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, firstOf, lastOf, lengthOf } from '../net/cidr.ts';
+import { isInRange } from '../net/range.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
+import { impossibleBlocks } from './grants.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 import { isFirst } from './uses.ts';
@@ -24,14 +27,17 @@ export interface Asks {
 /** See the head of this file. */
 export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   const promised = pool.returned;
-  const leaving = [...pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation)), ...strays(pool, situation)];
+  const gone = strays(pool, situation);
+  const leaving = [...pool.leaving.flatMap(({ grant }) => askable(grant.blocks, situation)), ...gone];
   const isWantedElsewhere = pool.range?.isCalledIn === true && (pool.demand.waiting === 0 || pool.isUnplugged);
   // Whatever is in use now is to come as soon as it is free.
   if (situation.spec.draining !== undefined || isWantedElsewhere) {
     const every = pool.serving.flatMap(({ grant }) => askable(grant.blocks, situation));
     return { ask: [...promised, ...leaving, ...every], withdraw: [] };
   }
-  const all = inOrder(pool, situation).flatMap(({ grant }) => askable(grant.blocks.toReversed(), situation));
+  const all = inOrder(pool, situation)
+    .flatMap(({ grant }) => askable(grant.blocks.toReversed(), situation))
+    .filter((block) => !gone.includes(block));
   const counting = all.filter((block) => cidrFamily(block) === pool.counted);
   const asked = new Set(pool.serving.flatMap(({ grant }) => grant.reclaiming));
   const standing = counting.filter((block) => asked.has(block));
@@ -61,12 +67,28 @@ export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   return pool.isWhole ? { ask: wholly(ask, pool), withdraw: wholly(withdraw, pool) } : { ask, withdraw };
 }
 
-/** Single IPv6 addresses were some claim's: pools get IPv6 by /80, and do not count these. */
-function strays({ serving, isWhole }: SubnetPool, situation: Situation): Cidr[] {
+/**
+ * What no further Pod is to get: single IPv6 addresses were some claim's (pools get IPv6 by /80, and do not count these); and whatever the subnet or the range
+ * has no more, because that is another than it was.
+ */
+function strays({ serving, isWhole, config }: SubnetPool, situation: Situation): Cidr[] {
   if (isWhole) return [];
-  return serving
-    .flatMap(({ grant }) => askable(grant.blocks, situation))
-    .filter((block) => cidrFamily(block) === 6 && lengthOf(block) === 128);
+  return serving.flatMap(({ grant, nic }) => {
+    const impossible = impossibleBlocks(nic, situation);
+    const isStray = (block: Cidr): boolean =>
+      (cidrFamily(block) === 6 && lengthOf(block) === 128) || impossible.includes(block) || isBeyond(config, block);
+    return askable(grant.blocks, situation).filter(isStray);
+  });
+}
+
+/** Whether the block is of a range, and not wholly from its first to its last address. */
+function isBeyond(config: PodSubnet | undefined, block: Cidr): boolean {
+  const range = config?.spec.range;
+  if (range === undefined) return false;
+  const network = cidrFamily(block) === 4 ? range.ipv4 : range.ipv6;
+  if (network === undefined) return true;
+  const { cidr, first = firstOf(cidr), last = lastOf(cidr) } = network;
+  return !(isInRange({ first, last }, firstOf(block)) && isInRange({ first, last }, lastOf(block)));
 }
 
 /** Addresses that may be asked for: in all, and by new asks. `standing`: what is asked for now. */

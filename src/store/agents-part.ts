@@ -1,9 +1,10 @@
 /** What a process without an agent must know of the agent's part of state.db: addresses of PodSubnets are in its memory too, so that it alone gives and takes them. */
 import type { DatabaseSync } from 'node:sqlite';
+import { inTransaction } from './sqlite.ts';
 
-/** Writes down whether this node is one of a cluster, where ranges are shared by nodes. */
+/** Writes down whether this node is one of a cluster, where ranges are shared by nodes. @throws Failure as inTransaction(). */
 export function noteCluster(database: DatabaseSync, isMember: boolean): void {
-  database.exec(isMember ? 'INSERT OR IGNORE INTO cluster_member VALUES (1)' : 'DELETE FROM cluster_member');
+  inTransaction(database, () => database.exec(isMember ? 'INSERT OR IGNORE INTO cluster_member VALUES (1)' : 'DELETE FROM cluster_member'));
 }
 
 /** What the last agent wrote down; false before the first one. */

@@ -49,6 +49,7 @@ const rows: readonly Row[] = [
   ['an interface name of 8 letters and 16 bytes', 4, 100, 'CNI_IFNAME', { CNI_IFNAME: 'ö'.repeat(8) }],
   ['an interface called .', 4, 100, 'CNI_IFNAME', { CNI_IFNAME: '.' }],
   ['an interface called ..', 4, 100, 'CNI_IFNAME', { CNI_IFNAME: '..' }],
+  ['an interface called as all of them are', 4, 100, 'CNI_IFNAME', { CNI_IFNAME: 'all' }],
   ['an interface name with a slash', 4, 100, 'a/b', { CNI_IFNAME: 'a/b' }],
   ['an interface name with a colon', 4, 100, 'eth0:1', { CNI_IFNAME: 'eth0:1' }],
   ['an interface name with a space', 4, 100, 'a b', { CNI_IFNAME: 'a b' }],

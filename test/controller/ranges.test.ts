@@ -20,14 +20,12 @@ async function ranges(t: TestContext, config: PodSubnet, nodes: number) {
   const b = bench();
   const store = memoryLedger();
   const names = Array.from({ length: nodes }, (_, i) => `n${i}`);
-  const subnets = [config];
-  b.subnets = subnets;
-  const all = subnets.flatMap((one) => podRangeOf(one, '') ?? []);
+  b.subnets = [config];
   const ledger = await Ledger.open(store);
   const cloud = rangeCloud({
     cluster: 'test',
     ledger,
-    ranges: () => all,
+    ranges: () => b.subnets.flatMap((one) => podRangeOf(one, '') ?? []),
     node: (name) => (names.includes(name) ? { instance: name as InstanceId, podSubnets: [config.metadata.name] } : undefined),
   });
   const controller = await b.controller({ cloud, ranges: cloud });
@@ -120,6 +118,33 @@ test('perNode.maximum and perCluster.maximum hold for ranges as well, to the las
   assert.equal(
     held.reduce((a, c) => a + c),
     50,
+  );
+});
+
+test('a range that is made another: what lies outside of it by now, or is its gateway, is asked back and given to no further Pod', async (t) => {
+  const warm = { minimum: 16 };
+  const { b, of } = await ranges(t, ranged('10.9.0.0/24', { warm }), 1);
+  await of('n0').want(3);
+  await b.clock.advance(2000);
+  assert.deepEqual([of('n0').leases.length, (await b.status('n0')).nics[0]?.blocks.length], [3, 16]);
+  const gateway = '10.9.0.28';
+  b.subnets = [ranged('', { range: { parent: 'eth1', ipv4: { cidr: '10.9.0.0/24', first: '10.9.0.18', gateway } }, warm })];
+  await of('n0').want(2);
+  const kept = of('n0').leases.flatMap(({ addresses }) => addresses);
+  await b.clock.advance(120_000);
+  const [nic] = (await b.status('n0')).nics;
+  const isWithin = (block: string): boolean => Number(block.split(/[./]/)[3]) >= 18 && block !== `${gateway}/32`;
+  const inUse = new Set(kept.map((ip) => `${ip}/32`));
+  assert.deepEqual(nic?.blocks.filter((block) => !isWithin(block)).toSorted(), [...inUse].filter((block) => !isWithin(block)).toSorted());
+  await of('n0').want(20);
+  await b.clock.advance(5000);
+  const fresh = of('n0')
+    .leases.flatMap(({ addresses }) => addresses)
+    .filter((ip) => !kept.includes(ip));
+  assert.equal(fresh.length, 18);
+  assert.deepEqual(
+    fresh.filter((ip) => !isWithin(`${ip}/32`)),
+    [],
   );
 });
 

@@ -101,3 +101,24 @@ test('who takes the folder away ends the process', async () => {
   }
   await eventually('it ends', () => answerers(state).length === 0);
 });
+
+test('DELs whose shared process is killed in the middle are carried out all the same', async () => {
+  using dir = scratch();
+  const node = nodeIn(dir.path);
+  await node.all('ADD');
+  let killed = 0;
+  let isOver = false;
+  const deleted = node.all('DEL').finally(() => (isOver = true));
+  await eventually('all are answered', () => {
+    for (const pid of answerers(node.state)) {
+      process.kill(pid, 'SIGKILL');
+      killed++;
+    }
+    return isOver;
+  });
+  assert.ok(killed > 0, 'a process was killed');
+  for (const { stdout } of await deleted) assert.equal(stdout, '');
+  const again = await node.all('ADD');
+  assert.equal(new Set(again.flatMap(({ addresses }) => addresses)).size, MANY, 'nobody has an address from before');
+  await eventually('their process ends', () => node.sockets().length === 0 && answerers(node.state).length === 0);
+});

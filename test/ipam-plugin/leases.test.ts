@@ -207,3 +207,24 @@ test('under another plugin’s name errors about the version are in the words th
   assert.equal(told.json['msg'], 'CNI version 0.2.0 does not support more than 1 address per family');
   assert.equal((await ask('flatpod-ipam'))['msg'], 'CHECK does not exist in CNI version 0.3.1 (FP107)');
 });
+
+test('a network that was written otherwise before: DEL and GC end the leases it has from then, and those of no other network', async () => {
+  using books = openBooks();
+  const [before, now] = [{ pool: '10.1.0.0/24' }, { range: '10.2.0.0/24' }];
+  await books.ask('ADD', before, { container: 'c1' });
+  await books.ask('ADD', before, { container: 'c2' });
+  await books.ask('ADD', { pool: '10.3.0.0/24' }, { container: 'c1' }, { name: 'other' });
+  assert.equal((await books.ask('DEL', now, { container: 'c1' })).status, 0);
+  assert.deepEqual(
+    books.leases
+      .list()
+      .map(({ container, network }) => `${container} ${network}`)
+      .toSorted(),
+    ['c1 other', 'c2 net'],
+  );
+  assert.equal((await books.ask('GC', now, {}, { 'cni.dev/valid-attachments': [] })).status, 0);
+  assert.deepEqual(
+    books.leases.list().map(({ network }) => network),
+    ['other'],
+  );
+});

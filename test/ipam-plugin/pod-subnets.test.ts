@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { add } from '../../src/agent/add.ts';
 import { del } from '../../src/agent/del.ts';
 import { gc } from '../../src/agent/gc.ts';
+import { releaseKept } from '../../src/agent/ipam/verbs.ts';
 import { booksOf } from '../../src/agent/ipam/subnet-verbs.ts';
 import { noSigns, sweep } from '../../src/agent/sweep.ts';
 import { type RangeNode, rangeNode } from '../agent/shared-network.ts';
@@ -55,6 +56,22 @@ test('DEL succeeds with a section that cannot be read any more, and gives the ad
   await at.ask('ADD', ours);
   assert.equal((await at.ask('DEL', { type: 'flatpod-ipam', subnet: 7 })).status, 0);
   assert.deepEqual(at.node.attachments.list(), []);
+});
+
+test('DEL and GC of another network leave the lease; a kept DEL whose configuration nobody can read ends it', async () => {
+  using at = bed();
+  const { node } = at;
+  await at.ask('ADD', ours);
+  await at.ask('DEL', ours, {}, { name: 'other' });
+  await at.ask('GC', ours, {}, { name: 'other', 'cni.dev/valid-attachments': [] });
+  assert.equal(node.attachments.list().length, 1);
+  const variables = new Map(
+    Object.entries({ CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', FLATPOD_PLUGIN: 'flatpod-ipam' }),
+  );
+  for (const [at_ms, left] of [[Date.now() - 60_000, 1] as const, [Date.now() + 1, 0] as const]) {
+    await releaseKept(booksOf(node), { variables, stdin: Buffer.from('{') }, at_ms);
+    assert.equal(node.attachments.list().length, left);
+  }
 });
 
 test('an address that somebody on the network has is not given, and one is asked for by value', async () => {

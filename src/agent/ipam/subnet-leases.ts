@@ -15,8 +15,8 @@ export interface PodSubnetLeases {
   /** The answer to that ADD is out. */
   answered(of: AttachmentName): void;
   check(of: AttachmentName, prevResult: Result | undefined): void;
-  /** Of leases not younger than `upTo_ms`; succeeds when there is none. */
-  release(of: AttachmentName, upTo_ms: number): Promise<void>;
+  /** Ends the lease, when it is of that network (absent: of any) and not younger than `upTo_ms`; succeeds when there is none. */
+  release(of: AttachmentName, network: string | undefined, upTo_ms: number): Promise<void>;
   /** Ends those of the network whose interface, as `container/ifname`, is not among the living. */
   collect(network: string, living: ReadonlySet<string>): Promise<void>;
 }

@@ -37,7 +37,7 @@ function podSubnetsOf(node: NodeAgent): PodSubnetLeases {
     add: (asked, config) => add(node, asked, config),
     answered: (of) => answeredAdd(node, of),
     check: (asked, prevResult) => check(node, asked, prevResult),
-    release: (of, upTo_ms) => release(node, of, upTo_ms),
+    release: (of, network, upTo_ms) => release(node, of, network, upTo_ms),
     collect: (network, living) => collect(node, network, living),
   };
 }
@@ -113,8 +113,10 @@ function check(node: NodeAgent, { container, ifname }: AttachmentName, prevResul
   if (differences !== '') throw failure('leaseDiffers', { container, ifname, differences });
 }
 
-async function release(node: NodeAgent, of: AttachmentName, upTo_ms: number): Promise<void> {
-  await endAttachment(node, of, (one) => !isMade(one.interface) && one.created_ms <= upTo_ms);
+async function release(node: NodeAgent, of: AttachmentName, network: string | undefined, upTo_ms: number): Promise<void> {
+  const isMeant = (one: Attachment): boolean =>
+    !isMade(one.interface) && (network === undefined || one.network === network) && one.created_ms <= upTo_ms;
+  await endAttachment(node, of, isMeant);
 }
 
 async function collect(node: NodeAgent, network: string, living: ReadonlySet<string>): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type NetworkAsked,
   parseAsked,
   prevResultIn,
+  releaseByName,
   type ReleaseAsked,
   type Unread,
 } from '../../cni/asked.ts';
@@ -13,7 +14,7 @@ import { type IpamConfig, scopesOf } from '../../cni/ipam/config.ts';
 import { readIpam } from '../../cni/ipam/read.ts';
 import { resultReply, silentReply, versionReply } from '../../cni/reply.ts';
 import { parseArgs } from '../../cni/args.ts';
-import { readValidAttachments } from '../../cni/valid-attachments.ts';
+import { type AttachmentName, readValidAttachments } from '../../cni/valid-attachments.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { RangeLease, RangeLeases } from '../../store/range-leases.ts';
@@ -104,37 +105,58 @@ function takerOf({ container, ifname, args }: AttachmentAsked): Taker {
   return { container, ifname, pod: name === undefined ? '' : `${namespace ?? ''}/${name}` };
 }
 
-/** DEL needs nothing but names: a configuration that cannot be read any more must not keep an address. Leases younger than `upTo_ms` are left alone. */
+/** DEL needs nothing but names: a configuration that cannot be read any more, or that has become another, must not keep an address. */
 async function release(
   books: IpamBooks,
   asked: ReleaseAsked,
   plugin: string | undefined,
   upTo_ms = Number.MAX_SAFE_INTEGER,
 ): Promise<void> {
-  const { leases, podSubnets, log } = books;
-  const { container, ifname, network } = asked;
   let config: IpamConfig | undefined;
   try {
     config = configOf(books, asked, plugin);
   } catch (error) {
-    log.warn(`DEL of ${container}/${ifname} goes on without its configuration: ${sentence(asFailure(error))}`);
+    books.log.warn(`DEL of ${asked.container}/${asked.ifname} goes on without its configuration: ${sentence(asFailure(error))}`);
   }
-  await podSubnets.release(asked, upTo_ms);
-  const scopes = config && scopesOf(config);
+  await books.podSubnets.release(asked, asked.network, upTo_ms);
+  endOlder(books, config, asked, upTo_ms, isOf(asked.network, config));
+}
+
+/** Carries out a DEL that was kept because nobody could be asked; of a configuration that nobody can read all that the interface has. @throws Failure when the disk refuses. */
+export async function releaseKept(books: IpamBooks, { variables, stdin }: RequestFrame, at_ms: number): Promise<void> {
+  const names = releaseByName(variables);
+  let asked: ReturnType<typeof parseAsked>;
+  try {
+    asked = parseAsked(variables, stdin);
+  } catch (error) {
+    books.log.warn(`the kept DEL of ${names.container}/${names.ifname} goes on by its names alone: ${sentence(asFailure(error))}`);
+    await books.podSubnets.release(names, undefined, at_ms);
+    endOlder(books, undefined, names, at_ms, () => true);
+    return;
+  }
+  if (asked.verb === 'del') await release(books, asked, variables.get('FLATPOD_PLUGIN'), at_ms);
+}
+
+function endOlder(
+  { leases }: IpamBooks,
+  config: IpamConfig | undefined,
+  { container, ifname }: AttachmentName,
+  upTo_ms: number,
+  isMeant: (lease: RangeLease) => boolean,
+): void {
   leases.change(() => {
-    const own = leases.of(undefined, container, ifname).filter(({ since_ms }) => since_ms <= upTo_ms);
-    end(
-      leases,
-      config,
-      own.filter((lease) => (scopes === undefined ? lease.network === network : scopes.includes(lease.scope))),
-    );
+    const own = leases.of(undefined, container, ifname).filter((lease) => lease.since_ms <= upTo_ms && isMeant(lease));
+    end(leases, config, own);
   });
 }
 
-/** Carries out a DEL that was kept because nobody could be asked. @throws Failure when it is none, or the disk refuses. */
-export async function releaseKept(books: IpamBooks, { variables, stdin }: RequestFrame, at_ms: number): Promise<void> {
-  const asked = parseAsked(variables, stdin);
-  if (asked.verb === 'del') await release(books, asked, variables.get('FLATPOD_PLUGIN'), at_ms);
+/**
+ * Whether a lease is the network's: of what is configured, or from when it was written otherwise. Another folder of host-local's is another world, whatever
+ * its networks are called. Without a configuration all that has the network's name.
+ */
+function isOf(name: string, config: IpamConfig | undefined): (lease: RangeLease) => boolean {
+  const scopes = config && scopesOf(config);
+  return ({ network, scope }) => scopes?.includes(scope) === true || (network === name && (scopes === undefined || !scope.startsWith('/')));
 }
 
 /** The addresses rest, for those who still talk to their last owner. */
@@ -150,9 +172,11 @@ async function collect({ leases, podSubnets, log }: IpamBooks, asked: NetworkAsk
   if (valid === undefined) return;
   const living = new Set(valid.map(({ container, ifname }) => `${container}/${ifname}`));
   await podSubnets.collect(asked.network, living);
+  const isOfNetwork = isOf(asked.network, config);
   leases.change(() => {
-    const own = scopesOf(config).flatMap((scope) => leases.list(scope));
-    const stale = own.filter(({ network, container, ifname }) => network === asked.network && !living.has(`${container}/${ifname}`));
+    // Another network may share a scope with this one.
+    const own = leases.list().filter((lease) => lease.network === asked.network && isOfNetwork(lease));
+    const stale = own.filter(({ container, ifname }) => !living.has(`${container}/${ifname}`));
     end(leases, config, stale);
     for (const { address, container, ifname } of stale) log.info(`GC released ${address} of ${container}/${ifname}`);
   });

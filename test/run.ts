@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { guestFiles, guestTurns, type Turn } from './guest/turn.ts';
 import { BESIDE, type Run, runTests } from './runner.ts';
 
-/** Folders whose tests need nothing but a processor; none of them makes a namespace, and but for the one named none starts a process. */
-const computing = ['controller/', 'ipam/', 'kube/', 'net/', 'tidy/'] as const;
-const computes = (name: string): boolean => name !== 'controller/vpc.test.ts' && computing.some((folder) => name.startsWith(folder));
+/** Folders whose tests run beside the others: those that need nothing but a processor, and one that has a network of its own and waits a lot. */
+const aside = ['controller/', 'ipam/', 'kube/', 'net/', 'tidy/', 'veth-to-host/'] as const;
+const isAside = (name: string): boolean => aside.some((folder) => name.startsWith(folder));
 
 const wanted = process.argv.slice(2);
 const names = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).toSorted();
@@ -38,18 +38,18 @@ type Numbers = Omit<Turn, 'line'>;
 
 async function turnHere(): Promise<Turn> {
   const pathOf = (name: string): string => join(import.meta.dirname, name);
-  const first = here.filter((name) => !computes(name)).map(pathOf);
-  const beside = here.filter(computes).map(pathOf);
+  const first = here.filter((name) => !isAside(name)).map(pathOf);
+  const beside = here.filter(isAside).map(pathOf);
   const numbers =
     first.length === 0 || beside.length === 0 ? await ended(runTests([...first, ...beside])) : await sideBySide(first, beside);
   const { passed, failed, skipped } = numbers;
   return { line: `this machine's kernel, ${release()}: ${passed} passed, ${failed} failed, ${skipped} skipped`, ...numbers };
 }
 
-/** Most tests wait for processes and packets; those that compute have a processor meanwhile. What they print comes when both are done. */
+/** Most tests wait for processes and packets: one run alone leaves a processor idle. What the second prints comes when both are done. */
 async function sideBySide(first: readonly string[], beside: readonly string[]): Promise<Numbers> {
   const printed: Buffer[] = [];
-  console.log(`beside these, and shown after them: ${computing.join(', ')}`);
+  console.log(`beside these, and shown after them: ${aside.join(', ')}`);
   const second = runTests(beside, {}, (part) => printed.push(part));
   const [one, two] = await Promise.all([ended(runTests(first, { [BESIDE]: String(second.process.pid) })), ended(second)]);
   for (const part of printed) process.stdout.write(part);

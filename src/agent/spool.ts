@@ -38,7 +38,7 @@ export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
     if (release === undefined) continue;
     try {
       await honourAny(node, release, at_ms);
-      rmSync(file);
+      rmSync(file, { force: true });
     } catch (error) {
       node.log.error(`the spooled release ${name} failed and is tried again later: ${sentence(asFailure(error))}`);
     }

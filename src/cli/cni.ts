@@ -3,9 +3,11 @@
  * Started by the CNI executable (src/cni/once.c), which also holds the deadline. It works on the state of the node at the same time as others do.
  */
 import { readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { answering, type Answered } from '../agent/answered.ts';
-import { answerIpam } from '../agent/ipam/verbs.ts';
+import { answerIpam, releaseKept } from '../agent/ipam/verbs.ts';
+import { honourKept } from '../agent/kept-releases.ts';
 import { leasesOf } from '../agent/ipam/books.ts';
 import { podSubnetsWithoutAgent } from '../agent/ipam/without-agent.ts';
 import { releaseByName, versionForAnswer } from '../cni/asked.ts';
@@ -62,7 +64,13 @@ function answer(open: () => DatabaseSync, log: Log, frame: RequestFrame): Promis
     switch (plugin) {
       case 'ipam': {
         const database = open();
-        return answerIpam({ leases: leasesOf(database), podSubnets: podSubnetsWithoutAgent(database), log }, frame);
+        const books = { leases: leasesOf(database), podSubnets: podSubnetsWithoutAgent(database), log };
+        await honourKept(log, dirname(database.location() ?? ''), frame, async (kept, at_ms) => {
+          if (isForAgent(open, kept)) return false;
+          await releaseKept(books, kept, at_ms);
+          return true;
+        });
+        return answerIpam(books, frame);
       }
       case 'veth-to-host':
         // Only where it is asked for: the IPAM plugin does without the kernel.

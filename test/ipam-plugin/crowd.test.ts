@@ -18,8 +18,8 @@ function nodeIn(dir: string) {
   const state = join(dir, 'state');
   const places = { FLATPOD_SOCKET: join(dir, 'nobody'), FLATPOD_STATE: state, FLATPOD_HOME: home, PATH: process.env['PATH'] ?? '' };
   const stdin = JSON.stringify({ cniVersion: '1.1.0', name: 'net', ipam: { pool: '10.0.0.0/24', cooldown: 0 } });
-  const ask = async (verb: string, container: string): Promise<Told> => {
-    const env = { ...places, CNI_COMMAND: verb, CNI_CONTAINERID: container, CNI_IFNAME: 'eth0', CNI_NETNS: '/run/netns/none' };
+  const ask = async (verb: string, container: string, more: Record<string, string> = {}): Promise<Told> => {
+    const env = { ...places, ...more, CNI_COMMAND: verb, CNI_CONTAINERID: container, CNI_IFNAME: 'eth0', CNI_NETNS: '/run/netns/none' };
     const ended = await run(join(files.path, 'flatpod-ipam'), env, stdin);
     return toldIn(ended.status ?? -1, ended.stdout);
   };
@@ -120,5 +120,18 @@ test('DELs whose shared process is killed in the middle are carried out all the 
   for (const { stdout } of await deleted) assert.equal(stdout, '');
   const again = await node.all('ADD');
   assert.equal(new Set(again.flatMap(({ addresses }) => addresses)).size, MANY, 'nobody has an address from before');
+  await eventually('their process ends', () => node.sockets().length === 0 && answerers(node.state).length === 0);
+});
+
+test('a DEL that nobody could carry out is by whoever answers next, and takes nothing that was given after it', async () => {
+  using dir = scratch();
+  const node = nodeIn(dir.path);
+  const [first] = (await node.ask('ADD', 'c1')).addresses;
+  const kept = (): string[] => readdirSync(join(node.state, 'spool')).filter((name) => name.endsWith('.del'));
+  assert.equal((await node.ask('DEL', 'c1', { FLATPOD_HOME: '/nowhere' })).status, 0);
+  assert.equal(kept().length, 1);
+  assert.deepEqual((await node.ask('ADD', 'c1')).addresses.length, 1, `${first} was given back first`);
+  assert.deepEqual(kept(), []);
+  assert.equal((await node.ask('ADD', 'c1')).fp, 'FP307');
   await eventually('their process ends', () => node.sockets().length === 0 && answerers(node.state).length === 0);
 });

@@ -1,6 +1,7 @@
 /**
- * Where a Pod's addresses are from now on, told to a network that no cloud polices: neighbours may remember who had them before. A cloud is told nothing:
- * it knows, and many answer for the addresses themselves, so that neighbours who learned the Pod's own MAC would not reach it.
+ * Where a Pod's addresses are from now on, told to a network that no cloud polices: neighbours may remember who had them before. So may a cloud's port behind
+ * which several MACs are, which macvlan needs: it would lead the Pod's packets to the MAC of whoever had the address before, until the Pod happens to speak.
+ * Else a cloud is told nothing: it knows, and many answer for the addresses themselves, so that neighbours who learned the Pod's own MAC would not reach it.
  */
 import { asFailure, sentence } from '../errors/failure.ts';
 import { announceAddresses } from '../kernel/address-announce.ts';
@@ -14,7 +15,7 @@ const AGAIN_ms = 2000;
 /** Announces them now and once more after a while, if the Pod is there still. A failure is a line in the log. */
 export function announce(node: NodeAgent, cloud: CloudPart, attachment: Attachment): void {
   const { interface: pod, container, created_ms } = attachment;
-  if (unpoliced(cloud, attachment) === undefined) return;
+  if (pod.datapath !== 'macvlan' && unpoliced(cloud, attachment) === undefined) return;
   const tell = (): void => {
     try {
       announceAddresses(pod.netns, pod.ifname, pod.addresses);

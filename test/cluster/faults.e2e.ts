@@ -30,7 +30,9 @@ test('what breaks is mended, and no address is ever given twice', async (t) => {
     address = await outage(cluster);
   });
   await t.test('of all that, connections of Pods that stay notice nothing', async () => {
-    const lines = (await cluster.kubectl('-n', NS, 'logs', 'client')).trim().split('\n');
+    // Its kubelet has just started.
+    const said = await eventually('what the client said can be read', () => cluster.kubectl('-n', NS, 'logs', 'client'), 60);
+    const lines = said.trim().split('\n');
     const lost = lines.filter((line) => line !== 'server');
     assert.deepEqual(lost, [], `of ${lines.length} requests`);
   });

@@ -108,7 +108,7 @@ export async function inPod(cluster: Cluster, namespace: string, pod: string, sc
 
 /** What each of the URLs answers a Pod, in their order, asked by one program in it; '' where nobody does. */
 export async function answersIn(cluster: Cluster, namespace: string, pod: string, urls: readonly string[]): Promise<string[]> {
-  const script = urls.map((url) => `echo "$(curl -s --max-time 10 '${url}')"`).join('; ');
+  const script = urls.map((url) => `echo "$(curl -s --max-time 20 '${url}')"`).join('; ');
   return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).split('\n').slice(0, urls.length);
 }
 

@@ -127,7 +127,7 @@ async function reachEachOther(cluster: Cluster): Promise<void> {
   assert.deepEqual(own, [self.metadata.name]);
   for (const node of cluster.nodes)
     for (const [i, url] of urls.entries())
-      assert.equal((await node.output('curl', '-s', '--max-time', '3', `${url}/hostname`)).trim(), web[i]?.metadata.name, node.name);
+      assert.equal((await node.output('curl', '-s', '--max-time', '20', `${url}/hostname`)).trim(), web[i]?.metadata.name, node.name);
 }
 
 async function servicesLead(cluster: Cluster): Promise<void> {

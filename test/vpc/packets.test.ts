@@ -115,14 +115,25 @@ test('a frame to an Ethernet address nobody has goes nowhere, and no broadcast o
 
 test('what is sent to a NIC for an address that is not its own does not arrive', async () => {
   await using net = await site();
-  const [one, two, three] = [await net.launch('n1', net.a), await net.launch('n2', net.a), await net.launch('n3', net.a)];
-  await inside(one, `ip neigh replace ${three.addresses[0]} lladdr ${two.nic.mac} dev eth0`);
-  await inside(two, `ip addr add ${three.addresses[0]}/32 dev lo`);
-  assert.ok(await silent(one, three.addresses[0] ?? ''));
+  const [one, two, three] = [await net.launch('n1', net.a), await net.launch('n2', net.a), await net.launch('n3', net.b)];
+  const [elsewhere = ''] = three.addresses;
+  await inside(one, `ip route add ${elsewhere} dev eth0; ip neigh replace ${elsewhere} lladdr ${two.nic.mac} dev eth0`);
+  await inside(two, `ip addr add ${elsewhere}/32 dev lo`);
+  assert.ok(await silent(one, elsewhere));
   assert.deepEqual(
     (await drops(net, 'NotAssigned')).map(({ nic, address }) => [nic, address]),
-    [[two.nic.id, three.addresses[0]]],
+    [[two.nic.id, elsewhere]],
   );
+});
+
+test('an address is reached at the NIC that has it, in both families, by who remembers the NIC that had it before', async () => {
+  await using net = await site();
+  const [one, two, three] = [await net.launch('n1', net.a), await net.launch('n2', net.a), await net.launch('n3', net.a)];
+  for (const address of three.addresses) {
+    await inside(one, `ip neigh replace ${address} lladdr ${two.nic.mac} nud permanent dev eth0`);
+    assert.equal(await silent(one, address), false, address);
+  }
+  assert.deepEqual(await drops(net, 'NotAssigned'), []);
 });
 
 test('security groups: closed by default from outside the group, open by rule, replies pass, and groups may be peers', async (t) => {

@@ -3,6 +3,7 @@ import type { BenchLab } from './lab.ts';
 import { latencies, podsNeeded } from './latency.ts';
 import { type Candidate, flatpod } from './peers.ts';
 import type { Row } from './rows.ts';
+import { measure } from './stopwatch.ts';
 
 /** A machine whose agent has the Pods by macvlan. */
 export const MACVLAN = 'flatpod-macvlan';
@@ -22,5 +23,8 @@ export async function datapaths(
   for (const one of others.filter(({ name }) => name.startsWith('macvlan'))) {
     peers.push({ name: one.name, node: lab.machine(one.name), pods: await lab.pods(one.name, podsNeeded), ...one.prepare(lab, bin) });
   }
-  return await latencies(bin, peers, [LEVEL], n, progress);
+  const rows = await latencies(bin, peers, [LEVEL], n, progress);
+  // Other parts begin with empty nodes.
+  await measure(bin, peers, { mode: 'at-once', verb: 'DEL', first: 0, count: LEVEL });
+  return rows;
 }

@@ -1,10 +1,8 @@
 /** One request on the socket: a CNI verb for one of our plugins, or a question of the flatpod command. Whatever goes wrong becomes an answer. */
-import { decodeFrame, encodeReply, frameReader, type RequestFrame } from '../cni/frame.ts';
+import { encodeReply, type RequestFrame } from '../cni/frame.ts';
 import { pluginOf } from '../cni/plugins.ts';
-import { errorReply } from '../cni/reply.ts';
-import { newestVersion } from '../cni/versions.ts';
-import { asFailure } from '../errors/failure.ts';
 import type { Answered } from './answered.ts';
+import { frameExchange } from './frame-exchange.ts';
 import { answerIpam } from './ipam/verbs.ts';
 import { booksOf } from './ipam/subnet-verbs.ts';
 import type { Exchange } from './listen.ts';
@@ -20,23 +18,10 @@ const LONGEST_SUBJECT = 320;
 
 /** An exchange for one connection. */
 export function openExchange(node: NodeAgent, asking: Answering): Exchange {
-  const reader = frameReader();
-  let after = (): void => undefined;
-  return {
-    take(bytes) {
-      try {
-        const frame = reader.take(bytes);
-        if (frame === undefined) return undefined;
-        return answer(node, asking, decodeFrame(frame)).then((answered) => {
-          after = answered.after;
-          return encodeReply(answered.reply);
-        });
-      } catch (error) {
-        return Promise.resolve(encodeReply(errorReply(asFailure(error), newestVersion)));
-      }
-    },
-    answered: () => after(),
-  };
+  return frameExchange(async (frame) => {
+    const { reply, after } = await answer(node, asking, frame);
+    return { bytes: encodeReply(reply), after };
+  });
 }
 
 async function answer(node: NodeAgent, asking: Answering, frame: RequestFrame): Promise<Answered> {

@@ -9,8 +9,11 @@ import { pluginOf } from '../cni/plugins.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { Log } from '../log.ts';
 
-/** `<container>-<ifname>-<nanoseconds since the epoch>-<pid>.del`. */
-const NAME = /-(\d+)-\d+\.del$/;
+/** When the release was kept, as the name of its file says: `<container>-<ifname>-<nanoseconds since the epoch>-<pid>.del` (src/cni/spool.c). Milliseconds; undefined: it says nothing. */
+export function keptAt_ms(name: string): number | undefined {
+  const found = /-(\d+)-\d+\.del$/.exec(name)?.[1];
+  return found === undefined ? undefined : Number(found) / 1e6;
+}
 
 const changing = ['ADD', 'DEL', 'GC'];
 
@@ -28,11 +31,11 @@ export async function honourKept(log: Log, state: string, request: RequestFrame,
   if (!changes(request) || !existsSync(dir)) return;
   const plugin = pluginOf(request.variables);
   for (const name of readdirSync(dir)) {
-    const at = NAME.exec(name)?.[1];
-    if (at === undefined) continue;
+    const at_ms = keptAt_ms(name);
+    if (at_ms === undefined) continue;
     try {
       const frame = decodeFrame(readFileSync(join(dir, name)));
-      if (pluginOf(frame.variables) === plugin && (await release(frame, Number(at) / 1e6))) rmSync(join(dir, name), { force: true });
+      if (pluginOf(frame.variables) === plugin && (await release(frame, at_ms))) rmSync(join(dir, name), { force: true });
     } catch (error) {
       log.warn(`the kept release ${name} is left for the next time: ${sentence(asFailure(error))}`);
     }

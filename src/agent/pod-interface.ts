@@ -56,10 +56,16 @@ export function podInterface(wish: Wish, way: Way, nic: NamedNic, addresses: rea
     protocol,
     ...(isDrawnElsewhere(way, others) && { source: sourceOf(numbers, wish.rank ?? 0), besides: besidesOf(others, numbers) }),
     ...(wish.calledAs !== undefined && wish.calledAs !== wish.ifname && { calledAs: wish.calledAs }),
+    ...(nic.nic.nodeAnswers === true && isBehindNode(way) && { answeredOn: { link: nic.link, mac: nic.nic.mac } }),
   };
   if (way.datapath === 'routed-veth') return { datapath: way.datapath, ...ends, podTable: podTableOf(numbers) };
   const serviceVeth = serviceVethOf(numbers, wish.rank ?? 0, localMac(digest.subarray(24, 30)), viaNode);
   return { datapath: way.datapath, ...ends, podTable: serviceTableOf(numbers), underlay: underlayOf(way, nic), serviceVeth };
+}
+
+/** Whether nothing of the Pod's own is on the network: in its layer 3 modes ipvlan answers nobody. */
+function isBehindNode(way: Way): boolean {
+  return way.datapath === 'routed-veth' || (way.datapath === 'ipvlan' && way.mode !== 'l2');
 }
 
 /** An ipvlan and a macvlan that lets all through (passthru) have their parent's, a NIC and a branch that by which the cloud knows them. */

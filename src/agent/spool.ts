@@ -15,13 +15,11 @@ import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import { isMade } from '../datapath/interface.ts';
 import { endAttachment } from './del.ts';
+import { keptAt_ms } from './kept-releases.ts';
 import { releaseKept } from './ipam/verbs.ts';
 import { booksOf } from './ipam/subnet-verbs.ts';
 import type { Attachment, NodeAgent } from './node-agent.ts';
 import { del as removeHelpers } from './veth-to-host/del.ts';
-
-/** The executable names a file `<container>-<ifname>-<nanoseconds since the epoch>-<pid>.del` (src/cni/spool.c). */
-const NAME = /-(\d+)-\d+\.del$/;
 
 interface Release {
   readonly frame: RequestFrame;
@@ -31,7 +29,7 @@ interface Release {
 /** Honours all of them, oldest first. */
 export async function honourSpool(node: NodeAgent, dir: string): Promise<void> {
   const files = filesIn(node, dir).filter((name) => name.endsWith('.del'));
-  const spooled = files.map((name) => ({ name, at_ms: Number(NAME.exec(name)?.[1] ?? 0) / 1e6 }));
+  const spooled = files.map((name) => ({ name, at_ms: keptAt_ms(name) ?? 0 }));
   for (const { name, at_ms } of spooled.toSorted((a, b) => a.at_ms - b.at_ms)) {
     const file = join(dir, name);
     const release = readRelease(node, file, name);

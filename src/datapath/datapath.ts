@@ -1,5 +1,6 @@
 /** What a datapath is: a pure function from one Pod's interface to the kernel objects it wants. */
 import type { Plan } from '../kernel/state.ts';
+import { answersFor } from './answers.ts';
 import { serviceVethPlan } from './service-veth.ts';
 import { type AttachedInterface, isMade } from './interface.ts';
 import { routedVeth } from './routed-veth.ts';
@@ -10,5 +11,5 @@ import { underlay } from './underlay.ts';
 export function planOf(pod: AttachedInterface): Plan {
   if (!isMade(pod)) return [];
   const own = pod.datapath === 'routed-veth' ? routedVeth(pod) : [...underlay(pod), ...serviceVethPlan(pod)];
-  return [...own, ...sourceRules(pod)];
+  return [...own, ...sourceRules(pod), ...answersFor(pod)];
 }

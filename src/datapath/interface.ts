@@ -50,12 +50,20 @@ interface Ends {
   readonly podTable: number;
   /** rtnetlink protocol of its routes. */
   readonly protocol: number;
+  /** On this link's network the node answers for the Pod's addresses; absent: the cloud does, or the Pod itself. */
+  readonly answeredOn?: NodeLink;
   /** CNI_IFNAME of the request, where the configuration named the interface otherwise: no plan depends on it, but the runtime knows the attachment by it. */
   readonly calledAs?: string;
   /** Of a container with several interfaces: what leaves with this one's addresses leaves by it, as a rule for each says. */
   readonly source?: SourceRouting;
   /** Interfaces of the container that were there before and have no such rules: the ways of this one's subnet would draw their answers to it. */
   readonly besides?: readonly PodInterface[];
+}
+
+/** A link of the node's; its name may change. */
+export interface NodeLink {
+  readonly link: string;
+  readonly mac: Mac;
 }
 
 /** Numbers in the Pod for what leaves by sender. */

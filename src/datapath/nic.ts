@@ -6,6 +6,7 @@ import { bitsOf, type Family, familyOf, type Ip } from '../net/address.ts';
 import { aggregate, type Cidr, cidrFamily, hostCidr } from '../net/cidr.ts';
 import type { KernelNumbers } from '../store/node-config.ts';
 import type { GrantedNic } from '../store/node-network.ts';
+import { answeringOn } from './answers.ts';
 import { staysOnNode } from './host-table.ts';
 import { markOf } from './marks.ts';
 import { anywhere } from './pod-routes.ts';
@@ -40,6 +41,7 @@ export function nicPlan(nic: GrantedNic, link: string, numbers: KernelNumbers): 
     ...families.map((family): KernelObject => replyRule(nic, family, table, numbers)),
     // A reply may leave by another NIC than the route back to its sender: the strict check would drop the request.
     { kind: 'sysctl', where: host, key: `net/ipv4/conf/${link}/rp_filter`, value: '2' },
+    ...(nic.nodeAnswers === true ? answeringOn(link, families) : []),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** An interface read back from the node's database: checked, as whatever wrote it may have been another version. */
 import { readServiceVeth, readUnderlay } from './stored-underlay.ts';
 import { ipsOf, listOf, macOf, numberOf, objectOf, textOf } from './stored-fields.ts';
-import type { AttachedInterface, PodInterface, SourceRouting } from './interface.ts';
+import type { AttachedInterface, NodeLink, PodInterface, SourceRouting } from './interface.ts';
 
 /** @throws RangeError that names the field. */
 export function readAttachedInterface(json: unknown): AttachedInterface {
@@ -26,6 +26,7 @@ export function readPodInterface(json: unknown): PodInterface {
     ...(fields['rank'] !== undefined && { rank: numberOf(fields, 'rank') }),
     podTable: numberOf(fields, 'podTable'),
     protocol: numberOf(fields, 'protocol'),
+    ...(fields['answeredOn'] !== undefined && { answeredOn: readNodeLink(fields['answeredOn']) }),
     ...(fields['calledAs'] !== undefined && { calledAs: textOf(fields, 'calledAs') }),
     ...(fields['source'] !== undefined && { source: readSource(fields['source']) }),
     ...(fields['besides'] !== undefined && { besides: listOf(fields, 'besides').map(readPodInterface) }),
@@ -42,6 +43,11 @@ export function readPodInterface(json: unknown): PodInterface {
     default:
       throw new RangeError(`datapath is ${JSON.stringify(datapath)}`);
   }
+}
+
+function readNodeLink(json: unknown): NodeLink {
+  const fields = objectOf(json, 'answeredOn');
+  return { link: textOf(fields, 'link'), mac: macOf(fields, 'mac') };
 }
 
 function readSource(json: unknown): SourceRouting {

@@ -8,6 +8,7 @@ import { clusterErrors } from './areas/cluster.ts';
 import { conflictErrors } from './areas/conflict.ts';
 import { configErrors } from './areas/config.ts';
 import { datapathErrors } from './areas/datapath.ts';
+import { importErrors } from './areas/import.ts';
 import { installErrors } from './areas/install.ts';
 import { ipamErrors } from './areas/ipam.ts';
 import { kernelErrors } from './areas/kernel.ts';
@@ -48,6 +49,7 @@ export const catalogue = {
   ...kubectlErrors,
   ...ipamErrors,
   ...vethToHostErrors,
+  ...importErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -87,5 +89,6 @@ export const areas: readonly ErrorArea[] = [
   { title: 'kubectl flatpod', ranges: [[260, 269]], entries: kubectlErrors },
   { title: 'The IPAM plugin', ranges: [[300, 339]], entries: ipamErrors },
   { title: 'The chained plugin veth-to-host', ranges: [[340, 369]], entries: vethToHostErrors },
+  { title: 'Imports from other systems', ranges: [[500, 519]], entries: importErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

@@ -2,7 +2,8 @@
 import type { Ip } from '../net/address.ts';
 import { protocolOf } from './address-probe.ts';
 import { decodeLink, getLink } from './netlink/link.ts';
-import { openNetns } from './netns.ts';
+import { NetlinkSocket } from './netlink/socket.ts';
+import { type Netns, openNetns } from './netns.ts';
 import { openPacketSocket } from './packet-socket.ts';
 
 /**
@@ -13,12 +14,17 @@ import { openPacketSocket } from './packet-socket.ts';
  */
 export function announceAddresses(path: string, name: string, addresses: readonly Ip[]): void {
   using netns = openNetns(path);
-  const netlink = netns.socket();
+  announceFrom(netns, name, addresses);
+}
+
+/** The same by a link of the host, which is `netns` or the process's own namespace: of addresses that it answers for. @throws NetlinkError. */
+export function announceFrom(netns: Netns | undefined, name: string, addresses: readonly Ip[]): void {
+  const netlink = netns?.socket() ?? new NetlinkSocket();
   try {
     const link = netlink.get(getLink(name), decodeLink);
     if (link?.mac === undefined) return;
     const { index, mac } = link;
-    using socket = netns.run(() => openPacketSocket(index));
+    using socket = netns === undefined ? openPacketSocket(index) : netns.run(() => openPacketSocket(index));
     for (const address of addresses) socket.send(protocolOf(address).announcement(address, mac));
   } finally {
     netlink.close();

@@ -8,18 +8,27 @@
  */
 import { randomInt } from 'node:crypto';
 import { failure } from '../errors/failure.ts';
-import { addChild, moveNic } from './children.ts';
+import { addChild, byMac, moveNic } from './children.ts';
 import { errno } from './errno.ts';
 import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
 import { newAddress } from './netlink/address.ts';
-import { newVeth, setLink } from './netlink/link.ts';
+import { deleteLink, newVeth, setLink } from './netlink/link.ts';
 import type { Message } from './netlink/message.ts';
-import { newNeighbour } from './netlink/neighbour.ts';
+import { newNeighbour, newProxy } from './netlink/neighbour.ts';
 import { newRoute } from './netlink/route.ts';
 import { newRule } from './netlink/rule.ts';
 import type { NetlinkError } from './netlink/socket.ts';
 import { ensureTable } from './nft-table.ts';
-import { type ChildObject, describe, type KernelObject, type LinkObject, nameOf, type Plan, type VethObject } from './state.ts';
+import {
+  type ChildObject,
+  describe,
+  type KernelObject,
+  type LinkObject,
+  nameOf,
+  type Plan,
+  type ProxyObject,
+  type VethObject,
+} from './state.ts';
 import { ipv6Switch, withoutDad, writeSysctl } from './sysctl.ts';
 
 const [FIRST_INDEX, LAST_INDEX] = [2 ** 20, 2 ** 30];
@@ -73,7 +82,14 @@ function messageFor(visited: Visited, object: Exclude<KernelObject, Alone>): Mes
       return newRule(object);
     case 'neighbour':
       return newNeighbour({ ...object, link: visited.index(object.link) });
+    case 'proxy':
+      return newProxy({ ...object, link: linkOfProxy(visited, object) });
   }
+}
+
+/** @throws Failure kernelRefused when there is no link of that name nor of that MAC. */
+function linkOfProxy(visited: Visited, object: ProxyObject): number {
+  return byMac(visited, object.link, object.linkMac)?.index ?? visited.index(object.link);
 }
 
 /** A MAC is set only where it is another: not every driver lets it be set while the link is up. */
@@ -86,8 +102,14 @@ function send({ visited, objects, messages }: Batch): undefined {
   for (const [i, error] of visited.socket.batch(messages).entries()) {
     const object = objects[i];
     if (error === undefined || object === undefined || (object.kind === 'rule' && error.errno === errno.EEXIST)) continue;
+    if (object.kind === 'child') removeUnnamed(visited, object);
     throw refusal(error, visited.name, 'add', describe(object));
   }
+}
+
+/** A child that was refused its name would outlive the removal of the plan, which looks for it by that. */
+function removeUnnamed(visited: Visited, { name }: ChildObject): void {
+  if (visited.isNew(name)) visited.socket.batch([deleteLink(visited.index(name))]);
 }
 
 function childBatch(visited: Visited, object: ChildObject, messages: Message[]): Batch {

@@ -24,8 +24,8 @@ export function enslave(index: number, bridge: number): Message {
 }
 
 /**
- * A port to which only frames for known Ethernet addresses go: nothing is learned from it, nothing flooded to it. Hairpin: a frame may go back
- * through the port it came from, which is how rewritten ARP requests become answers.
+ * A port to which only frames for known Ethernet addresses and broadcasts go: nothing is learned from it, nothing else flooded to it. Hairpin: a frame may
+ * go back through the port it came from, which is how rewritten ARP requests become answers; so may a broadcast.
  */
 export function strictPort(index: number): Message {
   const fixed = Buffer.alloc(16);
@@ -37,7 +37,7 @@ export function strictPort(index: number): Message {
       .u8(BRPORT.learning, 0)
       .u8(BRPORT.unicastFlood, 0)
       .u8(BRPORT.multicastFlood, 0)
-      .u8(BRPORT.broadcastFlood, 0);
+      .u8(BRPORT.broadcastFlood, 1);
   });
 }
 

@@ -14,6 +14,7 @@ import { changeChild, newChild, otherVariant } from './netlink/child.ts';
 import { byRank, decodeLink, dumpLinks, type Link, setLink } from './netlink/link.ts';
 import type { Message } from './netlink/message.ts';
 import { NetlinkError } from './netlink/socket.ts';
+import type { Mac } from '../net/mac.ts';
 import { type ChildObject, describe, host, type NicObject } from './state.ts';
 
 const { EOPNOTSUPP } = constants.errno;
@@ -60,11 +61,18 @@ function birthName(): string {
   return `fpb${births.toString(36)}`;
 }
 
-/** By name, unless that name is another link's by now. One that somebody gave another MAC is found by its name still. */
 function parentOf(root: Visited, { parent, parentMac }: ChildObject): Link | undefined {
-  const named = root.link(parent);
-  if (parentMac === undefined || named?.mac === parentMac) return named;
-  return deviceOf(root.socket.dump(dumpLinks(), decodeLink), parentMac) ?? named;
+  return parentMac === undefined ? root.link(parent) : byMac(root, parent, parentMac);
+}
+
+/** By name, unless that name is another link's by now. One that somebody gave another MAC is found by its name still. */
+export function byMac(at: Visited, name: string, mac: Mac): Link | undefined {
+  return knownBy(at.link(name), mac, () => at.socket.dump(dumpLinks(), decodeLink));
+}
+
+/** The same where all links are known already, or are read when the one that is `named` so has another MAC. */
+export function knownBy(named: Link | undefined, mac: Mac, links: () => readonly Link[]): Link | undefined {
+  return named?.mac === mac ? named : (deviceOf(links(), mac) ?? named);
 }
 
 function childRefused(error: NetlinkError, visited: Visited, child: ChildObject): unknown {

@@ -1,5 +1,6 @@
 /** Holds plans against the kernel: which of their objects are missing or different. Changes nothing. */
 import { type Failure, isFailure } from '../errors/failure.ts';
+import { knownBy } from './children.ts';
 import { type Host, Namespaces, type Visited } from './namespaces.ts';
 import { otherVariant } from './netlink/child.ts';
 import type { Link } from './netlink/link.ts';
@@ -95,6 +96,10 @@ function problemWith(object: KernelObject, snapshot: Snapshot, visited: Visited)
       const found = snapshot.neighbours.get(neighbourKey(snapshot.links.get(object.link)?.index ?? 0, object.address));
       if (found === undefined) return missing;
       return found.mac === object.mac ? undefined : changed(`it is ${found.mac}`);
+    }
+    case 'proxy': {
+      const link = knownBy(snapshot.links.get(object.link), object.linkMac, () => [...snapshot.links.values()]);
+      return snapshot.proxies.has(neighbourKey(link?.index ?? 0, object.address)) ? undefined : missing;
     }
     case 'sysctl': {
       const value = readSysctl(visited.netns, object.key);

@@ -1,5 +1,6 @@
 /** The kernel as the rest of the agent sees it: plans go in, differences and events come out. */
 import type { Ip } from '../net/address.ts';
+import { announceFrom } from './address-announce.ts';
 import { findRival } from './address-probe.ts';
 import { applyPlan } from './apply.ts';
 import { comparePlan, comparePlans, type Difference } from './compare.ts';
@@ -8,6 +9,7 @@ import { type KernelEvent, watchKernel } from './monitor.ts';
 import { type Host, Namespaces } from './namespaces.ts';
 import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/address.ts';
 import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
+import { decodeProxy, dumpProxies, type ProxyNeighbour } from './netlink/neighbour.ts';
 import { decodeRoute, dumpRoutes, MAIN_TABLE, type Route } from './netlink/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
@@ -38,10 +40,12 @@ export interface Kernel extends Disposable {
   look(where: Where): Snapshot;
   /** A parameter of the host, its key parted by slashes as in sysctl.ts; undefined when there is no such key. @throws Failure sysctlRefused. */
   sysctl(key: string): string | undefined;
-  /** All routes and rules of the host that carry the protocol number. */
-  owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[] };
+  /** All routes, rules and proxy neighbours of the host that carry the protocol number. */
+  owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[]; readonly proxies: ProxyNeighbour[] };
   /** Asks the network that a link of the host is on whether somebody else has the address; undefined after 150 ms of silence. @throws Failure networkNotAsked. */
   findRival(link: string, address: Ip): Promise<Rival | undefined>;
+  /** Tells the network that a link of the host is on that the addresses are there from now on. @throws NetlinkError. */
+  announce(link: string, addresses: readonly Ip[]): void;
   /** Calls back for each change in the host's network that others made. Returns the way to stop. */
   watch(listener: (event: KernelEvent) => void): () => void;
 }
@@ -81,8 +85,10 @@ export function openKernel(nftTables: readonly string[] = [], netns?: Netns): Ke
     owned: (protocol) => ({
       routes: ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { protocol }), decodeRoute)),
       rules: ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), decodeRule)).filter((rule) => rule.protocol === protocol),
+      proxies: socket.dump(dumpProxies(), decodeProxy).filter((proxy) => proxy.protocol === protocol),
     }),
     findRival: (link, address) => findRival(netns, link, address),
+    announce: (link, addresses) => announceFrom(netns, link, addresses),
     watch(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -16,6 +16,8 @@ export interface Native {
   netlinkPort(fd: number): number;
   /** Binds a packet socket to the Ethernet type and to the link with that index: from then on it receives (packet(7)). */
   bindPacket(fd: number, etherType: number, index: number): number;
+  /** Binds a TCP socket of IPv4 to an address of four bytes and a port (ip(7)). */
+  bindInet(fd: number, address: Uint8Array, port: number): number;
   /** SO_ATTACH_FILTER: `program` is an array of struct sock_filter (linux/filter.h), 8 bytes each. */
   attachFilter(fd: number, program: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
@@ -40,6 +42,7 @@ export interface Native {
   watchReadable(fd: number, readable: () => void): () => void;
 }
 
+const AF_INET = 2;
 const AF_PACKET = 17;
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
@@ -102,6 +105,13 @@ export const native: Native = {
     address.writeUInt16LE(AF_PACKET, 0);
     address.writeUInt16BE(etherType, 2);
     address.writeInt32LE(index, 4);
+    return answer(libc.bind(fd, address, address.length));
+  },
+  bindInet(fd, bytes, port) {
+    const address = Buffer.alloc(16); // sockaddr_in: family, port and address in network order, 8 bytes of nothing
+    address.writeUInt16LE(AF_INET, 0);
+    address.writeUInt16BE(port, 2);
+    address.set(bytes, 4);
     return answer(libc.bind(fd, address, address.length));
   },
   attachFilter(fd, program) {

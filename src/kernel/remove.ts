@@ -5,12 +5,13 @@
  * Only a veth that carries our alias or our MAC is deleted: a name alone proves nothing.
  */
 import { isFailure } from '../errors/failure.ts';
+import { byMac } from './children.ts';
 import { bringHome, removeChild } from './remove-children.ts';
 import { errno } from './errno.ts';
 import { type Host, Namespaces, refusal, type Visited } from './namespaces.ts';
 import { deleteAddress } from './netlink/address.ts';
 import type { Message } from './netlink/message.ts';
-import { deleteNeighbour } from './netlink/neighbour.ts';
+import { deleteNeighbour, deleteProxy } from './netlink/neighbour.ts';
 import { deleteRoute } from './netlink/route.ts';
 import { deleteRule } from './netlink/rule.ts';
 import { deleteTable } from './nft-table.ts';
@@ -77,7 +78,7 @@ function removeVeth(namespaces: Namespaces, links: LinkRemover, veth: VethObject
 /** In one send. */
 function deleteAll(visited: Visited, objects: readonly Deletable[]): void {
   const found = objects.flatMap((object) => {
-    const link = 'link' in object ? visited.link(object.link)?.index : 0;
+    const link = linkOf(visited, object)?.index;
     return link === undefined ? [] : [{ object, message: deletionOf(object, link) }];
   });
   for (const [i, error] of visited.socket.batch(found.map(({ message }) => message)).entries()) {
@@ -85,6 +86,12 @@ function deleteAll(visited: Visited, objects: readonly Deletable[]): void {
     if (error !== undefined && object !== undefined && !gone.includes(error.errno))
       throw refusal(error, visited.name, 'remove', describe(object));
   }
+}
+
+/** Undefined: it is gone. */
+function linkOf(visited: Visited, object: Deletable): { readonly index: number } | undefined {
+  if (object.kind === 'rule') return { index: 0 };
+  return object.kind === 'proxy' ? byMac(visited, object.link, object.linkMac) : visited.link(object.link);
 }
 
 function deletionOf(object: Deletable, link: number): Message {
@@ -97,5 +104,7 @@ function deletionOf(object: Deletable, link: number): Message {
       return deleteRule(object);
     case 'neighbour':
       return deleteNeighbour({ ...object, link });
+    case 'proxy':
+      return deleteProxy({ ...object, link });
   }
 }

@@ -3,7 +3,7 @@ import type { Ip } from '../net/address.ts';
 import type { Visited } from './namespaces.ts';
 import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/address.ts';
 import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
-import { decodeNeighbour, dumpNeighbours, type Neighbour } from './netlink/neighbour.ts';
+import { decodeNeighbour, decodeProxy, dumpNeighbours, dumpProxies, type Neighbour } from './netlink/neighbour.ts';
 import { decodeRoute, dumpRoutes, type Route, type RouteFilter } from './netlink/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
 
@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly rules: ReadonlyMap<string, readonly Rule[]>;
   /** Keyed by link index and address. */
   readonly neighbours: ReadonlyMap<string, Neighbour>;
+  /** Keyed likewise. */
+  readonly proxies: ReadonlySet<string>;
 }
 
 /** Names a route of a snapshot. */
@@ -53,5 +55,6 @@ export function snapshotOf({ socket }: Visited, filter: RouteFilter = {}): Snaps
       ruleKey,
     ),
     neighbours: new Map(socket.dump(dumpNeighbours(), decodeNeighbour).map((found) => [neighbourKey(found.link, found.address), found])),
+    proxies: new Set(socket.dump(dumpProxies(), decodeProxy).map(({ link, address }) => neighbourKey(link, address))),
   };
 }

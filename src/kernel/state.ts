@@ -129,6 +129,19 @@ export interface NeighbourObject {
   readonly mac: Mac;
 }
 
+/**
+ * An address that is answered for on the network of a link (ARP, neighbour discovery), though it is behind another one. The link is known by its MAC,
+ * whatever its name has become.
+ */
+export interface ProxyObject {
+  readonly kind: 'proxy';
+  readonly where: Where;
+  readonly link: string;
+  readonly linkMac: Mac;
+  readonly address: Ip;
+  readonly protocol: number;
+}
+
 /** A file under /proc/sys, its parts separated by slashes (interface names may hold dots). Removal leaves it as it is. */
 export interface SysctlObject {
   readonly kind: 'sysctl';
@@ -158,6 +171,7 @@ export type KernelObject =
   | RouteObject
   | RuleObject
   | NeighbourObject
+  | ProxyObject
   | SysctlObject
   | NftTableObject;
 
@@ -188,6 +202,8 @@ export function describe(object: KernelObject): string {
       return `rule ${object.priority}: ${selectorOf(object)} lookup ${tableName(object.table)}`;
     case 'neighbour':
       return `neighbour ${object.address} lladdr ${object.mac} dev ${object.link} permanent`;
+    case 'proxy':
+      return `neighbour proxy ${object.address} dev ${object.link}`;
     case 'sysctl':
       return `sysctl ${object.key} = ${object.value}`;
     case 'nft-table':

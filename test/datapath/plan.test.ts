@@ -68,6 +68,9 @@ test('dual stack adds the same for IPv6, whose gateway is on the link by itself'
 
 test('an interface that was stored is read again as it was; anything else is refused by field', () => {
   assert.deepEqual(readPodInterface(JSON.parse(JSON.stringify(pod))), pod);
+  const answered = { ...pod, answeredOn: { link: 'eth1', mac: parseMac('02:00:00:00:00:07') } };
+  assert.deepEqual(readPodInterface(JSON.parse(JSON.stringify(answered))), answered);
+  assert.throws(() => readPodInterface({ ...pod, answeredOn: { link: 'eth1' } }), /mac/);
   for (const field of ['mac', 'hostEnd', 'mtu', 'addresses', 'podTable', 'protocol', 'datapath']) {
     assert.throws(() => readPodInterface({ ...pod, [field]: null }), new RegExp(field), field);
   }

@@ -74,6 +74,16 @@ test('a macvlan is born in the Pod, compares equal, reaches its sibling, and goe
   );
 });
 
+test('a child whose name the kernel refuses is not left under another', (t) => {
+  const { kernel, pods } = bed(t);
+  const [a] = pods as [TestNetns];
+  assert.throws(() => kernel.apply([macvlan(a, { name: 'eth:0' })]), { kind: 'kernelRefused' });
+  assert.deepEqual(
+    a.ipJson('link show').map((link) => link['ifname']),
+    ['lo'],
+  );
+});
+
 test('its name taken, its parent missing, used otherwise or of less MTU: each is said, and nothing is left', async (t) => {
   const { host, kernel, pods } = bed(t);
   const [a] = pods as [TestNetns];

@@ -68,10 +68,11 @@ export function objectOf<K extends KernelObject['kind']>(plan: Plan, kind: K): E
   return found;
 }
 
-/** What ip and nft show of a namespace, without what the kernel counts. */
+/** What ip and nft show of a namespace, without what the kernel counts, or finds out by and by of a link whose other end went down. */
 export function shownIn(ns: TestNetns): string {
   return ['link show', 'addr show', 'route show table all', 'rule show', 'neigh show nud permanent']
     .map((what) => `${what}\n${ns.ip(what)}`)
     .concat(ns.exec('nft list ruleset'))
-    .join('\n');
+    .join('\n')
+    .replaceAll(/NO-CARRIER,|,LOWER_UP|,M-DOWN| state \w+| tentative/g, '');
 }

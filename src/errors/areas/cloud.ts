@@ -73,6 +73,13 @@ export const cloudErrors = {
     details: '{call} was not made',
     hint: 'switch them on again with spec.cloud.changes: true',
   },
+  cloudReleasesStopped: {
+    code: 172,
+    cni: 11,
+    message: 'giving back to {cloud} is switched off',
+    details: '{call} was not made',
+    hint: 'switch it on again with spec.cloud.releases: true',
+  },
   cloudFenced: {
     code: 170,
     cni: 11,

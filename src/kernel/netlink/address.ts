@@ -13,6 +13,9 @@ const IFA_F_NODAD = 2;
 /** Duplicate address detection (RFC 4862, 5.4) goes on, or somebody else has the address; an optimistic one is used meanwhile. */
 const [IFA_F_OPTIMISTIC, IFA_F_DADFAILED, IFA_F_TENTATIVE] = [4, 8, 0x40];
 
+/** linux/rtnetlink.h */
+const RT_SCOPE_HOST = 254;
+
 /** Address families (sys/socket.h). */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -33,9 +36,9 @@ export interface LinkAddress {
   readonly unusable?: 'asking' | 'taken';
 }
 
-/** Adds the address; replaces an equal one. IPv6 without duplicate address detection. */
-export function newAddress(address: LinkAddress): Message {
-  return addressMessage(RTM_NEWADDR, flag.create | flag.replace, address);
+/** Adds the address; replaces an equal one. IPv6 without duplicate address detection. `scope` host: the kernel never takes it as the source of what leaves. */
+export function newAddress(address: LinkAddress & { readonly scope?: 'host' }): Message {
+  return addressMessage(RTM_NEWADDR, flag.create | flag.replace, address, address.scope === 'host' ? RT_SCOPE_HOST : 0);
 }
 
 /** Removes an address. EADDRNOTAVAIL when it is not there. */
@@ -70,12 +73,13 @@ export function decodeIp(bytes: Buffer | undefined): Ip | undefined {
   return bytes?.length === 4 || bytes?.length === 16 ? ipFromBytes(bytes) : undefined;
 }
 
-function addressMessage(type: number, flags: number, { link, address, length }: LinkAddress): Message {
+function addressMessage(type: number, flags: number, { link, address, length }: LinkAddress, scope = 0): Message {
   const family = familyOf(address);
   const fixed = Buffer.alloc(8);
   fixed.writeUInt8(afOf(family), 0);
   fixed.writeUInt8(length, 1);
   if (family === 6 && type === RTM_NEWADDR) fixed.writeUInt8(IFA_F_NODAD, 2);
+  fixed.writeUInt8(scope, 3);
   fixed.writeUInt32LE(link, 4);
   const bytes = ipToBytes(address);
   const message = new Message(type, flags, fixed).bytesAttribute(IFA_LOCAL, bytes);

@@ -79,12 +79,12 @@ export class Faults {
     return this.all().some(({ effect: { kind } }) => kind === 'detachStuck');
   }
 
-  /** Draws for one call and counts the hits. An effect that means nothing to the call is not drawn. */
-  strike(call: string, does: 'read' | 'change'): Effect[] {
+  /** Draws for one call and counts the hits. An effect that means nothing to the call is not drawn. `also`: what a front calls it. */
+  strike(call: string, does: 'read' | 'change', also?: string): Effect[] {
     const struck: Effect[] = [];
     for (const [id, live] of this.live) {
       const { fault } = live;
-      if (!fits(fault, call, does) || live.random() >= fault.rate) continue;
+      if (!fits(fault, call, does, also) || live.random() >= fault.rate) continue;
       struck.push(fault.effect);
       const left = fault.count === undefined ? undefined : fault.count - 1;
       live.fault = { ...fault, hits: fault.hits + 1, ...(left === undefined ? {} : { count: left }) };
@@ -103,8 +103,8 @@ export function refusalOf(one: Effect): Refusal | undefined {
   return one.kind === 'throttle' ? refuse('Throttled', 'too many calls of this kind: slow down') : undefined;
 }
 
-function fits(fault: Fault, call: string, does: 'read' | 'change'): boolean {
-  if (fault.call !== '*' && fault.call !== call) return false;
+function fits(fault: Fault, call: string, does: 'read' | 'change', also: string | undefined): boolean {
+  if (fault.call !== '*' && fault.call !== call && fault.call !== also) return false;
   if (fault.count === 0) return false;
   const { kind } = fault.effect;
   if (kind === 'partial') return call === 'AssignAddresses' || call === 'UnassignAddresses';

@@ -2,7 +2,7 @@
  * Ethernet addresses of the VPC. All have one and the same Internet checksum (RFC 1071): so one can take another's place in a neighbour
  * advertisement without touching the checksum of the packet, which nftables cannot do there (fabric/ports.nft).
  */
-import { type Mac, macFromBytes, parseMac } from '../net/mac.ts';
+import { type Mac, macFromBytes, macToBytes, parseMac } from '../net/mac.ts';
 
 /** Every router port of the VPC. */
 export const gatewayMac = parseMac('02:00:5e:00:00:01');
@@ -19,4 +19,11 @@ export function nicMac(random: Uint8Array): Mac {
   const view = new DataView(bytes.buffer);
   for (const [i, word] of [first, second, third].entries()) view.setUint16(2 * i, word);
   return macFromBytes(bytes);
+}
+
+/** Whether it has the checksum that all of the VPC's have. One that a front brought along need not. */
+export function isInterchangeable(mac: Mac): boolean {
+  const bytes = macToBytes(mac);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return (view.getUint16(0) + view.getUint16(2) + view.getUint16(4)) % 0xffff === CHECKSUM % 0xffff;
 }

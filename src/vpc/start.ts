@@ -17,6 +17,7 @@ import { Events } from './events.ts';
 import { type Fabric, noFabric } from './fabric/fabric.ts';
 import { openFabric } from './fabric/open.ts';
 import { Faults } from './faults.ts';
+import type { Front, OpenFront } from './front.ts';
 import { openDatabase } from './model/database.ts';
 import { Model } from './model/model.ts';
 import { repairing } from './repair.ts';
@@ -35,6 +36,8 @@ export interface VpcOptions {
   readonly mtu?: number;
   /** false: the API alone, without namespaces and packets; needs no root. */
   readonly fabric?: boolean;
+  /** Other wire formats for the same VPC. */
+  readonly fronts?: readonly Front[];
   readonly log: Log;
 }
 
@@ -42,6 +45,8 @@ export interface VpcOptions {
 export interface RunningVpc {
   /** `http://HOST:PORT` or `unix:/PATH`. */
   readonly url: string;
+  /** Where the fronts serve, by their names. */
+  readonly frontUrls: Readonly<Record<string, string>>;
   /** Ends the API. The network stays and the state too, unless `destroy`: then the network is removed (the state's file is the caller's). */
   stop(how?: { readonly destroy?: boolean }): Promise<void>;
 }
@@ -78,7 +83,12 @@ export async function startVpc(options: VpcOptions): Promise<RunningVpc> {
   const fabric: Fabric = options.fabric === false ? noFabric : openFabric(name, model.state);
   let destroyWanted = false;
   open.defer(() => (destroyWanted ? fabric.destroy() : fabric.close()));
-  const { converge, settled } = converger(fabric, model.state, events, log);
+  const { converge: bring, settled } = converger(fabric, model.state, events, log);
+  const fronts = new Map<string, OpenFront>();
+  const converge = async (): Promise<void> => {
+    await bring();
+    for (const front of fronts.values()) front.follow?.();
+  };
   const faultsEnded = async (): Promise<void> => {
     if (!faults.holdsDetaching() && letGo(model)) await converge();
   };
@@ -86,7 +96,8 @@ export async function startVpc(options: VpcOptions): Promise<RunningVpc> {
   await converge();
   open.defer(repairing(fabric, converge, events));
   const stopping = new AbortController();
-  const asides = asidesOf({ vpc: name, calls, faults, events, fabric, faultsEnded });
+  const frontCalls = (options.fronts ?? []).flatMap((front) => front.calls);
+  const asides = asidesOf({ vpc: name, calls, frontCalls, faults, events, fabric, faultsEnded });
   const listening = await listen(options.listen, serve({ calls, asides, model, faults, events, log, converge, stopping: stopping.signal }));
   open.defer(async () => {
     stopping.abort();
@@ -94,10 +105,23 @@ export async function startVpc(options: VpcOptions): Promise<RunningVpc> {
     await listening.close();
     await settled();
   });
+  const inside = { vpc: name, hasFabric: options.fabric !== false, model, faults, events, log, converge, stopping: stopping.signal };
+  for (const front of options.fronts ?? []) {
+    const opened = await front.open(inside);
+    fronts.set(front.name, opened);
+    open.defer(async () => {
+      stopping.abort();
+      fronts.delete(front.name);
+      await opened.close();
+    });
+    opened.follow?.();
+    log.info(`the front ${front.name} serves`, { vpc: name, url: opened.url });
+  }
   log.info('the emulated VPC serves', { vpc: name, url: listening.url, fabric: fabric.state });
   const running = open.move();
   return {
     url: listening.url,
+    frontUrls: Object.fromEntries([...fronts].map(([front, { url }]) => [front, url])),
     async stop({ destroy = false } = {}) {
       destroyWanted = destroy;
       await running.disposeAsync();

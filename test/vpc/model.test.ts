@@ -21,7 +21,8 @@ import {
   overlaps,
   sizeOf,
 } from '../../src/net/cidr.ts';
-import { gatewayMac, nicMac } from '../../src/vpc/mac.ts';
+import { macFromBytes } from '../../src/net/mac.ts';
+import { gatewayMac, isInterchangeable, nicMac } from '../../src/vpc/mac.ts';
 
 const noDisk: Disk = { load: () => [], write: () => {}, close: () => {} };
 
@@ -200,6 +201,13 @@ test('all Ethernet addresses have the checksum of the gateway and are unicast, l
       const mac = nicMac(bytes);
       assert.equal(sum(mac), sum(gatewayMac));
       assert.equal(Number.parseInt(mac.slice(0, 2), 16) & 3, 2);
+      assert.ok(isInterchangeable(mac));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 6, maxLength: 6 }), (bytes) => {
+      const mac = macFromBytes(bytes);
+      assert.equal(isInterchangeable(mac), sum(mac) === sum(gatewayMac));
     }),
   );
 });

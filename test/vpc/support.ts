@@ -20,6 +20,8 @@ export interface Reply {
 export interface TestVpc extends AsyncDisposable {
   readonly url: string;
   readonly stateDir: string;
+  /** Where the fronts serve, by their names. */
+  readonly frontUrls: Readonly<Record<string, string>>;
   call(method: string, path: string, body?: unknown): Promise<Reply>;
   /** Stops and starts again on the same state. */
   restart(): Promise<void>;
@@ -36,6 +38,9 @@ export async function testVpc(options: Partial<VpcOptions> = {}): Promise<TestVp
       return running.url;
     },
     stateDir,
+    get frontUrls() {
+      return running.frontUrls;
+    },
     call: (method, path, body) => call(running.url, method, path, body),
     async restart() {
       await running.stop();

@@ -1,25 +1,14 @@
-/**
- * Branches of a trunk, with packets. The guest's end of a VLAN is made of a veth and the same programs as the fabric's, which this machine's kernel has, instead of a
- * VLAN sub-interface, which it may not have.
- */
+/** Branches of a trunk, with packets. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeLink, dumpLinks } from '../../src/kernel/netlink/link.ts';
-import { createNetns, deleteNetns, NAMED, openNetns } from '../../src/kernel/netns.ts';
+import { openNetns } from '../../src/kernel/netns.ts';
 import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
 import { parseIp } from '../../src/net/address.ts';
-import { carry } from '../../src/vpc/fabric/trunk.ts';
 import { drops, inside, type Machine, reaches, reachesSoon, silent, site, type Site } from './site.ts';
+import { guestsOf, type TaggedNic } from './tagged.ts';
 
-interface Nic {
+interface Nic extends TaggedNic {
   readonly id: string;
-  readonly mac: string;
-  readonly primary4: string;
-  readonly primary6: string;
-}
-
-interface Guest extends Disposable {
-  readonly netns: string;
 }
 
 let made = 0;
@@ -42,32 +31,6 @@ const branch = async ({ vpc }: Site, nic: Nic, trunk: Nic, vlan: number): Promis
   const answer = await vpc.call('POST', `/v1/nics/${nic.id}/attach-branch`, { trunk: trunk.id, vlan });
   assert.equal(answer.status, 204, JSON.stringify(answer.body));
 };
-
-/** Namespaces as Pods would have them, one for each VLAN of the machine's eth1, with the Ethernet address and the addresses of that NIC. */
-async function guestsOf(machine: Machine, vlans: readonly (readonly [number, Nic])[], gateway4: string): Promise<Guest[]> {
-  const guests: Guest[] = [];
-  for (const [vlan, { mac, primary4, primary6 }] of vlans) {
-    const name = `fpvt${process.pid % 1000}-${++made}`;
-    createNetns(name, () => {});
-    const guest = { netns: `${NAMED}/${name}`, [Symbol.dispose]: () => deleteNetns(name) };
-    guests.push(guest);
-    await inside(machine, `ip link add v${vlan} type veth peer name eth0 address ${mac} netns ${name}; ip link set v${vlan} up`);
-    await inside(
-      guest,
-      `ip link set lo up; ip link set eth0 up; ip addr add ${primary4}/24 dev eth0; ip addr add ${primary6}/128 dev eth0 nodad`,
-    );
-    await inside(guest, `ip route add default via ${gateway4}; ip -6 route add default via fe80::1:1 dev eth0`);
-  }
-  using netns = openNetns(machine.netns);
-  const socket = netns.socket();
-  try {
-    const links = new Map(socket.dump(dumpLinks(), decodeLink).map((link) => [link.name, link]));
-    carry(socket, { port: 'eth1', branches: vlans.map(([vlan]) => ({ vlan, end: `v${vlan}` })) }, links);
-  } finally {
-    socket.close();
-  }
-  return guests;
-}
 
 test('a branch is reached by its tag on the trunk: its own Ethernet address, addresses and subnet, and the trunk itself without a tag', async () => {
   await using net = await site();

@@ -29,6 +29,8 @@ const eventQuery = z.strictObject({ after: digits, wait_ms: digits, limit: digit
 export interface AsideParts {
   readonly vpc: string;
   readonly calls: readonly Call[];
+  /** What fronts call theirs: faults may name them too. */
+  readonly frontCalls?: readonly string[];
   readonly faults: Faults;
   readonly events: Events;
   readonly fabric: Fabric;
@@ -37,8 +39,8 @@ export interface AsideParts {
 
 /** All calls of this kind. */
 export function asidesOf(parts: AsideParts): Aside[] {
-  const { vpc, faults, events, fabric, faultsEnded } = parts;
-  const callNames = new Set(parts.calls.map(({ name }) => name));
+  const { vpc, faults, events, fabric, faultsEnded, frontCalls = [] } = parts;
+  const callNames = new Set([...parts.calls.map(({ name }) => name), ...frontCalls]);
   const noteDrops = dropNoter(fabric, events);
   const end = async (id?: string): Promise<Answer> => {
     faults.end(id);

@@ -6,14 +6,14 @@
  * - a mistake of ours is answered with InternalError and logged; it never ends the program
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
-import { type Answer, type Call, type Disturbance, PartlyDone } from '../calls/call.ts';
+import { type Answer, type Call, PartlyDone } from '../calls/call.ts';
 import { nothing } from '../calls/inputs.ts';
+import { disturbanceOf, disturbBefore, has, stateFor } from '../disturbed.ts';
 import type { Events } from '../events.ts';
-import { type Effect, type Faults, refusalOf } from '../faults.ts';
-import type { Model } from '../model/model.ts';
+import type { Effect } from '../faults.ts';
+import type { Inside } from '../front.ts';
 import { type Reason, Refusal, statusOf } from '../model/refusal.ts';
 import type { Aside } from './aside.ts';
 import { parsed, queryOf, readBody } from './body.ts';
@@ -23,16 +23,9 @@ const MOST_AT_ONCE = 500;
 const RETRY_AFTER_s = 1;
 
 /** What requests are answered from. */
-export interface Service {
+export interface Service extends Omit<Inside, 'vpc' | 'hasFabric'> {
   readonly calls: readonly Call[];
   readonly asides: readonly Aside[];
-  readonly model: Model;
-  readonly faults: Faults;
-  readonly events: Events;
-  readonly log: Log;
-  readonly converge: () => Promise<void>;
-  /** Aborted when the program stops. */
-  readonly stopping: AbortSignal;
 }
 
 /** The outcome of a request as the event log tells it. */
@@ -144,31 +137,6 @@ async function doChange(
   await service.converge();
   if (done instanceof PartlyDone) throw new Refusal('InternalError', done.message, 'read back what was done, and try the rest again');
   return done;
-}
-
-async function disturbBefore(struck: readonly Effect[], stopping: AbortSignal): Promise<void> {
-  for (const effect of struck) {
-    if (effect.kind === 'delay') await sleep(effect.ms, undefined, { signal: stopping });
-    const refusal = refusalOf(effect);
-    if (refusal !== undefined) throw refusal;
-  }
-}
-
-function disturbanceOf(struck: readonly Effect[]): Disturbance {
-  const partial = struck.find((effect) => effect.kind === 'partial');
-  return {
-    ...(partial === undefined ? {} : { partial: (size: number) => Math.min(partial.keep ?? Math.floor(size / 2), size) }),
-    detachStuck: has(struck, 'detachStuck'),
-  };
-}
-
-function stateFor(model: Model, struck: readonly Effect[]): Model['state'] {
-  const stale = struck.find((effect) => effect.kind === 'staleReads');
-  return stale === undefined ? model.state : model.stateBefore(stale.ms);
-}
-
-function has(struck: readonly Effect[], kind: Effect['kind']): boolean {
-  return struck.some((effect) => effect.kind === kind);
 }
 
 function mistake(error: unknown, log: Log): Refusal {

@@ -4,13 +4,15 @@ import type { InstanceId, NicId, SubnetId } from '../../cloud/cloud.ts';
 import { type Cidr, cidrFamily, lengthOf, overlaps, tryParseCidr } from '../../net/cidr.ts';
 import type { GroupId, Rule } from '../model/objects.ts';
 
-const idPattern = /^(vpc|subnet|nic|i|sg|pub|fault)-[0-9a-f]{17}$/;
+/** What came by Neutron has the id that it has there. */
+const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const idPattern = new RegExp(`^(?:(?:vpc|subnet|nic|i|sg|pub|fault)-[0-9a-f]{17}|${uuid})$`);
 
-/** An id of that prefix, such as `nic-0a1b2c3d4e5f60718`. */
+/** An id of that prefix, such as `nic-0a1b2c3d4e5f60718`, or one of Neutron's. */
 function idOf<T extends string>(prefix: string) {
   return z
     .string()
-    .regex(new RegExp(`^${prefix}-[0-9a-f]{17}$`), `an id is "${prefix}-" and 17 hexadecimal digits`)
+    .regex(new RegExp(`^(?:${prefix}-[0-9a-f]{17}|${uuid})$`), `an id is "${prefix}-" and 17 hexadecimal digits`)
     .transform((text) => text as T); // the pattern is what the brand promises
 }
 

@@ -31,7 +31,7 @@ const createNic = z.strictObject({
 });
 
 /** What a NIC to be made is like. */
-interface NewNic {
+export interface NewNic {
   readonly subnet: SubnetId;
   readonly securityGroups: readonly GroupId[];
   readonly tags: Tags;

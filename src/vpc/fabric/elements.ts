@@ -1,10 +1,11 @@
 /** The elements of the packet filter's sets and maps for a state: pure. Keys are `<family> <table> <set>`, values nft elements. */
-import { bitsOf } from '../../net/address.ts';
+import { bitsOf, familyOf } from '../../net/address.ts';
 import { type Cidr, cidrFamily, firstOf, lengthOf } from '../../net/cidr.ts';
-import { blocksOf, gateway4 } from '../model/addresses.ts';
+import { blocksOf, blocksOn, gatewaysOf } from '../model/addresses.ts';
 import { networkOf } from '../model/find.ts';
-import type { GroupId, State, Subnet } from '../model/objects.ts';
-import { gatewayMac } from '../mac.ts';
+import { gateway6, type GroupId, type State, type Subnet } from '../model/objects.ts';
+import { gatewayMac, isInterchangeable } from '../mac.ts';
+import { addFloating } from './floating.ts';
 import { portName, subnetMark } from './names.ts';
 import { chainOf, comboOf, referencedGroups } from './security.ts';
 import { type Plugged, pluggedNics } from './wanted.ts';
@@ -32,6 +33,7 @@ export function fabricElements(state: State): Elements {
     addNic(add, plugged, peers);
     if (bound.has(plugged.nic.id) && plugged.nic.primary4) add('security', 'public4', plugged.nic.primary4);
   }
+  addFloating(add, state, peers);
   return elements;
 }
 
@@ -48,17 +50,18 @@ export function internetElements(state: State): Elements {
   ]);
 }
 
-type Add = (table: 'ports' | 'security', set: string, ...items: string[]) => void;
+/** Adds elements to a set of a table. */
+export type Add = (table: 'ports' | 'security', set: string, ...items: string[]) => void;
 
 function addSubnet(add: Add, subnet: Subnet): void {
   const mark = subnetMark(subnet.id);
   add('ports', 'known_mac', `${mark} . ${gatewayMac}`);
-  if (subnet.cidr4 !== undefined) {
-    add('ports', 'onlink4', `${mark} . ${subnet.cidr4}`);
-    add('ports', 'mac4', `${gateway4(subnet.cidr4)} : ${gatewayMac}`);
-    add('ports', 'taken4', gateway4(subnet.cidr4));
+  for (const cidr of blocksOn(subnet)) add('ports', `onlink${cidrFamily(cidr)}`, `${mark} . ${cidr}`);
+  for (const gateway of gatewaysOf(subnet)) {
+    if (gateway === gateway6) continue; // the same everywhere: the table knows it
+    add('ports', `mac${familyOf(gateway)}`, `${gateway} : ${gatewayMac}`);
+    add('ports', `taken${familyOf(gateway)}`, gateway);
   }
-  if (subnet.cidr6 !== undefined) add('ports', 'onlink6', `${mark} . ${subnet.cidr6}`);
 }
 
 function addNic(add: Add, { nic, subnet }: Plugged, peers: ReadonlySet<GroupId>): void {
@@ -76,7 +79,8 @@ function addNic(add: Add, { nic, subnet }: Plugged, peers: ReadonlySet<GroupId>)
     const family = cidrFamily(block);
     const text = shortest(block);
     add('ports', `owned${family}`, `${port} . ${text}`);
-    add('ports', `mac${family}`, `${text} : ${nic.mac}`);
+    // A neighbour advertisement cannot name an address of another checksum: such a NIC is reached by way of the router.
+    add('ports', `mac${family}`, `${text} : ${family === 4 || isInterchangeable(nic.mac) ? nic.mac : gatewayMac}`);
     add('ports', `taken${family}`, text);
     add('security', `out${family}`, `${text} : jump ${chainOf('out', combo)}`);
     add('security', `in${family}`, `${text} : jump ${chainOf('in', combo)}`);

@@ -14,6 +14,8 @@ export interface Extra {
   readonly chains: ReadonlyMap<string, string>;
 }
 const nothing: Extra = { sets: new Map(), chains: new Map() };
+/** The mark of a packet from an address that its NIC does not own but may send from: beyond all numbers of subnets. */
+const ANY_SOURCE_MARK = '0x80000000';
 const EXTRA_TABLE = 'inet security';
 
 /** The nftables of one router. */
@@ -56,7 +58,8 @@ function textOf(file: string): string {
   return readFileSync(join(import.meta.dirname, file), 'utf8')
     .replaceAll('$gateway_mac_as_ip6', asEndOfAddress(gatewayMac))
     .replaceAll('$gateway_mac', gatewayMac)
-    .replaceAll('$gateway6', gateway6);
+    .replaceAll('$gateway6', gateway6)
+    .replaceAll('$any_source_mark', ANY_SOURCE_MARK);
 }
 
 /** An IPv6 address that ends in the Ethernet address. */

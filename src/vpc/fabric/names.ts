@@ -28,6 +28,11 @@ export function subnetMark(subnet: SubnetId): number {
   return Number.parseInt(subnet.slice(-7), 16) + 1;
 }
 
+/** The number in the rules of what holds floating addresses: of those that the same NICs may speak for. */
+export function floatingMark(holder: NicId): number {
+  return Number.parseInt(holder.slice(-7), 16) + 1;
+}
+
 /** The fabric's end of a NIC. */
 export function portName(nic: NicId): string {
   return `p${nic.slice(-TAIL)}`;

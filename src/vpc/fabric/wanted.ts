@@ -1,8 +1,8 @@
 /** What the network should be for a state of the VPC: pure, and complete. */
-import type { Ip } from '../../net/address.ts';
-import { addressAt, type Cidr, cidrFamily, hostCidr, lengthOf } from '../../net/cidr.ts';
+import { familyOf, type Ip } from '../../net/address.ts';
+import { addressAt, type Cidr, cidrFamily, contains, hostCidr, lengthOf } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
-import { blocksOf, gateway4 } from '../model/addresses.ts';
+import { blocksOf, blocksOn, gatewaysOf } from '../model/addresses.ts';
 import { type Attachment, gateway6, type Instance, type Nic, type State, type Subnet } from '../model/objects.ts';
 import { internet4 } from '../outside.ts';
 import { branchEnd, bridgeName, fabricNetns, instanceNetns, internetNetns, outsidePort, portName } from './names.ts';
@@ -100,7 +100,7 @@ export function wantedFor(vpc: string, mtu: number, state: State): Wanted {
         .toSorted((a, b) => Number(a.nic.branch !== undefined) - Number(b.nic.branch !== undefined))
         .map((one) => portOf(vpc, mtu, one)),
       trunks: plugged.filter(({ nic }) => nic.isTrunk === true).map(({ nic }) => trunkOf(nic, plugged)),
-      routes: plugged.flatMap(routesTo),
+      routes: [...plugged.flatMap(routesTo), ...floatingRoutes(state)],
       neighbours: plugged.flatMap(({ nic, subnet }) =>
         primariesOf(nic).map((address) => ({ link: bridgeName(subnet.id), address, mac: nic.mac })),
       ),
@@ -126,20 +126,20 @@ const outsideGateways: readonly Ip[] = [addressAt(internet4, 1), gateway6];
 function bridgeOf(subnet: Subnet): Bridge {
   return {
     name: bridgeName(subnet.id),
-    addresses: [...(subnet.cidr4 ? [gateway4(subnet.cidr4)] : []), ...(subnet.cidr6 ? [gateway6] : [])],
+    addresses: gatewaysOf(subnet),
   };
 }
 
 function portOf(vpc: string, mtu: number, { nic, attachment, instance, subnet }: Plugged): Port {
   const branch = nic.branch && { trunk: portName(nic.branch.trunk), vlan: nic.branch.vlan };
-  const port = { name: portName(nic.id), bridge: bridgeName(subnet.id), mac: nic.mac, branch, mtu, near: [] };
+  const port = { name: portName(nic.id), bridge: bridgeName(subnet.id), mac: nic.mac, branch, mtu: subnet.mtu ?? mtu, near: [] };
   if (branch !== undefined)
     return { ...port, end: { netns: fabricNetns(vpc), name: branchEnd(nic.id), mac: undefined }, configure: undefined };
   const first = attachment.deviceIndex === 0;
   return {
     ...port,
     end: { netns: instanceNetns(vpc, instance.name), name: `eth${attachment.deviceIndex}`, mac: nic.mac },
-    configure: first ? { addresses: addressesInside(nic, subnet), gateways: bridgeOf(subnet).addresses } : undefined,
+    configure: first ? configurationOf(nic, subnet) : undefined,
   };
 }
 
@@ -151,10 +151,14 @@ function trunkOf(trunk: Nic, plugged: readonly Plugged[]): Trunk {
 }
 
 /** IPv4 with the subnet's length, so neighbours are on the link; IPv6 as a host address, as DHCPv6 gives it: all goes through the gateway. */
-function addressesInside(nic: Nic, subnet: Subnet): Cidr[] {
+function configurationOf({ primary4, primary6 }: Nic, subnet: Subnet): NonNullable<Port['configure']> {
+  const block4 = primary4 && blocksOn(subnet).find((block) => contains(block, primary4));
   // An interface address keeps its host bits, so it is no block; apply.ts splits it again.
-  const four = nic.primary4 && subnet.cidr4 ? [`${nic.primary4}/${lengthOf(subnet.cidr4)}` as Cidr] : [];
-  return [...four, ...(nic.primary6 ? [hostCidr(nic.primary6)] : [])];
+  const four = block4 ? [`${primary4}/${lengthOf(block4)}` as Cidr] : [];
+  const gateways = gatewaysOf(subnet).filter((gateway) =>
+    familyOf(gateway) === 6 ? gateway === gateway6 : block4 && contains(block4, gateway),
+  );
+  return { addresses: [...four, ...(primary6 ? [hostCidr(primary6)] : [])], gateways };
 }
 
 function outsidePortOf(vpc: string, instance: Instance): Port {
@@ -172,6 +176,13 @@ function outsidePortOf(vpc: string, instance: Instance): Port {
 
 function primariesOf(nic: Nic): Ip[] {
   return [nic.primary4, nic.primary6].filter((ip) => ip !== undefined);
+}
+
+/** Whoever has them is asked on their subnet's link. */
+function floatingRoutes(state: State): WantedRoute[] {
+  return [...state.nic.values()].flatMap(({ floating, subnet, blocks }) =>
+    floating === undefined || floating === 'by no NIC' ? [] : blocks.map((dst) => ({ dst, link: bridgeName(subnet) })),
+  );
 }
 
 /** Primaries on the link, everything else through the primary of its family: one neighbour a family, whatever the NIC holds. */

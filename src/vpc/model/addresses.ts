@@ -6,7 +6,7 @@
  */
 import { bitsOf, type Ip, ipFromBigInt, ipToBigInt } from '../../net/address.ts';
 import { addressAt, type Cidr, cidrFamily, contains, firstOf, hostCidr, lengthOf, sizeOf } from '../../net/cidr.ts';
-import type { Nic, State, Subnet } from './objects.ts';
+import { gateway6, type Nic, type State, type Subnet } from './objects.ts';
 
 /** The first four addresses: network, gateway and two that clouds keep for DNS and later use. */
 const RESERVED_FIRST = 4n;
@@ -62,6 +62,16 @@ export function reservedIn(cidr: Cidr, block: Cidr): { readonly ip: Ip; readonly
 /** The gateway of an IPv4 subnet: the first address after the network address. */
 export function gateway4(cidr: Cidr): Ip {
   return ipFromBigInt(ipToBigInt(firstOf(cidr)) + 1n, 4);
+}
+
+/** The router's addresses in a subnet. */
+export function gatewaysOf({ cidr4, cidr6, gateways }: Subnet): Ip[] {
+  return [...(gateways ?? (cidr4 ? [gateway4(cidr4)] : [])), ...(cidr6 ? [gateway6] : [])];
+}
+
+/** All blocks on a subnet's link. */
+export function blocksOn({ cidr4, cidr6, further = [] }: Subnet): Cidr[] {
+  return [cidr4, cidr6, ...further].filter((cidr) => cidr !== undefined);
 }
 
 /** From an address to another, both included, as numbers. */

@@ -108,7 +108,7 @@ export class Model {
   }
 }
 
-const kinds: readonly Kind[] = ['network', 'subnet', 'type', 'instance', 'nic', 'group', 'public', 'token'];
+const kinds: readonly Kind[] = ['network', 'subnet', 'type', 'instance', 'nic', 'group', 'public', 'token', 'note'];
 
 function emptyState(): State {
   return {
@@ -120,6 +120,7 @@ function emptyState(): State {
     group: new Map(),
     public: new Map(),
     token: new Map(),
+    note: new Map(),
   };
 }
 

@@ -24,6 +24,12 @@ export interface Subnet {
   readonly zone: string;
   readonly cidr4?: Cidr;
   readonly cidr6?: Cidr;
+  /** More blocks on its link; only a front can give them. */
+  readonly further?: readonly Cidr[];
+  /** The router's addresses in it, instead of the first one of `cidr4`; only a front can choose them. IPv6 always has `gateway6` too. */
+  readonly gateways?: readonly Ip[];
+  /** Of its NICs, in bytes; absent: the VPC's. */
+  readonly mtu?: number;
   readonly tags: Tags;
 }
 
@@ -74,6 +80,12 @@ export interface Nic {
   readonly description: string;
   /** Frames with further Ethernet addresses may come out of it; absent: with its own alone. */
   readonly multiMac?: true;
+  /** No interface: its blocks are addresses of the subnet that NICs of it may speak for, whichever does. */
+  readonly floating?: 'by all NICs' | 'by any-source NICs' | 'by no NIC';
+  /** The account it belongs to; absent: the first. Interfaces speak for floating addresses of their own account alone; only a front has several. */
+  readonly account?: string;
+  /** It may send from any address; absent: from its own, and from floating ones that are for all. */
+  readonly anySource?: true;
   /** Branches may be attached to it. */
   readonly isTrunk?: true;
   /** A branch: its packets come and go by that VLAN tag on the trunk's link; `attachment` is absent then. */
@@ -115,6 +127,12 @@ export interface Token {
   readonly at_ms: number;
 }
 
+/** What a front keeps beside the model's objects, because its wire format shows it and the model has no use for it. `id` begins with the front's name. */
+export interface Note {
+  readonly id: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
 /** The kinds of stored objects. */
 export interface Objects {
   readonly network: Network;
@@ -125,6 +143,7 @@ export interface Objects {
   readonly group: SecurityGroup;
   readonly public: PublicAddress;
   readonly token: Token;
+  readonly note: Note;
 }
 /** The kinds of objects that are stored. */
 export type Kind = keyof Objects;

@@ -51,6 +51,8 @@ export interface CloudNic {
   readonly tags: Tags;
   /** Frames with further Ethernet addresses may come out of it (no port security); absent: with its own alone. */
   readonly multiMac?: true;
+  /** The cloud says on its network who has the primary addresses, and for the blocks relies on whoever answers (ARP, neighbour discovery). Absent: for all. */
+  readonly nodeAnswers?: true;
   /** Branches can be attached to it. */
   readonly isTrunk?: true;
   /** A branch: attached to no instance, but to that trunk; there frames with that VLAN tag (802.1Q) are its own. */
@@ -152,4 +154,9 @@ export interface Cloud {
    */
   assign(nic: NicId, want: Wanted): Promise<Cidr[]>;
   unassign(nic: NicId, blocks: readonly Cidr[]): Promise<void>;
+  /**
+   * What the account may not do that the driver needs, for these subnets: a permission each, by the cloud's name for it. Changes nothing.
+   * Absent: the cloud cannot be asked.
+   */
+  missingPermissions?(subnets: readonly SubnetId[]): Promise<string[]>;
 }

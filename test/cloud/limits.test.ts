@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import type { NicId } from '../../src/cloud/cloud.ts';
 import { backoffs, pauseAfter, type PauseKind } from '../../src/cloud/limits/backoff.ts';
 import { drained, fullBucket, takeToken } from '../../src/cloud/limits/bucket.ts';
-import { withoutChanges } from '../../src/cloud/limits/changes.ts';
+import { withoutChanges, withoutReleases } from '../../src/cloud/limits/changes.ts';
 import { fenced } from '../../src/cloud/limits/fenced.ts';
 import { paced, usualPace } from '../../src/cloud/limits/paced.ts';
 import { failure, isFailure } from '../../src/errors/failure.ts';
@@ -110,6 +110,18 @@ test('with the switch off every changing call is refused unsent, and reading goe
   }
   assert.equal((await still.nics({ instance })).length, 1);
   assert.ok(cloud.calls.every(({ changing }) => !changing));
+});
+
+test('with releases switched off what gives back is refused unsent, and the rest goes on', async () => {
+  const cloud = memoryCloud(virtualClock());
+  const keeping = withoutReleases(cloud);
+  const request = { clientToken: 't', subnet: cloud.addSubnet('subnet-a', '10.20.0.0/24'), securityGroups: [], tags: {}, description: '' };
+  const { id } = await keeping.createNic(request);
+  const [block] = await keeping.assign(id, { addresses4: 1 });
+  assert.ok(block !== undefined);
+  for (const call of [() => keeping.detachNic(id), () => keeping.deleteNic(id), () => keeping.unassign(id, [block])])
+    await assert.rejects(call(), (error) => isFailure(error, 'cloudReleasesStopped'));
+  assert.deepEqual((await keeping.nics({ ids: [id] }))[0]?.blocks, [block]);
 });
 
 test('while another controller may lead, every changing call is refused unsent, and reading goes on', async () => {

@@ -1,16 +1,15 @@
 /** The driver for the emulated VPC against servers that lie, stall, hang up, and refuse for every reason of the API's document. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Cloud, InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
 import { vpcCloud } from '../../src/cloud/vpc/vpc.ts';
-import type { ErrorName } from '../../src/errors/catalogue.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { testVpc } from '../vpc/support.ts';
+import { fails, raw, scriptedServer } from './scripted-server.ts';
 
 interface Liar extends AsyncDisposable {
   readonly cloud: Cloud;
@@ -20,21 +19,18 @@ interface Liar extends AsyncDisposable {
 
 async function liar(deadline_ms = 2000, host = '127.0.0.1'): Promise<Liar> {
   const asked: string[] = [];
-  const server: Server = createServer((request, response) => {
+  const server = await scriptedServer((request, response) => {
     asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
     one.answer(response, request.url ?? '');
-  });
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const port = (server.address() as AddressInfo).port;
-  const cloud = vpcCloud({ endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, deadline_ms });
+  }, host);
+  const cloud = vpcCloud({ endpoint: server.url, deadline_ms });
   const one: Liar = {
     cloud,
     asked,
     answer: (response) => response.destroy(),
     async [Symbol.asyncDispose]() {
       cloud[Symbol.dispose]();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server[Symbol.asyncDispose]();
     },
   };
   return one;
@@ -44,17 +40,6 @@ const json =
   (value: unknown, status = 200) =>
   (response: ServerResponse) => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-  };
-const raw =
-  (text: string, status = 200) =>
-  (response: ServerResponse) =>
-    void response.writeHead(status).end(text);
-const fails =
-  (kind: ErrorName, words = /./) =>
-  (error: unknown) => {
-    assert.ok(isFailure(error, kind), String(error));
-    assert.match(`${error.message} ${error.details}`, words);
-    return true;
   };
 
 const nicId = 'nic-0123456789abcdef0' as NicId;

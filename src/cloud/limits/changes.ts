@@ -1,4 +1,4 @@
-/** The one switch that stops every changing call. */
+/** The two switches: one stops every changing call, the other those that give back. */
 import { failure } from '../../errors/failure.ts';
 import type { Cloud } from '../cloud.ts';
 
@@ -20,4 +20,10 @@ export function withoutChanges(cloud: Cloud): Cloud {
     assign: stopped('assign'),
     unassign: stopped('unassign'),
   };
+}
+
+/** The same cloud, of which nothing is given back: what would take an address or an interface away rejects with cloudReleasesStopped and is not made. */
+export function withoutReleases(cloud: Cloud): Cloud {
+  const stopped = (call: string) => (): Promise<never> => Promise.reject(failure('cloudReleasesStopped', { cloud: cloud.name, call }));
+  return { ...cloud, detachNic: stopped('detachNic'), deleteNic: stopped('deleteNic'), unassign: stopped('unassign') };
 }

@@ -21,7 +21,7 @@ import {
   unique,
   vlan,
   yes,
-} from './shape.ts';
+} from '../wire/shape.ts';
 
 /** The VPC itself. */
 export const networkOf: Read<CloudNetwork> = (value, at) => {

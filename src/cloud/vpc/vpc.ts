@@ -5,13 +5,15 @@
  * - a changing call is sent once: whether to repeat it is the controller's decision
  * - an answer is believed only when it has the shape the API's document promises and answers what was asked
  */
-import type { Agent } from 'node:http';
-import { type Failure, failure, isFailure } from '../../errors/failure.ts';
-import type { Cloud, CloudNic, NicFilter, Wanted } from '../cloud.ts';
+import { failure } from '../../errors/failure.ts';
+import type { Cloud, CloudNic, NicFilter } from '../cloud.ts';
+import { selects, severalOf } from '../selected.ts';
+import { type Asked, reached, refuse, understood, wantedOf } from '../wire/asked.ts';
+import { type Connections, connections, type HttpCall } from '../wire/http.ts';
+import { jsonCall, jsonOf } from '../wire/json.ts';
+import { Mismatch, type Read } from '../wire/shape.ts';
 import { assignedOf, instanceOf, networkOf, nicOf, pageOf, subnetOf } from './answers.ts';
-import { connections, exchange, type HttpAnswer, type HttpCall, Unreadable } from './http.ts';
-import { type Asked, refusalOf } from './refusals.ts';
-import { Mismatch, type Read } from './shape.ts';
+import { refusalOf } from './refusals.ts';
 
 /** Where the emulated VPC is, and how patient to be with it. */
 export interface VpcOptions {
@@ -67,23 +69,12 @@ function conditionsOf(filter: NicFilter): [string, string][] {
   return [...ids, ...severalOf(filter.instance).map((id): [string, string] => ['instance', id]), ...tags];
 }
 
-/** A condition's values, one or several. */
-function severalOf<T extends string>(values: T | readonly T[] | undefined): readonly T[] {
-  if (values === undefined) return [];
-  return typeof values === 'string' ? [values] : values;
-}
-
 /** A NIC that the filter does select. */
 function selectedBy(filter: NicFilter): Read<CloudNic> {
-  const instances = filter.instance === undefined ? undefined : new Set<string | undefined>(severalOf(filter.instance));
-  const tags = Object.entries(filter.tags ?? {}).map(([key, values]) => [key, new Set<string | undefined>(severalOf(values))] as const);
+  const isSelected = selects(filter);
   return (value, at) => {
     const nic = nicOf(value, at);
-    const selected =
-      (filter.ids === undefined || filter.ids.includes(nic.id)) &&
-      (instances?.has(nic.attachment?.instance) ?? true) &&
-      tags.every(([key, values]) => values.has(nic.tags[key]));
-    if (!selected) throw new Mismatch(`${at} is ${nic.id}, which was not asked for`);
+    if (!isSelected(nic)) throw new Mismatch(`${at} is ${nic.id}, which was not asked for`);
     return nic;
   };
 }
@@ -105,17 +96,6 @@ function sameId<T extends { readonly id: string }>(id: string, read: Read<T>): R
   };
 }
 
-function wantedOf(subnet: string, want: Wanted | undefined, primaries: number): Asked['wanted'] {
-  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = [] } = want ?? {};
-  const parts = [
-    these.length > 3 ? `${these.length} given blocks` : these.join(', '),
-    addresses4 + primaries > 0 ? `${addresses4 + primaries} addresses` : '',
-    prefixes4 > 0 ? `${prefixes4} /28 prefixes` : '',
-    prefixes6 > 0 ? `${prefixes6} /80 prefixes` : '',
-  ];
-  return { subnet, what: parts.filter((part) => part !== '').join(' and ') };
-}
-
 interface Api {
   get<T>(call: string, about: string, path: string, read: Read<T>): Promise<T>;
   list<T>(call: string, path: string, conditions: readonly [string, string][], read: Read<T>): Promise<T[]>;
@@ -125,62 +105,43 @@ interface Api {
 }
 
 function apiOf(endpoint: string, deadline_ms: number): Api {
-  const agent = connections();
+  const kept = connections();
   const asked = (call: string, about: string): Asked => ({ cloud: name, endpoint, call, object: about });
-  const make = (http: HttpCall, what: Asked) => answered(agent, http, what, deadline_ms);
+  const make = (method: HttpCall['method'], path: string, body: unknown, what: Asked) =>
+    answered(kept, jsonCall({ method, endpoint, path }, body), what, deadline_ms);
   return {
-    get: (call, about, path, read) => understood(make({ method: 'GET', endpoint, path }, asked(call, about)), read, asked(call, about)),
+    async get(call, about, path, read) {
+      const what = asked(call, about);
+      return understood(await make('GET', path, undefined, what), read, what);
+    },
     async list<T>(call: string, path: string, conditions: readonly [string, string][], read: Read<T>): Promise<T[]> {
       const what = asked(call, conditions.map(([key, value]) => `${key} ${value}`).join(', '));
       const found: T[] = [];
       let after: string | undefined;
       for (let page = 0; page < mostPages; page++) {
         const query = new URLSearchParams([...conditions, ['limit', `${pageSize}`], ...(after === undefined ? [] : [['after', after]])]);
-        const { items, next } = await understood(
-          make({ method: 'GET', endpoint, path: `${path}?${query.toString()}` }, what),
-          pageOf(read),
-          what,
-        );
+        const { items, next } = understood(await make('GET', `${path}?${query.toString()}`, undefined, what), pageOf(read), what);
         found.push(...items);
         if (next === undefined) return found;
         after = next;
       }
-      throw garbled(what, `more than ${mostPages} pages`);
+      throw refuse.garbled(what, `more than ${mostPages} pages`);
     },
-    send(call, about, path, body, read, wanted) {
+    async send(call, about, path, body, read, wanted) {
       const what: Asked = { ...asked(call, about), ...(wanted === undefined ? {} : { wanted }) };
-      return understood(make({ method: 'POST', endpoint, path, ...(body === undefined ? {} : { body }) }, what), read, what);
+      return understood(await make('POST', path, body, what), read, what);
     },
-    remove: (call, about, path) => understood(make({ method: 'DELETE', endpoint, path }, asked(call, about)), nothing, asked(call, about)),
-    close: () => agent.destroy(),
+    async remove(call, about, path) {
+      await make('DELETE', path, undefined, asked(call, about));
+    },
+    close: () => kept.close(),
   };
 }
 
-/** Makes the call. @throws Failure cloudUnavailable or cloudGarbled, and what a refusal means. */
-async function answered(agent: Agent, call: HttpCall, asked: Asked, deadline_ms: number): Promise<HttpAnswer> {
-  let answer: HttpAnswer;
-  try {
-    answer = await exchange(agent, call, deadline_ms);
-  } catch (error) {
-    if (error instanceof Unreadable) throw garbled(asked, error.message, error);
-    const text = error instanceof Error ? error.message : String(error);
-    throw failure('cloudUnavailable', { cloud: name, call: asked.call, endpoint: asked.endpoint, text }, error);
-  }
-  if (answer.status >= 200 && answer.status < 300) return answer;
-  throw await understood(Promise.resolve(answer), () => refusalOf(answer.status, answer.body, asked), asked);
-}
-
-/** Reads the answer. @throws Failure cloudGarbled when it is not what was promised. */
-async function understood<T>(answer: Promise<HttpAnswer>, read: Read<T>, asked: Asked): Promise<T> {
-  const { body } = await answer;
-  try {
-    return read(body, 'answer');
-  } catch (error) {
-    if (isFailure(error) || !(error instanceof Mismatch)) throw error;
-    throw garbled(asked, error.message, error);
-  }
-}
-
-function garbled(asked: Asked, text: string, cause?: unknown): Failure {
-  return failure('cloudGarbled', { cloud: name, call: asked.call, endpoint: asked.endpoint, text }, cause);
+/** Makes the call and returns the answer's body. @throws Failure cloudUnavailable or cloudGarbled, and what a refusal means. */
+async function answered(kept: Connections, call: HttpCall, asked: Asked, deadline_ms: number): Promise<unknown> {
+  const answer = await reached(kept.exchange(call, deadline_ms), asked);
+  const body = understood(answer, jsonOf, asked);
+  if (answer.status >= 200 && answer.status < 300) return body;
+  throw understood(body, () => refusalOf(answer.status, body, asked), asked);
 }

@@ -4,13 +4,24 @@ import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
 import { vpcCloud } from '../../src/cloud/vpc/vpc.ts';
 import { type TestVpc, testVpc } from '../vpc/support.ts';
 import { cloudContract } from './contract.ts';
-import { memoryCloud } from './memory-cloud.ts';
+import { memoryCloud } from '../cloud/memory-cloud.ts';
+
+/** What the memory and the emulated VPC have in common. */
+const like = {
+  limits: { nics: 2, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 },
+  v6: '2001:db8:20',
+  prefixes: true,
+  reserved: ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.3/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'],
+  tellsHolder: true,
+  multiMac: true,
+} as const;
 
 cloudContract('memory', async () => {
   const cloud = memoryCloud(systemClock);
   const subnet = cloud.addSubnet('subnet-a', '10.20.0.0/24', { cidr6: '2001:db8:20::/64' });
-  const limits = { nics: 2, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 };
+  const { limits } = like;
   return {
+    ...like,
     cloud,
     subnet,
     small: cloud.addSubnet('subnet-b', '10.20.1.0/28'),
@@ -35,6 +46,7 @@ cloudContract('vpc', async () => {
   const launch = (name: string, type = 'v1.small') => made(vpc, '/v1/instances', { name, type, subnet }) as Promise<InstanceId>;
   await vpc.call('PUT', '/v1/instance-types/branching', { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4, branches: 2 });
   return {
+    ...like,
     cloud,
     subnet,
     small: (await made(vpc, '/v1/subnets', { name: 'b', zone: 'z1', cidr4: '10.20.1.0/28' })) as SubnetId,

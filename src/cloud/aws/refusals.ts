@@ -1,0 +1,79 @@
+/** What EC2's refusals mean to us: one table by code. Some mean different things in different calls; these the calls tell apart by reading back. */
+import type { Failure } from '../../errors/failure.ts';
+import { type Asked, type Refuse, refuse, refuseByStatus } from '../wire/asked.ts';
+import type { Refused } from './refused.ts';
+
+const { unavailable, throttled, limit, notFound, conflict, denied, invalid, full } = refuse;
+
+/** Codes of EC2 by meaning, as its error reference has them. A reused token is `invalid`, since the same call again can never succeed. */
+export const byCode: Readonly<Record<string, Refuse>> = {
+  RequestLimitExceeded: throttled,
+  Throttling: throttled,
+  ThrottlingException: throttled,
+  EC2ThrottledException: throttled,
+  InternalError: unavailable,
+  InternalFailure: unavailable,
+  ServiceUnavailable: unavailable,
+  Unavailable: unavailable,
+  InsufficientFreeAddressesInSubnet: full,
+  InsufficientCidrBlocks: full,
+  AttachmentLimitExceeded: limit,
+  NetworkInterfaceLimitExceeded: limit,
+  PrivateIpAddressLimitExceeded: limit,
+  ResourceLimitExceeded: limit,
+  'InvalidNetworkInterfaceID.NotFound': notFound,
+  'InvalidNetworkInterfaceId.NotFound': notFound,
+  'InvalidInstanceID.NotFound': notFound,
+  'InvalidSubnetID.NotFound': notFound,
+  'InvalidSubnetId.NotFound': notFound,
+  'InvalidVpcID.NotFound': notFound,
+  'InvalidGroup.NotFound': notFound,
+  'InvalidSecurityGroupID.NotFound': notFound,
+  'InvalidAttachmentID.NotFound': notFound,
+  'InvalidNetworkInterface.InUse': conflict,
+  'InvalidIPAddress.InUse': conflict,
+  IncorrectState: conflict,
+  IncorrectInstanceState: conflict,
+  DependencyViolation: conflict,
+  UnauthorizedOperation: denied,
+  AuthFailure: denied,
+  OptInRequired: denied,
+  PendingVerification: denied,
+  Blocked: denied,
+  InvalidClientTokenId: denied,
+  MissingAuthenticationToken: denied,
+  SignatureDoesNotMatch: denied,
+  RequestExpired: denied,
+  ExpiredToken: denied,
+  OperationNotPermitted: invalid,
+  IdempotentParameterMismatch: invalid,
+  InvalidParameter: invalid,
+  InvalidParameterValue: invalid,
+  InvalidParameterCombination: invalid,
+  InvalidParameterDependency: invalid,
+  MissingParameter: invalid,
+  UnknownParameter: invalid,
+  InvalidAction: invalid,
+  InvalidInstanceType: invalid,
+  UnsupportedOperation: invalid,
+  Unsupported: invalid,
+  InvalidPaginationToken: invalid,
+  InvalidTagKey: invalid,
+  TagLimitExceeded: limit,
+};
+
+/** Families of codes, for those that are not in the table. */
+const byShape: readonly (readonly [RegExp, Refuse])[] = [
+  [/Throttl|^RequestLimit/, throttled],
+  [/LimitExceeded$/, limit],
+  [/\.NotFound$/, notFound],
+  [/\.InUse$|IncorrectState/, conflict],
+  [/\.Malformed$|^Invalid|^Missing|^Unsupported|^Unknown/, invalid],
+  [/^Insufficient/, full],
+];
+
+/** The failure for a refusal. */
+export function meaningOf({ code, status, words }: Refused, asked: Asked): Failure {
+  const known = Object.hasOwn(byCode, code) ? byCode[code] : byShape.find(([shape]) => shape.test(code))?.[1];
+  return (known ?? refuseByStatus(status))(asked, words);
+}

@@ -1,0 +1,142 @@
+/**
+ * Which free blocks a NIC gets. Pure.
+ *
+ * Invariants
+ * - what is chosen is aligned, within the room, touches nothing that is taken, and no two of it overlap
+ * - blocks lie beside those the NIC has, so that few address pairs hold many; the first of a NIC lies where most is free around it
+ * - single addresses lie where a /28 is broken already, so that whole ones stay for others
+ */
+import { bitsOf, type Family, type Ip, ipFromBigInt, ipToBigInt } from '../../net/address.ts';
+import { type Cidr, cidrFamily, cidrOf, firstOf, lastOf } from '../../net/cidr.ts';
+
+/** Addresses from the first to the last, both included, as numbers. */
+export interface Span {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** What there is to choose from. */
+export interface Choice {
+  readonly family: Family;
+  readonly room: readonly Span[];
+  readonly taken: readonly Span[];
+  /** What the NIC has already. */
+  readonly own: readonly Cidr[];
+}
+
+/** Of more candidates only so many are looked at: a /64 has 65 536 blocks of /80. */
+const MOST = 8192;
+
+/** The block as a span. */
+export function spanOf(block: Cidr): Span {
+  return { start: ipToBigInt(firstOf(block)), end: ipToBigInt(lastOf(block)) };
+}
+
+/** The addresses from one to another as a span. */
+export function spanFrom(start: Ip, end: Ip): Span {
+  return { start: ipToBigInt(start), end: ipToBigInt(end) };
+}
+
+/** That many blocks of the length; fewer when there are no more. */
+export function chooseBlocks({ family, room, taken, own }: Choice, length: number, wanted: number): Cidr[] {
+  const bits = bitsOf(family);
+  const size = 1n << BigInt(bits - length);
+  const chosen: bigint[] = [];
+  const mine = own.filter((block) => cidrFamily(block) === family).map((block) => ipToBigInt(firstOf(block)));
+  if (wanted <= 0) return [];
+  const filled = joined(taken);
+  const candidates = [...candidatesIn(joined(room), filled, size)];
+  while (chosen.length < wanted && candidates.length > 0) {
+    let [best, bestRank] = [0, -1];
+    for (const [i, start] of candidates.entries()) {
+      const rank = rankOf(start, { mine: [...mine, ...chosen], filled, bits, isSingle: length === bits });
+      if (rank > bestRank) [best, bestRank] = [i, rank];
+    }
+    chosen.push(...candidates.splice(best, 1));
+  }
+  return chosen.map((start) => cidrOf(ipFromBigInt(start, family), length)).toSorted();
+}
+
+/** Nearness to what the NIC has counts most; then, for single addresses nearness to what is taken, for blocks the distance from it. */
+function rankOf(start: bigint, of: { mine: readonly bigint[]; filled: readonly Span[]; bits: number; isSingle: boolean }): number {
+  const { mine, filled, bits, isSingle } = of;
+  const own = mine.reduce((most, one) => Math.max(most, shared(start, one, bits)), 0);
+  const at = firstAfter(filled, start);
+  const [before, after] = [filled[at - 1], filled[at]];
+  const near = Math.max(
+    before === undefined ? 0 : shared(start, before.end, bits),
+    after === undefined ? 0 : shared(start, after.start, bits),
+  );
+  // Beyond sharing a /28 there is nothing to gain for a single address.
+  return own * 1000 + (isSingle ? Math.min(near, bits - 4) : bits - near);
+}
+
+/** How many leading bits two addresses share. */
+function shared(a: bigint, b: bigint, bits: number): number {
+  return bits - bitLength(a ^ b);
+}
+
+function bitLength(value: bigint): number {
+  return value === 0n ? 0 : value.toString(2).length;
+}
+
+function* candidatesIn(room: readonly Span[], filled: readonly Span[], size: bigint): Generator<bigint> {
+  let found = 0;
+  for (const { start, end } of room) {
+    let at = alignedUp(start, size);
+    let i = firstAfter(filled, at);
+    if (i > 0 && (filled[i - 1]?.end ?? -1n) >= at) i--;
+    while (at + size - 1n <= end) {
+      const next = filled[i];
+      if (next !== undefined && next.start <= at + size - 1n) {
+        at = next.end < at ? at : alignedUp(next.end + 1n, size);
+        i++;
+        continue;
+      }
+      yield at;
+      if (++found >= MOST) return;
+      at += size;
+    }
+  }
+}
+
+function alignedUp(value: bigint, size: bigint): bigint {
+  return ((value + size - 1n) / size) * size;
+}
+
+/** Index of the first span that begins after the address. */
+function firstAfter(spans: readonly Span[], at: bigint): number {
+  let [low, high] = [0, spans.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((spans[middle]?.start ?? 0n) > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** In order, and no two touch. */
+function joined(spans: readonly Span[]): Span[] {
+  const found: Span[] = [];
+  for (const span of spans.toSorted((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
+    const last = found.at(-1);
+    if (last === undefined || span.start > last.end + 1n) found.push(span);
+    else if (span.end > last.end) found[found.length - 1] = { start: last.start, end: span.end };
+  }
+  return found;
+}
+
+/** What is in the first and in none of the others. */
+export function without(spans: readonly Span[], others: readonly Span[]): Span[] {
+  const holes = joined(others);
+  return joined(spans).flatMap((span) => {
+    const left: Span[] = [];
+    let at = span.start;
+    for (const hole of holes) {
+      if (hole.end < at || hole.start > span.end) continue;
+      if (hole.start > at) left.push({ start: at, end: hole.start - 1n });
+      at = hole.end + 1n;
+    }
+    return at <= span.end ? [...left, { start: at, end: span.end }] : left;
+  });
+}

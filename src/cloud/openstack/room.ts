@@ -1,0 +1,159 @@
+/**
+ * A subnet, or a pair of them, as it is now: who holds what of it, what may be asked for by value, and what is free. Pure: read anew for each change.
+ */
+import { bitsOf, type Family, familyOf, type Ip, ipToBigInt } from '../../net/address.ts';
+import { type Cidr, cidrFamily, containsCidr, contains, firstOf, hostCidr, lastOf, lengthOf, overlaps } from '../../net/cidr.ts';
+import type { NicId, Wanted } from '../cloud.ts';
+import { addressTaken, type Asked, refuse } from '../wire/asked.ts';
+import { chooseBlocks, spanFrom, spanOf, type Span, without } from './choose.ts';
+import { deviceNameOf, heldBy, isReservation, reservationOf } from './held.ts';
+import type { Port } from './port.ts';
+import { type Subnet, subnetFor } from './subnet.ts';
+
+/** A part of the subnet that somebody has. */
+interface Occupied {
+  readonly block: Cidr;
+  readonly holder: NicId;
+  /** Another's to give back; else it is never given at all. */
+  readonly kind: 'further' | 'primary' | 'cloud';
+}
+
+/** See the head of this file. */
+export interface Room {
+  readonly subnets: readonly Subnet[];
+  readonly occupied: readonly Occupied[];
+  /** Blocks that were refused though nobody is seen to hold them: those of projects whose ports we may not see. */
+  readonly shunned: readonly Cidr[];
+}
+
+/** `ports`: all of the subnets. */
+export function roomOf(subnets: readonly Subnet[], ports: readonly Port[], shunned: readonly Cidr[] = []): Room {
+  const nicNamed = new Map(ports.filter((port) => !isReservation(port)).map((port) => [deviceNameOf(port), port.id]));
+  const occupied = ports.flatMap((port): Occupied[] => {
+    if (isReservation(port)) {
+      const found = reservationOf(port);
+      // The NIC may be in another subnet, or gone.
+      const holder = nicNamed.get(port.device) ?? port.id;
+      const blocks = found === undefined ? port.fixed.map(({ ip }) => hostCidr(ip)) : [found.block];
+      return blocks.map((block) => ({ block, holder, kind: 'further' }));
+    }
+    const { further } = heldBy(port, []);
+    const kind = port.owner.startsWith('network:') ? 'cloud' : 'primary';
+    return port.fixed.map((one) => ({ block: hostCidr(one.ip), holder: port.id, kind: further.includes(one) ? 'further' : kind }));
+  });
+  return { subnets, occupied, shunned };
+}
+
+/** Which lengths an IPv4 and an IPv6 block may have. */
+export interface Lengths {
+  readonly 4: readonly number[];
+  readonly 6: readonly number[];
+}
+
+/**
+ * The blocks asked for by value that the NIC does not have yet. @throws Failure cloudInvalid, cloudAddressTaken
+ * @param nic absent for one that is yet to be made
+ */
+export function missingOf(these: readonly Cidr[], room: Room, lengths: Lengths, asked: Asked, nic?: NicId): Cidr[] {
+  for (const [i, block] of these.entries()) {
+    const wrong =
+      unfit(block, room, lengths) ?? (these.slice(0, i).some((one) => overlaps(one, block)) ? 'it overlaps another one' : undefined);
+    if (wrong !== undefined) throw refuse.invalid(asked, `${block}: ${wrong}`);
+  }
+  return these.filter((block) => {
+    const found = room.occupied.find((one) => overlaps(one.block, block));
+    if (found === undefined) return true;
+    if (found.holder === nic && found.block === block) return false;
+    throw addressTaken(asked, `port ${found.holder} has ${found.block}`, nameOf(block), found.holder);
+  });
+}
+
+function nameOf(block: Cidr): string {
+  return lengthOf(block) === bitsOf(cidrFamily(block)) ? firstOf(block) : block;
+}
+
+/** Why nobody can be given it. */
+function unfit(block: Cidr, { subnets, occupied }: Room, lengths: Lengths): string | undefined {
+  const family = cidrFamily(block);
+  const subnet = subnetFor(subnets, family);
+  if (subnet === undefined) return `the subnet has no IPv${family}`;
+  if (!lengths[family].includes(lengthOf(block))) return `only /${lengths[family].join(' and /')} are given here`;
+  if (!containsCidr(subnet.cidr, block)) return `it is not in ${subnet.cidr}`;
+  if (keptOf(subnet).some((ip) => contains(block, ip))) return 'it has an address that the network keeps for itself';
+  const other = occupied.find((one) => one.kind !== 'further' && overlaps(one.block, block));
+  if (other !== undefined) return `it has ${firstOf(other.block)}, which is port ${other.holder}’s own`;
+  // Only its first address is reserved.
+  if (lengthOf(block) === 80 && subnet.pools.some((pool) => meet(spanOf(block), spanFrom(pool.start, pool.end))))
+    return `it is in an allocation pool of subnet ${subnet.id}: let the pools end before what Pods may have`;
+  return undefined;
+}
+
+function meet(a: Span, b: Span): boolean {
+  return a.start <= b.end && b.start <= a.end;
+}
+
+/** First and last address of the subnet (of IPv6 only the first, RFC 4291 section 2.6.1) and its gateway. */
+function keptOf({ cidr, gateway }: Subnet): Ip[] {
+  return [firstOf(cidr), ...(cidrFamily(cidr) === 4 ? [lastOf(cidr)] : []), ...(gateway === undefined ? [] : [gateway])];
+}
+
+/** What is counted, by kind. */
+export type Counts = Pick<Wanted, 'addresses4' | 'prefixes4' | 'prefixes6'>;
+
+/** Free blocks, as many of each kind as are counted, none of them `these`. @throws Failure cloudSubnetFull, cloudInvalid */
+export function chosen(counts: Counts, room: Room, these: readonly Cidr[], has: readonly Cidr[], asked: Asked): Cidr[] {
+  const found: Cidr[] = [];
+  const kinds = [
+    [4, 28, counts.prefixes4],
+    [4, 32, counts.addresses4],
+    [6, 80, counts.prefixes6],
+  ] as const;
+  for (const [family, length, wanted = 0] of kinds) {
+    if (wanted === 0) continue;
+    const subnet = subnetFor(room.subnets, family);
+    if (subnet === undefined) throw refuse.invalid(asked, `the subnet has no IPv${family}`);
+    const taken = takenIn(room, subnet, family, [...these, ...found]);
+    const blocks = chooseBlocks({ family, room: roomFor(subnet, length), taken, own: [...has, ...these, ...found] }, length, wanted);
+    if (blocks.length < wanted) throw refuse.full(asked, `${blocks.length} of ${wanted} blocks of /${length} are free in ${subnet.cidr}`);
+    found.push(...blocks);
+  }
+  return found;
+}
+
+/** An address for a new NIC itself, for each of the subnets. @throws Failure cloudSubnetFull */
+export function ownAddresses(room: Room, these: readonly Cidr[], asked: Asked): Ip[] {
+  return room.subnets.map((subnet) => {
+    const family = cidrFamily(subnet.cidr);
+    const taken = takenIn(room, subnet, family, these);
+    const [block] = chooseBlocks({ family, room: poolsOf(subnet), taken, own: [] }, bitsOf(family), 1);
+    if (block === undefined) throw refuse.full(asked, `no address is free in ${subnet.cidr}`);
+    return firstOf(block);
+  });
+}
+
+function takenIn(room: Room, subnet: Subnet, family: Family, more: readonly Cidr[]): Span[] {
+  const blocks = [...room.occupied.map(({ block }) => block), ...room.shunned, ...more].filter((block) => cidrFamily(block) === family);
+  return [...blocks.map(spanOf), ...keptOf(subnet).map((ip) => spanFrom(ip, ip))];
+}
+
+/** A /80 is chosen where no pool is, since Neutron knows of its first address alone; what is IPv4 in the pools, which its owner may have made smaller on purpose. */
+function roomFor(subnet: Subnet, length: number): Span[] {
+  return length === 80 ? without([spanOf(subnet.cidr)], poolsOf(subnet)) : poolsOf(subnet);
+}
+
+function poolsOf(subnet: Subnet): Span[] {
+  return subnet.pools.map(({ start, end }) => spanFrom(start, end));
+}
+
+/** IPv4 addresses of the pools that nobody is seen to hold. */
+export function freeIn(subnet: Subnet, ports: readonly Port[]): number {
+  if (cidrFamily(subnet.cidr) !== 4) return 0;
+  const pools = poolsOf(subnet);
+  const total = pools.reduce((sum, { start, end }) => sum + (end - start + 1n), 0n);
+  const used = ports.flatMap((port) => port.fixed).filter(({ ip }) => familyOf(ip) === 4 && pools.some((pool) => meet(pool, hostSpan(ip))));
+  return Math.max(0, Number(total) - new Set(used.map(({ ip }) => ip)).size);
+}
+
+function hostSpan(ip: Ip): Span {
+  return { start: ipToBigInt(ip), end: ipToBigInt(ip) };
+}

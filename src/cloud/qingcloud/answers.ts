@@ -1,0 +1,160 @@
+/** What QingCloud's lists say of its objects, as far as we use it. Text that is empty means that there is none. */
+import { type Ip, ipToBigInt } from '../../net/address.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { Mac } from '../../net/mac.ts';
+import type { AddressRange } from '../../net/range.ts';
+import type { InstanceId, NicId, SubnetId } from '../cloud.ts';
+import { cidr, count, id, ip, list, Mismatch, mac, object, oneOf, type Read, text } from '../wire/shape.ts';
+import { moment } from './moment.ts';
+
+/** A NIC. */
+export interface NicRecord {
+  /** Which is its Ethernet address, as the cloud spells it. */
+  readonly id: NicId;
+  readonly mac: Mac;
+  readonly name: string;
+  readonly vxnet: SubnetId;
+  /** Routers and load balancers use NICs too. */
+  readonly isUsed: boolean;
+  /** The instance that it is attached to. */
+  readonly at?: { readonly instance: InstanceId; readonly place: number };
+  readonly ip?: Ip;
+  readonly createdAt_ms: number;
+}
+
+/** A reserved address. */
+export interface VipRecord {
+  readonly id: string;
+  readonly ip: Ip;
+  readonly name: string;
+  readonly vxnet: SubnetId;
+}
+
+/** A vxnet. One without a router has no addresses that we could know. */
+export interface VxnetRecord {
+  readonly id: SubnetId;
+  readonly free: number;
+  readonly router?: { readonly id: string; readonly cidr: Cidr; readonly gateway: Ip; readonly given: AddressRange; readonly vpc?: Cidr };
+}
+
+/** A virtual machine. */
+export interface InstanceRecord {
+  readonly id: InstanceId;
+  readonly type: string;
+  readonly status: string;
+}
+
+/** What is under way. */
+export interface JobRecord {
+  readonly id: string;
+  readonly status: JobStatus;
+}
+
+/** The last three are final. */
+export type JobStatus = 'pending' | 'working' | 'successful' | 'failed' | 'done with failure';
+
+/** The field, unless it is left out, null or empty. */
+function given<T>(from: Readonly<Record<string, unknown>>, key: string, read: Read<T>, at: string): T | undefined {
+  const value = from[key];
+  return value === undefined || value === null || value === '' ? undefined : read(value, `${at}.${key}`);
+}
+
+/** An item of `nic_set`. Those of others are among them, of which less has to be known. */
+export const nicRecord: Read<NicRecord> = (value, at) => {
+  const from = object(value, at);
+  const nic = id<NicId>(from['nic_id'], `${at}.nic_id`);
+  const [address, instance] = [given(from, 'private_ip', ip, at), given(from, 'instance_id', id<InstanceId>, at)];
+  const isUsed = oneOf('available', 'in-use')(from['status'], `${at}.status`) === 'in-use';
+  const name = given(from, 'nic_name', text, at) ?? '';
+  const created_ms = given(from, 'create_time', moment, at);
+  if (created_ms === undefined && name.startsWith('flatpod_')) throw new Mismatch(`${at}.create_time should be a moment`);
+  return {
+    id: nic,
+    mac: mac(nic, `${at}.nic_id`),
+    name,
+    vxnet: id<SubnetId>(from['vxnet_id'], `${at}.vxnet_id`),
+    isUsed,
+    ...(isUsed && instance !== undefined && { at: { instance, place: placeOf(from, at) } }),
+    ...(address && { ip: address }),
+    createdAt_ms: created_ms ?? 0,
+  };
+};
+
+/** The primary NIC is at 0, wherever the cloud counts from. */
+function placeOf(from: Readonly<Record<string, unknown>>, at: string): number {
+  const isPrimary = given(from, 'role', count, at) === 1;
+  if (isPrimary) return 0;
+  return Math.max(1, count(from['sequence'], `${at}.sequence`));
+}
+
+/** An item of `vip_set`. */
+export const vipRecord: Read<VipRecord> = (value, at) => {
+  const from = object(value, at);
+  return {
+    id: id<string>(from['vip_id'], `${at}.vip_id`),
+    ip: ip(from['vip_addr'], `${at}.vip_addr`),
+    name: given(from, 'vip_name', text, at) ?? '',
+    vxnet: id<SubnetId>(from['vxnet_id'], `${at}.vxnet_id`),
+  };
+};
+
+/** An item of `vxnet_set`. */
+export const vxnetRecord: Read<VxnetRecord> = (value, at) => {
+  const from = object(value, at);
+  const router = given(from, 'router', object, at);
+  const isRouted = router !== undefined && given(router, 'ip_network', text, at) !== undefined;
+  return {
+    id: id<SubnetId>(from['vxnet_id'], `${at}.vxnet_id`),
+    free: given(from, 'available_ip_count', count, at) ?? 0,
+    ...(isRouted && { router: routerOf(router, `${at}.router`) }),
+  };
+};
+
+function routerOf(from: Readonly<Record<string, unknown>>, at: string): NonNullable<VxnetRecord['router']> {
+  const network = cidr(from['ip_network'], `${at}.ip_network`);
+  const vpc = given(from, 'vpc_network', cidr, at);
+  const given4: AddressRange = { first: ip(from['dyn_ip_start'], `${at}.dyn_ip_start`), last: ip(from['dyn_ip_end'], `${at}.dyn_ip_end`) };
+  if (ipToBigInt(given4.first) > ipToBigInt(given4.last)) throw new Mismatch(`${at} should not end before it starts`);
+  return {
+    id: id<string>(from['router_id'], `${at}.router_id`),
+    cidr: network,
+    gateway: ip(from['manager_ip'], `${at}.manager_ip`),
+    given: given4,
+    ...(vpc && { vpc }),
+  };
+}
+
+/** An item of `instance_set`. */
+export const instanceRecord: Read<InstanceRecord> = (value, at) => {
+  const from = object(value, at);
+  return {
+    id: id<InstanceId>(from['instance_id'], `${at}.instance_id`),
+    type: given(from, 'instance_type', text, at) ?? '',
+    status: text(from['status'], `${at}.status`),
+  };
+};
+
+/** An item of `job_set`. */
+export const jobRecord: Read<JobRecord> = (value, at) => {
+  const from = object(value, at);
+  const status = oneOf('pending', 'working', 'successful', 'failed', 'done with failure')(from['status'], `${at}.status`);
+  return { id: id<string>(from['job_id'], `${at}.job_id`), status };
+};
+
+/** The answer of a call that starts a job. */
+export const jobOf: Read<string> = (value, at) => id<string>(object(value, at)['job_id'], `${at}.job_id`);
+
+/** The answer of AllocateVips. */
+export const allocatedOf: Read<{ job: string; vips: string[] }> = (value, at) => ({
+  job: jobOf(value, at),
+  vips: list(id<string>)(object(value, at)['vips'], `${at}.vips`),
+});
+
+/** The one NIC that CreateNics made. */
+export const madeOf: Read<{ id: NicId; mac: Mac; ip?: Ip }> = (value, at) => {
+  const [one, ...more] = list(object)(object(value, at)['nics'], `${at}.nics`);
+  if (one === undefined || more.length > 0) throw new Mismatch(`${at}.nics should have one`);
+  const nic = id<NicId>(one['nic_id'], `${at}.nics[0].nic_id`);
+  const address = given(one, 'private_ip', ip, `${at}.nics[0]`);
+  return { id: nic, mac: mac(nic, `${at}.nics[0].nic_id`), ...(address && { ip: address }) };
+};

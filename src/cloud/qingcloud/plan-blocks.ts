@@ -1,0 +1,110 @@
+/** Which addresses have to be reserved so that a NIC has what is wanted; or why it cannot. Pure. */
+import type { Ip } from '../../net/address.ts';
+import { addressesOf, type Cidr, cidrFamily, containsCidr, lengthOf, overlaps } from '../../net/cidr.ts';
+import type { Mac } from '../../net/mac.ts';
+import type { Wanted } from '../cloud.ts';
+import { addressTaken, type Asked, refuse } from '../wire/asked.ts';
+import { chooseBlocks, keptAddresses } from './choose.ts';
+import type { Names } from './names.ts';
+import type { Settings } from './options.ts';
+import { blockOf, blocksByNic, type OwnVip, ownVips, type Picture } from './vxnet.ts';
+
+/** Who wants them. */
+export interface Holder {
+  readonly mac: Mac;
+  /** Whether it has an address of its own, which takes a slot. */
+  readonly hasAddress: boolean;
+  /** Slots are limits of instances. */
+  readonly isAttached: boolean;
+}
+
+/** What there is to do. */
+export interface BlockPlan {
+  /** The answer: `these`, then those that were counted. */
+  readonly blocks: readonly Cidr[];
+  /** What is not reserved yet, by the length of the blocks. */
+  readonly missing: { readonly 32: readonly Ip[]; readonly 28: readonly Ip[] };
+}
+
+/** What a plan goes by. */
+export interface Ground {
+  readonly picture: Picture;
+  readonly names: Names;
+  readonly settings: Settings;
+  /** Of those that are counted, none of these is chosen. */
+  readonly avoided: (ip: Ip) => boolean;
+}
+
+/** What no picture is needed for. @throws Failure cloudInvalid */
+export function checkWanted({ these = [], prefixes6 = 0 }: Wanted, asked: Asked): void {
+  if (prefixes6 > 0) throw refuse.invalid(asked, 'vxnets have no IPv6');
+  for (const [i, block] of these.entries()) {
+    if (cidrFamily(block) === 6) throw refuse.invalid(asked, `${block}: vxnets have no IPv6`);
+    if (lengthOf(block) !== 32 && lengthOf(block) !== 28) throw refuse.invalid(asked, `${block} is neither a /32 nor a /28`);
+    const other = these.slice(i + 1).find((one) => overlaps(block, one));
+    if (other !== undefined) throw refuse.invalid(asked, `${block} and ${other} overlap`);
+  }
+}
+
+/** @throws Failure cloudInvalid, cloudAddressTaken, cloudLimit, cloudSubnetFull */
+export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: Asked): BlockPlan {
+  const { picture, names, settings, avoided } = ground;
+  const { vxnet, nics, vips } = picture;
+  const { router } = vxnet;
+  if (router === undefined) throw refuse.invalid(asked, `${vxnet.id} is in no VPC: nobody knows its addresses`);
+  const { these = [], addresses4 = 0, prefixes4 = 0 } = want;
+  const own = ownVips(vips, names);
+  const { whole, begun } = blocksByNic(own).get(holder.mac) ?? { whole: [], begun: [] };
+  const reserved = new Map(vips.map((vip) => [vip.ip, own.find(({ id }) => id === vip.id) ?? vip]));
+  const primaries = new Set(nics.flatMap(({ ip }) => ip ?? []));
+  const kept = keptAddresses(router.cidr, router.gateway);
+
+  const fresh = these.filter((block) => !whole.includes(block));
+  for (const block of fresh) {
+    if (!containsCidr(router.cidr, block)) throw refuse.invalid(asked, `${block} is outside of ${router.cidr}`);
+    for (const ip of addressesOf(block)) {
+      if (kept.has(ip)) throw refuse.invalid(asked, `${ip} is kept by ${vxnet.id}`);
+      if (primaries.has(ip)) throw refuse.invalid(asked, `${ip} is a NIC's own address`);
+    }
+    const other = [...addressesOf(block)].map((ip) => reserved.get(ip)).find((vip) => vip !== undefined && !isPart(vip, block, holder));
+    if (other !== undefined)
+      throw addressTaken(asked, `${other.ip} is reserved as ${other.id}`, block.replace('/32', ''), holderOf(other, picture));
+  }
+  const slots = whole.length + fresh.length + addresses4 + prefixes4 + (holder.hasAddress ? 1 : 0);
+  if (holder.isAttached && slots > settings.addressSlotsPerNic)
+    throw refuse.limit(asked, `${slots} of at most ${settings.addressSlotsPerNic} addresses and prefixes`);
+
+  const isTaken = (ip: Ip): boolean =>
+    reserved.has(ip) || primaries.has(ip) || kept.has(ip) || avoided(ip) || these.some((block) => containsCidr(block, `${ip}/32` as Cidr));
+  const unfinished = begun.filter((block) => lengthOf(block) === 28 && !these.includes(block));
+  const finishable = unfinished.filter((block) =>
+    [...addressesOf(block)].every((ip) => !isTaken(ip) || isPart(reserved.get(ip), block, holder)),
+  );
+  const counted = chooseBlocks(router.given, isTaken, { addresses: addresses4, prefixes: prefixes4 }, finishable);
+  if (counted === undefined)
+    throw refuse.full(asked, `${vxnet.id} has ${router.cidr}, with ${reserved.size} addresses reserved and ${nics.length} NICs`);
+
+  const missing = (length: 32 | 28): Ip[] => {
+    const blocks = [...fresh, ...counted].filter((block) => lengthOf(block) === length);
+    return blocks.flatMap((block) => [...addressesOf(block)].filter((ip) => !reserved.has(ip)));
+  };
+  const plan: BlockPlan = { blocks: [...these, ...counted], missing: { 32: missing(32), 28: missing(28) } };
+  const most = settings.vipsPerVxnet;
+  if (vips.length + plan.missing[32].length + plan.missing[28].length > most)
+    throw refuse.full(asked, `${vxnet.id} has ${vips.length} of at most ${most} reserved addresses`);
+  return plan;
+}
+
+/** Whether it was reserved for just that block on that NIC. */
+function isPart(vip: Picture['vips'][number] | OwnVip | undefined, block: Cidr, { mac }: Holder): boolean {
+  return vip !== undefined && 'says' in vip && vip.says.mac === mac && blockOf(vip) === block;
+}
+
+/** In words: the NIC that it is for, or what it is called. */
+function holderOf(vip: Picture['vips'][number] | OwnVip, { nics }: Picture): string {
+  if (!('says' in vip)) return vip.name === '' ? vip.id : `${vip.id} (${vip.name})`;
+  return nics.find(({ mac }) => mac === vip.says.mac)?.id ?? vip.says.mac;
+}
+
+/** The Ethernet address of a NIC that is not made yet. */
+export const NOBODY = '00:00:00:00:00:00' as Mac;

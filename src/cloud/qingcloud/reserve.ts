@@ -1,0 +1,92 @@
+/**
+ * Reserving addresses, and giving them back: VIPs, by jobs.
+ *
+ * Invariants
+ * - one call reserves a whole run of addresses: a /28 is never in two calls
+ * - what was reserved before a refusal is given back at once, as far as the time allows; what is left carries our name, and is found by it
+ */
+import type { AddressRange } from '../../net/range.ts';
+import { sayRange } from '../../net/range.ts';
+import type { SubnetId } from '../cloud.ts';
+import { type Failure, isFailure } from '../../errors/failure.ts';
+import { type Asked, refuse } from '../wire/asked.ts';
+import { allocatedOf, jobOf } from './answers.ts';
+import type { Api, ApiCall } from './call.ts';
+import { runsOf } from './choose.ts';
+import type { JobEnd, Jobs } from './jobs.ts';
+import type { Patience } from './patience.ts';
+import type { BlockPlan } from './plan-blocks.ts';
+
+/** What this file works with. */
+export interface Reserver {
+  readonly api: Api;
+  readonly jobs: Jobs;
+}
+
+/** Where and for whom. */
+export interface Place {
+  readonly vxnet: SubnetId;
+  /** By the length of the blocks. */
+  readonly nameFor: (length: 32 | 28) => string;
+  readonly wanted: Asked['wanted'];
+}
+
+/** What one call may name. */
+const AT_ONCE = 100;
+
+/** Reserves all of it, or fails. @throws Failure cloud*; after cloudUnavailable some of it may be reserved. */
+export async function reserve({ api, jobs }: Reserver, place: Place, missing: BlockPlan['missing'], patience: Patience): Promise<void> {
+  const runs = ([28, 32] as const).flatMap((length) => runsOf(missing[length]).map((range) => ({ length, range })));
+  const [started, vips]: [string[], string[]] = [[], []];
+  let last: ApiCall | undefined;
+  try {
+    for (const { length, range } of runs) {
+      last = allocation(place, length, range);
+      const answer = await api.call(last, allocatedOf, patience);
+      started.push(answer.job);
+      vips.push(...answer.vips);
+    }
+    if (last !== undefined) await allWell({ api, jobs }, last, started, patience);
+  } catch (error) {
+    // After an unclear answer everything is read back, and what was reserved is found then.
+    if (!isFailure(error, 'cloudUnavailable') && vips.length > 0) await undo({ api, jobs }, started, vips, patience);
+    throw error;
+  }
+}
+
+function allocation({ vxnet, nameFor, wanted }: Place, length: 32 | 28, range: AddressRange): ApiCall {
+  const parameters = { vxnet_id: vxnet, vip_range: sayRange(range), vip_name: nameFor(length) };
+  return { action: 'AllocateVips', about: `${sayRange(range)} of ${vxnet}`, parameters, ...(wanted && { wanted }) };
+}
+
+/** Gives them back. Those that are gone are not given back, and refuse the others with them. @throws Failure cloud*, cloudNotFound among them */
+export async function release({ api, jobs }: Reserver, vips: readonly string[], about: string, patience: Patience): Promise<void> {
+  const started: string[] = [];
+  for (let from = 0; from < vips.length; from += AT_ONCE)
+    started.push(await api.call(releasing(vips.slice(from, from + AT_ONCE), about), jobOf, patience));
+  await allWell({ api, jobs }, releasing(vips, about), started, patience);
+}
+
+function releasing(vips: readonly string[], about: string): ApiCall {
+  return { action: 'ReleaseVips', about, parameters: { vips } };
+}
+
+async function undo({ api, jobs }: Reserver, started: readonly string[], vips: readonly string[], patience: Patience): Promise<void> {
+  await jobs.allEnded(started, patience);
+  // The refusal before it is what has to be told; a VIP that is left is found by its name.
+  await release({ api, jobs }, vips, `${vips.length} reserved addresses`, patience).catch(() => undefined);
+}
+
+/** Waits for the jobs. @throws Failure cloudConflict when one ended badly, cloudUnavailable when nobody knows how it ended, or when. */
+async function allWell({ api, jobs }: Reserver, call: ApiCall, started: readonly string[], patience: Patience): Promise<void> {
+  const ends = await jobs.allEnded(started, patience);
+  if (ends === undefined) throw refuse.unavailable(api.asked(call), `job ${started.join(', ')} was accepted, and has not ended yet`);
+  const bad = ends.findIndex((end) => end !== 'successful');
+  if (bad >= 0) throw endedBadly(api, call, started[bad] ?? '', ends[bad] ?? 'unknown');
+}
+
+/** The failure for a job that did not end well. */
+export function endedBadly(api: Api, call: ApiCall, job: string, end: JobEnd): Failure {
+  if (end === 'unknown') return refuse.unavailable(api.asked(call), `job ${job} was accepted, and is not listed any more`);
+  return refuse.conflict(api.asked(call), `job ${job} was accepted, and ended as "${end}"`);
+}

@@ -1,0 +1,25 @@
+/** The contract of src/cloud/cloud.ts, kept by the AWS driver before the emulated VPC's EC2 front. */
+import { cloudContract } from '../cloud-contract/contract.ts';
+import { awsBed } from './ground.ts';
+
+cloudContract('aws', async () => {
+  const bed = await awsBed({ branches: { 't9.branching': 2 } });
+  await bed.vpc.call('PUT', '/v1/instance-types/t9.branching', { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4, branches: 2 });
+  const subnet = await bed.subnet('10.20.0.0/24', { cidr6: '2001:db8:20::/64' });
+  return {
+    cloud: bed.cloud,
+    subnet,
+    small: await bed.subnet('10.20.1.0/28'),
+    far: await bed.subnet('10.20.2.0/24', { zone: 'z2' }),
+    instance: await bed.launch(subnet),
+    other: await bed.launch(subnet),
+    limits: { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 },
+    branching: await bed.launch(subnet, 't9.branching'),
+    v6: '2001:db8:20',
+    prefixes: true,
+    reserved: ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.3/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'],
+    tellsHolder: true,
+    multiMac: false,
+    [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose](),
+  };
+});

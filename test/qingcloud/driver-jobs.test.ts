@@ -1,0 +1,121 @@
+/** Jobs are watched many at a time, ever more seldom, and not for ever. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Api, ApiList } from '../../src/cloud/qingcloud/call.ts';
+import { JobWatch } from '../../src/cloud/qingcloud/jobs.ts';
+import { patienceFor } from '../../src/cloud/qingcloud/patience.ts';
+import { virtualClock } from '../cloud/virtual-clock.ts';
+
+interface Bench {
+  readonly api: Api;
+  /** What each call asked about, and when. */
+  readonly asked: { readonly jobs: readonly string[]; readonly at_ms: number }[];
+  /** What lists show. */
+  readonly status: Map<string, string>;
+  fails: boolean;
+}
+
+function bench(clock: ReturnType<typeof virtualClock>): Bench {
+  const start_ms = clock.now_ms();
+  const never = (): never => assert.fail('this is not asked for');
+  const one: Bench = {
+    asked: [],
+    status: new Map(),
+    fails: false,
+    api: {
+      call: never,
+      async list<T>({ parameters, read }: ApiList<T>): Promise<T[]> {
+        const jobs = parameters['jobs'];
+        assert.ok(Array.isArray(jobs));
+        one.asked.push({ jobs: jobs.map(String), at_ms: clock.now_ms() - start_ms });
+        if (one.fails) throw new Error('not now');
+        return Promise.resolve(
+          [...one.status].filter(([id]) => jobs.includes(id)).map(([job_id, status]) => read({ job_id, status }, 'job')),
+        );
+      },
+      asked: never,
+      zone: never,
+      now_ms: () => clock.now_ms(),
+      close: () => undefined,
+    },
+  };
+  return one;
+}
+
+test('all jobs are asked about in one call, ever more seldom', async () => {
+  const clock = virtualClock();
+  const { api, asked, status } = bench(clock);
+  const jobs = new JobWatch(api, clock);
+  const ends = Promise.all(['j-1', 'j-2', 'j-3'].map((job) => jobs.ended(job)));
+  for (const job of ['j-1', 'j-2', 'j-3']) status.set(job, 'working');
+  await clock.advance(20_000);
+  assert.ok(asked.length < 15, String(asked.length));
+  assert.ok(asked.every((one) => one.jobs.length === 3));
+  const pauses = asked.map(({ at_ms }, i) => at_ms - (asked[i - 1]?.at_ms ?? 0));
+  assert.ok(pauses.every((pause, i) => pause >= (pauses[i - 1] ?? 0)) && (pauses.at(-1) ?? 0) <= 3000, String(pauses));
+  status.set('j-1', 'successful').set('j-2', 'done with failure').set('j-3', 'failed');
+  await clock.advance(3000);
+  assert.deepEqual(await ends, ['successful', 'done with failure', 'failed']);
+  const before = asked.length;
+  await clock.advance(60_000);
+  assert.equal(asked.length, before, 'nothing runs while there are none');
+  jobs.close();
+});
+
+test('a job that is not listed is waited for some seconds, also when it was listed before', async () => {
+  const clock = virtualClock();
+  const { api, status } = bench(clock);
+  const jobs = new JobWatch(api, clock);
+  const [late, vanishing] = [jobs.ended('j-late'), jobs.ended('j-vanishing')];
+  status.set('j-vanishing', 'pending');
+  await clock.advance(3000);
+  status.delete('j-vanishing');
+  status.set('j-late', 'successful');
+  await clock.advance(3000);
+  assert.equal(await late, 'successful');
+  let end: string | undefined;
+  void vanishing.then((how) => (end = how));
+  await clock.advance(1000);
+  assert.equal(end, undefined);
+  await clock.advance(6000);
+  assert.equal(end, 'unknown');
+  jobs.close();
+});
+
+test('lists that fail end no job; its age does', async () => {
+  const clock = virtualClock();
+  const one = bench(clock);
+  const jobs = new JobWatch(one.api, clock);
+  let end: string | undefined;
+  void jobs.ended('j-1').then((how) => (end = how));
+  one.fails = true;
+  await clock.advance(60_000);
+  assert.equal(end, undefined);
+  await clock.advance(300_000);
+  assert.equal(end, 'unknown');
+  jobs.close();
+});
+
+test('who waits no longer than may be is told that it has not ended; the job is watched all the same', async () => {
+  const clock = virtualClock();
+  const { api, status } = bench(clock);
+  const jobs = new JobWatch(api, clock);
+  status.set('j-1', 'working');
+  const waiting = jobs.allEnded(['j-1'], patienceFor(clock, 1000));
+  await clock.advance(1000);
+  assert.equal(await waiting, undefined);
+  status.set('j-1', 'successful');
+  const again = jobs.allEnded(['j-1'], patienceFor(clock, 10_000));
+  await clock.advance(5000);
+  assert.deepEqual(await again, ['successful']);
+  jobs.close();
+});
+
+test('a driver that is closed waits for nothing', async () => {
+  const clock = virtualClock();
+  const jobs = new JobWatch(bench(clock).api, clock);
+  const ended = jobs.ended('j-1');
+  jobs.close();
+  assert.equal(await ended, 'unknown');
+  assert.equal(await jobs.ended('j-2'), 'unknown');
+});

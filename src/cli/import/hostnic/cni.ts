@@ -1,0 +1,89 @@
+/** hostnic's CNI configuration, 10-hostnic.conf. */
+import { type Account, type Setting } from '../account.ts';
+import { pluginSection, readCommon } from '../cni-config.ts';
+import { blocksIn, numberIn, textIn, wordOf } from '../values.ts';
+import type { HostnicPlan } from './plan.ts';
+
+/** logrus' numbers, from panic to trace. */
+const numbered = ['error', 'error', 'error', 'warn', 'info', 'debug', 'debug'];
+const named: Readonly<Record<string, string>> = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  warning: 'warn',
+  error: 'error',
+  fatal: 'error',
+  panic: 'error',
+};
+
+/** Reads it into the plan. */
+export function readHostnicCni(object: Setting, plan: HostnicPlan, account: Account): void {
+  const part = account.part(pluginSection('hostnic', object, account), "hostnic's CNI configuration");
+  readCommon(part, account);
+  const equal = (key: string, how: string): void => {
+    const setting = part.get(key);
+    if (setting !== undefined) account.equal(setting, how);
+  };
+  equal('capabilities', 'flatpod install writes those of the plugins it knows');
+  equal('server', 'the agent of each node gives the addresses');
+  equal('vethPrefix', 'numbers.linkPrefix of the NodeConfig: fp, so that links of both plugins are told apart');
+  equal('rt2Pod', 'numbers.firstTable of the NodeConfig: routes to Pods stand in a table of our own, 7000');
+  equal('interface', 'nothing: Pods are reached through the interface that has their address');
+  equal('hairpin', 'always: a Pod reaches itself through its Service');
+  readNicType(part.get('hostNicType'), plan, account);
+  readMtu(part.get('mtu'), plan, account);
+  readServices(part.get('serviceCIDR'), plan, account);
+  readMark(part.get('natMark'), account);
+  readLog(part.get('logLevel'), plan, account);
+  equal('logFile', 'the log goes to stderr, where kubectl logs and journalctl read it');
+}
+
+function readNicType(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
+  const type = textIn(account, setting);
+  if (setting === undefined || type === undefined) return;
+  if (type !== 'veth' && type !== 'passthrough') account.wrong(setting, `must be veth or passthrough, not ${JSON.stringify(type)}`, '');
+  else {
+    plan.isPassthrough = type === 'passthrough';
+    account.taken(setting, plan.isPassthrough ? 'PodSubnet spec.datapath: nic' : 'PodSubnet spec.datapath: routed-veth, the default');
+  }
+}
+
+function readMtu(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
+  const mtu = numberIn(account, setting, 0, 65_535);
+  if (setting === undefined || mtu === undefined) return;
+  if (mtu === 1500 || mtu === 0) account.equal(setting, 'ControllerConfig spec.cloud.mtu, 1500 unless said otherwise');
+  else {
+    plan.mtu = mtu;
+    account.taken(setting, 'ControllerConfig spec.cloud.mtu');
+  }
+}
+
+function readServices(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
+  if (setting === undefined) return;
+  plan.serviceCidrs = blocksIn(account, setting);
+  account.taken(setting, 'NodeConfig spec.serviceCidrs', 'Pods by routed-veth reach Services without it');
+}
+
+/** Replies of what came by the node or by a Service are led back by it. */
+function readMark(setting: Setting | undefined, account: Account): void {
+  if (setting === undefined) return;
+  const text = wordOf(setting.value);
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) account.wrong(setting, `must be a mark such as 0x10000, not ${JSON.stringify(text)}`, '');
+  else
+    account.equal(
+      setting,
+      'numbers.markMask of the NodeConfig, 0x6e: replies leave as the request came; the rule by mark is there, which hostnic left out',
+    );
+}
+
+function readLog(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
+  if (setting === undefined) return;
+  const text = wordOf(setting.value).toLowerCase();
+  const level = /^\d$/.test(text) ? numbered[Number(text)] : Object.hasOwn(named, text) ? named[text] : undefined;
+  if (level === undefined) account.wrong(setting, `is no level: ${JSON.stringify(text)}`, 'write debug, info, warn or error');
+  else {
+    plan.log = level;
+    account.taken(setting, `NodeConfig spec.log: ${level}`);
+  }
+}

@@ -24,6 +24,7 @@ interface Shape {
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
   readonly properties?: Readonly<Record<string, Shape>>;
+  readonly additionalProperties?: Shape;
   readonly required?: readonly string[];
 }
 
@@ -114,14 +115,30 @@ export function configurationPage(): string {
 }
 
 function* rowsOf(shape: Shape, at: string): Generator<string> {
-  for (const alternative of [shape, ...(shape.oneOf ?? [])]) {
-    for (const [key, inner] of Object.entries(alternative.properties ?? {})) {
-      const path = at === '' ? key : `${at}.${key}`;
-      yield row(path, inner, alternative.required?.includes(key) === true);
-      yield* rowsOf(inner, path);
-      if (inner.items !== undefined) yield* rowsOf(inner.items, `${path}[]`);
+  for (const [key, inner] of Object.entries(shape.properties ?? {})) {
+    const path = at === '' ? key : `${at}.${key}`;
+    yield row(path, inner, shape.required?.includes(key) === true);
+    yield* rowsOf(inner, path);
+    if (inner.items !== undefined) yield* rowsOf(inner.items, `${path}[]`);
+  }
+  yield* alternativesOf(shape, at);
+}
+
+/** Rows of a mapping whose `type` says which keys it has: what it may be, then each key once for all that have it alike. */
+function* alternativesOf({ oneOf = [] }: Shape, at: string): Generator<string> {
+  const keys = new Map<string, { row: string; types: string[] }>();
+  for (const { properties = {}, required = [] } of oneOf) {
+    const { type, ...rest } = properties;
+    if (type !== undefined) yield row(`${at}.type`, type, true);
+    for (const [key, inner] of Object.entries(rest)) {
+      const text = row(`${at}.${key}`, inner, required.includes(key));
+      const found = keys.get(text) ?? { row: text, types: [] };
+      found.types.push(String(type?.const));
+      keys.set(text, found);
     }
   }
+  for (const { row: text, types } of keys.values())
+    yield types.length === oneOf.length ? text : text.replace(/ \|$/, ` (${types.join(', ')}) |`);
 }
 
 function row(path: string, shape: Shape, required: boolean): string {
@@ -145,7 +162,7 @@ function valueOf(shape: Shape): string {
     case 'boolean':
       return 'true, false';
     case 'object':
-      return 'texts by name';
+      return shape.additionalProperties?.type === 'integer' ? 'numbers by name' : 'texts by name';
     default:
       return shape.format === 'uri' ? 'URL' : 'text';
   }

@@ -45,6 +45,10 @@ export const programs = {
     found(join(built('e2e', 'kube'), name), bringsE2e),
   /** The test suite of a reference main plugin. */
   conformance: (plugin: string): string => found(join(built('conformance'), `${plugin}.test`), 'make conformance'),
+  /** QingCloud's own client, driven by lines of JSON: test/go/qingcloud. */
+  qingcloudClient: (): string => found(join(built('qingcloud'), 'client'), 'scripts/setup-qingcloud.sh'),
+  /** The Python that has QingCloud's other client. */
+  qingcloudPython: (): string => found(join(cache, 'qingcloud-python/bin/python'), 'scripts/setup-qingcloud.sh'),
   /** One static binary. */
   busybox: (): string => found(join(cache, 'debian/busybox-static/bin/busybox')),
   /** The same linked with the C library, which resolves names as other programs do. */

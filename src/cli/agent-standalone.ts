@@ -6,6 +6,7 @@ import { startController } from '../controller/controller.ts';
 import type { NodeMode } from '../store/node-mode.ts';
 import { podRangeOf } from '../store/pod-range.ts';
 import { cloudOf } from './cloud.ts';
+import { sayPermissions } from './permissions.ts';
 import type { Around, Surroundings } from './surroundings.ts';
 
 /** Starts the controller of this node alone. */
@@ -26,8 +27,14 @@ export async function standalone(
     ranges: () => ranges,
     node: (asked) => (asked === name || asked === instance ? node : undefined),
   });
-  const cloud = cloudOf(where, ranged, { fence: (driver) => driver });
-  const controller = await startController({ cluster, networks: copy, subnets: () => subnets, cloud, ranges: ranged, log });
+  const cloud = cloudOf(where, ranged, { subnets: () => subnets, fence: (driver) => driver });
+  const { releases } = where;
+  const controller = await startController({ cluster, networks: copy, subnets: () => subnets, cloud, releases, ranges: ranged, log });
+  sayPermissions(
+    cloud,
+    subnets.map((subnet) => ({ subnet })),
+    log,
+  );
   return {
     store: copy,
     async stop() {

@@ -10,11 +10,8 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { frameExchange } from '../agent/frame-exchange.ts';
 import { type Exchange, listen } from '../agent/listen.ts';
-import { decodeFrame, encodeReply, frameReader } from '../cni/frame.ts';
-import { errorReply } from '../cni/reply.ts';
-import { newestVersion } from '../cni/versions.ts';
-import { asFailure } from '../errors/failure.ts';
 import { createLog } from '../log.ts';
 import { openDatabaseBriefly } from '../store/sqlite.ts';
 import { answerTo } from './cni.ts';
@@ -33,23 +30,7 @@ export async function answerCrowd(state: string, path: string): Promise<void> {
   let came = began;
   const exchange = (): Exchange => {
     came = performance.now();
-    const reader = frameReader();
-    let after = (): void => undefined;
-    return {
-      take(bytes) {
-        try {
-          const frame = reader.take(bytes);
-          if (frame === undefined) return undefined;
-          return answerTo(open, log, decodeFrame(frame)).then((answered) => {
-            after = answered.after;
-            return answered.bytes;
-          }, failed);
-        } catch (error) {
-          return Promise.resolve(failed(error));
-        }
-      },
-      answered: () => after(),
-    };
+    return frameExchange((frame) => answerTo(open, log, frame));
   };
   const name = inodeOf(path);
   const listening = await listen(path, exchange);
@@ -65,10 +46,6 @@ export async function answerCrowd(state: string, path: string): Promise<void> {
     // Who has looked the name up already connects in this time.
     setTimeout(() => listening.close(() => undefined), LOOK_ms);
   }, LOOK_ms);
-}
-
-function failed(error: unknown): Uint8Array {
-  return encodeReply(errorReply(asFailure(error), newestVersion));
 }
 
 /** The database, opened once for as long as it is the file of its name. */

@@ -6,6 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { answering, type Answered } from '../agent/answered.ts';
+import type { AnsweredBytes } from '../agent/frame-exchange.ts';
 import { answerIpam, releaseKept } from '../agent/ipam/verbs.ts';
 import { honourKept } from '../agent/kept-releases.ts';
 import { leasesOf } from '../agent/ipam/books.ts';
@@ -38,11 +39,7 @@ export async function answerOnce(state: string): Promise<void> {
 }
 
 /** The reply to one request, as bytes; none of them: the executable keeps the release for the agent. `open` is asked for the database where one is needed. */
-export async function answerTo(
-  open: () => DatabaseSync,
-  log: Log,
-  frame: RequestFrame,
-): Promise<{ readonly bytes: Uint8Array; readonly after: () => void }> {
+export async function answerTo(open: () => DatabaseSync, log: Log, frame: RequestFrame): Promise<AnsweredBytes> {
   try {
     if (isForAgent(open, frame)) return { bytes: new Uint8Array(), after: () => undefined };
     const { reply, after } = await answer(open, log, frame);

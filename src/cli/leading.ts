@@ -16,9 +16,10 @@ import type { Log } from '../log.ts';
 import type { ControllerConfig } from '../store/controller-config.ts';
 import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
 import type { ClusterNode } from '../store/kubernetes/core-objects.ts';
-import { clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
+import { type ClusterSubnets, clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
 import { instanceOf } from '../store/kubernetes/provider-id.ts';
 import { cloudOf } from './cloud.ts';
+import { sayPermissions } from './permissions.ts';
 import { clusterLedger } from './cluster-ledger.ts';
 import { type ClusterRanges, clusterRanges } from './cluster-ranges.ts';
 import { orOver } from './terms.ts';
@@ -53,11 +54,8 @@ export async function lead(leading: Leading): Promise<void> {
   const ranges = clusterRanges(() => subnets, networks, instanceFor);
   let affairs: Affairs | undefined;
   let wake: Controller['wake'] = () => undefined;
-  const claims = new ClusterClaims(
-    api,
-    lifeIn(networks, (node) => wake(node)),
-    log,
-  );
+  const life = lifeIn(networks, (node) => wake(node));
+  const claims = new ClusterClaims(api, life, log);
   running.defer(() => claims.stop());
   const subnets = clusterSubnets(api, log, (name) => {
     ranges.changed();
@@ -72,12 +70,13 @@ export async function lead(leading: Leading): Promise<void> {
   const ledger = await orOver(ledgerOf(leading, ranges, networks), over);
   if (ledger === undefined || over.aborted) return;
   const ranged = rangeCloud({ cluster, ledger, ...ranges });
-  const cloud = running.use(fencedCloud(leading, ranged));
+  const cloud = running.use(fencedCloud(leading, ranged, subnets));
   const controller = await startController({
     cluster,
     networks,
     claims,
     cloud,
+    releases: where.releases,
     ranges: ranged,
     log,
     subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
@@ -105,11 +104,17 @@ export async function lead(leading: Leading): Promise<void> {
   affairs = all;
   subnetChanged = (name) => {
     all.subnetChanged(name);
-    const unsaid = (error: unknown): void => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`);
-    void controller.subnetsChanged().catch(unsaid);
+    tellNodes(controller, log);
   };
+  sayPermissions(cloud, subnets.list(), log);
   serves();
   await orOver(new Promise(() => undefined), over);
+}
+
+/** Nodes learn of PodSubnets by their own objects. */
+function tellNodes(controller: Controller, log: Log): void {
+  const unsaid = (error: unknown): void => log.warn(`nodes were not told of new PodSubnets: ${sentence(asFailure(error))}`);
+  void controller.subnetsChanged().catch(unsaid);
 }
 
 /** A term that this one has to come after, since objects were written in it; undefined: there is none. */
@@ -123,9 +128,10 @@ function laterTerm(networks: ClusterNodeNetworks, { term, log }: Leading): numbe
 }
 
 /** The cloud, with ranges, as long as nobody else can lead. */
-function fencedCloud({ config, holdsFor_ms, over }: Leading, ranges: Cloud): Cloud & Disposable {
+function fencedCloud({ config, holdsFor_ms, over }: Leading, ranges: Cloud, subnets: Pick<ClusterSubnets, 'list'>): Cloud & Disposable {
   const fence = (driver: Cloud): Cloud => fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms);
-  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, fence });
+  const all = () => subnets.list().map(({ subnet }) => subnet);
+  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, subnets: all, fence });
 }
 
 /** Without a cloud a Node is its own instance, whatever its providerID. */

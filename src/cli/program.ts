@@ -3,9 +3,11 @@ import { Command, CommanderError } from 'commander';
 import type { AgentArguments } from './agent.ts';
 import { run } from './exit.ts';
 import type { InstallArguments, PlaceArguments } from './install.ts';
+import { addImport } from './import/commands.ts';
 import { addIpam } from './ipam/commands.ts';
 import { addKubectl } from './kubectl/commands.ts';
 import { sub } from './subcommand.ts';
+import type { VpcArguments } from './vpc.ts';
 
 /** Where the agent's socket and state are, unless options or the environment say otherwise. */
 const places = {
@@ -41,6 +43,7 @@ function program(): Command {
   addPod(root);
   addIp(root);
   addIpam(root, places.state);
+  addImport(root);
   addCheck(root);
   addDrain(root);
   addConfig(root);
@@ -88,7 +91,13 @@ function addVpc(root: Command): void {
     .option('--cidr <block...>', 'address blocks of a new VPC')
     .option('--mtu <bytes>', 'MTU of all NICs of a new VPC')
     .option('--no-fabric', 'the API alone, without namespaces and packets')
-    .action(async (options: { name: string; listen: string; state: string; cidr?: string[]; mtu?: string; fabric: boolean }) => {
+    .option('--neutron <where>', 'HOST:PORT: hears what a driver in Neutron tells, and wires it before Neutron answers')
+    .option('--ec2 <where>', "HOST:PORT: EC2's API before the same VPC, and instance metadata inside its instances")
+    .option('--ec2-key <id:secret>', 'the access key that it knows', 'AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY')
+    .option('--ec2-region <name>', 'its region', 'eu-west-1')
+    .option('--qingcloud <where>', "HOST:PORT: a strict double of QingCloud's API before the same VPC")
+    .option('--qingcloud-key <id:secret>', 'the access key that the double knows', 'QYACCESSKEYIDEXAMPLE:SECRETACCESSKEY')
+    .action(async (options: VpcArguments) => {
       await run(false, async () => (await import('./vpc.ts')).runVpc(options));
     });
 }
@@ -100,13 +109,15 @@ function addDemo(root: Command): void {
       'how Pods are connected: routed-veth, macvlan, nic; ipvlan and branch where the kernel has them',
       'routed-veth',
     )
+    .option('--cloud <name>', 'by which API the agents reach the VPC: vpc (its own), aws, qingcloud', 'vpc')
     .option('--keep', 'leave it running and print what to try', false)
     .option('--clean', 'remove what a demo left, also after a crash', false)
     .option('--json', 'print one JSON object', false)
-    .action(async (options: { keep: boolean; clean: boolean; json: boolean; datapath: string }) => {
+    .action(async (options: { keep: boolean; clean: boolean; json: boolean; datapath: string; cloud: string }) => {
       await run(options.json, async () => {
         const { runDemo, tryDatapath } = await import('./demo/demo.ts');
-        return runDemo({ ...options, datapath: tryDatapath(options.datapath) });
+        const { tryCloud } = await import('./demo/clouds.ts');
+        return runDemo({ ...options, datapath: tryDatapath(options.datapath), cloud: tryCloud(options.cloud) });
       });
     });
 }

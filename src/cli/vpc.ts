@@ -4,9 +4,10 @@ import { createLog } from '../log.ts';
 import { tryParseCidr } from '../net/cidr.ts';
 import { startVpc } from '../vpc/start.ts';
 import { untilSignal } from './signal.ts';
+import { type FrontArguments, frontsOf } from './vpc-fronts.ts';
 
 /** Options of `flatpod vpc`, as typed. */
-export interface VpcArguments {
+export interface VpcArguments extends FrontArguments {
   readonly name: string;
   readonly listen: string;
   readonly state: string;
@@ -16,7 +17,7 @@ export interface VpcArguments {
 }
 
 /** Runs until a signal. @throws Failure vpcOptions, vpcState, vpcListen, vpcFabric. */
-export async function runVpc({ name, listen, state, cidr, mtu, fabric }: VpcArguments): Promise<number> {
+export async function runVpc({ name, listen, state, cidr, mtu, fabric, ...fronts }: VpcArguments): Promise<number> {
   const cidrs = cidr?.map((text) => {
     const block = tryParseCidr(text);
     if (block !== undefined) return block;
@@ -40,6 +41,7 @@ export async function runVpc({ name, listen, state, cidr, mtu, fabric }: VpcArgu
     log,
     ...(cidrs !== undefined && { cidrs }),
     ...(bytes !== undefined && { mtu: bytes }),
+    fronts: frontsOf(fronts),
   });
   log.info(`VPC ${name} serves on ${vpc.url}`, { url: vpc.url });
   await untilSignal();

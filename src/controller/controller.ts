@@ -3,7 +3,7 @@
  * How one node is served: reconcile.ts. What is decided: plan.ts. Who takes NICs away that nobody owns: sweeper.ts.
  */
 import { type Clock, systemClock } from '../cloud/clock.ts';
-import type { Cloud, CloudNic } from '../cloud/cloud.ts';
+import type { Cloud, CloudNic, NicId } from '../cloud/cloud.ts';
 import type { RangeView } from '../cloud/range/range-options.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
@@ -41,6 +41,8 @@ export interface ControllerOptions {
   /** Ranges without a cloud, as far as `cloud` has any; none when absent. */
   readonly ranges?: RangeView;
   readonly cloud: Cloud;
+  /** Whether anything is given back to the cloud; true when absent. */
+  readonly releases?: boolean;
   readonly log: Log;
   readonly clock?: Clock;
   /** In [0, 1); Math.random when absent. */
@@ -77,6 +79,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const { clock, random, timings, holdings: held } = world;
   const memories = new Map<string, NodeMemory>();
   const seen: Sightings = new Map();
+  const told = new Set<NicId>();
 
   const memoryOf = (node: string): NodeMemory => {
     const known = memories.get(node) ?? blankMemory(clock.now_ms());
@@ -100,7 +103,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     queue.wake(name, timings.debounce_ms);
   });
   const sweeping = everyNowAndThen(world, async () => {
-    await sweep(world, seen, false);
+    const unowned = await sweep(world, seen, !world.releases);
+    if (!world.releases) sayUnowned(world.log, unowned, told);
   });
   for (const { name, status } of found) {
     held.note(name, heldByStatus(status.nics, notesOf(status)?.intents ?? [], options.subnets(name)), false);
@@ -139,6 +143,7 @@ function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (no
     tellSubnets: false,
     claims: noClaims,
     share: () => undefined,
+    releases: true,
     observe: () => undefined,
     ...options,
     ranges: ranges === undefined ? noRanges : rangeRooms(ranges, wake),
@@ -148,6 +153,12 @@ function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (no
     holdings: holdings(nodes, { clock, settle_ms: timings.settle_ms, wake, changed: heldChanged }),
     facts: factsOf(cloud, clock, timings.fullRead_ms),
   };
+}
+
+/** What a sweep would have deleted; each is told once. */
+function sayUnowned(log: Log, found: readonly CloudNic[], told: Set<NicId>): void {
+  for (const { id } of found) if (!told.has(id)) log.info(`nobody owns ${id}; it stays, as spec.cloud.releases is false`);
+  for (const { id } of found) told.add(id);
 }
 
 /** A pass that may fail at the store: then again after a pause. */

@@ -34,6 +34,7 @@ const decisions: Readonly<Record<CloudErrorName, Decision>> = {
   cloudInvalid: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudFenced: { next: 'retry', pause: 'short', stoppedBy: 'cloud' },
   cloudChangesStopped: { next: 'tell', pause: 'medium', stoppedBy: 'switch' },
+  cloudReleasesStopped: { next: 'tell', pause: 'medium', stoppedBy: 'switch' },
 };
 
 /** What a failure of our own asks for: the call may have been made. */

@@ -57,13 +57,13 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
     ...withoutUndefined(facts),
     deviceIndex: attachment.deviceIndex,
     mtu,
-    ...(nic.multiMac === true && { multiMac: true }),
     blocks,
     reclaiming: (before?.reclaiming ?? []).filter((block) => blocks.includes(block)),
     ...(use === 'trunk' && { use }),
     ...(isWhole(nic) && { use: 'pod' as const }),
     ...(nic.branch !== undefined && { trunk: { nic: nic.branch.trunk, vlan: nic.branch.vlan } }),
     ...(nic.multiMac === true && { multiMac: true }),
+    ...(nic.nodeAnswers === true && { nodeAnswers: true }),
   };
 }
 

@@ -176,7 +176,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,
-    shrinkStopped: memory.shrinkPause !== undefined,
+    shrinkStopped: memory.shrinkPause !== undefined || !world.releases,
     stopped: memory.pause?.stop,
     claims: world.claims.on(node, nics),
     shares: sharesFor(world, node.name),

@@ -65,6 +65,8 @@ export interface World {
   /** Sharing out ranges. */
   readonly ranges: RangeRooms;
   readonly cloud: Cloud;
+  /** Whether anything is given back to it. */
+  readonly releases: boolean;
   readonly facts: ReadFacts;
   readonly log: Log;
   readonly clock: Clock;

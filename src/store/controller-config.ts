@@ -1,7 +1,7 @@
 /** ControllerConfig: the one document of a controller's configuration file in a cluster. */
 import * as z from 'zod';
 import { type Ip, tryParseIp } from '../net/address.ts';
-import { cloud } from './node-config.ts';
+import { cloud } from './clouds.ts';
 import { metadata, name } from './schema-parts.ts';
 
 const noListen = 'is neither ADDRESS:PORT nor :PORT, such as 127.0.0.1:9412, [::1]:9412 or :9412';

@@ -90,6 +90,9 @@ export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
       'raise it, or lower perNode.maximum',
     );
   }
+  if (subnet.spec.addressing === 'fixed-ips' && (unit === 'prefix' || subnet.spec.cloudSubnet === undefined)) {
+    say(['addressing'], 'fixed-ips goes with single addresses of a subnet of the cloud', 'leave it out, or write unit: address');
+  }
   return [...clashes, ...checkDatapath(subnet), ...checkRange(subnet), ...checkAssignable(subnet)];
 }
 

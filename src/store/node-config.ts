@@ -1,27 +1,7 @@
 /** NodeConfig: the first document of a standalone configuration file: which cloud, and how this node's kernel is used. */
 import * as z from 'zod';
-import { addressOrBlock, block, endpoint, metadata } from './schema-parts.ts';
-
-/** Which cloud there is, and how it is reached. */
-export const cloud = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('vpc').describe('the emulated VPC'),
-    endpoint: endpoint.describe('where its API listens'),
-    changes: z.boolean().default(true).describe('false: make no changing call at all'),
-    pace: z
-      .int()
-      .min(1)
-      .max(100)
-      .default(1)
-      .describe(
-        'for an account with higher limits: how many times as fast as usual calls may follow each other, which is 10 reads and 3 to 5 changes of a kind a second',
-      ),
-  }),
-  z.strictObject({
-    type: z.literal('none').describe('no cloud: every PodSubnet has a range'),
-    changes: z.boolean().default(true).describe('false: give nothing, and take nothing back'),
-  }),
-]);
+import { cloud } from './clouds.ts';
+import { addressOrBlock, block, metadata } from './schema-parts.ts';
 
 const cluster = z.strictObject({
   kubeconfig: z

@@ -125,6 +125,10 @@ const nic = z.object({
     .exactOptional()
     .describe('absent: the interface has a link of its own'),
   multiMac: z.boolean().exactOptional().describe('the cloud lets further Ethernet addresses in and out'),
+  nodeAnswers: z
+    .boolean()
+    .exactOptional()
+    .describe('on its network nobody but the node says who has these addresses (ARP, neighbour discovery)'),
 });
 
 const growth = z.object({

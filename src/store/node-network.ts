@@ -61,6 +61,8 @@ export interface GrantedNic {
   readonly trunk?: { readonly nic: NicId; readonly vlan: number };
   /** The cloud lets frames with further Ethernet addresses in and out; absent: with its own alone. */
   readonly multiMac?: boolean;
+  /** On its network nobody but the node says who has the addresses of its blocks. */
+  readonly nodeAnswers?: boolean;
 }
 
 /** Why a subnet's pool on this node does not grow, in words for the Pod's event. `none`: it can grow. */

@@ -70,6 +70,11 @@ const together = rules(
     field: '.unit',
   },
   {
+    rule: "!has(self.addressing) || self.addressing != 'fixed-ips' || (self.unit == 'address' && has(self.cloudSubnet))",
+    message: 'addressing fixed-ips goes with single addresses of a subnet of the cloud: leave it out, or write unit: address',
+    field: '.addressing',
+  },
+  {
     rule: 'has(self.cloudSubnet) != has(self.range)',
     message: 'name a subnet of the cloud by cloudSubnet, or write range for a network without one; not both',
     field: '.cloudSubnet',
@@ -149,6 +154,12 @@ export const podSubnetSpec = z
       .enum(['address', 'prefix'])
       .default('address')
       .describe('what is asked of the cloud: single IPv4 addresses or /28 prefixes; IPv6 is always a /80'),
+    addressing: z
+      .enum(['blocks', 'fixed-ips'])
+      .exactOptional()
+      .describe(
+        "of OpenStack: blocks (unless said otherwise): addresses are let through as address pairs of the node's interface, and reserved by ports; fixed-ips: they are further addresses of that interface, without prefixes",
+      ),
     datapath: datapath
       .default('routed-veth')
       .describe(

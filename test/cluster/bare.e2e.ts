@@ -183,7 +183,12 @@ async function dies(t: TestContext, cluster: Cluster): Promise<void> {
     60,
   );
   assert.equal((await held(cluster)).get(name), had, 'what it had is still its own');
-  assert.equal(await running(), RANGE - had, 'the Pods that wait for it wait on');
+  // On a busy machine one that ran on the dead node may have been counted before instead of one that comes later.
+  await eventually(
+    'the others are used still, and the Pods that wait for more wait on',
+    async () => assert.equal(await running(), RANGE - had),
+    60,
+  );
   t.diagnostic(`${name} took ${had} addresses with it`);
 }
 

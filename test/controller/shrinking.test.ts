@@ -1,6 +1,7 @@
 /** Giving back: by handshake, never what is in use, whatever the agent says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutReleases } from '../../src/cloud/limits/changes.ts';
 import type { Cidr } from '../../src/net/cidr.ts';
 import { carries } from '../cloud/memory-cloud.ts';
 import { agent, bench, demand, subnet } from './harness.ts';
@@ -26,6 +27,27 @@ test('a node whose Pods have gone gives its addresses and its further NICs back,
   // Between spare and twice spare nothing moves.
   assert.equal(nics[0]?.blocks.length, 2);
   assert.deepEqual(cloud.truth()[0]?.blocks.toSorted(), nics[0]?.blocks.toSorted());
+  node.stop();
+  await running.stop();
+});
+
+test('with releases switched off a node keeps all that it has, is asked for none of it, and still grows', async () => {
+  const { clock, cloud, networks, controller, status, changes } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'));
+  const running = await controller({ subnets: () => [config], cloud: withoutReleases(cloud), releases: false });
+  const node = await agent(networks, instance, config);
+  await node.want(3);
+  await clock.advance(5000);
+  await node.want(0);
+  await clock.advance(1_800_000);
+  assert.deepEqual(
+    (await status()).nics.flatMap(({ reclaiming }) => reclaiming),
+    [],
+  );
+  await node.want(7);
+  await clock.advance(5000);
+  assert.equal(node.leases.length, 7);
+  assert.deepEqual(new Set(changes()), new Set(['assign', 'createNic', 'attachNic']));
   node.stop();
   await running.stop();
 });

@@ -95,3 +95,14 @@ test('the sweeper runs by itself', async () => {
   await running.stop();
   assert.equal(clock.alarms, 0, 'nothing ticks after stop');
 });
+
+test('with releases switched off it only says what nobody owns, once each', async () => {
+  const { clock, cloud, controller, changes, lines } = bench();
+  cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  const running = await controller({ subnets: () => [config], releases: false });
+  const { id } = await orphan(cloud, 'test', 'gone');
+  await clock.advance(1_800_000);
+  assert.deepEqual(changes(), ['createNic']);
+  assert.equal(lines.filter((line) => line.includes(`nobody owns ${id}`)).length, 1);
+  await running.stop();
+});

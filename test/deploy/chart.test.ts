@@ -81,6 +81,28 @@ const valueSets: Readonly<Record<string, Values>> = {
     podSubnets: [web],
   },
   'no cloud': { cluster: 'lab', cloud: { type: 'none' } },
+  openstack: {
+    cluster: 'lab',
+    cloud: { type: 'openstack', cloud: 'prod', cloudsFile: '/etc/flatpod-cloud/clouds.yaml', pairsPerNic: 50, branchesPerInstance: 100 },
+    controller: { secret: { name: 'account', as: 'files' } },
+  },
+  aws: {
+    cluster: 'lab',
+    cloud: {
+      type: 'aws',
+      region: 'eu-central-1',
+      vpc: 'vpc-1',
+      branches: { 'm5.large': 9 },
+      endpoint: 'https://ec2.example:8443/path',
+      pace: 3,
+    },
+    controller: { serviceAccountAnnotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/flatpod' } },
+  },
+  qingcloud: {
+    cluster: 'lab',
+    cloud: { type: 'qingcloud', zone: 'pek3a', credentials: 'environment', allowSpoofing: true, releases: false },
+    controller: { secret: { name: 'keys' } },
+  },
   'everything left out': {
     ...least,
     agent: {
@@ -256,11 +278,23 @@ test('another configuration restarts who reads it, the same does not', () => {
   assert.notEqual(digest({}), digest({ log: 'debug' }));
 });
 
+test('an account of the cloud reaches the controller as variables or as files, and nobody else', () => {
+  const rendering = (values: Values | undefined): string => rendered(values ?? {});
+  const [files, variables] = [rendering(valueSets['openstack']), rendering(valueSets['qingcloud'])];
+  assert.equal(files.split('secretName: account').length, 2);
+  assert.doesNotMatch(files, /envFrom/);
+  assert.equal(variables.split('secretRef: { name: keys }').length, 2);
+  assert.doesNotMatch(variables, /flatpod-cloud/);
+  assert.match(rendering(valueSets['aws']), /eks\.amazonaws\.com\/role-arn: arn:aws:iam::1:role\/flatpod/);
+});
+
 test('wrong values are refused with the name of the value', () => {
   const wrong: Readonly<Record<string, Values>> = {
     '/cluster': { cloud: least.cloud },
     '/cloud/endpoint': { cluster: 'lab' },
     '/cloud/type': { ...least, cloud: { ...least.cloud, type: 'moon' } },
+    zone: { ...least, cloud: { ...least.cloud, zone: 'pek3a' } },
+    '/controller/secret/as': { ...least, controller: { secret: { name: 'keys', as: 'letter' } } },
     "'typo' not allowed": { ...least, typo: 1 },
     '/agent/capabilities': { ...least, agent: { capabilities: ['NET_ADMIN'] } },
     '/agent/chain/0': { ...least, agent: { chain: ['flatpod'] } },

@@ -6,7 +6,8 @@ import { eventually, testLab } from '../life/lab.ts';
 import { builtKernel } from './kernels.ts';
 import { metaUrl, type WiredGuest, wiredGuest } from './wired.ts';
 
-const ready_s = 60;
+// An agent that the VPC did not answer at first, since its line came late on a busy machine, asks again after ever longer pauses.
+const ready_s = 180;
 
 /** Starts the agent in the guest, and waits for its first address. */
 async function startAgent(wired: WiredGuest, machine: Machine, subnet: string, spec: string): Promise<void> {

@@ -150,9 +150,11 @@ test("a Pod's life is answered alike", async (t) => {
     "the node's own namespace is refused with 8 before anything is done to it; the reference notices late or never",
     async () => {
       const pod = podOf(ours, ours.ownNetns, '1.0.0', 'own');
-      const before = pod.ip('addr');
+      // An address of the node that has just come ceases to be tentative meanwhile.
+      const addresses = (): string => pod.ip('addr').replaceAll(' tentative', '');
+      const before = addresses();
       assert.equal(codeOf(await pod.call('ADD')), 8);
-      assert.equal(pod.ip('addr'), before);
+      assert.equal(addresses(), before);
     },
   );
 });

@@ -74,12 +74,21 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
     node() + subnet('a').replace('  cloudSubnet: s-1\n', '  priority: 1\n'),
     [/^12:3 PodSubnet a: spec\.cloudSubnet: is missing; name a subnet of the cloud, or write range for a network without one$/],
   ],
+  [
+    'fixed IPs of prefixes',
+    node() + subnet('a', '  unit: prefix\n  addressing: fixed-ips\n'),
+    [/spec\.addressing: fixed-ips goes with single addresses of a subnet of the cloud; leave it out, or write unit: address$/],
+  ],
   ['a number in quotes', node('  cooldown_s: "3"\n'), [/^7:15 .*must be a number, not "3"; leave the quotes out: 3$/]],
   ['a name without quotes that YAML reads as a number', node().replace('i-1', '17'), [/must be a text, not 17; put it in quotes: "17"$/]],
   ['a value outside of its range', node('  cooldown_s: -1\n'), [/spec\.cooldown_s: must be at least 0, not -1$/]],
   ['a value that is none of the list', node('  log: warning\n'), [/spec\.log: must be debug or info or warn or error, not "warning"$/]],
   ['a value close to one of the list', node('  log: Info\n'), [/did you mean info\?$/]],
-  ['a cloud that is not known', node().replace('type: vpc', 'type: aws'), [/^6:17 .*spec\.cloud\.type: must be vpc or none, not "aws"$/]],
+  [
+    'a cloud that is not known',
+    node().replace('type: vpc', 'type: moon'),
+    [/^6:17 .*spec\.cloud\.type: must be vpc or openstack or aws or qingcloud or none, not "moon"$/],
+  ],
   ['a URL that is none', node().replace('"http://127.0.0.1:1"', 'here'), [/"here" is no URL; write it like http:/]],
   ...[
     'https://127.0.0.1',

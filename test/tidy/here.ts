@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const CGROUPS = '/sys/fs/cgroup';
 
@@ -117,5 +118,23 @@ function membersOf(folder: string): string[] {
     return readdirSync(folder);
   } catch {
     return []; // no namespace was ever named on this machine
+  }
+}
+
+/** What is under way when a test ends (an exit being reaped, a socket being closed) has this long to come to its end. */
+const PATIENCE_ms = 5000;
+
+/** What `now` has more of than `then`, duplicates counted; asked again until nothing is left or patience ends. */
+export async function more(then: readonly string[], now: () => readonly string[]): Promise<string[]> {
+  const deadline = performance.now() + PATIENCE_ms;
+  for (;;) {
+    const rest = [...then];
+    const extra = now().filter((one) => {
+      const at = rest.indexOf(one);
+      if (at >= 0) rest.splice(at, 1);
+      return at < 0;
+    });
+    if (extra.length === 0 || performance.now() > deadline) return extra;
+    await sleep(50);
   }
 }

@@ -222,6 +222,7 @@ const hostWith = (addresses: readonly { readonly link: number; readonly address:
     routes: new Map(),
     rules: new Map(),
     neighbours: new Map(),
+    proxies: new Set(),
   };
 };
 

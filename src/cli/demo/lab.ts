@@ -25,6 +25,8 @@ export interface LabPlan {
   readonly subnets: Readonly<Record<string, { readonly cidr4?: string; readonly cidr6?: string }>>;
   /** Name → subnet of the first NIC. Nodes and VMs have public addresses unless `private`. */
   readonly machines: Readonly<Record<string, { readonly subnet: string; readonly type?: string; readonly private?: boolean }>>;
+  /** Whether the group of all that is in no other, such as reserved addresses, lets everything pass too. */
+  readonly opensDefault?: boolean;
   /** Hosts beyond the internet gateway. */
   readonly internet?: readonly string[];
 }
@@ -44,6 +46,7 @@ export async function buildLab(api: VpcApi, plan: LabPlan): Promise<Lab> {
     subnets.set(name, await api.call<LabSubnet>('POST', '/v1/subnets', { name, zone: ZONE, ...blocks }));
   }
   const group = await api.call<{ id: string }>('POST', '/v1/security-groups', { name: 'open', rules: openToAll });
+  if (plan.opensDefault === true) await openDefault(api);
   const machines = new Map<string, Machine>();
   for (const name of plan.internet ?? []) machines.set(name, await api.call<Machine>('POST', '/v1/instances', { name, kind: 'internet' }));
   for (const [name, { subnet, type = 'v1.large', private: isPrivate = false }] of Object.entries(plan.machines)) {
@@ -51,6 +54,11 @@ export async function buildLab(api: VpcApi, plan: LabPlan): Promise<Lab> {
     machines.set(name, await api.call<Machine>('POST', '/v1/instances', body));
   }
   return { subnets, machines };
+}
+
+async function openDefault(api: VpcApi): Promise<void> {
+  const { items } = await api.call<{ items: { id: string; name: string }[] }>('GET', '/v1/security-groups');
+  for (const { id, name } of items) if (name === 'default') await api.call('PUT', `/v1/security-groups/${id}/rules`, { rules: openToAll });
 }
 
 /** @throws Error: a lab without that machine is a mistake of whoever planned it. */

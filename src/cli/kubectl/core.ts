@@ -1,5 +1,6 @@
 /** What the plugin reads of Kubernetes' own objects: more than agent and controller need, for people. */
 import * as z from 'zod';
+import { providerIdOf } from '../../store/kubernetes/provider-id.ts';
 import { type Ip, tryParseIp } from '../../net/address.ts';
 
 const texts = z
@@ -120,7 +121,7 @@ export interface NodeView {
 
 const node = z
   .object({
-    metadata: z.object({ name: z.string(), uid: z.string(), labels: texts }),
+    metadata: z.object({ name: z.string(), uid: z.string(), labels: texts, annotations: texts }),
     spec: z
       .object({
         providerID: z.string().optional(),
@@ -131,11 +132,11 @@ const node = z
     status: z.object({ addresses: z.array(z.object({ address: z.string() })).nullish(), conditions }).prefault({}),
   })
   .transform(
-    ({ metadata: { name, uid, labels }, spec, status }): NodeView => ({
+    ({ metadata: { name, uid, labels, annotations }, spec, status }): NodeView => ({
       name,
       uid,
       labels,
-      providerId: spec.providerID,
+      providerId: providerIdOf(spec, annotations),
       unschedulable: spec.unschedulable,
       conditions: status.conditions,
       taints: (spec.taints ?? []).map(({ key, effect }) => `${key}:${effect}`),

@@ -1,5 +1,6 @@
 /** What Flatpod reads of Kubernetes' own objects: a few fields each, checked; the rest is dropped at this edge. */
 import * as z from 'zod';
+import { providerIdOf } from './provider-id.ts';
 
 const texts = z.record(z.string(), z.string()).default({});
 const metadata = z.object({ name: z.string(), uid: z.string(), labels: texts, annotations: texts });
@@ -14,7 +15,7 @@ export interface ClusterNode {
   readonly labels: Readonly<Record<string, string>>;
   /** Its kubelet was heard of lately. */
   readonly isReady: boolean;
-  /** spec.providerID, such as `vpc:///zone-a/i-1`. */
+  /** spec.providerID, such as `vpc:///zone-a/i-1`, or what stands for it. */
   readonly providerId: string | undefined;
   /** How many Pods with addresses the scheduler was told it may have. */
   readonly addresses: number | undefined;
@@ -26,10 +27,11 @@ const nodeStatus = z.object({
 });
 const node = z
   .object({ metadata, spec: z.object({ providerID: z.string().optional() }).prefault({}), status: nodeStatus.prefault({}) })
-  .transform(({ metadata: { name, uid, labels }, spec, status }): ClusterNode => {
+  .transform(({ metadata: { name, uid, labels, annotations }, spec, status }): ClusterNode => {
     const isReady = status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
     const addresses = status.allocatable[ADDRESSES];
-    return { name, uid, labels, isReady, providerId: spec.providerID, addresses: addresses === undefined ? undefined : Number(addresses) };
+    const providerId = providerIdOf(spec, annotations);
+    return { name, uid, labels, isReady, providerId, addresses: addresses === undefined ? undefined : Number(addresses) };
   });
 
 /** @throws ZodError */

@@ -27,7 +27,7 @@ export async function runInGuest(suite: GuestSuite): Promise<GuestRun> {
     read(text);
   };
   const { status } = await guest.run(['node', ...runnerArguments, ...suite.files], {
-    env: { ...runnerEnvironment, FLATPOD_TEST_PATIENCE: '4' },
+    env: { ...runnerEnvironment, FLATPOD_TEST_PATIENCE: '10' },
     limit_s: suite.limit_s,
     show,
   });

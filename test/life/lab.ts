@@ -167,7 +167,7 @@ async function seenFrom(fromNetns: string, to: string, toNetns: string, port = P
   using here = openNetns(fromNetns, true);
   const server = await listenIn(there, PORT);
   try {
-    return await askWhoAmI(here, parseIp(to), port, 3000);
+    return await askWhoAmI(here, parseIp(to), port, 3000 * patience);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {

@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../../errors/failure.ts';
 
-const START_DEADLINE_ms = 20_000;
+// One that ends is noticed at once: this is for one that hangs, on a machine or in a guest that many others keep busy.
+const START_DEADLINE_ms = 120_000;
 const STOP_DEADLINE_ms = 10_000;
 
 /** `bin/flatpod` of this checkout or installation. */

@@ -2,9 +2,15 @@
 # shellcheck shell=sh
 arch=$(dpkg --print-architecture)
 mkdir -p .cache/bin .cache/debian
-# Two at once would build everything twice.
-exec 9>.cache/lock
+# Two of the same script would build everything twice; two that install at once would refuse each other.
+exec 9>".cache/lock-$(basename "$0" .sh)" 8>.cache/lock-shared
 flock 9
+
+alone() { # COMMAND
+  flock 8
+  "$@"
+  flock -u 8
+}
 
 say() { echo "$(basename "$0" .sh): $*"; }
 
@@ -13,7 +19,9 @@ apt_lists() {
   lists_are_fresh=yes
 }
 
-install_debian() {
+install_debian() { alone apt_install "$@"; }
+
+apt_install() {
   say "installing Debian packages:$*"
   apt_lists
   # shellcheck disable=SC2068 # words, some with a blank before them
@@ -30,7 +38,9 @@ need_debian() {
 }
 
 # Unpacked, not installed: the packages would start a daemon, or push out another vendor's containerd and another busybox.
-unpack_debian() { # PACKAGE
+unpack_debian() { alone apt_unpack "$1"; }
+
+apt_unpack() {
   [ ! -d ".cache/debian/$1" ] || return 0
   say "unpacking Debian's $1 into .cache/debian"
   apt_lists
@@ -54,8 +64,13 @@ find_go() {
   go=$(command -v go || true)
   if [ -n "$go" ] && is_new_enough "$go"; then return; fi
   own=.cache/go-$needed
+  [ -n "$go" ] || { install_debian golang-go && go=$(command -v go); }
+  alone fetch_go
+  go=$PWD/$own/bin/go
+}
+
+fetch_go() {
   if [ ! -d "$own" ]; then
-    [ -n "$go" ] || { install_debian golang-go && go=$(command -v go); }
     say "fetching the Go $needed toolchain (70 MB)"
     # To an old go it is a module like any other. The cache keeps its files without the right to execute them.
     fetched=$(cd / && GOFLAGS='' "$go" mod download -json "golang.org/toolchain@v0.0.1-go$needed.linux-$arch" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
@@ -65,7 +80,6 @@ find_go() {
     chmod +x "$own.part"/bin/* "$own.part"/pkg/tool/*/*
     mv "$own.part" "$own"
   fi
-  go=$PWD/$own/bin/go
 }
 
 # Of the pins, and of our own source beside them: another version is another folder.
@@ -99,4 +113,17 @@ build_tools() { # MODULE, what go build gets
   shift
   # shellcheck disable=SC2046 # a list of words
   "$go" build -trimpath "$@" -o "$into/" $("$go" list tool)
+}
+
+# A Python environment of its own below .cache; another version or Python is another environment.
+python_environment() { # FOLDER, DISTRIBUTION==VERSION or with extras
+  need_debian python3:python3
+  python3 -c 'import ensurepip' 2>/dev/null || install_debian python3-venv
+  want="$2, $(python3 --version)"
+  [ "$(cat ".cache/$1/is" 2>/dev/null || :)" != "$want" ] || return 0
+  say "installing $want into .cache/$1"
+  rm -rf ".cache/$1"
+  python3 -m venv ".cache/$1"
+  ".cache/$1/bin/pip" install -q --disable-pip-version-check "$2"
+  echo "$want" >".cache/$1/is"
 }

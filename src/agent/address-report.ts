@@ -1,9 +1,11 @@
 /** What `flatpod ip` shows, as data: who has an address on this node, and who had it before. */
+import { isAdopted } from '../datapath/interface.ts';
 import { type Ip, familyOf } from '../net/address.ts';
 import { type Cidr, contains, firstOf, sizeOf } from '../net/cidr.ts';
 import type { FormerLease } from '../store/address-history.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import { quarantineOf } from '../store/quarantine.ts';
+import { excludedOf } from '../store/within.ts';
 import { podName } from './attach.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { orphansIn } from './orphans.ts';
@@ -67,7 +69,8 @@ function standing(node: NodeAgent, address: Ip, nic: GrantedNic | undefined, blo
   const lease = node.attachments.list().find((attachment) => attachment.interface.addresses.includes(address));
   if (lease !== undefined) {
     const holder = { pod: podName(lease), container: lease.container, ifname: lease.ifname, since_ms: lease.created_ms };
-    return { state: 'leased', holder, subnet: lease.subnet, nic: lease.nic };
+    // Of which PodSubnet and NIC a former plugin's address is, the grants say if anybody.
+    return { state: 'leased', holder, ...(!isAdopted(lease.interface) && { subnet: lease.subnet, nic: lease.nic }) };
   }
   if (isOrphan(node, address)) return { state: 'orphan' };
   const other = quarantineOf(node.database, address, now_ms());
@@ -100,5 +103,5 @@ function isOrphan({ cloud, kernel }: NodeAgent, address: Ip): boolean {
 function isExcluded({ cloud }: NodeAgent, nic: GrantedNic, block: Cidr, address: Ip): boolean {
   const spec = cloud?.grants.subnets.find(({ metadata }) => metadata.name === nic.subnet)?.spec;
   const isFirstOfPrefix = familyOf(address) === 6 && sizeOf(block) > 1n && firstOf(block) === address;
-  return isFirstOfPrefix || (spec?.exclude.some((one) => contains(one, address)) ?? false);
+  return isFirstOfPrefix || (spec !== undefined && excludedOf(spec).some((one) => contains(one, address)));
 }

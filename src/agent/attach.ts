@@ -1,6 +1,6 @@
 /** Taking addresses for an attachment, and giving them back: a commit each. Memory and database change together. */
 import type { AddRequest } from '../cni/request.ts';
-import type { AttachedInterface } from '../datapath/interface.ts';
+import { type AttachedInterface, isAdopted } from '../datapath/interface.ts';
 import { failure, isFailure } from '../errors/failure.ts';
 import type { Taken } from '../ipam/pool.ts';
 import type * as stored from '../store/attachments.ts';
@@ -120,7 +120,9 @@ export function detach(node: NodeAgent, attachment: Attachment, everUsed: boolea
   const until_ms = now_ms() + cooldown_ms;
   node.attachments.close(attachment, cooldown_ms === 0 ? 0 : until_ms);
   node.interrupted.delete(keyOf(attachment));
-  node.cloud?.pools.release(attachment.subnet, attachment.interface.addresses, cooldown_ms === 0 ? 0 : until_ms);
+  const [{ subnet, interface: own }, rested_ms] = [attachment, cooldown_ms === 0 ? 0 : until_ms];
+  if (isAdopted(own)) for (const address of own.addresses) node.cloud?.pools.endOrphan(address, rested_ms);
+  else node.cloud?.pools.release(subnet, own.addresses, rested_ms);
 }
 
 /** `namespace/name`, or the container when the runtime does not say. */

@@ -1,7 +1,7 @@
 /** CHECK: is everything still as ADD made it? Names each difference; changes nothing. */
 import type { CheckRequest } from '../cni/request.ts';
 import { planOf } from '../datapath/datapath.ts';
-import { isMade } from '../datapath/interface.ts';
+import { isLeased } from '../datapath/interface.ts';
 import { failure } from '../errors/failure.ts';
 import { sayDifference } from '../kernel/compare.ts';
 import { podName } from './attach.ts';
@@ -12,7 +12,7 @@ export async function check(node: NodeAgent, request: CheckRequest): Promise<voi
   using _turn = await node.locks.take(keyOf(request));
   const { container, ifname } = request;
   const attachment = node.attachments.find(container, ifname);
-  if (attachment === undefined || !isMade(attachment.interface)) throw failure('notAttached', { container, ifname });
+  if (attachment === undefined || isLeased(attachment.interface)) throw failure('notAttached', { container, ifname });
   const differences = node.kernel.compare(planOf(attachment.interface)).map(sayDifference);
   // What a later plugin of the list added is not ours to judge; that our address is still in the result is.
   const told = new Set(request.prevResult.ips.map(({ address }) => address.split('/')[0]));

@@ -5,8 +5,8 @@
  * - what to remove is known from our own record, found by container and interface alone: the runtime may have renamed the network since
  * - the address is given back only after the kernel has let go of it
  */
-import { planOf } from '../datapath/datapath.ts';
-import { isMade } from '../datapath/interface.ts';
+import { isLeased } from '../datapath/interface.ts';
+import { allOf } from './adopted/ending.ts';
 import { detach } from './attach.ts';
 import { faultPoint } from './fault-point.ts';
 import { forgetConnections } from './forget-connections.ts';
@@ -15,7 +15,7 @@ import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 /** Of an interface that another main plugin made nothing is taken: its IPAM part asks for that. @throws Failure as endAttachment(). */
 export async function del(node: NodeAgent, request: { readonly container: string; readonly ifname: string }): Promise<void> {
   faultPoint('del:1 request read');
-  await endAttachment(node, request, (one) => isMade(one.interface));
+  await endAttachment(node, request, (one) => !isLeased(one.interface));
 }
 
 /**
@@ -30,7 +30,7 @@ export async function endAttachment(
   using _turn = await node.locks.take(keyOf(request));
   const attachment = node.attachments.find(request.container, request.ifname);
   if (attachment === undefined || !isMeant(attachment)) return false;
-  await node.kernel.remove(planOf(attachment.interface));
+  await node.kernel.remove(allOf(node, attachment.interface));
   faultPoint('del:2 kernel removed');
   const { addresses } = attachment.interface;
   // A rest outlasts this by far, and the runtime need not wait for it; without one the next owner may come at once.

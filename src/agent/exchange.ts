@@ -29,7 +29,7 @@ async function answer(node: NodeAgent, asking: Answering, frame: RequestFrame): 
   if (question === undefined) return answerPlugin(node, frame);
   const patience_ms = Math.min(Math.max(Number(frame.variables.get('FLATPOD_PATIENCE_MS') ?? 0) || 0, 0), LONGEST_PATIENCE_ms);
   const subject = frame.variables.get('FLATPOD_SUBJECT')?.slice(0, LONGEST_SUBJECT);
-  const answered = await answerQuestion(node, asking, question, patience_ms, subject);
+  const answered = await answerQuestion(node, asking, question, patience_ms, { subject, stdin: frame.stdin });
   const drained = question === 'drain' && !('error' in answered);
   return {
     reply: { status: 'error' in answered ? 1 : 0, stdout: JSON.stringify(answered) },

@@ -1,5 +1,6 @@
 /** What `flatpod status` shows, as data. */
-import { isMade } from '../datapath/interface.ts';
+import { isAdopted } from '../datapath/interface.ts';
+import { hostEndOf, isAlive } from './adopted/standing.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { planOf } from '../datapath/datapath.ts';
 import { type Difference, sayDifference } from '../kernel/compare.ts';
@@ -76,9 +77,9 @@ export function reportOf(node: NodeAgent): NodeReport {
       ifname: attachment.ifname,
       addresses: attachment.interface.addresses,
       subnet: attachment.subnet,
-      link: isMade(attachment.interface) ? attachment.interface.hostEnd : '',
-      state: attachment.state,
-      alive: isNetns(attachment.netns),
+      link: hostEndOf(attachment.interface),
+      state: isAdopted(attachment.interface) ? `of ${attachment.interface.madeBy}` : attachment.state,
+      alive: isAlive(node, attachment),
       lost: sayLost(lost.get(attachment)),
     })),
   };

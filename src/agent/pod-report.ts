@@ -5,9 +5,9 @@ import { isMade } from '../datapath/interface.ts';
 import { nicPlan } from '../datapath/nic.ts';
 import { isFailure, sentence } from '../errors/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { isNetns } from '../kernel/netns.ts';
 import { describe, type KernelObject, nameOf, type Plan } from '../kernel/state.ts';
 import { contains } from '../net/cidr.ts';
+import { hostEndOf, isAlive } from './adopted/standing.ts';
 import { podName } from './attach.ts';
 import type { Attachment, NodeAgent } from './node-agent.ts';
 
@@ -91,12 +91,12 @@ function reportOne(node: NodeAgent, attachment: Attachment): AttachmentReport {
     ifname,
     network,
     netns,
-    alive: isNetns(netns),
+    alive: isAlive(node, attachment),
     state,
     subnet,
     since_ms: created_ms,
     datapath: own.datapath,
-    ...(isMade(own) ? { mac: own.mac, mtu: own.mtu, link: own.hostEnd } : { mac: '', mtu: 0, link: '' }),
+    ...(isMade(own) ? { mac: own.mac, mtu: own.mtu, link: own.hostEnd } : { mac: '', mtu: 0, link: hostEndOf(own) }),
     addresses: own.addresses.map((address) => ({ address, block: granted?.blocks.find((block) => contains(block, address)) ?? '' })),
     nic: { id: attachment.nic, deviceIndex: granted?.deviceIndex ?? -1, mac: granted?.mac ?? '', link: named?.link ?? '' },
     objects: [

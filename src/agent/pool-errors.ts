@@ -60,7 +60,7 @@ function limitOf(growth: Growth | undefined, subnet: PodSubnet): { limit: string
         remedy: `the runtime tries again; raise spec.warm.spare of PodSubnet ${name} if this happens in bursts`,
       };
     case 'ceiling':
-      return { limit: `the ceiling (${text})`, remedy: `raise spec.perNode.maximum of PodSubnet ${name}` };
+      return { limit: `the ceiling (${text})`, remedy: `raise that ceiling in PodSubnet ${name}` };
     case 'instance':
       return { limit: `the instance (${text})`, remedy: 'use a larger instance type, or spec.unit: prefix' };
     case 'subnet':

@@ -12,6 +12,7 @@ import type { Ip } from '../net/address.ts';
 import { type Cidr, contains, firstOf } from '../net/cidr.ts';
 import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { excludedOf } from '../store/within.ts';
 import { exhausted, refused } from './pool-errors.ts';
 
 /** ADDs that may wait for one subnet; a node has no more Pods than that. */
@@ -45,7 +46,7 @@ export function now_ms(): number {
 export interface PoolsOptions {
   /** Blocks this node gave back and that are granted still; see PoolOptions. */
   readonly returned?: readonly Cidr[];
-  /** Addresses in use by Pods without a record (orphans.ts). */
+  /** Addresses in use that no pool gave: of Pods without a record (orphans.ts), and of those that a former plugin made. */
   readonly orphans?: readonly Ip[];
   /** What the node's state says of a subnet: asked whenever its pool is made. */
   readonly known?: (subnet: string) => Known;
@@ -159,7 +160,19 @@ export class Pools {
     this.#serve(own);
   }
 
-  /** The Pod without a record that used the address is gone: it rests, then it is free. */
+  /** Pods that a former plugin made use them: nobody else gets one, and no block of theirs goes, before endOrphan(). */
+  occupy(addresses: readonly Ip[]): void {
+    for (const ip of addresses) this.#orphans.add(ip);
+    for (const { pool } of this.#pools.values()) {
+      pool.restore(
+        addresses.filter((ip) => pool.holds(ip)),
+        [],
+      );
+    }
+    this.#options.demandChanged(false);
+  }
+
+  /** The Pod that used the address, which no pool gave it, is gone: it rests, then it is free. */
   endOrphan(address: Ip, until_ms: number): void {
     this.#orphans.delete(address);
     for (const name of this.#pools.keys()) this.release(name, [address], until_ms);
@@ -272,7 +285,7 @@ export class Pools {
 
 /** What of a PodSubnet a pool depends on. */
 function poolPart({ spec }: PodSubnet): PoolOptions {
-  return { families: spec.families, exclude: spec.exclude, maximum: spec.perNode.maximum };
+  return { families: spec.families, exclude: excludedOf(spec), maximum: spec.perNode.maximum };
 }
 
 /** What stops Pods although nothing stops the controller: interfaces that it granted and the node does not have. */

@@ -3,6 +3,8 @@ import { planOf } from '../datapath/datapath.ts';
 import { asFailure, failure, isFailure, sentence } from '../errors/failure.ts';
 import { sayDifference } from '../kernel/compare.ts';
 import { tryParseIp } from '../net/address.ts';
+import { parseTakeover } from './adopted/request.ts';
+import { takeOver } from './adopted/take-over.ts';
 import { type AddressReport, addressReport } from './address-report.ts';
 import { leftovers, removeLeftovers, sayLeftover } from './leftovers.ts';
 import { keyOf, type NodeAgent } from './node-agent.ts';
@@ -20,13 +22,13 @@ export interface Answering {
   drained(): void;
 }
 
-/** Answers; rejects never. `subject`: the Pod or address that the question is about. */
+/** Answers; rejects never. `subject`: the Pod or address that the question is about; `stdin`: what it brings along. */
 export async function answerQuestion(
   node: NodeAgent,
   answering: Answering,
   question: string,
   patience_ms: number,
-  subject = '',
+  { subject = '', stdin = new Uint8Array() }: { readonly subject?: string | undefined; readonly stdin?: Uint8Array } = {},
 ): Promise<object> {
   try {
     switch (question) {
@@ -42,6 +44,8 @@ export async function answerQuestion(
         return {
           differences: [...answering.defence.repairAll().map(sayDifference), ...(await removeLeftovers(node)).map(sayLeftover)],
         };
+      case 'takeover':
+        return await takeOver(node, parseTakeover(stdin));
       case 'drain':
         await answering.drain(patience_ms);
         return { drained: true };

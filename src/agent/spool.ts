@@ -13,7 +13,7 @@ import { pluginOf } from '../cni/plugins.ts';
 import { releaseIn } from '../cni/asked.ts';
 import type { AttachmentName } from '../cni/valid-attachments.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
-import { isMade } from '../datapath/interface.ts';
+import { isLeased } from '../datapath/interface.ts';
 import { endAttachment } from './del.ts';
 import { keptAt_ms } from './kept-releases.ts';
 import { releaseKept } from './ipam/verbs.ts';
@@ -82,7 +82,7 @@ function reasonOf(error: unknown): string {
 
 async function honour(node: NodeAgent, { container, ifname }: AttachmentName, at_ms: number): Promise<void> {
   const isOlder = ({ created_ms }: Attachment): boolean => created_ms <= at_ms;
-  const ended = await endAttachment(node, { container, ifname }, (one) => isMade(one.interface) && isOlder(one));
+  const ended = await endAttachment(node, { container, ifname }, (one) => !isLeased(one.interface) && isOlder(one));
   if (ended) node.log.info(`honoured the release of ${container}/${ifname} that came while no agent answered`);
   else node.log.info(`dropped the release of ${container}/${ifname}: it is over already, or younger than the release`);
 }

@@ -15,6 +15,7 @@ import type { NodePods } from '../store/kubernetes/node-pods.ts';
 import type { NodeNetworks } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { quarantinedIn } from '../store/quarantine.ts';
+import { adoptedAddresses, adoptedPlans } from './adopted/standing.ts';
 import { writeAnswered } from './answered-adds.ts';
 import { drain } from './drain.ts';
 import { claimsAsked } from './claims.ts';
@@ -131,12 +132,14 @@ async function startCloud(
   const orphans = orphansIn(kernel, protocol, new Set(attachments.list().flatMap((attachment) => attachment.interface.addresses)));
   const pools = new Pools([], {
     returned: known?.spec.returned ?? [],
-    orphans,
+    orphans: [...orphans, ...adoptedAddresses(attachments.list())],
     known: (subnet) => ({
       leased: attachments.list().flatMap((attachment) => (attachment.subnet === subnet ? attachment.interface.addresses : [])),
       resting: [
         ...quarantinedIn(database, subnet, now_ms(), config.conflictRest_s * 1000),
         ...attachments.resting(subnet, now_ms(), config.cooldown_s * 1000),
+        // What Pods of a former plugin had, whichever PodSubnet has it now.
+        ...attachments.resting('', now_ms(), config.cooldown_s * 1000),
       ],
     }),
     demandChanged: (urgent) => grants?.demandChanged(urgent),
@@ -152,7 +155,7 @@ async function startCloud(
       .filter(isMade),
   );
   const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
-  const inUse = (): string[] => attachments.list().map(({ subnet }) => subnet);
+  const inUse = (): string[] => attachments.list().flatMap(({ subnet }) => (subnet === '' ? [] : [subnet]));
   grants = new Grants({
     name,
     config,
@@ -205,7 +208,7 @@ function startDefence(node: NodeAgent): SelfDefence {
     kernel: node.kernel,
     log: node.log,
     nodePlan: () => node.cloud?.grants.plan ?? [],
-    others: () => chainedPlans(node),
+    others: () => [...chainedPlans(node), ...adoptedPlans(node)],
     lookEvery_ms: LOOK_EVERY_ms,
     *pods() {
       for (const attachment of node.attachments.list())

@@ -4,13 +4,14 @@
  *
  * Invariants
  * - one look is never enough: a sign must have held in every round for a grace time; a round in which the runtime did not answer begins that anew
- * - the runtime's list counts only for attachments that came from a kubelet (they have a Pod's uid): podman and cnitool are not in it
+ * - the runtime's list counts only for attachments that came from a kubelet (they have a Pod's uid, or a former plugin made them): podman and cnitool are not in it
  * - how old an attachment is, is told by a clock that does not jump: one that is set back must not make a Pod that is just starting seem old
  * - a sandbox that is not ready is kept: the runtime may still stop it, which brings a DEL
  * - an attachment with a verb at work is left alone; one that cannot be released does not keep others from it
  */
 import { asFailure, sentence } from '../errors/failure.ts';
-import { isNetns } from '../kernel/netns.ts';
+import { isAdopted } from '../datapath/interface.ts';
+import { isAlive } from './adopted/standing.ts';
 import { endAttachment } from './del.ts';
 import { type Attachment, keyOf, type NodeAgent } from './node-agent.ts';
 import { now_ms } from './pools.ts';
@@ -85,15 +86,16 @@ export async function sweep(node: NodeAgent, signs: Signs, round: Round): Promis
   }
   signs.begun = true;
   for (const attachment of attachments) {
-    const why = death(attachment, signs, round);
+    const why = death(node, attachment, signs, round);
     if (why === undefined || node.locks.held(keyOf(attachment))) continue;
     await release(node, attachment, why);
   }
 }
 
 /** Notes both signs; the reason when one of them has held for long enough. */
-function death(attachment: Attachment, signs: Signs, { now, grace_ms, listed }: Round): string | undefined {
+function death(node: NodeAgent, attachment: Attachment, signs: Signs, { now, grace_ms, listed }: Round): string | undefined {
   const { container, netns, pod } = attachment;
+  const isKubelets = pod.uid !== undefined || isAdopted(attachment.interface);
   const known_ms = now - (signs.known.get(keyOf(attachment)) ?? now);
   const held = (sign: Sign, holds: boolean): boolean => {
     const key = keyOf(attachment);
@@ -105,9 +107,9 @@ function death(attachment: Attachment, signs: Signs, { now, grace_ms, listed }: 
     if (since === undefined) signs[sign].set(key, now);
     return since !== undefined && now - since >= grace_ms;
   };
-  const namespaceGone = held('namespace', !isNetns(netns));
-  const sandboxGone = held('sandbox', pod.uid !== undefined && listed !== undefined && !listed.has(container));
-  if (namespaceGone) return `its namespace ${netns} is gone`;
+  const namespaceGone = held('namespace', !isAlive(node, attachment));
+  const sandboxGone = held('sandbox', isKubelets && listed !== undefined && !listed.has(container));
+  if (namespaceGone) return netns === '' ? 'its interface is gone' : `its namespace ${netns} is gone`;
   if (sandboxGone && known_ms >= STARTING_GRACES * grace_ms) return 'the container runtime has no such sandbox';
   return undefined;
 }

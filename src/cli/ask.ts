@@ -7,16 +7,20 @@ import { failure } from '../errors/failure.ts';
 const LONGEST = 16 << 20;
 
 /** What may be asked; see src/agent/questions.ts. */
-export type Question = 'report' | 'check' | 'repair' | 'drain' | 'pod' | 'ip';
+export type Question = 'report' | 'check' | 'repair' | 'drain' | 'pod' | 'ip' | 'takeover';
 
-/** Asks and returns the answer's JSON, as the agent of the same version shapes it. `subject`: the Pod or address asked about. @throws Failure agentSilent, or the agent's own refusal. */
-export async function askAgent<T>(socket: string, question: Question, deadline_ms: number, subject = ''): Promise<T> {
+/** Asks and returns the answer's JSON, as the agent of the same version shapes it. `subject`: the Pod or address asked about; `brought`: what goes along as JSON. @throws Failure agentSilent, or the agent's own refusal. */
+export async function askAgent<T>(socket: string, question: Question, deadline_ms: number, subject = '', brought?: object): Promise<T> {
   const variables = new Map([
     ['FLATPOD_QUESTION', question],
     ['FLATPOD_PATIENCE_MS', String(deadline_ms)],
     ['FLATPOD_SUBJECT', subject],
   ]);
-  const frame = await exchange(socket, encodeFrame({ variables, stdin: new Uint8Array() }), deadline_ms + 1000);
+  const frame = await exchange(
+    socket,
+    encodeFrame({ variables, stdin: brought === undefined ? new Uint8Array() : Buffer.from(JSON.stringify(brought)) }),
+    deadline_ms + 1000,
+  );
   const answer = objectIn(frame);
   if (answer === undefined) throw failure('agentSilent', { socket, text: 'who answers there is no agent of Flatpod' });
   const { error } = answer;

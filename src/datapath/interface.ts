@@ -1,5 +1,6 @@
 /** A Pod's interface: the record that every plan is made from. */
 import type { ChildKind } from '../kernel/netlink/child.ts';
+import type { RouteObject, RuleObject } from '../kernel/state.ts';
 import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -11,10 +12,10 @@ import type { Mac } from '../net/mac.ts';
 export type PodInterface = RoutedInterface | UnderlayInterface;
 
 /**
- * What stands behind an attachment: an interface that is made here, or addresses alone, for an interface that another main plugin makes and that asked the
- * IPAM plugin for them.
+ * What stands behind an attachment: an interface that is made here; or addresses alone, for an interface that another main plugin makes and that asked the
+ * IPAM plugin for them; or an interface that a former plugin made, addresses and all.
  */
-export type AttachedInterface = PodInterface | LeasedInterface;
+export type AttachedInterface = PodInterface | LeasedInterface | AdoptedInterface;
 
 /** Addresses of a PodSubnet on an interface that is none of ours. */
 export interface LeasedInterface {
@@ -26,9 +27,45 @@ export interface LeasedInterface {
   readonly calledAs?: never;
 }
 
+/** Plugins whose Pods can be taken over. */
+export const formerPlugins = ['aws-node', 'hostnic', 'rubble'] as const;
+/** One of them. */
+export type FormerPlugin = (typeof formerPlugins)[number];
+
+/** What a plugin made that was on this node before: the Pod keeps it as it is until it ends, and then what is about its addresses goes. */
+export interface AdoptedInterface {
+  readonly datapath: 'adopted';
+  readonly madeBy: FormerPlugin;
+  /** Path of the Pod's network namespace; empty: no name of it was found. */
+  readonly netns: string;
+  readonly ifname: string;
+  readonly addresses: readonly Ip[];
+  /** The host's end of the Pod's veth; absent: the Pod has none. */
+  readonly hostEnd?: NodeLink;
+  /** What in the host is about these very addresses, as it was found. */
+  readonly routes: readonly FormerRoute[];
+  readonly rules: readonly FormerRule[];
+  readonly calledAs?: never;
+}
+
+/** A route of the host that leads to one of its addresses. */
+export type FormerRoute = Pick<RouteObject, 'dst' | 'link' | 'scope' | 'table' | 'protocol' | 'metric'>;
+/** A rule of the host that goes by one of its addresses. */
+export type FormerRule = Omit<RuleObject, 'kind' | 'where'>;
+
 /** Whether the interface is made here. */
 export function isMade(attached: AttachedInterface): attached is PodInterface {
-  return attached.datapath !== 'none';
+  return !isLeased(attached) && !isAdopted(attached);
+}
+
+/** Whether another main plugin makes it, and asked for its addresses. */
+export function isLeased(attached: AttachedInterface): attached is LeasedInterface {
+  return attached.datapath === 'none';
+}
+
+/** Whether a former plugin made it. */
+export function isAdopted(attached: AttachedInterface): attached is AdoptedInterface {
+  return attached.datapath === 'adopted';
 }
 
 /** What all datapaths have: the Pod's interface, and a veth between host and Pod, which is either that very interface or the service veth beside it. */

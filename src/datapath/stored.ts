@@ -1,4 +1,5 @@
 /** An interface read back from the node's database: checked, as whatever wrote it may have been another version. */
+import { readAdopted } from './stored-adopted.ts';
 import { readServiceVeth, readUnderlay } from './stored-underlay.ts';
 import { ipsOf, listOf, macOf, numberOf, objectOf, textOf } from './stored-fields.ts';
 import type { AttachedInterface, NodeLink, PodInterface, SourceRouting } from './interface.ts';
@@ -7,6 +8,7 @@ import type { AttachedInterface, NodeLink, PodInterface, SourceRouting } from '.
 export function readAttachedInterface(json: unknown): AttachedInterface {
   const fields = objectOf(json, 'the interface');
   const { datapath } = fields;
+  if (datapath === 'adopted') return readAdopted(fields);
   if (datapath !== 'none') return readPodInterface(json);
   return { datapath, netns: textOf(fields, 'netns'), ifname: textOf(fields, 'ifname'), addresses: ipsOf(fields, 'addresses') };
 }

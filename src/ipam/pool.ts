@@ -157,6 +157,11 @@ export class Pool {
     }
   }
 
+  /** Whether the address is in a block of the pool's. */
+  holds(address: Ip): boolean {
+    return this.#table.of(address) !== undefined;
+  }
+
   /** How many addresses are in which state. */
   counts(now_ms: number): Counts {
     this.#expire(now_ms);

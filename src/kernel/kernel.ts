@@ -1,5 +1,6 @@
 /** The kernel as the rest of the agent sees it: plans go in, differences and events come out. */
 import type { Ip } from '../net/address.ts';
+import { type Cidr, hostCidr } from '../net/cidr.ts';
 import { announceFrom } from './address-announce.ts';
 import { findRival } from './address-probe.ts';
 import { applyPlan } from './apply.ts';
@@ -10,7 +11,7 @@ import { type Host, Namespaces } from './namespaces.ts';
 import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/address.ts';
 import { decodeLink, dumpLinks, type Link } from './netlink/link.ts';
 import { decodeProxy, dumpProxies, type ProxyNeighbour } from './netlink/neighbour.ts';
-import { decodeRoute, dumpRoutes, MAIN_TABLE, type Route } from './netlink/route.ts';
+import { decodeRoute, dumpRoutes, LOCAL_TABLE, MAIN_TABLE, type Route } from './netlink/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/rule.ts';
 import { NetlinkSocket } from './netlink/socket.ts';
 import type { Netns } from './netns.ts';
@@ -42,6 +43,10 @@ export interface Kernel extends Disposable {
   sysctl(key: string): string | undefined;
   /** All routes, rules and proxy neighbours of the host that carry the protocol number. */
   owned(protocol: number): { readonly routes: Route[]; readonly rules: Rule[]; readonly proxies: ProxyNeighbour[] };
+  /** All routes of a table of the host's. */
+  routes(table: number): Route[];
+  /** The host's routes to these very addresses, in every table, and its rules that go by them, whoever made them. */
+  about(addresses: readonly Ip[]): { readonly routes: Route[]; readonly rules: Rule[] };
   /** Asks the network that a link of the host is on whether somebody else has the address; undefined after 150 ms of silence. @throws Failure networkNotAsked. */
   findRival(link: string, address: Ip): Promise<Rival | undefined>;
   /** Tells the network that a link of the host is on that the addresses are there from now on. @throws NetlinkError. */
@@ -87,6 +92,19 @@ export function openKernel(nftTables: readonly string[] = [], netns?: Netns): Ke
       rules: ([4, 6] as const).flatMap((family) => socket.dump(dumpRules(family), decodeRule)).filter((rule) => rule.protocol === protocol),
       proxies: socket.dump(dumpProxies(), decodeProxy).filter((proxy) => proxy.protocol === protocol),
     }),
+    routes: (table) => ([4, 6] as const).flatMap((family) => socket.dump(dumpRoutes(family, { table }), decodeRoute)),
+    about(addresses) {
+      const own = new Set(addresses.map(hostCidr));
+      const isOwn = (cidr: Cidr | undefined): boolean => cidr !== undefined && own.has(cidr);
+      return {
+        routes: ([4, 6] as const)
+          .flatMap((family) => socket.dump(dumpRoutes(family), decodeRoute))
+          .filter(({ dst, table }) => isOwn(dst) && table !== LOCAL_TABLE),
+        rules: ([4, 6] as const)
+          .flatMap((family) => socket.dump(dumpRules(family), decodeRule))
+          .filter(({ from, to }) => isOwn(from) || isOwn(to)),
+      };
+    },
     findRival: (link, address) => findRival(netns, link, address),
     announce: (link, addresses) => announceFrom(netns, link, addresses),
     watch(listener) {

@@ -7,7 +7,7 @@ import type { AttachmentAsked } from '../../cni/asked.ts';
 import type { IpamConfig } from '../../cni/ipam/config.ts';
 import type { Result, ResultIp } from '../../cni/result.ts';
 import type { AttachmentName } from '../../cni/valid-attachments.ts';
-import { isMade, type LeasedInterface } from '../../datapath/interface.ts';
+import { isLeased, type LeasedInterface } from '../../datapath/interface.ts';
 import { failure } from '../../errors/failure.ts';
 import { familyOf, type Ip } from '../../net/address.ts';
 import { lengthOf } from '../../net/cidr.ts';
@@ -75,7 +75,7 @@ async function add(node: NodeAgent, asked: AttachmentAsked, config: IpamConfig):
 function before(node: NodeAgent, asked: AttachmentAsked, { sameAgain }: IpamConfig): Attachment | undefined {
   const known = node.attachments.find(asked.container, asked.ifname);
   if (known === undefined) return undefined;
-  const isOurs = !isMade(known.interface);
+  const isOurs = isLeased(known.interface);
   if (isOurs && sameAgain) return known;
   if (isOurs && node.interrupted.has(keyOf(asked))) {
     detach(node, known, true);
@@ -105,7 +105,7 @@ function placeOf({ id, cidr4, gateway4, cidr6, gateway6 }: GrantedNic, ip: Ip): 
 
 function check(node: NodeAgent, { container, ifname }: AttachmentName, prevResult: Result | undefined): void {
   const attachment = node.attachments.find(container, ifname);
-  if (attachment === undefined || isMade(attachment.interface))
+  if (attachment === undefined || !isLeased(attachment.interface))
     throw failure('leaseUnknown', { container, ifname, scope: 'any PodSubnet' });
   const told = new Set(prevResult?.ips.map(({ address }) => address.split('/')[0]));
   const missing = prevResult === undefined ? [] : attachment.interface.addresses.filter((address) => !told.has(address));
@@ -115,12 +115,12 @@ function check(node: NodeAgent, { container, ifname }: AttachmentName, prevResul
 
 async function release(node: NodeAgent, of: AttachmentName, network: string | undefined, upTo_ms: number): Promise<void> {
   const isMeant = (one: Attachment): boolean =>
-    !isMade(one.interface) && (network === undefined || one.network === network) && one.created_ms <= upTo_ms;
+    isLeased(one.interface) && (network === undefined || one.network === network) && one.created_ms <= upTo_ms;
   await endAttachment(node, of, isMeant);
 }
 
 async function collect(node: NodeAgent, network: string, living: ReadonlySet<string>): Promise<void> {
-  const own = node.attachments.list().filter((one) => one.network === network && !isMade(one.interface));
+  const own = node.attachments.list().filter((one) => one.network === network && isLeased(one.interface));
   await removeStale(
     own.filter((one) => !living.has(keyOf(one))),
     keyOf,

@@ -31,4 +31,25 @@ export const importErrors = {
     details: '{reason}',
     hint: 'name another directory with --output; what is there stays as it is',
   },
+  takeoverMistaken: {
+    code: 504,
+    cni: 504,
+    message: 'nothing was taken over from {system}: {path} cannot be used',
+    details: '{reason}',
+    hint: 'give the file as the former plugin, or flatpod import, left it; nothing has changed',
+  },
+  takeoverRefused: {
+    code: 505,
+    cni: 505,
+    message: 'container {container}, interface {ifname} is not taken over',
+    details: '{reason}',
+    hint: 'flatpod status shows who has the address: two Pods with one address hinder each other until one of them is deleted',
+  },
+  hostnicMistaken: {
+    code: 506,
+    cni: 506,
+    message: "hostnic's settings are not served as they are now: there are {count} mistakes in them",
+    details: '{list}',
+    hint: 'correct them; until then what was served before stays in force',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -12,6 +12,8 @@ const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefsrc: 7, multipath: 9,
 
 /** The kernel's table for everything that has no other. */
 export const MAIN_TABLE = 254;
+/** The kernel's own, of its addresses (RT_TABLE_LOCAL). */
+export const LOCAL_TABLE = 255;
 const RT_SCOPE = { global: 0, link: 253 } as const;
 const RTN_UNICAST = 1;
 const RTM_F_CLONED = 0x200;

@@ -32,6 +32,7 @@ test('custom networking by zone becomes a PodSubnet for each ENIConfig, which ou
     useFirstNic: false,
     unit: 'prefix',
     warm: { spare: 8, minimum: 24 },
+    perNode: { interfaces: 2 },
   });
   assert.deepEqual(specOf(imported.made, 'NodeConfig'), {
     cluster: {},
@@ -53,7 +54,7 @@ test('every documented variable is answered for once, set or not, and so is ever
 
 test('settings without equal are named with line, reason and remedy', () => {
   const imported = whole();
-  for (const key of ['MAX_ENI', 'ENABLE_POD_ENI', 'ADDITIONAL_ENI_TAGS.team', '--enable-network-policy']) {
+  for (const key of ['ENABLE_POD_ENI', 'ADDITIONAL_ENI_TAGS.team', '--enable-network-policy']) {
     const { fate, from, text, remedy } = entryOf(imported, key);
     assert.equal(fate, 'none', key);
     assert.match(from, /\/0:\d+$/);
@@ -62,15 +63,105 @@ test('settings without equal are named with line, reason and remedy', () => {
   assert.equal(entryOf(imported, 'MAX_ENI').from.split(':').at(-1), '46');
 });
 
-test('without custom networking the subnets of the VPC become PodSubnets by zone, but those tagged as not for Pods', () => {
+test('without custom networking the subnets of the VPC become one PodSubnet, but those tagged as not for Pods: the emptiest is used', () => {
   const imported = importOf('aws-node', textOfFixture('aws-node/plain.json'), subnets);
-  assert.deepEqual(unfinished(imported), []);
   assert.deepEqual(
-    imported.made.filter(({ kind }) => kind === 'PodSubnet').map(({ name }) => name),
-    ['subnet-0aa1aa2aa3aa4aa5a', 'subnet-0bb1bb2bb3bb4bb5b'],
+    unfinished(imported).filter((text) => !text.includes('named by ids')),
+    [],
   );
+  const { cloudSubnets, nodeSelector } = specOf(imported.made, 'PodSubnet', 'pods');
+  assert.deepEqual([cloudSubnets, nodeSelector], [{ ids: ['subnet-0aa1aa2aa3aa4aa5a', 'subnet-0bb1bb2bb3bb4bb5b'] }, undefined]);
   assert.deepEqual(specOf(imported.made, 'NodeConfig'), { cluster: {}, snat: { enabled: false }, cooldown_s: 60 });
   assert.deepEqual(specOf(imported.made, 'ControllerConfig')['cloud'], { type: 'aws', changes: false });
+});
+
+test('where all subnets have the tag they are found by it, also those that get it later; without discovery each is for its zone', () => {
+  const all = ['a', 'b'].map((zone) => ({
+    SubnetId: `subnet-${zone}`,
+    AvailabilityZone: `eu-west-1${zone}`,
+    Tags: [{ Key: 'kubernetes.io/role/cni', Value: '1' }],
+  }));
+  const tagged = importOf('aws-node', daemonSet({}), { Subnets: all });
+  assert.deepEqual(unfinished(tagged), []);
+  assert.deepEqual(specOf(tagged.made, 'PodSubnet')['cloudSubnets'], { tags: { 'kubernetes.io/role/cni': '1' } });
+  const without = importOf('aws-node', daemonSet({ ENABLE_SUBNET_DISCOVERY: 'false' }), { Subnets: all });
+  assert.deepEqual(unfinished(without), []);
+  const { cloudSubnet, nodeSelector } = specOf(without.made, 'PodSubnet', 'subnet-b');
+  assert.deepEqual([cloudSubnet, nodeSelector], ['subnet-b', { matchLabels: { 'topology.kubernetes.io/zone': 'eu-west-1b' } }]);
+});
+
+const policy = (name: string, spec: object) => ({
+  apiVersion: 'vpcresources.k8s.aws/v1beta1',
+  kind: 'SecurityGroupPolicy',
+  metadata: { name, namespace: 'shop' },
+  spec,
+});
+const policies = {
+  kind: 'List',
+  items: [
+    policy('web', { podSelector: { matchLabels: { app: 'web' } }, securityGroups: { groupIds: ['sg-1', 'sg-2'] } }),
+    policy('rest', { podSelector: {}, securityGroups: { groupIds: ['sg-3'] } }),
+    policy('robots', { serviceAccountSelector: { matchLabels: { role: 'robot' } }, securityGroups: { groupIds: ['sg-4'] } }),
+  ],
+};
+
+test('a SecurityGroupPolicy becomes a PodSubnet with branches beside each PodSubnet; what selects by service accounts is named', () => {
+  const imported = importOf('aws-node', daemonSet({ ENABLE_POD_ENI: 'true', ENABLE_SUBNET_DISCOVERY: 'false' }), subnets, policies);
+  assert.deepEqual(
+    unfinished(imported).filter((text) => !text.includes('spec.cloud.branches')),
+    [],
+  );
+  // What was read has objects without a prototype.
+  assert.deepEqual(structuredClone(specOf(imported.made, 'PodSubnet', 'shop-web-subnet-0aa1aa2aa3aa4aa5a')), {
+    cloudSubnet: 'subnet-0aa1aa2aa3aa4aa5a',
+    nodeSelector: { matchLabels: { 'topology.kubernetes.io/zone': 'eu-west-1a' } },
+    namespaces: ['shop'],
+    podSelector: { matchLabels: { app: 'web' } },
+    datapath: 'branch',
+    securityGroups: ['sg-1', 'sg-2'],
+    warm: { spare: 0 },
+  });
+  assert.equal(specOf(imported.made, 'PodSubnet', 'shop-rest-subnet-0bb1bb2bb3bb4bb5b')['podSelector'], undefined);
+  assert.equal(imported.made.filter(({ kind }) => kind === 'PodSubnet').length, 2 + 2 * 2);
+  assert.equal(entryOf(imported, 'SecurityGroupPolicy shop/robots').fate, 'none');
+  assert.equal(entryOf(imported, 'ENABLE_POD_ENI').fate, 'taken');
+  const off = importOf('aws-node', daemonSet({}), subnets, policies);
+  assert.equal(entryOf(off, 'SecurityGroupPolicy shop/web').fate, 'none');
+  assert.equal(off.made.filter(({ kind }) => kind === 'PodSubnet').length, 1);
+});
+
+test('a SecurityGroupPolicy without groups, or without a namespace, is a mistake', () => {
+  const on = daemonSet({ ENABLE_POD_ENI: 'true' });
+  const nameless = { kind: 'SecurityGroupPolicy', metadata: { name: 'a' }, spec: { securityGroups: { groupIds: ['sg-1'] } } };
+  for (const wrong of [policy('a', { podSelector: {} }), policy('a', { securityGroups: { groupIds: [] } }), nameless])
+    assert.throws(() => importOf('aws-node', on, subnets, wrong), { kind: 'importMistaken' });
+});
+
+test('nodes that say their ENIConfig by the external label or an annotation are selected by that label, or told what to be labelled with', () => {
+  const key = 'k8s.amazonaws.com/eniConfig';
+  const externally = 'vpc.amazonaws.com/externalEniConfig';
+  const config = (name: string) => ({ kind: 'ENIConfig', metadata: { name }, spec: { subnet: `subnet-${name}` } });
+  const node = (name: string, metadata: object) => ({ kind: 'Node', metadata: { name, ...metadata } });
+  const imported = importOf('aws-node', daemonSet({ AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'true' }), {
+    kind: 'List',
+    items: [
+      config('a'),
+      config('b'),
+      node('n1', { labels: { [key]: 'a' } }),
+      node('n2', { labels: { [key]: 'a', [externally]: 'b' } }),
+      node('n3', { labels: { [key]: 'b' }, annotations: { [key]: 'a' } }),
+      node('n4', { labels: { [key]: 'b' }, annotations: { [key]: 'b' } }),
+      node('n5', { annotations: { [key]: 'unknown' } }),
+    ],
+  });
+  assert.deepEqual(unfinished(imported), []);
+  const notExternal = [{ key: externally, operator: 'DoesNotExist' }];
+  const selectorOf = (name: string) => specOf(imported.made, 'PodSubnet', name)['nodeSelector'];
+  assert.deepEqual(selectorOf('a'), { matchLabels: { [key]: 'a' }, matchExpressions: notExternal });
+  assert.deepEqual(selectorOf('b-external'), { matchLabels: { [externally]: 'b' } });
+  assert.deepEqual(selectorOf('a-external'), { matchLabels: { [externally]: 'a' } });
+  const told = imported.account.entries.filter(({ from }) => from.startsWith('Node ')).map(({ from, remedy }) => `${from}: ${remedy}`);
+  assert.deepEqual(told, [`Node n3: kubectl label node n3 ${externally}=a`, 'Node n5: add that, or correct the node']);
 });
 
 test('without any subnet the PodSubnet is left to be completed, and the account says so', () => {

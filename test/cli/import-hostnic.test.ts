@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { blocksBetween, fewBlocks } from '../../src/cli/import/hostnic/subnets.ts';
+import { blocksBetween, fewBlocks } from '../../src/import/hostnic/pod-subnets.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { ipFromBigInt, ipToBigInt, parseIp } from '../../src/net/address.ts';
 import { addressAt, addressesOf, contains, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import { podSubnet } from '../../src/store/pod-subnet.ts';
+import { excludedOf, takenBefore } from '../../src/store/within.ts';
 import { entryOf, importOf, specOf, textOfFixture, unfinished } from './import-support.ts';
 
 const [configMaps, pools, blocks] = ['configmaps.yaml', 'pools.yaml', 'blocks.json'].map((name) => textOfFixture(`hostnic/${name}`));
@@ -32,9 +33,22 @@ test('each vxnet becomes a PodSubnet, which our programs read without a complain
   assert.deepEqual(unfinished(imported), []);
   assert.deepEqual(specOf(imported.made, 'PodSubnet', 'vxnet-a1b2c3d'), {
     cloudSubnet: 'vxnet-a1b2c3d',
-    namespaces: ['postgres', 'shop'],
     useFirstNic: false,
-    exclude: ['172.16.3.0/30', '172.16.3.128/31', '172.16.3.242/31', '172.16.3.244/30', '172.16.3.248/29'],
+    within: ['172.16.3.192/27', '172.16.3.224/28', '172.16.3.240/31'],
+  });
+  assert.deepEqual(specOf(imported.made, 'PodSubnet', 'vxnet-a1b2c3d-shop'), {
+    cloudSubnet: 'vxnet-a1b2c3d',
+    useFirstNic: false,
+    namespaces: ['shop'],
+    within: ['172.16.3.2/31', '172.16.3.4/30', '172.16.3.8/29', '172.16.3.16/28', '172.16.3.32/27', '172.16.3.64/26'],
+    exclude: ['172.16.3.2/31'],
+  });
+  assert.deepEqual(specOf(imported.made, 'PodSubnet', 'vxnet-a1b2c3d-postgres'), {
+    cloudSubnet: 'vxnet-a1b2c3d',
+    useFirstNic: false,
+    namespaces: ['postgres'],
+    within: ['172.16.3.128/26'],
+    exclude: ['172.16.3.128/31'],
   });
   assert.deepEqual(specOf(imported.made, 'PodSubnet', 'vxnet-e4f5a6b'), {
     cloudSubnet: 'vxnet-e4f5a6b',
@@ -53,10 +67,10 @@ test('addresses of living Pods are listed with Pod, node and PodSubnet', () => {
   assert.deepEqual(
     whole().kept.map(({ address, namespace, pod, node, subnet }) => `${address} ${namespace}/${pod} ${node} ${subnet}`),
     [
-      '172.16.3.2 shop/web-6d5f-x2x9k node-1 vxnet-a1b2c3d',
-      '172.16.3.3 shop/web-6d5f-q7w8e node-2 vxnet-a1b2c3d',
-      '172.16.3.128 postgres/db-0 node-1 vxnet-a1b2c3d',
-      '172.16.3.129 postgres/db-1 node-2 vxnet-a1b2c3d',
+      '172.16.3.2 shop/web-6d5f-x2x9k node-1 vxnet-a1b2c3d-shop',
+      '172.16.3.3 shop/web-6d5f-q7w8e node-2 vxnet-a1b2c3d-shop',
+      '172.16.3.128 postgres/db-0 node-1 vxnet-a1b2c3d-postgres',
+      '172.16.3.129 postgres/db-1 node-2 vxnet-a1b2c3d-postgres',
       '172.16.4.10 kube-system/coredns-7c8d-1a2b3 node-1 vxnet-e4f5a6b',
     ],
   );
@@ -73,7 +87,7 @@ test('no PodSubnet gives an address that a Pod has or that lies outside of the r
       };
       const settings = { pool: { vxNets: ['vxnet-1'] } };
       const { made } = importOf('hostnic', settings, pool, block('4100-10-9-0-0-26', '10.9.0.0/26', places));
-      const { exclude } = podSubnet.shape.spec.parse(specOf(made, 'PodSubnet'));
+      const exclude = excludedOf(podSubnet.shape.spec.parse(specOf(made, 'PodSubnet')));
       for (const [i, address] of [...addressesOf(parseCidr('10.9.0.0/26'))].entries()) {
         const isFree = i >= first && i <= last && !places.includes(i);
         assert.equal(!exclude.some((one) => contains(one, address)), isFree, address);
@@ -97,7 +111,7 @@ test('a Pod that is said to have another address than its place in the block kee
   assert.ok(account.entries.some(({ fate, text }) => fate === 'none' && /10\.9\.0\.5 in its place/.test(text)));
 });
 
-const poolOf = (name: string) => ({ kind: 'IPPool', metadata: { name }, spec: { cidr: '10.9.0.0/24' } });
+const poolOf = (name: string, range: object = {}) => ({ kind: 'IPPool', metadata: { name }, spec: { cidr: '10.9.0.0/24', ...range } });
 
 test('a deleted block holds nothing; a handle whose block is missing is a mistake, since its addresses would not be kept', () => {
   const deleted = {
@@ -166,7 +180,7 @@ test('an IPPool of no vxnet, and a Default that names a block, are answered for 
   );
 });
 
-test('with subnet-auto-assign every vxnet serves new namespaces, and it is said that none gets a block of its own', () => {
+test('with subnet-auto-assign every vxnet serves new namespaces, and it is said that none gets a block of its own by the documents', () => {
   const map = { kind: 'ConfigMap', metadata: { name: 'hostnic-ipam-config' }, data: { 'subnet-auto-assign': 'on', ipam: '{}' } };
   const { made, account } = importOf('hostnic', { pool: { vxNets: ['vxnet-1', 'vxnet-2'] } }, map);
   for (const name of ['vxnet-1', 'vxnet-2']) assert.equal(specOf(made, 'PodSubnet', name)['default'], true);
@@ -175,6 +189,43 @@ test('with subnet-auto-assign every vxnet serves new namespaces, and it is said 
     told.map(({ fate }) => fate),
     ['taken', 'none'],
   );
+});
+
+test('blocks of namespaces are theirs alone: no two PodSubnets share an address, and together they have the whole range', () => {
+  const number = fc.uniqueArray(fc.integer({ min: 0, max: 15 }), { maxLength: 6 });
+  fc.assert(
+    fc.property(number, number, fc.boolean(), (a, b, isRanged) => {
+      const nameOf = (i: number): string => `4100-10-9-0-${i * 16}-28`;
+      const ipam = { a: a.map(nameOf), b: b.filter((i) => !a.includes(i)).map(nameOf), Default: ['vxnet-1'] };
+      const map = { kind: 'ConfigMap', metadata: { name: 'hostnic-ipam-config' }, data: { ipam: JSON.stringify(ipam) } };
+      const pool = poolOf('vxnet-1', isRanged ? { rangeStart: '10.9.0.2', rangeEnd: '10.9.0.241' } : {});
+      const { made } = importOf('hostnic', { pool: { vxNets: ['vxnet-1'] } }, pool, map);
+      const subnets = made.flatMap(({ kind, name, spec }) =>
+        kind === 'PodSubnet' ? podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind, metadata: { name }, spec }) : [],
+      );
+      for (const [i, one] of subnets.entries()) assert.equal(takenBefore(one, subnets.slice(0, i)), undefined);
+      for (const address of addressesOf(parseCidr('10.9.0.0/24'))) {
+        const having = subnets.filter(({ spec }) => !excludedOf(spec).some((one) => contains(one, address)));
+        const last = Number(address.split('.')[3]);
+        const isInRange = !isRanged || (last >= 2 && last <= 241);
+        assert.equal(having.length, isInRange ? 1 : 0, address);
+        const namespace = ['a', 'b'].find((name) => ipam[name === 'a' ? 'a' : 'b'].includes(nameOf(Math.floor(last / 16))));
+        if (isInRange) assert.deepEqual(having[0]?.spec.namespaces, namespace === undefined ? [] : [namespace], address);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a block under two namespaces is a mistake, and so is one that overlaps', () => {
+  for (const other of ['4100-10-9-0-0-26', '4100-10-9-0-32-27']) {
+    const ipam = JSON.stringify({ a: ['4100-10-9-0-0-26'], b: [other] });
+    const map = { kind: 'ConfigMap', metadata: { name: 'hostnic-ipam-config' }, data: { ipam } };
+    assert.throws(
+      () => importOf('hostnic', { pool: { vxNets: ['vxnet-1'] } }, poolOf('vxnet-1'), map),
+      (error) => isFailure(error, 'importMistaken') && /is a block of namespace a too/.test(error.details),
+    );
+  }
 });
 
 test('passthrough is datapath nic; hairpin, natMark and the numbers of the kernel are there under other names', () => {

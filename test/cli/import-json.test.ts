@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { type Document, documentsIn } from '../../src/cli/import/document.ts';
-import { JsonMistake, readJson } from '../../src/cli/import/json-places.ts';
+import { type Document, documentsIn } from '../../src/import/document.ts';
+import { JsonMistake, readJson } from '../../src/import/json-places.ts';
 
 function only(text: string): Document {
   const read = documentsIn('file', text);

@@ -25,6 +25,12 @@ test('the daemon and its CNI configuration become an ipvlan PodSubnet on a furth
   assert.deepEqual(specOf(imported.made, 'NodeConfig'), { cluster: {}, serviceCidrs: ['10.96.0.0/12'] });
 });
 
+test('its kubeconfig is that of both programs, which are one on a node that runs both', () => {
+  const { made } = importOf('rubble', { subnet_id: 's1', kubeconfig: '/etc/rubble/kubeconfig' });
+  assert.deepEqual(specOf(made, 'NodeConfig'), { cluster: { kubeconfig: '/etc/rubble/kubeconfig' } });
+  assert.deepEqual(specOf(made, 'ControllerConfig'), { cloud: { type: 'openstack' }, kubeconfig: '/etc/rubble/kubeconfig' });
+});
+
 test('Pods that keep their name and ask for an address have an IPClaim with it, and their workload is told what annotation it needs', () => {
   const { made, account } = whole();
   assert.deepEqual(

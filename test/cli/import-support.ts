@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Entry } from '../../src/cli/import/account.ts';
+import type { Entry } from '../../src/import/account.ts';
 import type { SystemName } from '../../src/cli/import/commands.ts';
 import { importFrom } from '../../src/cli/import/import.ts';
-import type { Made } from '../../src/cli/import/made.ts';
+import type { Made } from '../../src/import/made.ts';
 
 /** The path of a fixture. */
 export function fixture(path: string): string {

@@ -1,6 +1,6 @@
 /** The same configuration as values of the chart, which writes NodeConfig and ControllerConfig itself. */
 import { stringify } from 'yaml';
-import type { Made } from './made.ts';
+import type { Made } from '../../import/made.ts';
 
 /** values.yaml for `helm install -f`. What is only known to the user is missing, and the chart asks for it. */
 export function chartValues(made: readonly Made[]): string {

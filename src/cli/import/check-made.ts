@@ -7,8 +7,8 @@ import { checkSubnet } from '../../store/cross-checks.ts';
 import { ipClaimSpec } from '../../store/ip-claim.ts';
 import { type PodSubnet, podSubnet } from '../../store/pod-subnet.ts';
 import { metadata, name } from '../../store/schema-parts.ts';
-import type { Account } from './account.ts';
-import type { Made } from './made.ts';
+import type { Account } from '../../import/account.ts';
+import type { Made } from '../../import/made.ts';
 
 const ipClaim = z.strictObject({
   apiVersion: z.literal('flatpod.dev/v1alpha1'),

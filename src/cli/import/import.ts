@@ -1,12 +1,12 @@
 /** `flatpod import`: from the files of another system to documents of ours, with an account of every setting. */
 import { failure } from '../../errors/failure.ts';
-import { Account } from './account.ts';
+import { Account } from '../../import/account.ts';
 import { readAwsNode } from './aws-node/aws-node.ts';
 import { checkMade, objectOf, textOf } from './check-made.ts';
 import type { ImportOptions, SystemName } from './commands.ts';
-import type { Document } from './document.ts';
-import { readHostnic } from './hostnic/hostnic.ts';
-import type { Imported } from './made.ts';
+import type { Document } from '../../import/document.ts';
+import { readHostnic } from '../../import/hostnic/hostnic.ts';
+import type { Imported } from '../../import/made.ts';
 import { readFiles } from './read-files.ts';
 import { readRubble } from './rubble/rubble.ts';
 import { sayAccount, sayMistake } from './say-account.ts';

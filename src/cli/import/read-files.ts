@@ -1,7 +1,7 @@
 /** Reads the user's files: each whole, or not at all. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { type Failure, failure, isFailure } from '../../errors/failure.ts';
-import { type Document, documentsIn, type Mistake } from './document.ts';
+import { type Document, documentsIn, type Mistake } from '../../import/document.ts';
 
 /** A dump of 10 000 Pods has about 80 MiB. */
 const LARGEST_bytes = 256 * 1024 * 1024;

@@ -1,8 +1,8 @@
 /** The account of an import, for people. */
 import { type Output, styled, table } from '../table.ts';
-import type { Entry, Fate } from './account.ts';
-import type { Mistake } from './document.ts';
-import type { Kept } from './made.ts';
+import type { Entry, Fate } from '../../import/account.ts';
+import type { Mistake } from '../../import/document.ts';
+import type { Kept } from '../../import/made.ts';
 
 const parts: readonly (readonly [fate: Fate, title: string, heading: readonly string[], row: (entry: Entry) => string[]])[] = [
   [

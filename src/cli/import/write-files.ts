@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { failure, isFailure } from '../../errors/failure.ts';
 import { chartValues } from './chart-values.ts';
 import { textOf } from './check-made.ts';
-import type { Kept, Made } from './made.ts';
+import type { Kept, Made } from '../../import/made.ts';
 
 const files = {
   NodeConfig: 'node.yaml',

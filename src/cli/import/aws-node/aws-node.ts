@@ -1,15 +1,16 @@
-/** `flatpod import aws-node`: the DaemonSet of the AWS VPC CNI, ENIConfigs, and the VPC's subnets. */
-import { type Account, below, type Setting } from '../account.ts';
-import type { Document } from '../document.ts';
-import { type Imported, type Made, warmFields } from '../made.ts';
-import { type Found, objectsIn, sayFound } from '../objects.ts';
-import { asName } from '../values.ts';
+/** `flatpod import aws-node`: the DaemonSet of the AWS VPC CNI, ENIConfigs, SecurityGroupPolicies, and the VPC's subnets. */
+import { type Account, below, type Setting } from '../../../import/account.ts';
+import type { Document } from '../../../import/document.ts';
+import type { Imported, Made } from '../../../import/made.ts';
+import { type Found, objectsIn, sayFound } from '../../../import/objects.ts';
+import { asName } from '../../../import/values.ts';
 import { type EniConfig, EXTERNAL_LABEL, readEniConfigs } from './eni-configs.ts';
 import { readEnvironment } from './environment.ts';
+import { ofPolicies, POLICY, readGroupPolicies } from './group-policies.ts';
+import { externalConfigs, type NamedBy } from './nodes.ts';
 import type { AwsPlan } from './plan.ts';
-import { type AwsSubnet, readSubnets } from './subnets.ts';
-
-const ZONE = 'topology.kubernetes.io/zone';
+import { ofConfigs, ofSubnets } from './pod-subnets.ts';
+import { readSubnets } from './subnets.ts';
 
 /** Reads them. Undefined: the DaemonSet is not among them. */
 export function readAwsNode(documents: readonly Document[], account: Account): Imported | undefined {
@@ -17,28 +18,35 @@ export function readAwsNode(documents: readonly Document[], account: Account): I
   const daemonSets = found.filter(({ kind, name }) => kind === 'DaemonSet' && name === 'aws-node');
   const eniConfigs = found.filter(({ kind }) => kind === 'ENIConfig');
   const answers = found.filter(({ kind, object }) => kind === '' && Array.isArray(below(object, 'Subnets').value));
-  refuseOthers(found, [...daemonSets, ...eniConfigs, ...answers], account);
+  const policies = found.filter(({ kind }) => kind === POLICY);
+  const nodes = found.filter(({ kind }) => kind === 'Node');
+  refuseOthers(found, [...daemonSets, ...eniConfigs, ...answers, ...policies, ...nodes], account);
   const [daemonSet, second] = daemonSets.map(({ object }) => object);
   if (second !== undefined) account.wrong({ ...second, name: 'DaemonSet aws-node' }, 'stands there twice', 'give it once');
   if (daemonSet === undefined) return undefined;
 
   const plan = readEnvironment(daemonSet, account);
-  const configs = readEniConfigs(
-    eniConfigs.map(({ object }) => object),
-    plan.customBy !== undefined,
-    account,
-  );
-  const subnets = answers.flatMap(({ object }) => readSubnets(object, account));
-  const podSubnets = plan.customBy === undefined ? ofSubnets(plan, subnets) : ofConfigs(plan, plan.customBy, configs);
-  if (plan.customBy !== undefined) remarksOnCustom(daemonSet, plan.customBy, configs, account);
+  const configs = readEniConfigs(objectsOf(eniConfigs), plan.customBy !== undefined, account);
+  const subnets = answers.flatMap(({ object }) => readSubnets(object, plan, account));
+  const custom = (label: string): Made[] => {
+    const by = { label, annotation: plan.customByAnnotation ?? label };
+    remarksOnCustom(daemonSet, by, configs, nodes.length > 0, account);
+    return ofConfigs(plan, label, configs, externalConfigs(objectsOf(nodes), configs, by, account));
+  };
+  const podSubnets = plan.customBy === undefined ? ofSubnets(plan, subnets, account) : custom(plan.customBy);
+  const withGroups = readGroupPolicies(objectsOf(policies), plan, account);
   noteWhatIsLeft(account);
-  return { made: [nodeConfigOf(plan), controllerConfigOf(plan), ...podSubnets], kept: [] };
+  return { made: [nodeConfigOf(plan), controllerConfigOf(plan), ...podSubnets, ...ofPolicies(withGroups, plan, podSubnets)], kept: [] };
+}
+
+function objectsOf(found: readonly Found[]): Setting[] {
+  return found.map(({ object }) => object);
 }
 
 function refuseOthers(found: readonly Found[], ours: readonly Found[], account: Account): void {
   for (const one of found) {
     if (ours.includes(one)) continue;
-    const remedy = 'give the DaemonSet aws-node, ENIConfigs and the answer of aws ec2 describe-subnets; leave this out';
+    const remedy = `give the DaemonSet aws-node, ENIConfigs, ${POLICY} objects, Nodes and the answer of aws ec2 describe-subnets; leave this out`;
     account.wrong(one.object, `is ${sayFound(one)}, which this import does not read`, remedy);
   }
 }
@@ -64,57 +72,7 @@ function controllerConfigOf({ cluster, changes, vpc, mtu }: AwsPlan): Made {
   };
 }
 
-/** What all PodSubnets have in common. */
-function commonOf({ warm, unit, families }: AwsPlan): Record<string, unknown> {
-  return {
-    ...((families.length > 1 || families[0] === 6) && { families }),
-    ...(unit !== undefined && { unit }),
-    ...warmFields(warm),
-  };
-}
-
-/** Without ENIConfigs: one for each subnet, or a first one whose subnet is to be filled in. */
-function ofSubnets(plan: AwsPlan, subnets: readonly AwsSubnet[]): Made[] {
-  if (subnets.length === 0)
-    return [
-      {
-        kind: 'PodSubnet',
-        name: 'pods',
-        spec: { default: true, ...commonOf(plan) },
-        comment: 'To be completed, and copied for each zone.',
-      },
-    ];
-  return subnets.map(({ id, zone }) => ({
-    kind: 'PodSubnet',
-    name: asName(id),
-    spec: { cloudSubnet: id, default: true, nodeSelector: { matchLabels: { [ZONE]: zone } }, ...commonOf(plan) },
-    comment: `Nodes of zone ${zone}`,
-  }));
-}
-
-function ofConfigs(plan: AwsPlan, label: string, configs: readonly EniConfig[]): Made[] {
-  return configs.map(({ name, subnet, securityGroups }) => ({
-    kind: 'PodSubnet',
-    name: asName(name),
-    spec: {
-      cloudSubnet: subnet,
-      default: true,
-      nodeSelector: selectorFor(name, label),
-      ...(securityGroups.length > 0 && { securityGroups }),
-      useFirstNic: false,
-      ...commonOf(plan),
-    },
-    comment: `ENIConfig ${name}`,
-  }));
-}
-
-/** The ENIConfig "default" is for nodes without the label. */
-function selectorFor(name: string, label: string): Record<string, unknown> {
-  if (name === 'default') return { matchExpressions: [{ key: label, operator: 'DoesNotExist' }] };
-  return { matchLabels: { [label]: name } };
-}
-
-function remarksOnCustom(daemonSet: Setting, label: string, configs: readonly EniConfig[], account: Account): void {
+function remarksOnCustom(daemonSet: Setting, by: NamedBy, configs: readonly EniConfig[], areNodesGiven: boolean, account: Account): void {
   if (configs.length === 0)
     account.wrong(
       { ...daemonSet, name: 'AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG' },
@@ -124,18 +82,9 @@ function remarksOnCustom(daemonSet: Setting, label: string, configs: readonly En
   for (const { name, from } of configs) {
     if (asName(name) !== name) account.wrong(from, `ENIConfig ${name} has a name that no object may have`, 'make the dump again');
   }
-  account.left(
-    'the nodes',
-    EXTERNAL_LABEL,
-    `it goes before ${label} in the AWS plugin; PodSubnets go by ${label} alone`,
-    `set ${label} where it says another ENIConfig`,
-  );
-  account.left(
-    'the nodes',
-    'annotations',
-    `an annotation goes before the label in the AWS plugin; PodSubnets go by labels`,
-    `set the label ${label} on nodes that have the annotation`,
-  );
+  if (areNodesGiven) return;
+  const what = `the label ${EXTERNAL_LABEL} and the annotation ${by.annotation} go before the label ${by.label} in the AWS plugin`;
+  account.left('the nodes', EXTERNAL_LABEL, what, 'add what kubectl get nodes -o yaml prints, if nodes have any of them');
 }
 
 function noteWhatIsLeft(account: Account): void {

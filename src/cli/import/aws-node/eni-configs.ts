@@ -1,6 +1,6 @@
 /** ENIConfigs: custom networking, a subnet and security groups for the nodes of a zone or label. */
-import { type Account, below, membersOf, type Setting } from '../account.ts';
-import { textIn } from '../values.ts';
+import { type Account, below, membersOf, type Setting } from '../../../import/account.ts';
+import { textIn } from '../../../import/values.ts';
 
 /** One ENIConfig. */
 export interface EniConfig {

@@ -1,6 +1,6 @@
 /** The environment of the DaemonSet's containers, read by the table of variables. */
-import { type Account, below, membersOf, type Setting } from '../account.ts';
-import { textIn, wordOf } from '../values.ts';
+import { type Account, below, membersOf, type Setting } from '../../../import/account.ts';
+import { textIn, wordOf } from '../../../import/values.ts';
 import type { AwsPlan, VariableRule } from './plan.ts';
 import { networkVariables } from './variables-network.ts';
 import { poolVariables } from './variables-pool.ts';

@@ -1,6 +1,6 @@
 /** What the variables of the DaemonSet aws-node come to, before there are documents. */
 import type { Cidr } from '../../../net/cidr.ts';
-import type { Account, Setting } from '../account.ts';
+import type { Account, Setting } from '../../../import/account.ts';
 
 /** Filled in by the readers of the variables. What is absent stays at Flatpod's default. */
 export interface AwsPlan {
@@ -8,6 +8,12 @@ export interface AwsPlan {
   readonly warm: { spare?: number; minimum?: number; spareNics?: number };
   unit?: 'prefix';
   families: (4 | 6)[];
+  /** Interfaces of a node, its first among them. */
+  interfaces?: number;
+  /** Subnets are found by their tag, the emptiest first. */
+  discovers?: true;
+  /** Pods that SecurityGroupPolicies select have interfaces of their own: the variable that says so. */
+  podEni?: Setting;
   /** Parts of the NodeConfig. */
   snat: { enabled?: false; exclude?: Cidr[] };
   cooldown_s?: number;
@@ -19,6 +25,8 @@ export interface AwsPlan {
   mtu?: number;
   /** ENIConfigs say the subnets, by this label of the node; absent: they are not used. */
   customBy?: string;
+  /** And by this annotation, which goes before the label. */
+  customByAnnotation?: string;
 }
 
 /** One variable while it is read. */

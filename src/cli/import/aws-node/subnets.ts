@@ -1,18 +1,21 @@
 /** The answer of `aws ec2 describe-subnets`: which subnets there are, in which zones. */
-import { type Account, below, membersOf, type Setting } from '../account.ts';
-import { textIn } from '../values.ts';
+import { type Account, below, membersOf, type Setting } from '../../../import/account.ts';
+import type { AwsPlan } from './plan.ts';
+import { textIn } from '../../../import/values.ts';
 
 /** A subnet that Pods may use. */
 export interface AwsSubnet {
   readonly id: string;
   readonly zone: string;
+  /** It has the tag by which the plugin finds subnets. */
+  readonly isTagged: boolean;
 }
 
 /** By this tag the plugin finds subnets, and is kept from those where it is 0. */
-const TAG = 'kubernetes.io/role/cni';
+export const TAG = 'kubernetes.io/role/cni';
 
 /** Those in the answer that the plugin would use, as PodSubnets will. */
-export function readSubnets(answer: Setting, account: Account): AwsSubnet[] {
+export function readSubnets(answer: Setting, { discovers }: AwsPlan, account: Account): AwsSubnet[] {
   return membersOf(account, below(answer, 'Subnets')).flatMap((subnet) => {
     const [id, zone] = [textIn(account, below(subnet, 'SubnetId')), textIn(account, below(subnet, 'AvailabilityZone'))];
     if (id === undefined || zone === undefined) {
@@ -20,12 +23,13 @@ export function readSubnets(answer: Setting, account: Account): AwsSubnet[] {
       return [];
     }
     const setting = { ...below(subnet, 'SubnetId'), name: 'SubnetId' };
-    if (tagsOf(subnet).get(TAG) === '0') {
+    const tag = tagsOf(subnet).get(TAG);
+    if (tag === '0') {
       account.equal(setting, `no PodSubnet: its tag ${TAG} is 0`);
       return [];
     }
-    account.taken(setting, `PodSubnet ${id} spec.cloudSubnet, for nodes of zone ${zone}`);
-    return [{ id, zone }];
+    account.taken(setting, discovers ? 'PodSubnet pods spec.cloudSubnets' : `PodSubnet ${id} spec.cloudSubnet, for nodes of zone ${zone}`);
+    return [{ id, zone, isTagged: tag === '1' }];
   });
 }
 

@@ -1,5 +1,6 @@
 /** Variables about addresses outside of the VPC, families, subnets and security groups. */
-import { blocksIn, numberIn } from '../values.ts';
+import { blocksIn, numberIn } from '../../../import/values.ts';
+import { EXTERNAL_LABEL } from './eni-configs.ts';
 import { isTrue, needless, onlyDefault, type VariableRule } from './plan.ts';
 
 const twoFamilies = {
@@ -33,6 +34,7 @@ const custom: VariableRule = {
     else {
       const named = other('ENI_CONFIG_LABEL_DEF');
       plan.customBy = named === '' ? 'k8s.amazonaws.com/eniConfig' : named;
+      plan.customByAnnotation = other('ENI_CONFIG_ANNOTATION_DEF');
       account.taken(setting, 'a PodSubnet for each ENIConfig, with spec.nodeSelector and spec.useFirstNic: false');
     }
   },
@@ -40,17 +42,11 @@ const custom: VariableRule = {
 
 const customName = (what: 'label' | 'annotation'): VariableRule => ({
   default: 'k8s.amazonaws.com/eniConfig',
-  read({ account, setting, isSet, other }) {
+  read({ account, setting, other }) {
     const isOn = isTrue(other('AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG'));
     if (!isOn) account.equal(setting, 'nothing: custom networking is off');
     else if (what === 'label') account.taken(setting, 'PodSubnet spec.nodeSelector');
-    else if (!isSet) account.equal(setting, 'spec.nodeSelector of a PodSubnet, by labels; see LEFT FOR YOU');
-    else
-      account.none(
-        setting,
-        'a PodSubnet selects nodes by labels, not by annotations',
-        'label those nodes with what they are annotated with',
-      );
+    else account.equal(setting, `spec.nodeSelector of a PodSubnet, by the label ${EXTERNAL_LABEL}; see LEFT FOR YOU`);
   },
 });
 
@@ -116,28 +112,22 @@ export const networkVariables: Readonly<Record<string, VariableRule>> = {
   ENI_CONFIG_ANNOTATION_DEF: customName('annotation'),
   ENABLE_SUBNET_DISCOVERY: {
     default: 'true',
-    read({ account, setting, text, other }) {
+    read({ account, setting, plan, text, other }) {
       const how = 'PodSubnets name their subnets by id; of several the next is tried when one is full, in the order of spec.priority';
       if (isTrue(other('AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG'))) account.equal(setting, 'nothing: ENIConfigs say the subnets');
       else if (!isTrue(text)) account.equal(setting, how);
-      else
-        account.none(
-          setting,
-          'a subnet that somebody tags later is not found by its tag, and the one with most free addresses is not tried first',
-          `${how}: add a PodSubnet for a new subnet`,
-        );
+      else {
+        plan.discovers = true;
+        account.taken(setting, 'PodSubnet spec.cloudSubnets: of several the one with the most free addresses in the zone of the node');
+      }
     },
   },
   ENABLE_POD_ENI: {
     default: 'false',
-    read({ account, setting, text }) {
+    read({ account, setting, plan, text }) {
       if (!isTrue(text)) account.equal(setting, 'off, until a PodSubnet has datapath: branch');
-      else
-        account.none(
-          setting,
-          'which Pods have security groups of their own stands in SecurityGroupPolicy objects, which this import does not read',
-          'write a PodSubnet with datapath: branch, securityGroups and podSelector for each of them, and spec.cloud.branches in the ControllerConfig',
-        );
+      // Accounted for with the policies (group-policies.ts).
+      else plan.podEni = setting;
     },
   },
   POD_SECURITY_GROUP_ENFORCING_MODE: needless('strict', 'a branch has its own interface in the Pod: always strict'),

@@ -1,10 +1,12 @@
 /** Variables about how many addresses and ENIs a node keeps ready. */
-import { numberIn } from '../values.ts';
+import { numberIn } from '../../../import/values.ts';
 import { isTrue, needless, onlyDefault, type Variable, type VariableRule } from './plan.ts';
 
 /** Addresses that warm.spare and warm.minimum of a PodSubnet can ask for. */
 const MOST = 4096;
 const MOST_NICS = 15;
+/** What spec.perNode.interfaces can say. */
+const MOST_LIMIT = 64;
 
 /** The two targets in addresses go before those in ENIs and prefixes. */
 function hasTargets({ other }: Variable): boolean {
@@ -88,16 +90,20 @@ const warmPrefix: VariableRule = {
 const maxEni: VariableRule = {
   default: '-1',
   read(variable) {
-    const { account, setting, text } = variable;
+    const { account, setting, plan, text, other } = variable;
     const most = numberIn(account, { ...setting, value: text }, -1, MOST);
     if (most === undefined) return;
     if (most <= 0) account.equal(setting, "the instance type's own limit, which is asked of EC2");
-    else
-      account.none(
+    else {
+      // With custom networking the first one serves no Pod, and counts there.
+      const isCustom = isTrue(other('AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG'));
+      plan.interfaces = Math.min(MOST_LIMIT, Math.max(1, most - (isCustom ? 1 : 0)));
+      account.taken(
         setting,
-        'Flatpod limits addresses, not interfaces, and how many one has depends on the instance type',
-        `set spec.perNode.maximum to ${most} × (IPv4 addresses per ENI − 1), with prefixes 16 times that`,
+        `PodSubnet spec.perNode.interfaces: ${plan.interfaces}`,
+        isCustom ? 'the first one serves no Pod, and is not counted here' : '',
       );
+    }
   },
 };
 

@@ -1,7 +1,7 @@
 /** rubble's CNI configuration, alone or in a list. */
-import type { Account, Setting } from '../account.ts';
-import { pluginSection, readCommon } from '../cni-config.ts';
-import { textIn } from '../values.ts';
+import type { Account, Setting } from '../../../import/account.ts';
+import { pluginSection, readCommon } from '../../../import/cni-config.ts';
+import { textIn } from '../../../import/values.ts';
 
 const modes = ['l2', 'l3', 'l3s'] as const;
 

@@ -1,7 +1,7 @@
 /** rubble.json, the configuration of rubble's daemon. */
 import type { Cidr } from '../../../net/cidr.ts';
-import { type Account, membersOf, type Setting } from '../account.ts';
-import { blocksIn, numberIn, textIn } from '../values.ts';
+import { type Account, membersOf, type Setting } from '../../../import/account.ts';
+import { blocksIn, numberIn, textIn } from '../../../import/values.ts';
 
 /** What of it goes into our documents. */
 export interface Daemon {
@@ -48,7 +48,7 @@ const kubeconfig: Reader = (setting, daemon, account) => {
   if (!path.startsWith('/')) account.none(setting, 'spec.cluster.kubeconfig of the NodeConfig is an absolute path', 'write it there');
   else {
     daemon.kubeconfig = path;
-    account.taken(setting, 'NodeConfig spec.cluster.kubeconfig');
+    account.taken(setting, 'NodeConfig spec.cluster.kubeconfig, ControllerConfig spec.kubeconfig');
   }
 };
 /** Its value is not repeated. */

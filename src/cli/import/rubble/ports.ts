@@ -1,7 +1,7 @@
 /** Neutron's ports, as `openstack port list --long -f json` or the API itself shows them: those of Pods, by their owner. */
 import { type Ip, tryParseIp } from '../../../net/address.ts';
-import { type Account, below, membersOf, type Setting } from '../account.ts';
-import { wordOf } from '../values.ts';
+import { type Account, below, membersOf, type Setting } from '../../../import/account.ts';
+import { wordOf } from '../../../import/values.ts';
 
 /** The owner of rubble's ports. */
 const OWNER = 'network:secondary';

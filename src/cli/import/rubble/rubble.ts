@@ -1,12 +1,12 @@
 /** `flatpod import rubble`: rubble.json, its CNI configuration, Pods with a fixed address, ports in Neutron. */
 import type { Ip } from '../../../net/address.ts';
-import type { Account } from '../account.ts';
-import { isCniOf } from '../cni-config.ts';
-import type { Document } from '../document.ts';
-import { type Imported, type Kept, type Made, warmFields } from '../made.ts';
-import { type Found, objectsIn, sayFound } from '../objects.ts';
-import { claimsOf, type DumpedPod, podsIn } from '../pods.ts';
-import { asName } from '../values.ts';
+import type { Account } from '../../../import/account.ts';
+import { isCniOf } from '../../../import/cni-config.ts';
+import type { Document } from '../../../import/document.ts';
+import { type Imported, type Kept, type Made, warmFields } from '../../../import/made.ts';
+import { type Found, objectsIn, sayFound } from '../../../import/objects.ts';
+import { claimsOf, type DumpedPod, podsIn } from '../../../import/pods.ts';
+import { asName } from '../../../import/values.ts';
 import { readRubbleCni, type RubbleCni } from './cni.ts';
 import { type Daemon, readDaemon } from './daemon.ts';
 import { type PodPort, podPorts, portList } from './ports.ts';
@@ -54,7 +54,7 @@ export function readRubble(documents: readonly Document[], account: Account): Im
   const claims = claimsOf(pods, ANNOTATION, nameOf, account);
   tellPorts(ports, pods, account);
   tellWhatIsLeft(account);
-  return { made: [nodeConfigOf(daemon), controllerConfig, ...subnets, ...claims], kept: keptOf(pods, ports, nameOf) };
+  return { made: [nodeConfigOf(daemon), controllerConfigOf(daemon), ...subnets, ...claims], kept: keptOf(pods, ports, nameOf) };
 }
 
 function isSettings({ kind, object: { value } }: Found): boolean {
@@ -66,12 +66,10 @@ function nodeConfigOf({ serviceCidrs, kubeconfig }: Daemon): Made {
   return { kind: 'NodeConfig', name: 'node', spec, comment: 'Of every node. The chart writes it itself, from values.' };
 }
 
-const controllerConfig: Made = {
-  kind: 'ControllerConfig',
-  name: 'controller',
-  spec: { cloud: { type: 'openstack' } },
-  comment: 'The chart writes it itself, from values.',
-};
+function controllerConfigOf({ kubeconfig }: Daemon): Made {
+  const spec = { cloud: { type: 'openstack' }, ...(kubeconfig !== undefined && { kubeconfig }) };
+  return { kind: 'ControllerConfig', name: 'controller', spec, comment: 'The chart writes it itself, from values.' };
+}
 
 function nameOfSubnet(id: string): string {
   return asName(`subnet-${id}`);
@@ -130,7 +128,7 @@ function tellWhatIsLeft(account: Account): void {
     'the nodes',
     'OS_*',
     "the environment of rubble's daemon: Flatpod's nodes need no credentials",
-    'give them to the controller (docs/clouds)',
+    'give them to the controller (docs/clouds), or to the one program of a node that is both',
   );
   account.left(
     'Neutron',

@@ -1,6 +1,6 @@
 /** IPAMBlocks: blocks of a vxnet, and the addresses of them that Pods have now. */
-import { type Ip, tryParseIp } from '../../../net/address.ts';
-import { addressAt, type Cidr, sizeOf } from '../../../net/cidr.ts';
+import { type Ip, tryParseIp } from '../../net/address.ts';
+import { addressAt, type Cidr, sizeOf } from '../../net/cidr.ts';
 import { type Account, below, membersOf, type Setting } from '../account.ts';
 import type { Found } from '../objects.ts';
 import { blockIn, flagIn, textIn, wordOf } from '../values.ts';

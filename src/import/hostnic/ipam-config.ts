@@ -19,13 +19,16 @@ export function readIpamConfig(configMap: Setting, plan: HostnicPlan, account: A
 function readAuto(auto: Setting, text: string, plan: HostnicPlan, account: Account): void {
   if (text !== 'on' && text !== 'off') account.wrong(auto, `must be on or off, not ${JSON.stringify(text)}`, '');
   else if (text === 'off') account.equal(auto, 'only PodSubnets that name a namespace, or are the default, serve it');
-  else {
+  else if (plan.isServed) {
+    plan.autoAssign = true;
+    account.taken(auto, 'a free block for each namespace');
+  } else {
     plan.autoAssign = true;
     account.taken(auto, 'PodSubnet spec.default: true for every vxnet of the pool, so that a new namespace has addresses');
     account.none(
       { ...auto, value: undefined },
-      'a namespace does not get a block of its own: a PodSubnet is a whole vxnet',
-      'where each is to have one of its own: a PodSubnet with assignable: true for each vxnet, and flatpod.dev/pod-subnet: auto on the namespaces',
+      'these documents are of one moment: a namespace that comes later gets no block of its own by them',
+      'have the controller serve the ConfigMap as it is (spec.hostnic), or give namespaces a PodSubnet each with assignable: true',
     );
   }
 }

@@ -6,9 +6,9 @@
  *   named by `close()`
  * - the value of a key that nobody knows is never repeated: it may be a secret
  */
-import { nearest } from '../../store/known-keys.ts';
-import { show } from '../../store/say-issue.ts';
-import type { Key } from '../../store/config-problem.ts';
+import { nearest } from '../store/known-keys.ts';
+import { show } from '../store/say-issue.ts';
+import type { Key } from '../store/config-problem.ts';
 import { type Document, documentsWithin, type Mistake } from './document.ts';
 
 /** What became of a setting: written into our documents, there in another form or by itself, not there, or up to the user. */

@@ -1,5 +1,5 @@
 /** What an import makes: our documents, as they will stand in files, and the addresses that living Pods of the former system have. */
-import type { Ip } from '../../net/address.ts';
+import type { Ip } from '../net/address.ts';
 
 /** A document of ours. Fields that are undefined are left out. */
 export interface Made {

@@ -2,7 +2,7 @@
  * JSON with the place of every key: dumps of a cluster have tens of megabytes, for which a YAML parser takes minutes, and JSON.parse forgets where things
  * stand and which key stood twice.
  */
-import type { Key } from '../../store/config-problem.ts';
+import type { Key } from '../store/config-problem.ts';
 
 /** Deeper nesting than any dump has; the reader descends. */
 const DEEPEST = 200;

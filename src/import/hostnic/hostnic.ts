@@ -26,11 +26,11 @@ const kinds = ['ConfigMap', 'VxNetPool', 'IPPool', 'IPAMBlock', 'IPAMHandle', 'P
 /** Of hostnic's own kinds, the older ones too: others have IPPools as well. */
 const groups = ['network.qingcloud.com', 'network.kubesphere.io', 'vxnet.qingcloud.com', 'vxnetpool.kubesphere.io'];
 
-/** Reads them. Undefined: nothing of it is among them. */
-export function readHostnic(documents: readonly Document[], account: Account): Imported | undefined {
+/** Reads them. Undefined: nothing of it is among them. `isServed`: by a controller that goes on reading them. */
+export function readHostnic(documents: readonly Document[], account: Account, { isServed = false } = {}): Imported | undefined {
   const found = objectsIn(documents, account);
   if (found.length === 0) return undefined;
-  const plan: HostnicPlan = { serviceCidrs: [], isPassthrough: false, vxnets: new Set() };
+  const plan: HostnicPlan = { serviceCidrs: [], isPassthrough: false, vxnets: new Set(), isServed };
   const of = (kind: string): Found[] =>
     uniqueOf(
       found.filter((one) => one.kind === kind && isRead(one)),
@@ -140,7 +140,7 @@ function tellWhatIsLeft(kept: number, account: Account): void {
     'the cloud',
     'VIPs hostnic_…',
     'hostnic has reserved the whole vxnet, so that the cloud gives nothing of it to Flatpod',
-    'docs/migrate/hostnic.md tells when to release them',
+    'write cloud.adoptVips: hostnic_, once hostnic gives nothing of these blocks any more (docs/migrate/hostnic.md)',
   );
   if (kept > 0)
     account.left(

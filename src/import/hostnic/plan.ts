@@ -1,5 +1,5 @@
 /** What hostnic's settings come to, before there are documents. */
-import type { Cidr } from '../../../net/cidr.ts';
+import type { Cidr } from '../../net/cidr.ts';
 import type { Setting } from '../account.ts';
 
 /** What a namespace has: names of blocks, or of vxnets. */
@@ -26,4 +26,6 @@ export interface HostnicPlan {
   /** From hostnic-ipam-config, by namespace; absent: it was not given. */
   ipam?: ReadonlyMap<string, BlocksOf>;
   autoAssign?: boolean;
+  /** They are served as they are, so that a namespace can have a block as soon as it asks for one. */
+  readonly isServed: boolean;
 }

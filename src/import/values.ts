@@ -1,7 +1,7 @@
 /** Values of settings as other systems write them; one that cannot be read is a mistake of the account and undefined. */
-import { type Ip, tryParseIp } from '../../net/address.ts';
-import { type Cidr, cidrOf, hostCidr, splitPrefix } from '../../net/cidr.ts';
-import { show } from '../../store/say-issue.ts';
+import { type Ip, tryParseIp } from '../net/address.ts';
+import { type Cidr, cidrOf, hostCidr, splitPrefix } from '../net/cidr.ts';
+import { show } from '../store/say-issue.ts';
 import type { Account, Setting } from './account.ts';
 
 /** A text, a number or a truth as it is written; empty for anything else. */

@@ -1,6 +1,6 @@
 /** VxNetPool and IPPool: which vxnets there are, which part of each Pods may have, which blocks it was cut into. */
-import type { Cidr } from '../../../net/cidr.ts';
-import type { Ip } from '../../../net/address.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { Ip } from '../../net/address.ts';
 import { type Account, below, membersOf, type Setting } from '../account.ts';
 import type { Found } from '../objects.ts';
 import { addressIn, blockIn, flagIn, textIn } from '../values.ts';

@@ -1,6 +1,6 @@
 /** What a user's file holds: values, and where each of them stands. */
 import { isScalar, LineCounter, parseAllDocuments, type Document as YamlDocument } from 'yaml';
-import { type Key, placeOf } from '../../store/config-problem.ts';
+import { type Key, placeOf } from '../store/config-problem.ts';
 import { JsonMistake, readJson } from './json-places.ts';
 
 /** One document of a file, or of a text within one. */

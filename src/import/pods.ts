@@ -1,7 +1,7 @@
 /** Pods in a dump (kubectl get pods -A -o json), as far as an import looks at them, and the claims for those with an address of their own. */
 import * as z from 'zod';
-import { type Ip, tryParseIp } from '../../net/address.ts';
-import { show } from '../../store/say-issue.ts';
+import { type Ip, tryParseIp } from '../net/address.ts';
+import { show } from '../store/say-issue.ts';
 import { type Account, below, type Setting } from './account.ts';
 import type { Made } from './made.ts';
 import type { Found } from './objects.ts';

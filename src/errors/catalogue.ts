@@ -14,6 +14,7 @@ import { ipamErrors } from './areas/ipam.ts';
 import { kernelErrors } from './areas/kernel.ts';
 import { kubeErrors } from './areas/kube.ts';
 import { kubectlErrors } from './areas/kubectl.ts';
+import { loadBalancerErrors } from './areas/load-balancers.ts';
 import { poolErrors } from './areas/pool.ts';
 import { requestErrors } from './areas/request.ts';
 import { storeErrors } from './areas/store.ts';
@@ -49,6 +50,7 @@ export const catalogue = {
   ...kubectlErrors,
   ...ipamErrors,
   ...vethToHostErrors,
+  ...loadBalancerErrors,
   ...importErrors,
   ...defects,
 } as const satisfies Record<string, ErrorEntry>;
@@ -89,6 +91,7 @@ export const areas: readonly ErrorArea[] = [
   { title: 'kubectl flatpod', ranges: [[260, 269]], entries: kubectlErrors },
   { title: 'The IPAM plugin', ranges: [[300, 339]], entries: ipamErrors },
   { title: 'The chained plugin veth-to-host', ranges: [[340, 369]], entries: vethToHostErrors },
+  { title: 'Services of type LoadBalancer', ranges: [[370, 379]], entries: loadBalancerErrors },
   { title: 'Imports from other systems', ranges: [[500, 519]], entries: importErrors },
   { title: 'Defects', ranges: [[999, 999]], entries: defects },
 ];

@@ -52,6 +52,20 @@ export const cloudErrors = {
     details: '{text}',
     hint: 'give the controller the permissions listed in the documentation of this cloud',
   },
+  cloudCredentials: {
+    code: 173,
+    cni: 173,
+    message: 'the credentials for {cloud} are of no use for {call}',
+    details: '{text}',
+    hint: 'give the controller valid ones: are they complete, of this account and region, not expired and not revoked? Is the clock right? A file or a Secret that changes is read again without a restart',
+  },
+  cloudUntrusted: {
+    code: 174,
+    cni: 174,
+    message: '{cloud} at {endpoint} cannot be known by its certificate',
+    details: '{text}',
+    hint: 'nothing was sent. Name the file with the authority’s certificate (OS_CACERT, AWS_CA_BUNDLE, caFile of the configuration), use a name that is in the server’s, or have it renewed',
+  },
   cloudInvalid: {
     code: 167,
     cni: 167,

@@ -6,6 +6,7 @@ import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import { matches } from '../label-selector.ts';
 import { type PodSubnet, podSubnet, type PodSubnetStatus, podSubnetStatus } from '../pod-subnet.ts';
+import { takenBefore } from '../within.ts';
 import { isBehind } from './own-write.ts';
 import { resources } from './resources.ts';
 
@@ -76,6 +77,18 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) =
     synced: cache.synced,
     stop: () => cache.stop(),
   };
+}
+
+/** Which of its blocks a PodSubnet that was made before it has too, in a sentence; undefined: none. */
+export function clashAmong(subnet: PodSubnet, all: readonly StoredPodSubnet[]): string | undefined {
+  const own = all.find((one) => one.subnet.metadata.name === subnet.metadata.name);
+  if (own === undefined) return undefined;
+  const isEarlier = ({ created, subnet: { metadata } }: StoredPodSubnet): boolean =>
+    created < own.created || (created === own.created && metadata.name < subnet.metadata.name);
+  return takenBefore(
+    subnet,
+    all.filter(isEarlier).map((one) => one.subnet),
+  );
 }
 
 /** Whether a node with these labels may use it. */

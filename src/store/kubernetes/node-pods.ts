@@ -13,6 +13,8 @@ import { resources } from './resources.ts';
 
 /** The kubelet hears of a Pod by a watch of its own, and may be faster. */
 const POLL_ms = 20;
+/** For so long from the start the first list is waited for; then the API server is taken to be away, and nobody waits for it. */
+const FIRST_LIST_ms = 10_000;
 
 /** A Pod and its namespace; the namespace is undefined when it could never be read. */
 export interface PodFacts {
@@ -24,7 +26,10 @@ export interface PodFacts {
 export interface NodePods {
   /** Pods that are to have an address, those on their way out among them. */
   list(): PodFacts[];
-  /** What is known of the Pod, waiting up to `patience_ms` for one that is not known yet. undefined: still unknown. */
+  /**
+   * What is known of the Pod, waiting up to `patience_ms` for one that is not known yet; longer, unless that is 0, for the first list of all, which an agent
+   * that has just been started is about to get. undefined: still unknown.
+   */
   find(namespace: string, name: string, uid: string | undefined, patience_ms: number): Promise<PodFacts | undefined>;
   /** What is known of a namespace without asking anybody, from before a restart too; undefined: nothing. */
   namespace(name: string): ClusterNamespace | undefined;
@@ -49,6 +54,7 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
       },
     },
   );
+  const firstListBy_ms = performance.now() + FIRST_LIST_ms;
   const factsOf = (pod: ClusterPod): PodFacts => ({ pod, namespace: namespaces.get(pod.namespace) });
   const known = (namespace: string, name: string, uid: string | undefined): ClusterPod | undefined => {
     const pod = cache.get(`${namespace}/${name}`);
@@ -59,8 +65,9 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
     list: () => cache.list().flatMap((pod) => (pod.needsAddress ? [factsOf(pod)] : [])),
     async find(namespace, name, uid, patience_ms) {
       const end = performance.now() + patience_ms;
-      // Without a watch nobody will tell of anything.
-      const mayHear = (): boolean => performance.now() < end && cache.stale_ms() === 0;
+      // Before the first list every Pod would be taken for one without wishes. Later, without a watch, nobody will tell of anything.
+      const until = (stale_ms: number | undefined): number => (stale_ms === 0 ? end : stale_ms === undefined ? firstListBy_ms : 0);
+      const mayHear = (): boolean => patience_ms > 0 && performance.now() < until(cache.stale_ms());
       let pod = known(namespace, name, uid);
       while (pod === undefined && mayHear()) {
         await sleep(POLL_ms);

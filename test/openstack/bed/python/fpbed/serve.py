@@ -22,6 +22,9 @@ def placement():
 
 
 def neutron():
+    from sqlalchemy.orm import relationships, strategies
+    # What Neutron's models load by a subquery, SQLAlchemy compiles anew each time: half of what a change of a port costs. By a list of keys it finds the same.
+    relationships.RelationshipProperty.strategy_for(lazy='subquery')(strategies.SelectInLoader)
     # Not neutron-server, which would fork workers for messages that nobody sends here.
     from neutron.cmd.eventlet.server import main_api_eventlet
     return main_api_eventlet()

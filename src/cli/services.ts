@@ -1,0 +1,35 @@
+/** Services of type LoadBalancer, where the configuration has load balancers. */
+import { systemClock } from '../cloud/clock.ts';
+import type { SubnetId } from '../cloud/cloud.ts';
+import { openEvents } from '../controller/cluster/events.ts';
+import { loadBalancedServices } from '../controller/services/services.ts';
+import type { Ip } from '../net/address.ts';
+import { contains } from '../net/cidr.ts';
+import type { ClusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
+import type { CloudInUse } from './cloud.ts';
+import type { Leading } from './leading.ts';
+
+/** Starts serving them until it is disposed of; undefined: they are left to others. */
+export function serveServices(
+  { api, config: { cluster, cloud: where }, candidate, log }: Pick<Leading, 'api' | 'config' | 'candidate' | 'log'>,
+  { loadBalancers: balancers }: Pick<CloudInUse, 'loadBalancers'>,
+  subnets: Pick<ClusterSubnets, 'list'>,
+): AsyncDisposable | undefined {
+  if (where.type !== 'openstack' || where.loadBalancers === undefined || balancers === undefined) return undefined;
+  const events = openEvents(api, candidate, systemClock, log);
+  const rules = { cluster, isDefault: where.loadBalancers.default, subnetOf: (ip: Ip) => subnetOf(subnets, ip) };
+  const services = loadBalancedServices({ api, balancers, rules, releases: where.releases, events, clock: systemClock, log });
+  return {
+    async [Symbol.asyncDispose]() {
+      events.stop();
+      await services.stop();
+    },
+  };
+}
+
+/** Of a PodSubnet whose blocks, as the cloud told them, have the address; undefined: of none, such as a node's. */
+function subnetOf(subnets: Pick<ClusterSubnets, 'list'>, ip: Ip): SubnetId | undefined {
+  const found = subnets.list().find(({ status }) => status.cidrs.some((cidr) => contains(cidr, ip)));
+  // As the configuration has it: the cloud's own.
+  return found?.subnet.spec.cloudSubnet as SubnetId | undefined;
+}

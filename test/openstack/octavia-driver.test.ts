@@ -1,0 +1,173 @@
+/** The driver's load balancers against an Octavia that refuses for every reason, and one that lies. */
+import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
+import { test } from 'node:test';
+import type { SubnetId } from '../../src/cloud/cloud.ts';
+import type { LoadBalancers, WantedLoadBalancer } from '../../src/cloud/load-balancers.ts';
+import { parseIp } from '../../src/net/address.ts';
+import { parseCidr } from '../../src/net/cidr.ts';
+import { fails, raw } from '../cloud/scripted-server.ts';
+import { json, type Liar, liar } from './driver-liar.ts';
+
+const subnet = 'a0000000-0000-4000-8000-000000000001' as SubnetId;
+const tags = { 'flatpod.dev/cluster': 'c', 'flatpod.dev/service': 'u1' };
+const words = ['flatpod.dev~2fcluster=c', 'flatpod.dev~2fservice=u1'];
+const want: WantedLoadBalancer = {
+  tags,
+  name: 'c/shop/web',
+  families: [4],
+  isInternal: false,
+  listeners: [{ transport: 'TCP', port: 80, sources: [], members: [{ address: parseIp('10.20.0.9'), port: 8080, subnet }] }],
+};
+const balancer = (n: number, more: object = {}): object => ({
+  id: `lb-${n}`,
+  tags: words,
+  provisioning_status: 'ACTIVE',
+  operating_status: 'ONLINE',
+  vip_address: `10.20.0.${100 + n}`,
+  vip_port_id: `port-${n}`,
+  created_at: `2026-11-22T08:00:0${n}`,
+  ...more,
+});
+const neutronSubnet = { id: subnet, network_id: 'n1', cidr: '10.20.0.0/24', gateway_ip: null, allocation_pools: [] };
+
+/** Answers lists: of those load balancers, with nothing in them. */
+const octaviaWith =
+  (balancers: readonly object[], floatingips: readonly object[] = []) =>
+  (response: ServerResponse): void =>
+    json({ loadbalancers: balancers, listeners: [], pools: [], members: [], subnets: [neutronSubnet], floatingips })(response);
+
+const of = (one: Liar, floatingNetwork?: string): LoadBalancers =>
+  one.cloud.loadBalancers({ subnet, algorithm: 'ROUND_ROBIN', monitor: true, ...(floatingNetwork !== undefined && { floatingNetwork }) });
+
+test('all that is needed is in one request, and looking sends none that changes', async () => {
+  await using one = await liar();
+  one.answer = octaviaWith([]);
+  const balancers = of(one);
+  const { state, next } = await balancers.look(want);
+  assert.equal(state, 'absent');
+  assert.ok(next);
+  assert.ok(one.asked.every(({ method }) => method === 'GET'));
+  one.answer = json({ loadbalancer: balancer(1) }, 201);
+  await balancers.perform(next);
+  const last = one.asked.at(-1);
+  assert.deepEqual([last?.method, last?.path], ['POST', '/load-balancer/v2.0/lbaas/loadbalancers']);
+  assert.deepEqual(JSON.parse(last?.body ?? ''), {
+    loadbalancer: {
+      name: 'c/shop/web',
+      vip_subnet_id: subnet,
+      tags: words,
+      listeners: [
+        {
+          name: 'tcp-80',
+          protocol: 'TCP',
+          protocol_port: 80,
+          default_pool: {
+            name: 'tcp-80',
+            lb_algorithm: 'ROUND_ROBIN',
+            protocol: 'TCP',
+            members: [{ address: '10.20.0.9', protocol_port: 8080, subnet_id: subnet }],
+            healthmonitor: { type: 'TCP', delay: 5, timeout: 3, max_retries: 2, max_retries_down: 3 },
+          },
+        },
+      ],
+    },
+  });
+});
+
+test('each refusal has one meaning', async () => {
+  await using one = await liar();
+  one.answer = octaviaWith([]);
+  const balancers = of(one);
+  const { next } = await balancers.look(want);
+  assert.ok(next);
+  for (const [status, text, kind, headers] of [
+    [409, 'Load Balancer x is immutable and cannot be updated.', 'cloudConflict', {}],
+    [403, 'Quota has been met for resources: LoadBalancer', 'cloudLimit', {}],
+    [403, 'Policy does not allow this request to be performed.', 'cloudDenied', {}],
+    [400, 'Validation failure', 'cloudInvalid', {}],
+    [501, 'Provider does not support a requested option', 'cloudInvalid', {}],
+    [404, 'Subnet x not found.', 'cloudNotFound', {}],
+    [500, 'Provider reports error', 'cloudUnavailable', {}],
+    [503, 'Project busy', 'cloudUnavailable', {}],
+    [503, 'Project busy', 'cloudThrottled', { 'retry-after': '3' }],
+    [429, 'Slow down', 'cloudThrottled', {}],
+  ] as const) {
+    one.answer = json({ faultcode: 'Client', faultstring: text, debuginfo: null }, status, headers);
+    await assert.rejects(balancers.perform(next), fails(kind, new RegExp(`status ${status}: ${text}`)));
+  }
+  one.answer = raw('<html>bad gateway</html>', 502);
+  await assert.rejects(balancers.perform(next), fails('cloudUnavailable', /status 502/));
+  one.answer = json({ loadbalancer: {} }, 201);
+  await assert.rejects(balancers.perform(next), fails('cloudGarbled', /should be text/));
+});
+
+test('a list with what was not asked for is not believed: nothing of somebody else is ever deleted', async () => {
+  await using one = await liar();
+  one.answer = octaviaWith([balancer(1, { tags: ['flatpod.dev~2fcluster=c'] })]);
+  for (const asked of [of(one).leave(tags), of(one).look(want)])
+    await assert.rejects(asked, fails('cloudGarbled', /lb-1, which was not asked for/));
+  one.answer = octaviaWith([balancer(1, { provisioning_status: 'GONE' })]);
+  await assert.rejects(of(one).leave(tags), fails('cloudGarbled', /provisioning_status should be ACTIVE or/));
+});
+
+test('of two load balancers by the same tags the one that users know stays, else one that works, else the first', async () => {
+  await using one = await liar();
+  const surplus = async (balancers: readonly object[], told?: string, floatingips: readonly object[] = []): Promise<string | undefined> => {
+    one.answer = octaviaWith(balancers, floatingips);
+    return (await of(one).look({ ...want, ...(told !== undefined && { told: parseIp(told) }) })).next?.text;
+  };
+  assert.equal(await surplus([balancer(2), balancer(1)]), 'deletes load balancer lb-2');
+  assert.equal(await surplus([balancer(2), balancer(1)], '10.20.0.102'), 'deletes load balancer lb-1');
+  assert.equal(await surplus([balancer(2), balancer(1, { provisioning_status: 'ERROR' })]), 'deletes load balancer lb-1');
+  assert.equal(
+    await surplus([balancer(1), balancer(2, { provisioning_status: 'PENDING_CREATE' })]),
+    'lb-1 makes pool tcp-80',
+    'one that is at work is left',
+  );
+  const floating = { id: 'f1', floating_ip_address: '203.0.113.9', port_id: 'port-2', description: '' };
+  assert.equal(await surplus([balancer(2), balancer(1)], '203.0.113.9', [floating]), 'deletes load balancer lb-1');
+});
+
+test('while Octavia is at work nothing is asked of it, and what it gave up on goes only as long as no user was told of it', async () => {
+  await using one = await liar();
+  for (const provisioning_status of ['PENDING_CREATE', 'PENDING_UPDATE', 'PENDING_DELETE']) {
+    one.answer = octaviaWith([balancer(1, { provisioning_status })]);
+    assert.deepEqual(await of(one).look(want), { state: 'changing', id: 'lb-1', words: provisioning_status });
+    assert.equal((await of(one).leave(tags)).state, 'changing');
+  }
+  one.answer = octaviaWith([balancer(1, { provisioning_status: 'ERROR' })]);
+  assert.equal((await of(one).look(want)).next?.text, 'deletes load balancer lb-1');
+  const { state, next } = await of(one).look({ ...want, told: parseIp('10.20.0.101') });
+  assert.deepEqual([state, next], ['broken', undefined]);
+});
+
+test('a floating IP on another port is nobody’s to take, and only one that we made is deleted', async () => {
+  await using one = await liar();
+  const floating = (more: object): object => ({
+    id: 'f1',
+    floating_ip_address: '203.0.113.9',
+    port_id: null,
+    description: 'of Bob',
+    ...more,
+  });
+  one.answer = octaviaWith([balancer(1)], [floating({ port_id: 'elsewhere' })]);
+  await assert.rejects(of(one, 'n2').look({ ...want, address: parseIp('203.0.113.9') }), fails('cloudAddressTaken', /port elsewhere/));
+  one.answer = octaviaWith([balancer(1)], [floating({ port_id: 'port-1' })]);
+  const theirs = await of(one, 'n2').leave(tags);
+  assert.deepEqual([theirs.next?.kind, theirs.next?.isRelease], ['unassign', false]);
+  const mark = `flatpod.dev load balancer: ${words.join(' ')}`;
+  one.answer = octaviaWith([], [floating({ description: mark })]);
+  const ours = await of(one, 'n2').leave(tags);
+  assert.deepEqual([ours.next?.text, ours.next?.isRelease], ['deletes floating IP 203.0.113.9', true]);
+  one.answer = octaviaWith([], [floating({ description: mark.replace('u1', 'u2') })]);
+  assert.deepEqual(await of(one, 'n2').leave(tags), { state: 'absent' });
+});
+
+test('a Service that only clients of another family may reach is refused: no clients would mean all of them', async () => {
+  await using one = await liar();
+  one.answer = octaviaWith([]);
+  const listeners = want.listeners.map((listener) => ({ ...listener, sources: [parseCidr('2001:db8::/32')] }));
+  await assert.rejects(of(one).look({ ...want, listeners }), fails('serviceUnfit', /none of spec\.loadBalancerSourceRanges is IPv4/));
+  await assert.rejects(of(one).look({ ...want, families: [6] }), fails('cloudInvalid', /has no IPv6/));
+});

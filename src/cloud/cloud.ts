@@ -19,6 +19,9 @@ export type SubnetId = string & { readonly __brand: 'SubnetId' };
 /** Tags by which we find what we own. */
 export type Tags = Readonly<Record<string, string>>;
 
+/** Subnets by their ids, or those that have all these tags; no tags are none's. */
+export type SubnetsNamed = readonly SubnetId[] | Tags;
+
 /** A subnet as the cloud knows it. */
 export interface CloudSubnet {
   readonly id: SubnetId;
@@ -53,6 +56,8 @@ export interface CloudNic {
   readonly multiMac?: true;
   /** The cloud says on its network who has the primary addresses, and for the blocks relies on whoever answers (ARP, neighbour discovery). Absent: for all. */
   readonly nodeAnswers?: true;
+  /** Another program's, by what it says (a tag): nothing can be changed about it. */
+  readonly whose?: string;
   /** Branches can be attached to it. */
   readonly isTrunk?: true;
   /** A branch: attached to no instance, but to that trunk; there frames with that VLAN tag (802.1Q) are its own. */
@@ -111,6 +116,8 @@ export interface Wanted {
   readonly addresses4?: number;
   readonly prefixes4?: number;
   readonly prefixes6?: number;
+  /** IPv4 blocks that are counted lie in one of these; absent: anywhere in the subnet. When there are not enough, it is cloudSubnetFull, and says so of these. */
+  readonly within?: readonly Cidr[];
   /**
    * Blocks asked for by value, beside the counts; each is a /32, /28, /128 or /80, and no two overlap. One that is on this very NIC already is success.
    * One of which another NIC holds a part (or this one, as part of another block) is cloudAddressTaken: nothing is ever taken from its holder.
@@ -136,7 +143,8 @@ export interface Cloud {
   instance(id: InstanceId): Promise<CloudInstance>;
   /** Those of the ids that it knows. One that cannot be an id may have the whole list refused as cloudInvalid. */
   instances(ids: readonly InstanceId[]): Promise<CloudInstance[]>;
-  subnets(ids: readonly SubnetId[]): Promise<CloudSubnet[]>;
+  /** Those that there are. By tags where the cloud has such; else that is cloudInvalid. */
+  subnets(named: SubnetsNamed): Promise<CloudSubnet[]>;
   nics(filter: NicFilter): Promise<CloudNic[]>;
   createNic(request: CreateNic): Promise<CloudNic>;
   attachNic(nic: NicId, instance: InstanceId, deviceIndex: number): Promise<void>;

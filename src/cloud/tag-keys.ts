@@ -4,4 +4,5 @@ export const tagKeys = {
   node: 'flatpod.dev/node',
   subnet: 'flatpod.dev/subnet',
   intent: 'flatpod.dev/intent',
+  service: 'flatpod.dev/service',
 } as const;

@@ -20,6 +20,7 @@ cloudContract('aws', async () => {
     reserved: ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.3/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'],
     tellsHolder: true,
     multiMac: false,
+    stranger: bed.driver({ env: { AWS_ACCESS_KEY_ID: 'AKIANOBODY', AWS_SECRET_ACCESS_KEY: 'wrong', AWS_EC2_METADATA_DISABLED: 'true' } }),
     [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose](),
   };
 });

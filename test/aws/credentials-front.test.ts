@@ -12,7 +12,7 @@ import { key } from '../ec2/bed.ts';
 import { awsBed } from './ground.ts';
 
 const denied = (words: RegExp) => (error: unknown) => {
-  assert.ok(isFailure(error, 'cloudDenied'), String(error));
+  assert.ok(isFailure(error, 'cloudCredentials'), String(error));
   assert.match(sentence(error), words);
   return true;
 };

@@ -113,7 +113,7 @@ const stsError = (code: string): string =>
   `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>because</Message></Error><RequestId>r</RequestId></ErrorResponse>`;
 
 const refusedBecause =
-  (words: RegExp, kind: Parameters<typeof isFailure>[1] = 'cloudDenied') =>
+  (words: RegExp, kind: Parameters<typeof isFailure>[1] = 'cloudCredentials') =>
   (error: unknown) => {
     assert.ok(isFailure(error, kind), String(error));
     assert.match(sentence(error), words);
@@ -246,7 +246,7 @@ test('the token of a web identity is read each time, goes to STS in a call that 
   assert.deepEqual(seen, [...call('JWT-1'), ...call('JWT-2')]);
   for (const [answer, words, kind] of [
     [[403, stsError('AccessDenied')], /AccessDenied: because/, 'cloudDenied'],
-    [[400, stsError('ExpiredTokenException')], /ExpiredTokenException/, 'cloudDenied'],
+    [[400, stsError('ExpiredTokenException')], /ExpiredTokenException/, 'cloudCredentials'],
     [[400, stsError('IDPCommunicationError')], /IDPCommunicationError/, 'cloudUnavailable'],
     [[400, stsError('Throttling')], /Throttling/, 'cloudThrottled'],
     [[503, ''], /status 503/, 'cloudUnavailable'],

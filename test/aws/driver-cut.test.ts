@@ -1,50 +1,12 @@
 /** A life of an interface in which one call after the other is lost on its way, or its answer is: repeated, it ends as if nothing had been. */
 import assert from 'node:assert/strict';
-import { request as ask } from 'node:http';
 import { test } from 'node:test';
 import type { AwsCloud } from '../../src/cloud/aws/aws.ts';
 import type { Cloud, CloudNic, InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
-import { scriptedServer } from '../cloud/scripted-server.ts';
 import { awsBed } from './ground.ts';
-
-type Loss = 'request' | 'answer';
-
-interface Wire extends AsyncDisposable {
-  readonly url: string;
-  /** Calls so far. */
-  count: number;
-  /** Which call is lost, counted from 1, and how. */
-  lose: { readonly call: number; readonly what: Loss } | undefined;
-}
-
-/** Between the driver and the server. */
-async function wire(to: string): Promise<Wire> {
-  const server = await scriptedServer((request, response) => {
-    one.count++;
-    const lost = one.lose?.call === one.count ? one.lose.what : undefined;
-    if (lost === 'request') return void request.destroy();
-    const through = ask(to, { method: request.method, path: request.url, headers: request.headers, agent: false }, (answer) => {
-      if (lost === 'answer') {
-        answer.resume();
-        answer.on('end', () => response.destroy());
-        return;
-      }
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
-    });
-    through.on('error', () => response.destroy());
-    request.pipe(through);
-  });
-  const one: Wire = {
-    url: server.url,
-    count: 0,
-    lose: undefined,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-  return one;
-}
+import { type Loss, wire } from './wire.ts';
 
 interface Life {
   readonly cloud: AwsCloud;
@@ -98,16 +60,16 @@ test('whichever call is lost, or its answer, the interface is made once, has wha
   const subnet = await bed.subnet('10.20.0.0/24', { cidr6: '2001:db8:20::/64' });
   const instance = await bed.launch(subnet);
   let lives = 0;
-  const life = async (lose: Wire['lose']): Promise<number> => {
+  const life = async (lose?: { readonly call: number; readonly what: Loss }): Promise<number> => {
     // Each begins with a memory of its own. The clock goes on while it waits, so that what is young grows old.
     let waited_ms = 0;
     const cloud = bed.driver({ endpoint: between.url, now_ms: () => Date.now() + waited_ms });
-    between.count = 0;
-    between.lose = lose;
+    between.calls.length = 0;
+    between.lose = ({ number }) => (lose?.call === number ? lose.what : undefined);
     await live({ cloud, subnet, instance, token: `life-${++lives}`, wait: () => (waited_ms += 61_000) });
-    return between.count;
+    return between.calls.length;
   };
-  const calls = await life(undefined);
+  const calls = await life();
   assert.ok(calls > 12, `${calls} calls`);
   for (let call = 1; call <= calls; call++) for (const what of ['request', 'answer'] as const) await life({ call, what });
 });

@@ -32,6 +32,7 @@ const made = {
       ],
     },
   ],
+  Ipv6AddressCount: 0,
 };
 const cidrs = (...blocks: string[]) => blocks.map(parseCidr);
 

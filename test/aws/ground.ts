@@ -2,6 +2,7 @@
 import { CreateSubnetCommand, DescribeVpcsCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { type AwsCloud, type AwsOptions, awsCloud } from '../../src/cloud/aws/aws.ts';
 import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
+import type { VpcOptions } from '../../src/vpc/start.ts';
 import type { Ec2Options } from '../../src/vpc/ec2/ec2.ts';
 import { type Ec2Bed, ec2Bed, key } from '../ec2/bed.ts';
 
@@ -14,9 +15,13 @@ export interface AwsBed extends Ec2Bed {
   launch(subnet: SubnetId, type?: string): Promise<InstanceId>;
 }
 
-/** Without packets. `options`: of the driver. */
-export async function awsBed(options: Partial<AwsOptions> = {}, frontOptions: Partial<Ec2Options> = {}): Promise<AwsBed> {
-  const bed = await ec2Bed(frontOptions);
+/** Without packets unless asked for. `options`: of the driver. */
+export async function awsBed(
+  options: Partial<AwsOptions> = {},
+  frontOptions: Partial<Ec2Options> = {},
+  vpcOptions: Partial<VpcOptions> = {},
+): Promise<AwsBed> {
+  const bed = await ec2Bed(frontOptions, vpcOptions);
   const { Vpcs = [] } = await bed.ec2.send(new DescribeVpcsCommand({}));
   const vpcId = Vpcs[0]?.VpcId ?? '';
   const drivers: AwsCloud[] = [];

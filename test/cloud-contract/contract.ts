@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Cloud, CloudNic, CreateNic, InstanceId, InstanceLimits, NicId, SubnetId, Wanted } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { addToIp } from '../../src/net/address.ts';
-import { cidrFamily, cidrOf, containsCidr, hostCidr, lengthOf, parseCidr } from '../../src/net/cidr.ts';
+import { addressesOf, type Cidr, cidrFamily, cidrOf, containsCidr, hostCidr, lengthOf, parseCidr } from '../../src/net/cidr.ts';
 
 /** A fresh cloud with what the suite needs in it. Where a cloud lacks something, its ground says so, and the suite asserts how that is told. */
 export interface Ground extends AsyncDisposable {
@@ -33,6 +33,8 @@ export interface Ground extends AsyncDisposable {
   readonly tellsHolder: boolean;
   /** Whether a NIC may have further Ethernet addresses. */
   readonly multiMac: boolean;
+  /** The same cloud, asked by somebody whose keys it does not know. Absent: it asks nobody for any. */
+  readonly stranger?: Cloud;
 }
 
 /** Declares the suite for one driver. */
@@ -73,6 +75,33 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     assert.ok(isFailure(error, kind), `${String(error)} is no ${kind ?? 'failure'}`);
     return true;
   };
+
+  promise(
+    'whoever the cloud does not know is told that it is the credentials, whatever is asked',
+    async ({ cloud, stranger, subnet, instance }) => {
+      if (stranger === undefined) return;
+      const { id } = await cloud.createNic(request(subnet));
+      for (const call of [
+        () => stranger.nics({ tags: { 'flatpod.dev/cluster': 'contract' } }),
+        () => stranger.instance(instance),
+        () => stranger.subnets([subnet]),
+        () => stranger.createNic(request(subnet)),
+        () => stranger.assign(id, { addresses4: 1 }),
+        () => stranger.deleteNic(id),
+      ])
+        await assert.rejects(call(), refused('cloudCredentials'), String(call));
+      assert.deepEqual((await only(cloud, id)).blocks, []);
+    },
+  );
+
+  promise('subnets by tags that none has are none, or a cloud without such tags says how else to name them', async ({ cloud }) => {
+    try {
+      assert.deepEqual(await cloud.subnets({ 'flatpod.dev/of-the-contract': 'nobody has this' }), []);
+    } catch (error) {
+      assert.ok(isFailure(error, 'cloudInvalid'), String(error));
+      assert.match(error.details, /cannot be found by the tags .*: name them by spec\.cloudSubnets\.ids/);
+    }
+  });
 
   promise('the VPC, the instance and its subnets are told', async ({ cloud, instance, subnet, small, limits: allowed }) => {
     const { cidrs } = await cloud.network();
@@ -274,6 +303,34 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     await assert.rejects(cloud.assign(without6.id, { these: [parseCidr('2001:db8:20::99/128')] }), refused('cloudInvalid'));
     assert.deepEqual((await only(cloud, one.id)).blocks, []);
   });
+
+  promise(
+    'what is counted lies within the blocks that are named, and when these are full that is said, whatever else is free',
+    async ({ cloud, subnet, prefixes }) => {
+      const within = ['10.20.0.64/28', '10.20.0.96/27'].map(parseCidr);
+      const isWithin = (block: Cidr): boolean => within.some((one) => containsCidr(one, block));
+      const want = { addresses4: 3, ...(prefixes && { prefixes4: 1 }), within };
+      const same = request(subnet, { want });
+      const born = await cloud.createNic(same);
+      assert.equal(born.blocks.length, prefixes ? 4 : 3);
+      assert.ok(born.blocks.every(isWithin), born.blocks.join(', '));
+      assert.deepEqual((await cloud.createNic(same)).blocks.toSorted(), born.blocks.toSorted());
+      const these = [parseCidr('10.20.0.200/32')];
+      const more = await cloud.assign(born.id, { these, addresses4: 2, within });
+      assert.deepEqual([more[0], more.length, more.slice(1).every(isWithin)], [these[0], 3, true]);
+      const { id } = await cloud.createNic(request(subnet));
+      const held = new Set((await only(cloud, born.id)).blocks.filter(isWithin).flatMap((block) => [...addressesOf(block)]));
+      const left = within.flatMap((block) => [...addressesOf(block)]).filter((ip) => !held.has(ip)).length;
+      await assert.rejects(cloud.assign(id, { addresses4: left + 1, within }), (error: unknown) => {
+        assert.ok(isFailure(error, 'cloudSubnetFull'), String(error));
+        assert.match(error.message + error.details, /10\.20\.0\.96\/27/);
+        return true;
+      });
+      await assert.rejects(cloud.createNic(request(subnet, { want: { addresses4: left + 1, within } })), refused('cloudSubnetFull'));
+      assert.deepEqual((await only(cloud, id)).blocks, []);
+      assert.ok((await cloud.assign(id, { addresses4: 2, within })).every(isWithin));
+    },
+  );
 
   promise('a block by value takes a slot like any other, once', async ({ cloud, subnet, instance, v6, limits }) => {
     const { id } = await cloud.createNic(request(subnet));

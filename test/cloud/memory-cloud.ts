@@ -10,8 +10,10 @@ import type {
   NicFilter,
   NicId,
   SubnetId,
+  Tags,
   Wanted,
 } from '../../src/cloud/cloud.ts';
+import { areTags } from '../../src/cloud/named.ts';
 import type { Clock } from '../../src/cloud/clock.ts';
 import { type Failure, failure } from '../../src/errors/failure.ts';
 import { type Ip, ipFromBigInt } from '../../src/net/address.ts';
@@ -48,6 +50,8 @@ export interface MemoryCloud extends Cloud {
   stale_ms: number;
   /** NICs stay `attaching` and `detaching` for so long. */
   moving_ms: number;
+  /** Replaces what it had. */
+  tagSubnet(id: SubnetId, tags: Tags): void;
   addSubnet(id: string, cidr4: string, options?: { cidr6?: string; zone?: string }): SubnetId;
   launch(id: string, subnet: SubnetId, limits?: Partial<InstanceLimits>, zone?: string): InstanceId;
   terminate(id: InstanceId): void;
@@ -68,6 +72,7 @@ interface State {
 
 export function memoryCloud(clock: Clock): MemoryCloud {
   const subnets = new Map<SubnetId, CloudSubnet>();
+  const subnetTags = new Map<SubnetId, Tags>();
   const instances = new Map<InstanceId, CloudInstance>();
   const tokens = new Map<string, { request: string; nic: NicId }>();
   const attempts = new Map<NicId, number>();
@@ -126,6 +131,7 @@ export function memoryCloud(clock: Clock): MemoryCloud {
   function allocate(subnet: CloudSubnet, want: Wanted, taken: readonly Cidr[] = []): Cidr[] {
     const blocks: Cidr[] = [];
     const used = [...usedIn(subnet.id), ...taken];
+    const isWithin = (block: Cidr): boolean => want.within?.some((one) => containsCidr(one, block)) !== false;
     const free = (block: Cidr): boolean => ![...used, ...blocks].some((other) => overlaps(other, block));
     const full = () =>
       failure('cloudSubnetFull', { subnet: subnet.id, wanted: JSON.stringify(want), text: `${free4(subnet)} addresses are free` });
@@ -133,14 +139,14 @@ export function memoryCloud(clock: Clock): MemoryCloud {
     for (let i = 0, at = 4; i < (want.addresses4 ?? 0); at++) {
       if (at >= Number(sizeOf(cidr4)) - 1) throw full();
       const block = hostCidr(addressAt(cidr4, at));
-      if (!free(block)) continue;
+      if (!free(block) || !isWithin(block)) continue;
       i++;
       blocks.push(block);
     }
     for (let i = 0, at = 16; i < (want.prefixes4 ?? 0); at += 16) {
       if (at + 16 >= Number(sizeOf(cidr4))) throw full();
       const block = cidrOf(addressAt(cidr4, at), 28);
-      if (!free(block)) continue;
+      if (!free(block) || !isWithin(block)) continue;
       i++;
       blocks.push(block);
     }
@@ -259,10 +265,16 @@ export function memoryCloud(clock: Clock): MemoryCloud {
           throw failure('cloudInvalid', { cloud: 'memory', call: 'instances', text: 'a malformed id' });
         return ids.flatMap((id) => instances.get(id) ?? []);
       }),
-    subnets: (ids) =>
+    subnets: (named) =>
       call('subnets', false, () => {
+        const all = [...subnets.values()].map((subnet) => ({ ...subnet, free4: free4(subnet) }));
+        if (areTags(named)) {
+          const has = ({ id }: CloudSubnet): boolean => Object.entries(named).every(([key, value]) => subnetTags.get(id)?.[key] === value);
+          return all.filter(has);
+        }
+        const ids = named;
         if (ids.some((id) => id.includes(' '))) throw failure('cloudInvalid', { cloud: 'memory', call: 'subnets', text: 'a malformed id' });
-        return ids.flatMap((id) => subnets.get(id) ?? []).map((subnet) => ({ ...subnet, free4: free4(subnet) }));
+        return all.filter(({ id }) => ids.includes(id));
       }),
     nics: (filter) =>
       call('nics', false, () => {
@@ -358,6 +370,7 @@ export function memoryCloud(clock: Clock): MemoryCloud {
         const nic = known(id);
         put((nics) => nics.set(id, { ...nic, blocks: nic.blocks.filter((block) => !blocks.includes(block)) }));
       }),
+    tagSubnet: (id, tags) => void subnetTags.set(id, tags),
     addSubnet(text, cidr4, { cidr6, zone = 'a' } = {}) {
       const id = text as SubnetId;
       const six = cidr6 === undefined ? undefined : parseCidr(cidr6);

@@ -8,7 +8,8 @@ export interface VirtualClock extends Clock {
   readonly alarms: number;
 }
 
-export function virtualClock(start_ms = 1_700_000_000_000): VirtualClock {
+/** `settled`: resolves when nothing more happens without time passing; where nobody waits for the outside, that is a matter of the event loop alone. */
+export function virtualClock(start_ms = 1_700_000_000_000, settled: () => Promise<void> = turnsOfTheLoop): VirtualClock {
   let now = start_ms;
   const alarms = new Set<{ readonly at: number; readonly ring: () => void }>();
   return {
@@ -38,6 +39,6 @@ export function virtualClock(start_ms = 1_700_000_000_000): VirtualClock {
 }
 
 /** Everything that needs no time has happened: microtasks run dry before the next turn of the event loop. */
-async function settled(): Promise<void> {
+export async function turnsOfTheLoop(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

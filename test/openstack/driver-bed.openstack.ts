@@ -1,9 +1,15 @@
 /** What the driver does in a real Neutron beyond the contract: permissions, strays, two who change the same NIC, and limits that leave nothing behind. */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
+import type { CloudNic, CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { type OpenStackCloud, openStackCloud, type OpenStackOptions } from '../../src/cloud/openstack/openstack.ts';
+import { startController } from '../../src/controller/controller.ts';
 import { isFailure } from '../../src/errors/failure.ts';
+import { createLog } from '../../src/log.ts';
+import { demand, memoryNetworks } from '../controller/harness.ts';
+import type { GrantedNic } from '../../src/store/node-network.ts';
 import { overlaps, parseCidr } from '../../src/net/cidr.ts';
 import { make, portNow, removeNetworks } from './client.ts';
 import { type DriverGround, sharedGround } from './driver-ground.ts';
@@ -40,6 +46,16 @@ const request = (ground: DriverGround, more: Partial<CreateNic> = {}): CreateNic
   description: 'bed',
   ...more,
 });
+/** A node's word that the NIC is its own. */
+const granted = ({ id, mac, mtu, blocks }: CloudNic): GrantedNic => ({
+  id,
+  mac,
+  subnet: 'pods',
+  deviceIndex: 1,
+  mtu,
+  blocks,
+  reclaiming: [],
+});
 const kindIs =
   (kind: Parameters<typeof isFailure>[1], words = /./) =>
   (error: unknown): boolean => {
@@ -61,7 +77,12 @@ test('what a member may not do on a network of others is named, one by one, and 
     const missing = await cloud.missingPermissions([subnet.id as SubnetId]);
     assert.deepEqual(
       missing.map((text) => /may not (\S+?),/.exec(text)?.[1]),
-      ['create_port:fixed_ips:ip_address', 'create_port:allowed_address_pairs', 'create_port:port_security_enabled'],
+      [
+        'create_port:mac_address',
+        'create_port:fixed_ips:ip_address',
+        'create_port:allowed_address_pairs',
+        'create_port:port_security_enabled',
+      ],
     );
     assert.deepEqual((await demo.network('GET', `/ports?network_id=${id}`)).body.ports, []);
     await assert.rejects(
@@ -73,31 +94,120 @@ test('what a member may not do on a network of others is named, one by one, and 
   }
 });
 
-test('reservations whose NIC was deleted by hand are found by their tags and can be dropped; those of a NIC cannot', async () => {
+test('what a policy forbids of changes and of trunks is named, asked of what is there, which stays as it was', async () => {
+  await using it = await desk();
+  const { bed, demo, subnet } = it.ground;
+  const cloud = it.open();
+  const policy = join(bed.state, 'etc/neutron-policy.yaml');
+  const { id } = await cloud.createNic(request(it.ground, { isTrunk: true, want: { prefixes4: 1 } }));
+  const before = await portNow(demo, id);
+  const rules = ['update_port:allowed_address_pairs', 'update_port:fixed_ips', 'create_trunk', 'add_subports', 'remove_subports'];
+  const was = readFileSync(policy, 'utf8');
+  try {
+    // Neutron reads it again by itself.
+    writeFileSync(policy, rules.map((rule) => `"${rule}": "!"\n`).join(''));
+    const named = new Set((await cloud.missingPermissions([subnet])).map((text) => /may not (\S+?),? /.exec(text)?.[1]));
+    assert.deepEqual(named, new Set(rules));
+  } finally {
+    writeFileSync(policy, was);
+  }
+  assert.deepEqual(await portNow(demo, id), before);
+  assert.deepEqual(await cloud.missingPermissions([subnet]), []);
+});
+
+test('reservations whose NIC was deleted by hand are detached NICs of the cluster and nobody else’s; those of a NIC cannot be deleted', async () => {
   await using it = await desk();
   const { demo } = it.ground;
   const cloud = it.open();
-  const nic = await cloud.createNic(request(it.ground, { want: { prefixes4: 1 } }));
-  const kept = await cloud.createNic(request(it.ground, { want: { addresses4: 1 } }));
-  assert.deepEqual(await cloud.strays(tags), []);
+  const node = { ...tags, 'flatpod.dev/node': 'n1' };
+  const nic = await cloud.createNic(request(it.ground, { tags: node, want: { prefixes4: 1 } }));
+  const kept = await cloud.createNic(request(it.ground, { tags: node, want: { addresses4: 1 } }));
   await demo.network('DELETE', `/ports/${nic.id}`);
-  const strays = await cloud.strays(tags);
-  assert.deepEqual(
-    strays.map(({ block }) => block),
-    nic.blocks,
-  );
-  assert.deepEqual(
-    (await cloud.nics({ tags })).map(({ id }) => id),
-    [kept.id],
-  );
-  const other = (await taggedPorts(it.ground)).find((port) => port.device_owner === 'flatpod:block' && port.id !== strays[0]?.port);
-  assert.ok(other !== undefined && strays[0] !== undefined);
+  const ids = async (of: Readonly<Record<string, string>>): Promise<string[]> => (await cloud.nics({ tags: of })).map(({ id }) => id);
+  assert.deepEqual(await ids(node), [kept.id], 'of a node only what is one');
+  const stray = (await cloud.nics({ tags })).find(({ id }) => id !== kept.id);
+  assert.ok(stray !== undefined);
+  assert.deepEqual([stray.blocks, stray.tags, stray.attachment], [nic.blocks, node, undefined]);
+  assert.deepEqual(await cloud.nics({ ids: [stray.id] }), [stray]);
+  const other = (await taggedPorts(it.ground)).find((port) => port.device_owner === 'flatpod:block' && port.id !== stray.id);
+  assert.ok(other !== undefined);
   // An id of Neutron's own.
-  await assert.rejects(cloud.dropStray(other.id as typeof kept.id), kindIs('cloudConflict', /its NIC is there/));
-  await assert.rejects(cloud.dropStray(kept.id), kindIs('cloudConflict', /no reservation/));
-  await cloud.dropStray(strays[0].port);
-  await cloud.dropStray(strays[0].port);
-  assert.equal((await taggedPorts(it.ground)).length, 2);
+  const reserved = other.id as typeof kept.id;
+  assert.deepEqual(await cloud.nics({ ids: [reserved] }), []);
+  await assert.rejects(cloud.deleteNic(reserved), kindIs('cloudConflict', /its NIC is there/));
+  await cloud.deleteNic(stray.id);
+  await cloud.deleteNic(stray.id);
+  assert.deepEqual((await taggedPorts(it.ground)).map(({ id }) => id).toSorted(), [kept.id, other.id].toSorted());
+});
+
+test('the sweep takes such reservations away when it has seen them twice, and says so instead where nothing may be given back', async () => {
+  await using it = await desk();
+  const { demo } = it.ground;
+  const cloud = it.open();
+  const nic = await cloud.createNic(request(it.ground, { want: { addresses4: 2 } }));
+  const used = await cloud.createNic(request(it.ground, { want: { prefixes4: 1 } }));
+  await demo.network('DELETE', `/ports/${nic.id}`);
+  let later_ms = 0;
+  const networks = memoryNetworks();
+  await demand(networks, it.ground.instance, {});
+  await networks.writeStatus('n1', { vpcCidrs: [], nics: [granted(used)], growth: [] });
+  const controller = await startController({
+    cluster: 'bed',
+    networks,
+    subnets: () => [],
+    cloud,
+    log: createLog('test', 'error', () => undefined),
+    clock: { now_ms: () => Date.now() + later_ms, after: () => () => undefined },
+    random: () => 0.5,
+    timings: { sweep_ms: 10 ** 9 },
+  });
+  try {
+    assert.deepEqual(await controller.sweepOnce(), [], 'too young');
+    later_ms += 301_000;
+    assert.deepEqual(await controller.sweepOnce(), [], 'seen once');
+    later_ms += 61_000;
+    const told = await controller.sweepOnce({ dryRun: true });
+    assert.deepEqual(told.flatMap(({ blocks }) => blocks).toSorted(), nic.blocks.toSorted());
+    assert.equal((await taggedPorts(it.ground)).length, 4);
+    assert.equal((await controller.sweepOnce()).length, 2);
+    assert.deepEqual(
+      (await cloud.nics({ tags })).map(({ id, blocks }) => [id, blocks]),
+      [[used.id, used.blocks]],
+    );
+    assert.equal((await taggedPorts(it.ground)).length, 2);
+  } finally {
+    await controller.stop();
+  }
+});
+
+test('two controllers with one token at the same instant have one NIC, with one set of blocks', async () => {
+  await using it = await desk();
+  for (const want of [{}, { prefixes4: 1, addresses4: 1 }]) {
+    const same = request(it.ground, { want });
+    const made = await Promise.all([1, 2, 3, 4].map(() => it.open().createNic(same)));
+    const [first] = made;
+    assert.ok(first !== undefined);
+    assert.ok(
+      made.every(({ id, mac }) => id === first.id && mac === first.mac),
+      made.map(({ id }) => id).join(),
+    );
+    const [now] = await it.open().nics({ ids: [first.id] });
+    assert.equal(now?.blocks.length, Object.keys(want).length);
+    assert.equal((await taggedPorts(it.ground)).length, 1 + Object.keys(want).length);
+    await it.ground.clean();
+  }
+});
+
+test('an Ethernet address that somebody else has already is no reason to make no NIC', async () => {
+  await using it = await desk();
+  const { demo, network } = it.ground;
+  const same = request(it.ground);
+  const { id, mac } = await it.open().createNic(same);
+  await it.open().deleteNic(id);
+  await make(demo, 'port', { network_id: network, mac_address: mac });
+  const other = await it.open().createNic(same);
+  assert.notEqual(other.mac, mac);
+  assert.equal((await it.open().createNic(same)).id, other.id);
 });
 
 test('two who change one NIC at the same time both get what they asked for', async () => {

@@ -36,7 +36,7 @@ const empty = (response: Parameters<ReturnType<typeof json>>[0]): void => json({
 const refusedWith =
   (words: RegExp) =>
   (error: unknown): boolean => {
-    assert.ok(isFailure(error, 'cloudInvalid'), String(error));
+    assert.ok(isFailure(error, 'cloudCredentials'), String(error));
     assert.match(error.details, words);
     return true;
   };
@@ -100,7 +100,7 @@ test('what is missing or cannot be used is named, and no value is quoted', () =>
     'clouds: {east: {auth: opensesame}}',
   ]) {
     const error = thrownBy(() => readAccount({ variables: {}, cloud: 'east', file: home.write('clouds.yaml', text) }));
-    assert.ok(isFailure(error, 'cloudInvalid'), String(error));
+    assert.ok(isFailure(error, 'cloudCredentials'), String(error));
     assert.ok(!inspect(error, { depth: 9 }).includes('opensesame'), inspect(error));
   }
 });
@@ -128,8 +128,22 @@ test('a 401 means one new login and the same call again; one more is no permissi
   assert.deepEqual(await one.cloud.nics({ tags: { a: 'b' } }), []);
   assert.equal(one.logins.length, 2);
   one.answer = json({ error: { message: 'The request you have made requires authentication.' } }, 401);
-  await assert.rejects(one.cloud.nics({ tags: { a: 'b' } }), (error: unknown) => isFailure(error, 'cloudDenied'));
+  await assert.rejects(one.cloud.nics({ tags: { a: 'b' } }), (error: unknown) => isFailure(error, 'cloudCredentials'));
   assert.equal(one.logins.length, 3);
+});
+
+test('a token lives as long as Keystone says, also when our clock is a day off', async () => {
+  await using one = await liar();
+  one.answer = empty;
+  const day_ms = 86_400_000;
+  for (const off_ms of [-day_ms, day_ms]) {
+    one.clockAhead_ms = off_ms;
+    using cloud = openStackCloud({ credentials: { variables: alice(one.authUrl) } });
+    one.logins.length = 0;
+    await cloud.nics({ tags: { a: 'b' } });
+    await cloud.nics({ tags: { a: 'b' } });
+    assert.equal(one.logins.length, 1);
+  }
 });
 
 test('a token that is about to end is not used any more', async () => {
@@ -144,7 +158,7 @@ test('a token that is about to end is not used any more', async () => {
 test('what Keystone refuses is told as what it is', async () => {
   await using one = await liar();
   for (const [answer, kind] of [
-    [json({ error: { code: 401, message: 'no' } }, 401), 'cloudDenied'],
+    [json({ error: { code: 401, message: 'no' } }, 401), 'cloudCredentials'],
     [json({ error: { code: 403, message: 'no' } }, 403), 'cloudDenied'],
     [json({ error: { code: 404, message: 'no' } }, 404), 'cloudInvalid'],
     [json({ error: { code: 429, message: 'no' } }, 429), 'cloudThrottled'],

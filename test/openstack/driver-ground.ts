@@ -7,9 +7,8 @@ import { openStackCloud } from '../../src/cloud/openstack/openstack.ts';
 import type { Ground } from '../cloud-contract/contract.ts';
 import { eventually } from '../life/lab.ts';
 import { type OpenStackBed, openStackBed } from './bed.ts';
-import { as, endServer, make, removeNetworks, type Session } from './client.ts';
+import { as, boot, endServer, flavor, make, removeNetworks, type Session } from './client.ts';
 
-const IMAGE = '00000000-0000-4000-8000-000000000000';
 const limits = { nics: 2, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 } as const;
 
 /** The bed with what the contract asks for in it. Made once: servers take seconds. */
@@ -60,8 +59,7 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
       make(demo, 'port', { network_id: net, fixed_ips: [{ subnet_id: four, ip_address: `10.20.0.24${n}` }, { subnet_id: six }] }),
     ),
   );
-  const servers: InstanceId[] = [];
-  for (const [i, { id }] of firsts.entries()) servers.push(await boot(demo, `n${i}`, i === 2 ? branching : plain, id));
+  const servers = await Promise.all(firsts.map(({ id }, i) => boot(demo, `n${i}`, i === 2 ? branching : plain, id)));
   const [instance, other, third] = servers;
   assert.ok(instance !== undefined && other !== undefined && third !== undefined);
   const keep = new Set<string>(firsts.map(({ id }) => id));
@@ -83,6 +81,10 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
         // Beside others on the machine an attach takes half a minute.
         deadline_ms: 120_000,
       });
+      const stranger = openStackCloud({
+        credentials: { variables: { ...bed.environment('demo'), OS_PASSWORD: 'wrong' } },
+        deadline_ms: 120_000,
+      });
       const hosts = ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'];
       return Promise.resolve({
         cloud,
@@ -97,35 +99,20 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
         reserved: hosts,
         tellsHolder: true,
         multiMac: true,
+        stranger,
         async [Symbol.asyncDispose]() {
-          cloud[Symbol.dispose]();
+          for (const one of [cloud, stranger]) one[Symbol.dispose]();
           await clean();
         },
       });
     },
     async [Symbol.asyncDispose]() {
       await clean();
-      for (const server of servers) await endServer(demo, server);
+      await Promise.all(servers.map((server) => endServer(demo, server)));
       await removeNetworks(demo, [net]);
       for (const id of [plain, branching]) await admin.compute('DELETE', `/flavors/${id}`);
     },
   };
-}
-
-async function flavor({ compute }: Session, name: string, extra_specs: object): Promise<string> {
-  const made = await compute('POST', '/flavors', { flavor: { name: `driver-${name}-${Date.now()}`, ram: 64, vcpus: 1, disk: 1 } });
-  assert.equal(made.status, 200, JSON.stringify(made.body));
-  const { id } = made.body.flavor;
-  assert.equal((await compute('POST', `/flavors/${id}/os-extra_specs`, { extra_specs })).status, 200);
-  return id;
-}
-
-async function boot({ compute }: Session, name: string, flavorRef: string, port: string): Promise<InstanceId> {
-  const answer = await compute('POST', '/servers', { server: { name, imageRef: IMAGE, flavorRef, networks: [{ port }] } });
-  assert.equal(answer.status, 202, JSON.stringify(answer.body));
-  const { id } = answer.body.server;
-  await eventually(`server ${name} runs`, async () => (await compute('GET', `/servers/${id}`)).body.server.status === 'ACTIVE', 120);
-  return id;
 }
 
 interface Left {

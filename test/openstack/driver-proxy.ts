@@ -8,6 +8,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly authUrl: string;
   /** `METHOD /path` of each changing request since the last plan. */
   readonly changes: string[];
+  /** How many reading requests came since then. */
+  readonly reads: number;
   /** Loses the n-th changing request from now on, or its answer; none when absent. Whether it did: `lost`. */
   plan(lose?: { readonly nth: number; readonly what: 'request' | 'answer' }): void;
   readonly lost: boolean;
@@ -19,6 +21,7 @@ export async function faultProxy(keystone: string): Promise<FaultProxy> {
   const changes: string[] = [];
   let plan: { readonly nth: number; readonly what: 'request' | 'answer' } | undefined;
   let isLost = false;
+  let reads = 0;
   const server = createServer((request, response) => {
     void pass(request, response).catch(() => response.destroy());
   });
@@ -30,6 +33,7 @@ export async function faultProxy(keystone: string): Promise<FaultProxy> {
     const [, name = '', path = ''] = /^\/([^/]+)(.*)$/.exec(url) ?? [];
     const body = await textOf(request);
     const isLogin = path.endsWith('/auth/tokens');
+    if (method === 'GET') reads++;
     const isHit = method !== 'GET' && !isLogin && changes.push(`${method} ${path}`) === plan?.nth;
     if (isHit) isLost = true;
     if (isHit && plan?.what === 'request') return void response.destroy();
@@ -56,7 +60,11 @@ export async function faultProxy(keystone: string): Promise<FaultProxy> {
     plan(lose) {
       plan = lose;
       changes.length = 0;
+      reads = 0;
       isLost = false;
+    },
+    get reads() {
+      return reads;
     },
     get lost() {
       return isLost;

@@ -43,12 +43,12 @@ test('a file that is exchanged is read again, and one that cannot be used is nam
   for (const [text, words] of wrong) {
     file.replace(text);
     const error: unknown = await credentials.now().catch((thrown: unknown) => thrown);
-    assert.ok(isFailure(error, 'cloudDenied'), String(error));
+    assert.ok(isFailure(error, 'cloudCredentials'), String(error));
     assert.match(sentence(error), words);
     assert.ok(!inspect(error, { depth: 20, showHidden: true }).includes('HIDDEN'), inspect(error));
   }
   rmSync(file.path);
-  await assert.rejects(credentials.now(), fails('cloudDenied', /cannot be read/));
+  await assert.rejects(credentials.now(), fails('cloudCredentials', /cannot be read/));
   writeFileSync(file.path, keyText('K3', 'S3', 'zone: z\n'));
   assert.equal((await credentials.now()).key, 'K3');
 });
@@ -65,7 +65,7 @@ test('the environment has keys and zone, or it is said which are missing', async
   });
   for (const name of names) delete process.env[name];
   const credentials = credentialsOf({ credentials: { from: 'environment' } }, clock);
-  await assert.rejects(credentials.now(), fails('cloudDenied', /QINGCLOUD_ACCESS_KEY_ID/));
+  await assert.rejects(credentials.now(), fails('cloudCredentials', /QINGCLOUD_ACCESS_KEY_ID/));
   [process.env['QINGCLOUD_ACCESS_KEY_ID'], process.env['QINGCLOUD_SECRET_ACCESS_KEY'], process.env['QINGCLOUD_ZONE']] = ['K', 'S', 'z'];
   const { key, secret, zone } = await credentials.now();
   assert.deepEqual([key, secret, zone], ['K', 'S', 'z']);
@@ -75,7 +75,7 @@ test('an endpoint that is none is said to be none', async () => {
   using file = keyFile('K', 'S');
   for (const endpoint of ['api.qingcloud.com', 'ftp://x/iaas']) {
     const made = (): unknown => credentialsOf({ credentials: { from: 'file', path: file.path }, endpoint, zone: 'z' }, clock);
-    assert.throws(made, fails('cloudDenied', /is no http/));
+    assert.throws(made, fails('cloudCredentials', /is no http/));
   }
 });
 
@@ -120,7 +120,7 @@ test('a role’s keys are asked for once, before they end, and the old ones do w
   const error: unknown = await credentials.now().catch((thrown: unknown) => thrown);
   assert.ok(isFailure(error, 'cloudGarbled') && !inspect(error, { depth: 20, showHidden: true }).includes('HIDDEN'), inspect(error));
   status = 404;
-  await assert.rejects(credentials.now(), fails('cloudDenied', /no role/));
+  await assert.rejects(credentials.now(), fails('cloudCredentials', /no role/));
   await time.advance(8_000_000);
   [answer, status] = [{ ...keys('third', 0), secret_key: 7, id_token: 'HIDDEN' }, 200];
   await assert.rejects(credentials.now(), fails('cloudGarbled', /secret_key should be text/));

@@ -166,5 +166,5 @@ test('the actions that are denied are named, and asking for them changes nothing
   assert.deepEqual(await cloud.subnets([subnet]), before);
   await using server = await scripted();
   server.answers = { '*': refused(1200, 'AuthFailure') };
-  await assert.rejects(async () => server.cloud.missingPermissions?.([]), fails('cloudDenied', /1200/));
+  await assert.rejects(async () => server.cloud.missingPermissions?.([]), fails('cloudCredentials', /1200/));
 });

@@ -8,9 +8,11 @@
  */
 import type { Ip } from '../../net/address.ts';
 import type { Cloud } from '../cloud.ts';
-import { connections } from '../wire/http.ts';
+import { areTags } from '../named.ts';
+import { connectionsBy } from '../wire/ca-file.ts';
 import { usualGateway6 } from './answers.ts';
 import { assign, unassign } from './assign.ts';
+import { assignWithin } from './within.ts';
 import { attachBranch } from './branches.ts';
 import { createNic, deleteNic } from './create.ts';
 import { keyring } from './credentials/chain.ts';
@@ -19,7 +21,7 @@ import { knownNics } from './known-nics.ts';
 import { missingPermissions } from './permissions.ts';
 import { type Place, placeOf } from './place.ts';
 import { attachNic, detachNic } from './plug.ts';
-import { instances, type Limits, network, nics, subnets } from './read.ts';
+import { instances, type Limits, network, nics, subnets, taggedSubnets } from './read.ts';
 import { type Aws, ours } from './surroundings.ts';
 import { vpcOfInstance } from './own-vpc.ts';
 
@@ -36,8 +38,8 @@ export interface AwsOptions {
   readonly profile?: string;
   /** The file with the keys, such as one mounted from a Secret; absent: AWS_SHARED_CREDENTIALS_FILE, ~/.aws/credentials. */
   readonly credentialsFile?: string;
-  /** Certificates in PEM by which the endpoints are known, instead of the system's. */
-  readonly ca?: string;
+  /** Path of certificates in PEM by which the endpoints are known, instead of the system's; read again when it changes. Absent: AWS_CA_BUNDLE. */
+  readonly caFile?: string;
   /** Branches that an instance of that type may have on its trunk; types that are not named have none. EC2 does not tell. */
   readonly branches?: Readonly<Record<string, number>>;
   /** Of the network; 9001 unless said otherwise, as in every VPC. EC2 does not tell. */
@@ -58,7 +60,7 @@ export type AwsCloud = Cloud & Disposable & Required<Pick<Cloud, 'missingPermiss
 /** AWS as a cloud. Dispose of it to close its idle connections. */
 export function awsCloud(options: AwsOptions): AwsCloud {
   const { deadline_ms = 10_000, mtu = 9001, gateway6 = usualGateway6, branches = {}, env = process.env, now_ms = Date.now } = options;
-  const kept = connections(options.ca === undefined ? {} : { ca: options.ca });
+  const kept = connectionsBy(options.caFile ?? (env['AWS_CA_BUNDLE'] || undefined));
   const place = once((): Promise<Place> => placeOf({ ...options, env }, kept));
   const { profile, credentialsFile } = options;
   const around = {
@@ -88,14 +90,15 @@ export function awsCloud(options: AwsOptions): AwsCloud {
       return found;
     },
     instances: (ids) => instances(ids, limits, aws),
-    subnets: (ids) => subnets(ids, gateway6, aws),
+    subnets: (named) => (areTags(named) ? taggedSubnets(named, vpc, gateway6, aws) : subnets(named, gateway6, aws)),
     nics: (filter) => nics(filter, mtu, aws),
     createNic: (request) => createNic(request, mtu, aws),
     attachNic: (nic, instance, deviceIndex) => attachNic(nic, instance, deviceIndex, aws),
     attachBranch: (nic, trunk, vlan) => attachBranch(nic, trunk, vlan, aws),
     detachNic: (nic) => detachNic(nic, aws),
     deleteNic: (nic) => deleteNic(nic, aws),
-    assign: (nic, want) => assign(nic, want, aws),
+    assign: (nic, want) =>
+      want.within === undefined ? assign(nic, want, aws) : assignWithin(nic, { ...want, within: want.within }, aws, aws.ec2.deadline()),
     unassign: (nic, blocks) => unassign(nic, blocks, aws),
     missingPermissions: async ([subnet = '']) => missingPermissions(await vpc(), subnet, aws),
     [Symbol.dispose]: () => kept.close(),

@@ -1,5 +1,6 @@
 /** Making and deleting interfaces. */
 import { failure, isFailure } from '../../errors/failure.ts';
+import { type Cidr, cidrFamily, lengthOf } from '../../net/cidr.ts';
 import type { CloudNic, CreateNic, NicId, SubnetId } from '../cloud.ts';
 import { type Asked, wantedOf } from '../wire/asked.ts';
 import { Mismatch, object, type Read } from '../wire/shape.ts';
@@ -14,6 +15,7 @@ import { Refused } from './refused.ts';
 import { type Aws, isUnknownNic, notOthers, ours, refusalAbout } from './surroundings.ts';
 import { holders, isAboutBlocks } from './taken.ts';
 import { createParameters, isOfKind, type Lot, lotsOf, sizeOfLot } from './wanted.ts';
+import { assignWithin } from './within.ts';
 
 /**
  * Makes an interface with what is wanted of it, by its token; what the creating call does not take is assigned then. In a subnet with IPv6 it gets an
@@ -21,6 +23,17 @@ import { createParameters, isOfKind, type Lot, lotsOf, sizeOfLot } from './wante
  * @throws Failure cloud*
  */
 export async function createNic(request: CreateNic, mtu: number, aws: Aws): Promise<CloudNic> {
+  const { within, addresses4 = 0, prefixes4 = 0, ...others } = request.want ?? {};
+  if (within === undefined) return await create(request, mtu, aws);
+  const made = await create({ ...request, want: others }, mtu, aws);
+  const further = made.blocks.filter((block) => others.these?.includes(block) !== true && cidrFamily(block) === 4);
+  const has = (length: number): number => further.filter((block) => lengthOf(block) === length).length;
+  const want = { within, addresses4: Math.max(0, addresses4 - has(32)), prefixes4: Math.max(0, prefixes4 - has(28)) };
+  const left = aws.ec2.deadline();
+  return await finished(made, () => assignWithin(made.id, want, aws, left), wantedOf(request.subnet, request.want, 1), aws, left);
+}
+
+async function create(request: CreateNic, mtu: number, aws: Aws): Promise<CloudNic> {
   const action = 'CreateNetworkInterface';
   const { subnet, want = {}, multiMac, isTrunk } = request;
   const invalid = (text: string) => failure('cloudInvalid', { cloud: 'aws', call: action, text });
@@ -31,7 +44,7 @@ export async function createNic(request: CreateNic, mtu: number, aws: Aws): Prom
   const isDual = await hasIpv6(subnet, aws, left);
   const call = {
     action,
-    parameters: { ...parametersOf(request, first), ...(isDual && { Ipv6AddressCount: 1, EnablePrimaryIpv6: true }) },
+    parameters: { ...parametersOf(request, first), ...own6(isDual) },
     object: `an interface in ${subnet}`,
     wanted: wantedOf(subnet, want, 1),
     read: madeOf(request, first, isDual),
@@ -43,11 +56,22 @@ export async function createNic(request: CreateNic, mtu: number, aws: Aws): Prom
   const made = told(answer, [], mtu, aws);
   const missing = missingOf(later, first, made);
   if (missing.length === 0) return made;
+  return await finished(made, () => assignLots(made.id, missing, aws, left), call.wanted, aws, left);
+}
+
+/** The interface with what is assigned now; one that cannot have it goes again. */
+async function finished(
+  made: CloudNic,
+  assignRest: () => Promise<Cidr[]>,
+  wanted: NonNullable<Asked['wanted']>,
+  aws: Aws,
+  left: Left,
+): Promise<CloudNic> {
   try {
-    const more = await assignLots(made.id, missing, aws, left);
+    const more = await assignRest();
     return { ...made, blocks: [...made.blocks, ...more] };
   } catch (error) {
-    if (!isFailure(error, 'cloudUnavailable') && !isFailure(error, 'cloudGarbled')) await undo(made.id, error, call.wanted, aws, left);
+    if (!isFailure(error, 'cloudUnavailable') && !isFailure(error, 'cloudGarbled')) await undo(made.id, error, wanted, aws, left);
     throw error;
   }
 }
@@ -63,6 +87,14 @@ function parametersOf({ subnet, clientToken, description, securityGroups, tags, 
     ...(isTrunk === true && { InterfaceType: 'trunk' }),
     ...Object.assign({}, ...lots.map(createParameters)),
   };
+}
+
+/**
+ * A count is said in any case: it goes before a subnet's AssignIpv6AddressOnCreation, which would add an address without the mark, also where the subnet has
+ * got IPv6 since it was read.
+ */
+function own6(isDual: boolean): Parameters {
+  return isDual ? { Ipv6AddressCount: 1, EnablePrimaryIpv6: true } : { Ipv6AddressCount: 0 };
 }
 
 async function hasIpv6(subnet: SubnetId, aws: Aws, left: Left): Promise<boolean> {

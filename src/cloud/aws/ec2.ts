@@ -9,6 +9,7 @@ import type { Failure } from '../../errors/failure.ts';
 import { type Asked, reached, refuse, understood } from '../wire/asked.ts';
 import { type Connections, type HttpAnswer, Unreadable } from '../wire/http.ts';
 import type { Read } from '../wire/shape.ts';
+import { clockAhead_ms, clockWords } from '../wire/skew.ts';
 import type { Keyring } from './credentials/chain.ts';
 import type { Place } from './place.ts';
 import { formOf, type Parameters } from './query.ts';
@@ -19,8 +20,6 @@ import { type XmlValue, xmlOf } from './xml.ts';
 
 /** The version of the API, which AWS has not changed since. */
 const version = '2016-11-15';
-/** EC2 refuses requests that are five minutes old; clocks that differ by less than a minute are not to blame. */
-const skew_ms = 60_000;
 /** A server that always has another page must not keep us for ever. */
 const mostPages = 100;
 
@@ -87,10 +86,9 @@ export function ec2Of(
 
   /** Keys with which the same call may be accepted now, for they are others, or the time is another. */
   async function mended({ answer, credentials: used, ahead_ms: then_ms }: Sent, left: Left): Promise<Credentials | undefined> {
-    const theirs_ms = Date.parse(answer.headers.date ?? '');
-    const ours_ms = now_ms();
-    if (Math.abs(theirs_ms - (ours_ms + then_ms)) > skew_ms) {
-      ahead_ms = theirs_ms - ours_ms;
+    const further_ms = clockAhead_ms(answer, now_ms() + then_ms);
+    if (further_ms !== undefined) {
+      ahead_ms = then_ms + further_ms;
       return used;
     }
     keys.drop(used);
@@ -99,16 +97,21 @@ export function ec2Of(
     return same ? undefined : others;
   }
 
+  function refusedOf(answer: HttpAnswer, call: About): Refused {
+    const refused = errorOf(answer, askedOf(call));
+    return ofSignature.has(refused.code) ? refused.saying(clockWords(answer, now_ms())) : refused;
+  }
+
   async function ask<T>(call: Call<T>, left: Left): Promise<T | Refused> {
     const where = await place();
     endpoint = where.ec2;
     let sent = await send(call, where, await keys.current(left()), left);
     if (!isSuccess(sent.answer)) {
-      const refused = errorOf(sent.answer, askedOf(call));
+      const refused = refusedOf(sent.answer, call);
       const again = ofSignature.has(refused.code) ? await mended(sent, left) : undefined;
       if (again === undefined) return refused;
       sent = await send(call, where, again, left);
-      if (!isSuccess(sent.answer)) return errorOf(sent.answer, askedOf(call));
+      if (!isSuccess(sent.answer)) return refusedOf(sent.answer, call);
     }
     return understood(sent.answer, ({ text }, at) => call.read(answerTo(call.action, text), at), askedOf(call));
   }

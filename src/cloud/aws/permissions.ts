@@ -2,6 +2,7 @@
  * Which calls the keys may make, asked one by one before one is needed. EC2 answers a dry run with DryRunOperation or UnauthorizedOperation. Assigning has
  * no dry run: it is asked of an interface that cannot exist, so that nothing changes either way.
  */
+import type { ErrorName } from '../../errors/catalogue.ts';
 import type { Call } from './ec2.ts';
 import type { Parameters } from './query.ts';
 import { Refused } from './refused.ts';
@@ -57,13 +58,15 @@ export async function missingPermissions(vpc: string, subnet: string, { ec2, bra
     const call: Call<unknown> = { action, parameters, object: 'its permissions', read: () => undefined };
     const answer = await ec2.ask(call, ec2.deadline());
     if (!(answer instanceof Refused)) continue;
-    if (answer.code === 'UnauthorizedOperation') missing.push(/perform: (ec2:\w+)/.exec(answer.words)?.[1] ?? `ec2:${action}`);
-    else if (isNoAnswer(answer)) throw ec2.failure(answer, call);
+    if (answer.code === 'UnauthorizedOperation') {
+      missing.push(/perform: (ec2:\w+)/.exec(answer.words)?.[1] ?? `ec2:${action}`);
+      continue;
+    }
+    const failed = ec2.failure(answer, call);
+    if (answer.code === 'OptInRequired' || noAnswers.has(failed.kind)) throw failed;
   }
   return [...new Set(missing)];
 }
 
 /** The keys themselves are refused, or EC2 has no time. */
-function isNoAnswer({ status, code }: Refused): boolean {
-  return status >= 500 || status === 401 || /^(RequestLimitExceeded|AuthFailure|OptInRequired|Throttl)/.test(code);
-}
+const noAnswers: ReadonlySet<ErrorName> = new Set<ErrorName>(['cloudCredentials', 'cloudThrottled', 'cloudUnavailable']);

@@ -1,7 +1,18 @@
 /** Reads: what the VPC has. Always by filters: an id that EC2 does not know must not fail a whole list, and only filters go with pages. */
 import { failure } from '../../errors/failure.ts';
 import type { Ip } from '../../net/address.ts';
-import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, InstanceId, InstanceLimits, NicFilter, SubnetId } from '../cloud.ts';
+import type {
+  CloudInstance,
+  CloudNetwork,
+  CloudNic,
+  CloudSubnet,
+  InstanceId,
+  InstanceLimits,
+  NicFilter,
+  SubnetId,
+  Tags,
+} from '../cloud.ts';
+import { sayTags } from '../named.ts';
 import { selects, severalOf } from '../selected.ts';
 import { type Association, type Ec2Nic, instanceOf, limitsOf, networkOf, nicOf, pageOf, subnetOf } from './answers.ts';
 import { associationsOf } from './branches.ts';
@@ -31,6 +42,18 @@ export async function subnets(ids: readonly SubnetId[], gateway6: Ip, { ec2, has
   });
   for (const { id, cidr6 } of found) hasIpv6.set(id, cidr6 !== undefined);
   return among(ids, found);
+}
+
+/** The VPC's subnets that have all these tags. */
+export async function taggedSubnets(tags: Tags, vpc: () => Promise<string>, gateway6: Ip, { ec2, hasIpv6 }: Aws): Promise<CloudSubnet[]> {
+  const all = Object.entries(tags);
+  if (all.length === 0) return [];
+  const filters = all.map(([key, value]) => filter(`tag:${key}`, [value]));
+  const parameters = { Filter: [filter('vpc-id', [await vpc()]), ...filters] };
+  const call = { action: 'DescribeSubnets', parameters, object: sayTags(tags), read: pageOf('subnetSet', subnetOf(gateway6)) };
+  const found = await ec2.list(call, usualPage);
+  for (const { id, cidr6 } of found) hasIpv6.set(id, cidr6 !== undefined);
+  return [...new Map(found.map((one) => [one.id, one])).values()];
 }
 
 /** The limits of types, each asked for once: they do not change. */
@@ -93,7 +116,7 @@ export function told({ nic, attachedAt_ms, whose }: Ec2Nic, associations: readon
   const createdAt_ms = known.since_ms(nic.id, attachedAt_ms);
   const whole = { ...nic, mtu, createdAt_ms, ...(branch !== undefined && { branch: { trunk: branch.trunk, vlan: branch.vlan } }) };
   known.note(whole, whose);
-  return whose === undefined ? whole : { ...whole, blocks: [] };
+  return whose === undefined ? whole : { ...whole, blocks: [], whose };
 }
 
 function list(conditions: readonly Condition[], { ec2 }: Aws): Promise<Ec2Nic[]> {

@@ -3,7 +3,13 @@ import type { Failure } from '../../errors/failure.ts';
 import { type Asked, type Refuse, refuse, refuseByStatus } from '../wire/asked.ts';
 import type { Refused } from './refused.ts';
 
-const { unavailable, throttled, limit, notFound, conflict, denied, invalid, full } = refuse;
+const { unavailable, throttled, limit, notFound, conflict, denied, credentials, invalid, full } = refuse;
+
+/** Addresses may be free, and no 16 of them in a row: more words than EC2's are needed to see what helps. */
+const fragmented: Refuse = (asked, words, cause) => {
+  const remedy = 'no aligned block is left in one piece: reserve a part of the subnet for prefixes (subnet CIDR reservation)';
+  return full(asked, `${words}; ${remedy}, or use a PodSubnet with unit: address`, cause);
+};
 
 /** Codes of EC2 by meaning, as its error reference has them. A reused token is `invalid`, since the same call again can never succeed. */
 export const byCode: Readonly<Record<string, Refuse>> = {
@@ -16,7 +22,7 @@ export const byCode: Readonly<Record<string, Refuse>> = {
   ServiceUnavailable: unavailable,
   Unavailable: unavailable,
   InsufficientFreeAddressesInSubnet: full,
-  InsufficientCidrBlocks: full,
+  InsufficientCidrBlocks: fragmented,
   AttachmentLimitExceeded: limit,
   NetworkInterfaceLimitExceeded: limit,
   PrivateIpAddressLimitExceeded: limit,
@@ -36,15 +42,18 @@ export const byCode: Readonly<Record<string, Refuse>> = {
   IncorrectInstanceState: conflict,
   DependencyViolation: conflict,
   UnauthorizedOperation: denied,
-  AuthFailure: denied,
   OptInRequired: denied,
   PendingVerification: denied,
   Blocked: denied,
-  InvalidClientTokenId: denied,
-  MissingAuthenticationToken: denied,
-  SignatureDoesNotMatch: denied,
-  RequestExpired: denied,
-  ExpiredToken: denied,
+  AuthFailure: credentials,
+  InvalidClientTokenId: credentials,
+  MissingAuthenticationToken: credentials,
+  IncompleteSignature: credentials,
+  SignatureDoesNotMatch: credentials,
+  RequestExpired: credentials,
+  RequestTimeTooSkewed: credentials,
+  ExpiredToken: credentials,
+  ExpiredTokenException: credentials,
   OperationNotPermitted: invalid,
   IdempotentParameterMismatch: invalid,
   InvalidParameter: invalid,

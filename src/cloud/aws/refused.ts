@@ -13,10 +13,15 @@ export class Refused {
   /** Code, message and the request's id, which AWS's support asks for. */
   readonly words: string;
 
-  constructor(status: number, code: string, message: string, requestId: string) {
+  constructor(status: number, code: string, words: string) {
     this.status = status;
     this.code = code;
-    this.words = `${code}: ${readable(message)}${requestId === '' ? '' : ` (request ${requestId})`}`;
+    this.words = words;
+  }
+
+  /** The same, which says this too. */
+  saying(more: string): Refused {
+    return new Refused(this.status, this.code, this.words + more);
   }
 }
 
@@ -45,8 +50,10 @@ function enveloped({ status, text: xml }: HttpAnswer): Refused {
   const [first] = items(object, 'Error')(errors, name);
   if (first === undefined) throw new Mismatch(`${name} has no error in it`);
   const id = root['RequestID'] ?? root['RequestId'] ?? '';
-  const message = first['Message'];
-  return new Refused(status, text(first['Code'], 'Code'), typeof message === 'string' ? message : '', text(id, 'RequestID'));
+  const { Code, Message: message } = first;
+  const [code, requestId] = [text(Code, 'Code'), text(id, 'RequestID')];
+  const said = typeof message === 'string' ? readable(message) : '';
+  return new Refused(status, code, `${code}: ${said}${requestId === '' ? '' : ` (request ${requestId})`}`);
 }
 
 const longestMessage = 600;

@@ -10,7 +10,7 @@ export function withoutChanges(cloud: Cloud): Cloud {
     network: () => cloud.network(),
     instance: (id) => cloud.instance(id),
     instances: (ids) => cloud.instances(ids),
-    subnets: (ids) => cloud.subnets(ids),
+    subnets: (named) => cloud.subnets(named),
     nics: (filter) => cloud.nics(filter),
     createNic: stopped('createNic'),
     attachNic: stopped('attachNic'),

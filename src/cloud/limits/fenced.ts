@@ -18,7 +18,7 @@ export function fenced(cloud: Cloud, holdsFor_ms: () => number, longest_ms: numb
     network: () => cloud.network(),
     instance: (id) => cloud.instance(id),
     instances: (ids) => cloud.instances(ids),
-    subnets: (ids) => cloud.subnets(ids),
+    subnets: (named) => cloud.subnets(named),
     nics: (filter) => cloud.nics(filter),
     createNic: (request) => ask('createNic', () => cloud.createNic(request)),
     attachNic: (nic, instance, index) => ask('attachNic', () => cloud.attachNic(nic, instance, index)),

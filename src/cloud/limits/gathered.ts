@@ -51,7 +51,7 @@ export function gathered(cloud: Cloud): Cloud {
     network: () => cloud.network(),
     instance: (id) => instances(id),
     instances: (ids) => cloud.instances(ids),
-    subnets: (ids) => cloud.subnets(ids),
+    subnets: (named) => cloud.subnets(named),
     nics(filter) {
       const { ids, instance, tags } = filter;
       if (ids === undefined && tags === undefined && typeof instance === 'string') return attached(instance);

@@ -55,13 +55,17 @@ export function usualPaceTimes(times: number): Pace {
 
 /** Wraps a cloud so that its calls are paced. `random` gives numbers in [0, 1). */
 export function paced(cloud: Cloud, pace: Pace, clock: Clock, random: () => number): Cloud {
-  const turn = turnstile(cloud.name, pace, clock, random);
+  return pacedBy(cloud, turnstile(cloud.name, pace, clock, random));
+}
+
+/** The same with a turnstile that others of the account go through as well. */
+export function pacedBy(cloud: Cloud, turn: Turn): Cloud {
   return {
     name: cloud.name,
     network: () => turn('read', 'network', () => cloud.network()),
     instance: (id) => turn('read', 'instance', () => cloud.instance(id)),
     instances: (ids) => turn('read', 'instances', () => cloud.instances(ids)),
-    subnets: (ids) => turn('read', 'subnets', () => cloud.subnets(ids)),
+    subnets: (named) => turn('read', 'subnets', () => cloud.subnets(named)),
     nics: (filter) => turn('read', 'nics', () => cloud.nics(filter)),
     createNic: (request) => turn('create', 'createNic', () => cloud.createNic(request)),
     attachNic: (nic, instance, index) => turn('attach', 'attachNic', () => cloud.attachNic(nic, instance, index)),
@@ -73,9 +77,11 @@ export function paced(cloud: Cloud, pace: Pace, clock: Clock, random: () => numb
   };
 }
 
-type Turn = <T>(kind: CallKind, call: string, make: () => Promise<T>) => Promise<T>;
+/** Makes the call when its turn has come. @throws Failure cloudThrottled when it would have to wait too long; what the call throws */
+export type Turn = <T>(kind: CallKind, call: string, make: () => Promise<T>) => Promise<T>;
 
-function turnstile(name: string, pace: Pace, clock: Clock, random: () => number): Turn {
+/** The buckets of one account. */
+export function turnstile(name: string, pace: Pace, clock: Clock, random: () => number): Turn {
   const buckets = new Map<CallKind, Bucket>();
   const refusals = new Map<CallKind, number>();
   let waiting = 0;

@@ -27,10 +27,10 @@ export type Settings = Readonly<Record<string, string | undefined>>;
 
 /** Settings that cannot be used. `text` never quotes a value: it might be the secret. */
 export function unusable(text: string): Failure {
-  return failure('cloudInvalid', { cloud: 'openstack', call: 'the credentials', text });
+  return failure('cloudCredentials', { cloud: 'openstack', call: 'a login', text });
 }
 
-/** @throws Failure cloudInvalid that names the setting that is missing, as `from` calls it (OS_… or that of a file) */
+/** @throws Failure cloudCredentials that names the setting that is missing, as `from` calls it (OS_… or that of a file) */
 export function accountOf(settings: Settings, from: (setting: string) => string): Account {
   const must = (setting: string): string => {
     const value = settings[setting];

@@ -10,7 +10,7 @@ import type { Turns } from './turns.ts';
 import type { Lengths } from './room.ts';
 
 /** How Pods get addresses of a subnet: see docs/clouds/openstack.md. */
-export type Addressing = 'blocks' | 'fixed-ips';
+export type Addressing = 'blocks' | 'fixed-ips' | 'ports';
 
 /** Handed to every part. */
 export interface Context {
@@ -85,10 +85,13 @@ export async function portsOf(subnets: readonly Subnet[], { neutron }: Context, 
   return [...new Map(all.flat().map((port) => [port.id, port])).values()];
 }
 
-/** The lengths that may be asked for. @throws Failure cloudInvalid for prefixes where addresses are fixed IPs */
+/** The lengths that may be asked for. @throws Failure cloudInvalid for prefixes where each address is had by itself */
 export function lengthsFor(addressing: Addressing, want: Wanted, task: Task): Lengths {
   if (addressing === 'blocks') return { 4: [32, 28], 6: [128, 80] };
-  if ((want.prefixes4 ?? 0) + (want.prefixes6 ?? 0) > 0)
-    throw refuse.invalid(askedIn(task), 'fixed IPs are single addresses: prefixes need a subnet whose addressing is blocks');
+  const isByPort = addressing === 'ports';
+  if ((want.prefixes4 ?? 0) + (isByPort ? 0 : (want.prefixes6 ?? 0)) > 0)
+    throw refuse.invalid(askedIn(task), `${addressing} are single addresses: prefixes need a subnet whose addressing is blocks`);
+  // No Pod gets a counted address of IPv6 but out of a /80.
+  if (isByPort) return { 4: [32], 6: [128, 80] };
   return { 4: [32], 6: [128] };
 }

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { certificatesIn } from '../wire/ca-file.ts';
 import { Mismatch, object } from '../wire/shape.ts';
 import { type Account, accountOf, type Settings, unusable } from './account.ts';
 
@@ -24,12 +25,14 @@ export interface ReadAccount {
   readonly isStale: () => boolean;
 }
 
-/** Reads it. @throws Failure cloudInvalid that says what is missing, and never quotes a file */
+/** Reads it. @throws Failure cloudCredentials that says what is missing, and never quotes a file */
 export function readAccount({ variables = process.env, cloud = variables['OS_CLOUD'], file }: CredentialSource): ReadAccount {
   const seen: string[] = [];
   const account =
     cloud === undefined || cloud === '' ? accountOf(ofVariables(variables), variableOf) : ofFiles({ variables, cloud, file, seen });
-  const ca = account.caFile === undefined ? undefined : textOf(account.caFile, seen);
+  const { caFile } = account;
+  if (caFile !== undefined) seen.push(caFile);
+  const ca = caFile === undefined ? undefined : certificatesIn(caFile, unusable);
   const marks = seen.map(markOf);
   return { account, ...(ca !== undefined && { ca }), isStale: () => seen.some((path, i) => markOf(path) !== marks[i]) };
 }

@@ -8,6 +8,7 @@ import { deviceNameOf, heldBy, isReservation, reservationOf, type Reservation, s
 import type { PortQuery } from './neutron.ts';
 import { type Port, type Subport, subportsOf } from './port.ts';
 import type { Task } from './session.ts';
+import { mayBeStrays, straysAmong } from './strays.ts';
 import { own, ownText, ownWord, tagsIn, wordsOf } from './tags.ts';
 
 /** See Cloud.nics. */
@@ -24,7 +25,8 @@ export async function nics(filter: NicFilter, context: Context): Promise<CloudNi
   const others = isByTags ? ports : await reservationsOf(real, context, task);
   const reservations = others.flatMap((port) => reservationOf(port) ?? []);
   const isWhole = query.devices !== undefined && Object.keys(query).length === 1;
-  return (await found(real, reservations, context, task, isWhole)).filter(selects(filter));
+  const strays = mayBeStrays(filter) ? await straysAmong(ports, context, task) : [];
+  return [...(await found(real, reservations, context, task, isWhole)), ...strays].filter(selects(filter));
 }
 
 async function reservationsOf(ports: readonly Port[], { neutron }: Context, task: Task): Promise<Port[]> {

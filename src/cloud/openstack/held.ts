@@ -11,8 +11,9 @@ import type { FixedIp, Pair, Port } from './port.ts';
 import { nameOf, type Subnet } from './subnet.ts';
 import { own, ownText, ownWord } from './tags.ts';
 
-/** `device_owner` of the ports that reserve. */
+/** `device_owner` of the ports that reserve, where their subnet has no service types: of a block, and of the address of one Pod. */
 export const BLOCK_OWNER = 'flatpod:block';
+export const POD_OWNER = 'flatpod:pod';
 
 /** A reservation: the port, and what it is for. */
 export interface Reservation {
@@ -35,7 +36,12 @@ export interface Held {
 
 /** Whether the port only reserves, and is no NIC. */
 export function isReservation(port: Port): boolean {
-  return port.owner === BLOCK_OWNER;
+  return port.owner === BLOCK_OWNER || port.owner === POD_OWNER || ownWord(port.words, own.block) !== undefined;
+}
+
+/** Whether the reservation is a port for one address, as addressing `ports` makes them: its NIC lets the whole subnet through. */
+export function isPodPort({ words }: Port): boolean {
+  return ownWord(words, own.pod) !== undefined;
 }
 
 /** What a NIC is called in the `device_id` of its reservations: known before the NIC is made, where we make it. */

@@ -7,11 +7,22 @@
  * - a NIC's changes are one at a time, and each is written at the revision it was decided on
  */
 import { isFailure } from '../../errors/failure.ts';
-import { type Cidr, cidrFamily, firstOf, hostCidr, lengthOf } from '../../net/cidr.ts';
+import { type Cidr, cidrFamily, containsCidr, firstOf, hostCidr, lengthOf } from '../../net/cidr.ts';
 import type { NicId, Wanted } from '../cloud.ts';
 import { addressTaken, refuse, wantedOf } from '../wire/asked.ts';
 import { type Addressing, askedIn, type Context, lengthsFor, portsOf, subnetsOf } from './context.ts';
-import { deviceNameOf, hasPairs, type Held, heldBy, isReservation, pairsFor, reservationOf, type Reservation, subnetOf } from './held.ts';
+import {
+  deviceNameOf,
+  hasPairs,
+  type Held,
+  heldBy,
+  isPodPort,
+  isReservation,
+  pairsFor,
+  reservationOf,
+  type Reservation,
+  subnetOf,
+} from './held.ts';
 import type { Port } from './port.ts';
 import { fixedIn, isFixed, reservationBody } from './reserve.ts';
 import { chosen, missingOf, roomOf } from './room.ts';
@@ -98,9 +109,10 @@ async function assignOnce(scene: Scene, { want, shunned }: Asking, context: Cont
   const lengths = lengthsFor(addressing, want, task);
   const room = roomOf(scene.subnets, await portsOf(scene.subnets, context, task), shunned);
   const missing = missingOf(these, room, lengths, asked, port.id);
-  const isByNeutron = addressing === 'fixed-ips';
+  // Neutron chooses anywhere.
+  const isByNeutron = addressing === 'fixed-ips' && want.within === undefined;
   // What was reserved and never let through is as good as new.
-  const spare = held.pending.map(({ block }) => block).filter((block) => !these.includes(block));
+  const spare = held.pending.map(({ block }) => block).filter((block) => !these.includes(block) && isWithin(block, want.within));
   const reused = isByNeutron ? [] : reuse(spare, counts);
   const counted = isByNeutron ? [] : chosen(lessBy(counts, reused), room, these, held.blocks, asked);
   const more = isByNeutron ? (counts.addresses4 ?? 0) : 0;
@@ -111,7 +123,8 @@ async function assignOnce(scene: Scene, { want, shunned }: Asking, context: Cont
   const reserved = await reservedFor(scene, reserve, { context, task, shunned, counted });
   if (reserved === undefined) return undefined;
   const before = new Set(held.blocks);
-  const now = await attempted(() => written(scene, stay, more, context, task), reserved, context, task);
+  const fixed = counted.filter((block) => isFixed(block, addressing));
+  const now = await attempted(() => unlessTaken(() => written(scene, stay, more, context, task), fixed, shunned), reserved, context, task);
   if (now === undefined) return undefined;
   const unused = held.pending.filter(({ block }) => !stay.includes(block));
   await dropAll(unused, context, task);
@@ -120,15 +133,33 @@ async function assignOnce(scene: Scene, { want, shunned }: Asking, context: Cont
   return [...these, ...fresh];
 }
 
+/** Of fixed IPs that were chosen here one may be taken a moment before: choose again. */
+async function unlessTaken<T>(change: () => Promise<T | undefined>, chosenHere: readonly Cidr[], shunned: Cidr[]): Promise<T | undefined> {
+  try {
+    return await change();
+  } catch (error) {
+    if (chosenHere.length === 0 || !isFailure(error, 'cloudAddressTaken')) throw error;
+    shunned.push(...chosenHere);
+    return undefined;
+  }
+}
+
+function isWithin(block: Cidr, within: Wanted['within']): boolean {
+  return within === undefined || cidrFamily(block) === 6 || within.some((one) => containsCidr(one, block));
+}
+
 function reuse(spare: readonly Cidr[], { addresses4 = 0, prefixes4 = 0, prefixes6 = 0 }: Omit<Wanted, 'these'>): Cidr[] {
   const some = (family: 4 | 6, length: number, most: number): Cidr[] =>
     spare.filter((block) => cidrFamily(block) === family && lengthOf(block) === length).slice(0, most);
   return [...some(4, 32, addresses4), ...some(4, 28, prefixes4), ...some(6, 80, prefixes6)];
 }
 
-function lessBy({ addresses4 = 0, prefixes4 = 0, prefixes6 = 0 }: Omit<Wanted, 'these'>, had: readonly Cidr[]): Omit<Wanted, 'these'> {
+function lessBy(
+  { addresses4 = 0, prefixes4 = 0, prefixes6 = 0, ...where }: Omit<Wanted, 'these'>,
+  had: readonly Cidr[],
+): Omit<Wanted, 'these'> {
   const of = (length: number): number => had.filter((block) => lengthOf(block) === length).length;
-  return { addresses4: addresses4 - of(32), prefixes4: prefixes4 - of(28), prefixes6: prefixes6 - of(80) };
+  return { ...where, addresses4: addresses4 - of(32), prefixes4: prefixes4 - of(28), prefixes6: prefixes6 - of(80) };
 }
 
 /** Before anything is reserved for nothing. */
@@ -139,13 +170,11 @@ function checkPairs(scene: Scene, stay: readonly Cidr[], { pairsPerNic }: Contex
     throw refuse.limit(askedIn(task), `${pairs.length} address pairs would be needed, and a NIC has at most ${pairsPerNic}`);
 }
 
+/** What has ports of its Pods lets the whole of its subnets through: then an address comes and goes without a change of the NIC. */
 function pairsOf({ port, subnets, reservations, addressing }: Scene, stay: readonly Cidr[]): object[] {
-  return pairsFor(
-    port,
-    stay.filter((block) => !isFixed(block, addressing) && !isFixedOn(port, block)),
-    subnets,
-    reservations,
-  );
+  const passing = stay.filter((block) => !isFixed(block, addressing) && !isFixedOn(port, block));
+  const isWhole = addressing === 'ports' || reservations.some((one) => isPodPort(one.port) && passing.includes(one.block));
+  return pairsFor(port, isWhole && passing.length > 0 ? subnets.map(({ cidr }) => cidr) : passing, subnets, reservations);
 }
 
 /** A subnet's addressing may have been changed: what the NIC has in the other way stays that way. */
@@ -168,11 +197,11 @@ async function reservedFor(
   { context, task, shunned, counted }: Reserving,
 ): Promise<Reservation[] | undefined> {
   if (blocks.length === 0) return [];
-  const { port, subnets } = scene;
-  const owner = { network: port.network, subnets, device: deviceNameOf(port), tags: tagsIn(port.words) };
+  const { port, subnets, addressing } = scene;
+  const owner = { network: port.network, subnets, device: deviceNameOf(port), tags: tagsIn(port.words), addressing };
   try {
     const made = await context.neutron.createPorts(
-      blocks.map((block) => reservationBody(block, owner)),
+      blocks.map((block) => reservationBody(block, owner, askedIn(task))),
       task,
     );
     return made.flatMap((one) => reservationOf(one) ?? []);
@@ -209,6 +238,7 @@ async function written(scene: Scene, stay: readonly Cidr[], more: number, contex
   const pairs = pairsOf(scene, stay);
   const isPairsSame = !port.isGuarded || hasPairs(port, pairs);
   if (isFixedSame && isPairsSame) return [...stay];
+  if (!isFixedSame) checkType(scene, task);
   const fresh = isFixedSame ? port : await withPrimaries(scene, context, task);
   const v4 = held.primary4?.subnet;
   const fixed_ips = [
@@ -223,6 +253,14 @@ async function written(scene: Scene, stay: readonly Cidr[], more: number, contex
   );
   if (now === undefined) return undefined;
   return [...stay.filter((block) => !isFixedOn(now, block)), ...heldBy(now, []).further.map(({ ip }) => hostCidr(ip))];
+}
+
+/** Neutron gives fixed IPs by what the port is now, and says of a subnet for others that it has none left. */
+function checkType({ port, subnets }: Scene, task: Task): void {
+  const other = subnets.find(({ serviceTypes }) => serviceTypes.length > 0 && !serviceTypes.includes(port.owner));
+  if (other === undefined) return;
+  const told = `subnet ${other.id} is for ${other.serviceTypes.join(', ')}, and the interface is ${port.owner}`;
+  throw refuse.invalid(askedIn(task), `${told}: add that to the subnet’s service types, or let its addressing be blocks or ports`);
 }
 
 /** Before a NIC gets further fixed IPs, a word on it says which are its own: Neutron's lists are in no order. The port at its new revision. */

@@ -3,29 +3,35 @@
  *
  * Invariants
  * - a NIC, its tags and the reservations of what it is born with come to be in one request, all or none; a repeated token finds them and adds the pairs that are missing
+ * - a token is one NIC, also of two controllers at the same instant: its Ethernet address is made of the token, and Neutron has each once in a network
  * - nothing that is on an instance, in a trunk or a trunk with branches is deleted; Neutron itself would
  */
 import { createHash } from 'node:crypto';
 import { isFailure } from '../../errors/failure.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { familyOf, type Ip } from '../../net/address.ts';
+import { type Mac, parseMac } from '../../net/mac.ts';
 import type { CloudNic, CreateNic, NicId } from '../cloud.ts';
 import { refuse, wantedOf } from '../wire/asked.ts';
 import { askedIn, type Context, lengthsFor, portsOf, subnetsOf } from './context.ts';
 import { found as nicsOf } from './find.ts';
-import { deviceNameOf, heldBy, isReservation, pairsFor, hasPairs, reservationOf } from './held.ts';
+import { deviceNameOf, heldBy, isPodPort, isReservation, pairsFor, hasPairs, reservationOf } from './held.ts';
 import { dropAll } from './hold.ts';
 import type { Port } from './port.ts';
 import { fixedIn, isFixed, reservationBody } from './reserve.ts';
 import { chosen, missingOf, ownAddresses, roomOf } from './room.ts';
+import { deviceOwnerIn } from './service-types.ts';
 import type { Task } from './session.ts';
 import { allWordsOf, own, ownWord, ownWordOf } from './tags.ts';
 import type { Subnet } from './subnet.ts';
 import { isFinal, refusalOf } from './refusals.ts';
 import { isBranch } from './plug.ts';
+import { dropStray } from './strays.ts';
 
 /** Rounds of choosing addresses that others take first. */
 const ROUNDS = 5;
+/** `device_owner` of a NIC until Nova writes its own, where its subnet has no service types. */
+const NIC_OWNER = 'flatpod:nic';
 
 /** See Cloud.createNic. */
 export async function createNic(request: CreateNic, context: Context): Promise<CloudNic> {
@@ -36,20 +42,36 @@ export async function createNic(request: CreateNic, context: Context): Promise<C
     await mayTag(context, task);
     const subnets = await subnetsOf(request.subnet, context, task);
     const shunned: Cidr[] = [];
+    let attempt = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const bodies = await bodiesFor(request, { subnets, shunned }, context, task);
+      const mac = macOf(request.clientToken, attempt);
+      const bodies = await bodiesFor(request, { subnets, shunned, mac }, context, task);
       try {
         const made = await context.neutron.createPorts(bodies.ports, task);
         const nic = made.find((port) => !isReservation(port));
         if (nic === undefined) throw refuse.garbled(askedIn(task), 'no port was made');
         return await finished({ nic, reservations: made.filter(isReservation) }, request, context, task, true);
       } catch (error) {
-        if (!isFailure(error, 'cloudAddressTaken') || bodies.chosen.length === 0) throw error;
-        shunned.push(...bodies.chosen);
+        if (isMacInUse(error)) {
+          const made = await withToken(request, context, task);
+          if (made !== undefined) return await finished(made, request, context, task);
+          if (!(await isAnothers(mac, subnets, context, task))) throw error;
+          attempt++;
+        } else if (!isFailure(error, 'cloudAddressTaken') || bodies.chosen.length === 0) throw error;
+        else shunned.push(...bodies.chosen);
       }
     }
     throw refuse.full(askedIn(task), `others took what was chosen, ${ROUNDS} times`);
   });
+}
+
+function isMacInUse(error: unknown): boolean {
+  return isFailure(error, 'cloudConflict') && error.details.startsWith('MacAddressInUse:');
+}
+
+/** One of 2^40 that another token has as well. When nobody is seen to have it, a list lags: then the one with this very token may be there. */
+async function isAnothers(mac: Mac, subnets: readonly Subnet[], { neutron }: Context, task: Task): Promise<boolean> {
+  return (await neutron.ports({ mac }, task)).some(({ network }) => network === subnets[0]?.network);
 }
 
 interface Made {
@@ -61,8 +83,7 @@ interface Made {
 async function withToken(request: CreateNic, { neutron }: Context, task: Task): Promise<Made | undefined> {
   const key = keyOf(request.clientToken);
   const named = await neutron.ports({ words: [`${own.key}${key}`] }, task);
-  // Two, only where two controllers had the same token at once: one is the NIC, by an order that all agree on.
-  const [nic] = named.filter((port) => !isReservation(port)).toSorted((a, b) => a.createdAt_ms - b.createdAt_ms || (a.id < b.id ? -1 : 1));
+  const nic = named.find((port) => !isReservation(port));
   if (nic === undefined) return undefined;
   if (ownWord(nic.words, own.request) !== digestOf(request))
     throw refuse.invalid(askedIn(task), `the token ${request.clientToken} was used for another request: port ${nic.id}`);
@@ -75,7 +96,8 @@ async function finished({ nic, reservations }: Made, request: CreateNic, context
   let port = nic;
   try {
     if (heldBy(nic, had).pending.length > 0) {
-      const blocks = had.map(({ block }) => block);
+      const isWhole = had.some((one) => isPodPort(one.port));
+      const blocks = isWhole ? (await subnetsOf(request.subnet, context, task)).map(({ cidr }) => cidr) : had.map(({ block }) => block);
       port = await paired(nic, blocks, context, task);
     }
     if (request.isTrunk === true && nic.trunk === undefined) port = await asTrunk(port, context, task);
@@ -124,7 +146,7 @@ interface Bodies {
 /** The NIC first. Neutron chooses its address where it comes without others; else which one is its own must be known, and so it is chosen here. */
 async function bodiesFor(
   request: CreateNic,
-  { subnets, shunned }: { readonly subnets: readonly Subnet[]; readonly shunned: readonly Cidr[] },
+  { subnets, shunned, mac }: { readonly subnets: readonly Subnet[]; readonly shunned: readonly Cidr[]; readonly mac: Mac },
   context: Context,
   task: Task,
 ): Promise<Bodies> {
@@ -133,10 +155,11 @@ async function bodiesFor(
   const addressing = context.addressing(subnets);
   const lengths = lengthsFor(addressing, want, task);
   const device = `flatpod-${keyOf(request.clientToken)}`;
-  if (these.length + (counts.addresses4 ?? 0) + (counts.prefixes4 ?? 0) + (counts.prefixes6 ?? 0) === 0)
-    return { ports: [nicBody(request, { subnets, fixed: subnets.map(({ id }) => ({ subnet_id: id })), words: [] })], chosen: [] };
-  const room = roomOf(subnets, await portsOf(subnets, context, task), shunned);
   const asked = askedIn(task);
+  const of = { subnets, mac, owner: deviceOwnerIn(subnets, NIC_OWNER, asked) };
+  if (these.length + (counts.addresses4 ?? 0) + (counts.prefixes4 ?? 0) + (counts.prefixes6 ?? 0) === 0)
+    return { ports: [nicBody(request, { ...of, fixed: subnets.map(({ id }) => ({ subnet_id: id })), words: [] })], chosen: [] };
+  const room = roomOf(subnets, await portsOf(subnets, context, task), shunned);
   const by = missingOf(these, room, lengths, asked);
   const primaries = ownAddresses(room, by, asked);
   const counted = chosen(counts, room, [...by, ...primaries.map(hostOf)], [], asked);
@@ -144,9 +167,9 @@ async function bodiesFor(
   const fixed = [...primaries, ...all.filter((block) => isFixed(block, addressing)).map(firstOf)].map((ip) => fixedIn(subnets, ip));
   const words = primaries.map((ip) => ownWordOf(familyOf(ip) === 4 ? own.primary4 : own.primary6, ip));
   const network = subnets[0]?.network ?? '';
-  const owner = { network, subnets, device, tags: request.tags };
-  const reservations = all.filter((block) => !isFixed(block, addressing)).map((block) => reservationBody(block, owner));
-  return { ports: [nicBody(request, { subnets, fixed, words }), ...reservations], chosen: [...primaries.map(hostOf), ...counted] };
+  const owner = { network, subnets, device, tags: request.tags, addressing };
+  const reservations = all.filter((block) => !isFixed(block, addressing)).map((block) => reservationBody(block, owner, asked));
+  return { ports: [nicBody(request, { ...of, fixed, words }), ...reservations], chosen: [...primaries.map(hostOf), ...counted] };
 }
 
 function hostOf(ip: Ip): Cidr {
@@ -156,7 +179,13 @@ function hostOf(ip: Ip): Cidr {
 
 function nicBody(
   request: CreateNic,
-  of: { readonly subnets: readonly Subnet[]; readonly fixed: readonly object[]; readonly words: readonly string[] },
+  of: {
+    readonly subnets: readonly Subnet[];
+    readonly mac: Mac;
+    readonly owner: string;
+    readonly fixed: readonly object[];
+    readonly words: readonly string[];
+  },
 ): object {
   const { clientToken, securityGroups, multiMac, tags, description } = request;
   const network = of.subnets[0]?.network ?? '';
@@ -164,7 +193,8 @@ function nicBody(
     network_id: network,
     name: clientToken,
     description: description.slice(0, 255),
-    device_owner: 'flatpod:nic',
+    device_owner: of.owner,
+    mac_address: of.mac,
     fixed_ips: of.fixed,
     // Neutron takes no groups where it looks at nothing; left away otherwise they are the project's `default`, as the cloud's usual.
     ...(multiMac === true
@@ -178,10 +208,18 @@ function keyOf(token: string): string {
   return hashOf(token, 32);
 }
 
+/** Of one machine and locally administered (IEEE 802), as Neutron's own begin. */
+function macOf(token: string, attempt: number): Mac {
+  return parseMac(`fa${hashOf(`${token} ${attempt}`, 10)}`.replace(/..(?!$)/g, '$&:'));
+}
+
 function digestOf({ subnet, securityGroups, tags, multiMac = false, isTrunk = false, want = {} }: CreateNic): string {
-  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = [] } = want;
+  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = [], within } = want;
   const sorted = Object.entries(tags).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return hashOf(JSON.stringify([subnet, securityGroups, sorted, multiMac, isTrunk, addresses4, prefixes4, prefixes6, these]), 16);
+  return hashOf(
+    JSON.stringify([subnet, securityGroups, sorted, multiMac, isTrunk, addresses4, prefixes4, prefixes6, these, ...(within ?? [])]),
+    16,
+  );
 }
 
 function hashOf(text: string, length: number): string {
@@ -202,7 +240,8 @@ export async function deleteNic(nic: NicId, context: Context): Promise<void> {
   const task = context.begin('deleteNic', nic);
   await context.turn(nic, async () => {
     const [port] = await context.neutron.ports({ ids: [nic] }, task);
-    if (port !== undefined) await deleted(port, context, task);
+    if (port === undefined) return;
+    await (isReservation(port) ? dropStray : deleted)(port, context, task);
   });
 }
 

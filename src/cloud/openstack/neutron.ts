@@ -5,6 +5,7 @@
  * - lists are read to their last page; one that brings what was not asked for is not believed
  * - ports are changed only at the revision that was read (If-Match); what is stale is said, not overwritten
  */
+import type { Mac } from '../../net/mac.ts';
 import type { NicId } from '../cloud.ts';
 import { refuse, understood } from '../wire/asked.ts';
 import { list, Mismatch, object, type Read, text } from '../wire/shape.ts';
@@ -18,6 +19,7 @@ export interface PortQuery {
   /** The servers they are on; for blocks, their NICs. */
   readonly devices?: readonly string[];
   readonly subnet?: string;
+  readonly mac?: Mac;
   /** All of these words. */
   readonly words?: readonly string[];
   /** And any of these. */
@@ -106,8 +108,8 @@ export function neutronOf(session: Session): Neutron {
   };
 }
 
-/** Lists that are read to their last page. */
-function listsOf(ask: Neutron['ask']): Neutron['list'] {
+/** Lists that are read to their last page; of another service too, which refuses in its own words. */
+export function listsOf(ask: Neutron['ask'], refusal: (answer: Answered) => Error = refusalOf): Neutron['list'] {
   async function pages<T>(what: string, query: readonly Condition[], read: Read<T>, task: Task, starts = 1): Promise<T[]> {
     const first = new URLSearchParams([...query.map(([key, value]): [string, string] => [key, value]), ['limit', `${PAGE}`]]);
     const found: T[] = [];
@@ -116,7 +118,7 @@ function listsOf(ask: Neutron['ask']): Neutron['list'] {
       const answer = await ask({ method: 'GET', path: `/${what}${search}` }, task);
       // The page before ended with something that was deleted since: nobody knows where to go on.
       if (answer.status === 404 && page > 0 && starts < MOST_STARTS) return await pages(what, query, read, task, starts + 1);
-      if (answer.status !== 200) throw refusalOf(answer);
+      if (answer.status !== 200) throw refusal(answer);
       const { body, asked } = answer;
       const { items, next } = understood(body, pageOf(what, read), asked);
       found.push(...items);
@@ -138,8 +140,9 @@ function listsOf(ask: Neutron['ask']): Neutron['list'] {
   return listed;
 }
 
-function conditionsOf({ subnet, words = [] }: PortQuery): Condition[] {
+function conditionsOf({ subnet, mac, words = [] }: PortQuery): Condition[] {
   return [
+    ...(mac === undefined ? [] : [['mac_address', mac] as const]),
     ...(subnet === undefined ? [] : [['fixed_ips', `subnet_id=${subnet}`] as const]),
     ...(words.length === 0 ? [] : [['tags', words.join(',')] as const]),
     ...portFields.map((field) => ['fields', field] as const),
@@ -153,12 +156,13 @@ function manyOf({ ids, devices, anyWord }: PortQuery): Many | undefined {
 }
 
 /** A port that all conditions fit. A proxy that answers from memory, or drops the query, is found out here. */
-function asAskedFor({ ids, devices, subnet, words = [] }: PortQuery): Read<Port> {
+function asAskedFor({ ids, devices, subnet, mac, words = [] }: PortQuery): Read<Port> {
   return (value, at) => {
     const port = portOf(value, at);
     const fits =
       (ids?.includes(port.id) ?? true) &&
       (devices?.includes(port.device) ?? true) &&
+      (mac === undefined || port.mac === mac) &&
       (subnet === undefined || port.fixed.some((one) => one.subnet === subnet)) &&
       words.every((word) => port.words.includes(word));
     if (!fits) throw new Mismatch(`${at} is ${port.id}, which was not asked for`);

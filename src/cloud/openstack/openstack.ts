@@ -7,7 +7,9 @@
  * - no secret is in any error, log or dump
  */
 import { failure } from '../../errors/failure.ts';
-import type { Cloud, CloudInstance, InstanceId, InstanceLimits, NicId, SubnetId, Tags } from '../cloud.ts';
+import type { Cloud, CloudInstance, InstanceId, InstanceLimits, SubnetId } from '../cloud.ts';
+import type { LoadBalancers } from '../load-balancers.ts';
+import { idsNamed } from '../named.ts';
 import type { Asked } from '../wire/asked.ts';
 import { type Addressing, type Context, fadingNotes } from './context.ts';
 import type { CredentialSource } from './credentials.ts';
@@ -16,12 +18,13 @@ import { assign, unassign } from './hold.ts';
 import { createNic, deleteNic } from './make.ts';
 import { type Neutron, neutronOf } from './neutron.ts';
 import { type Nova, novaOf } from './nova.ts';
+import type { BalancerOptions } from './octavia/calls.ts';
+import { octaviaBalancers } from './octavia/octavia.ts';
 import { missingPermissions } from './permissions.ts';
 import { cloudSubnets, projectNetwork } from './places.ts';
 import { attachBranch, attachNic, detachNic } from './plug.ts';
 import { type Session, sessionOf, type Task } from './session.ts';
 import { networkOf, type Subnet } from './subnet.ts';
-import { dropStray, type Stray, straysOf } from './strays.ts';
 import { turns } from './turns.ts';
 
 /** Which OpenStack, as whom, and what it does not tell itself. */
@@ -49,10 +52,8 @@ const AT_ONCE = 8;
 export interface OpenStackCloud extends Cloud, Disposable {
   /** What the account may not do with these subnets and with servers, a sentence each. Changes nothing. */
   missingPermissions(subnets: readonly SubnetId[]): Promise<string[]>;
-  /** Reservations with these tags whose NIC was deleted by hand. Give them time: one that is being made may look like it for a moment. */
-  strays(tags: Tags): Promise<Stray[]>;
-  /** Deletes one of them, when its NIC is still not there. */
-  dropStray(port: NicId): Promise<void>;
+  /** Octavia's, with the same account. */
+  loadBalancers(how: BalancerOptions): LoadBalancers;
 }
 
 /** An OpenStack as a cloud. Dispose of it to close its idle connections. */
@@ -79,7 +80,10 @@ export function openStackCloud(options: OpenStackOptions): OpenStackCloud {
         found.push(...(await Promise.all(ids.slice(from, from + AT_ONCE).map((id) => nova.server(id, task)))).flatMap((one) => one ?? []));
       return found;
     },
-    subnets: (ids) => cloudSubnets(ids, context, begin('subnets', ids.join(', '))),
+    async subnets(named) {
+      const ids = idsNamed(named, 'openstack');
+      return await cloudSubnets(ids, context, begin('subnets', ids.join(', ')));
+    },
     nics: (filter) => nics(filter, context),
     createNic: (request) => createNic(request, context),
     attachNic: (nic, instance, place) => attachNic(nic, instance, place, context),
@@ -89,8 +93,7 @@ export function openStackCloud(options: OpenStackOptions): OpenStackCloud {
     assign: (nic, want) => assign(nic, want, context),
     unassign: (nic, blocks) => unassign(nic, blocks, context),
     missingPermissions: (ids) => missingPermissions(ids, session, context, begin('missingPermissions', 'the account')),
-    strays: (tags) => straysOf(tags, context, begin('strays', 'reservations')),
-    dropStray: (port) => dropStray(port, context, begin('dropStray', port)),
+    loadBalancers: (how) => octaviaBalancers(session, context, how),
     [Symbol.dispose]: () => session.close(),
   };
 }

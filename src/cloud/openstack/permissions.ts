@@ -1,15 +1,18 @@
 /**
- * What the account lacks, asked of the servers themselves: by requests that can only fail, since they name a security group or a server that does not exist.
- * Neutron and Nova look at their policy first: who may not is told 403, who may is told what does not exist.
+ * What the account lacks, asked of the servers themselves: by requests that can only fail, since they name a security group, a port or a server that does not
+ * exist, or a revision that is long gone. Neutron and Nova look at their policy first: who may not is told 403, who may is told what is wrong.
+ *
+ * Rules for changes are judged by the object that is changed: they are asked of a port or a trunk of ours, with the values it has, where there is one yet.
  */
 import type { SubnetId } from '../cloud.ts';
 import { askedIn, type Context, subnetsOf } from './context.ts';
 import { refuse } from '../wire/asked.ts';
-import { object } from '../wire/shape.ts';
-import { portOf } from './port.ts';
+import { object, text } from '../wire/shape.ts';
+import { type Port, portOf } from './port.ts';
 import { refusalOf } from './refusals.ts';
-import type { Answered, Session, Task } from './session.ts';
+import type { Answered, Request, Session, Task } from './session.ts';
 import type { Subnet } from './subnet.ts';
+import { own as ownWords, ownWord } from './tags.ts';
 
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 
@@ -22,6 +25,11 @@ interface Wish {
 
 const wishes: readonly Wish[] = [
   { rule: 'create_port', purpose: 'to make interfaces', fields: () => ({}) },
+  {
+    rule: 'create_port:mac_address',
+    purpose: 'to make each interface once (only who owns the network may, or an administrator)',
+    fields: () => ({ mac_address: 'fa:00:00:00:00:01' }),
+  },
   {
     rule: 'create_port:fixed_ips:ip_address',
     purpose: 'to choose the addresses of Pods (only who owns the network may, or an administrator)',
@@ -39,6 +47,20 @@ const wishes: readonly Wish[] = [
   },
 ];
 
+/** The same for a port that is there: the fields as they are. */
+const changes: readonly { readonly rule: string; readonly purpose: string; readonly fields: (port: Port) => object }[] = [
+  {
+    rule: 'update_port:allowed_address_pairs',
+    purpose: 'to let the addresses of Pods out of the interfaces of nodes',
+    fields: ({ pairs }) => ({ allowed_address_pairs: pairs.map(({ raw }) => raw) }),
+  },
+  {
+    rule: 'update_port:fixed_ips',
+    purpose: 'to give interfaces further addresses (addressing `fixed-ips`, and single IPv6 addresses)',
+    fields: ({ fixed }) => ({ fixed_ips: fixed.map(({ subnet, ip }) => ({ subnet_id: subnet, ip_address: ip })) }),
+  },
+];
+
 /** What is missing, a sentence each, for these subnets. Changes nothing. @throws Failure cloud* when it cannot be found out */
 export async function missingPermissions(ids: readonly SubnetId[], session: Session, context: Context, task: Task): Promise<string[]> {
   const missing: string[] = [];
@@ -51,7 +73,12 @@ export async function missingPermissions(ids: readonly SubnetId[], session: Sess
     if (subnet === undefined) continue;
     for (const wish of wishes)
       if (await isForbidden(wish, subnet, context, task)) missing.push(`network ${subnet.network}: may not ${wish.rule}, ${wish.purpose}`);
+    const [own] = (await context.neutron.ports({ subnet: subnet.id }, task)).filter(
+      (port) => ownWord(port.words, ownWords.key) !== undefined,
+    );
+    if (own !== undefined) missing.push(...(await missingChanges(own, context, task)));
   }
+  if (await context.hasExtension('trunk', task)) missing.push(...(await missingForTrunks(context, task)));
   const path = `/servers/${NOBODY}/os-interface`;
   for (const [method, rule] of [
     ['GET', 'list'],
@@ -59,8 +86,7 @@ export async function missingPermissions(ids: readonly SubnetId[], session: Sess
   ] as const) {
     const body = method === 'POST' ? { interfaceAttachment: { port_id: NOBODY } } : undefined;
     const answer = await session.ask('compute', { method, path, ...(body !== undefined && { body }) }, task);
-    if (answer.status === 403) missing.push(`servers: may not os_compute_api:os-attach-interfaces:${rule}, to attach interfaces to nodes`);
-    else if (answer.status >= 500 || answer.status === 429) throw refusalOf(answer);
+    if (isRefused(answer)) missing.push(`servers: may not os_compute_api:os-attach-interfaces:${rule}, to attach interfaces to nodes`);
   }
   return missing;
 }
@@ -69,6 +95,40 @@ async function isForbidden({ fields }: Wish, subnet: Subnet, context: Context, t
   const body = { port: { network_id: subnet.network, security_groups: [NOBODY], ...fields(subnet) } };
   const answer = await context.neutron.ask({ method: 'POST', path: '/ports', body }, task);
   if (answer.status === 201) await unmade(answer, context, task);
+  return isRefused(answer);
+}
+
+/** At a revision that never is: who may is told 412. */
+async function missingChanges(port: Port, context: Context, task: Task): Promise<string[]> {
+  const missing: string[] = [];
+  for (const { rule, purpose, fields } of changes) {
+    const path = `/ports/${encodeURIComponent(port.id)}`;
+    const answer = await context.neutron.ask(
+      { method: 'PUT', path, body: { port: fields(port) }, headers: { 'if-match': 'revision_number=0' } },
+      task,
+    );
+    if (isRefused(answer)) missing.push(`network ${port.network}: may not ${rule}, ${purpose}`);
+  }
+  return missing;
+}
+
+/** To delete one cannot be asked without doing it. */
+async function missingForTrunks(context: Context, task: Task): Promise<string[]> {
+  const { neutron } = context;
+  const missing: string[] = [];
+  const ask = async (request: Request, rule: string): Promise<void> => {
+    if (isRefused(await neutron.ask(request, task))) missing.push(`trunks: may not ${rule} (for datapath branch alone)`);
+  };
+  await ask({ method: 'POST', path: '/trunks', body: { trunk: { port_id: NOBODY } } }, 'create_trunk');
+  const [trunk] = await neutron.list('trunks', [], (value, at) => text(object(value, at)['id'], `${at}.id`), task);
+  if (trunk === undefined) return missing;
+  const sub_ports = [{ port_id: NOBODY, segmentation_type: 'vlan', segmentation_id: 4094 }];
+  for (const action of ['add_subports', 'remove_subports'])
+    await ask({ method: 'PUT', path: `/trunks/${encodeURIComponent(trunk)}/${action}`, body: { sub_ports } }, action);
+  return missing;
+}
+
+function isRefused(answer: Answered): boolean {
   if (answer.status >= 500 || answer.status === 429) throw refusalOf(answer);
   return answer.status === 403;
 }

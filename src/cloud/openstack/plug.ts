@@ -6,12 +6,15 @@
  * - what happens on one instance happens one at a time (Nova does so too)
  */
 import type { InstanceId, NicId } from '../cloud.ts';
+import { familyOf } from '../../net/address.ts';
 import { refuse } from '../wire/asked.ts';
-import { askedIn, type Context } from './context.ts';
+import { askedIn, type Context, subnetsOf } from './context.ts';
 import { placesOf, writtenPlace } from './find.ts';
 import type { Port } from './port.ts';
 import { neutronTypeOf, refusalOf } from './refusals.ts';
+import { deviceOwnerIn } from './service-types.ts';
 import type { Task } from './session.ts';
+import { nameOf } from './subnet.ts';
 import { own, ownText, ownWordOf } from './tags.ts';
 
 /** Whether a port is in a trunk that is on a server. */
@@ -37,9 +40,26 @@ export async function attachNic(nic: NicId, instance: InstanceId, place: number,
     if (other !== undefined) throw refuse.conflict(asked, `place ${place} of ${instance} is taken by ${other[0]}`);
     if (there.length >= nics) throw refuse.limit(asked, `${instance} has ${there.length} NICs and may have ${nics}`);
     if (writtenPlace(port) !== place) await context.neutron.setWords(nic, [...wordsWithout(port, own.index), `${own.index}${place}`], task);
+    await withOwner(port, context, task);
     context.notes.write(nic, 'attaching');
     await context.nova.attach(instance, nic, task);
   });
+}
+
+/** Nova empties `device_owner` when it detaches; and Neutron binds nothing that has addresses of a subnet for others' ports. */
+async function withOwner(port: Port, context: Context, task: Task): Promise<void> {
+  const [first] = port.fixed;
+  if (port.owner !== '' || first === undefined) return;
+  const owner = deviceOwnerIn(
+    await subnetsOf(nameOf(port.fixed.map(({ subnet, ip }) => ({ subnet, family: familyOf(ip) }))), context, task),
+    '',
+    askedIn(task),
+  );
+  if (owner === '') return;
+  // The words were written a moment ago, which moved its revision.
+  const now = await context.neutron.port(port.id, task);
+  if (now.device !== '' || (await context.neutron.updatePort(now, { device_owner: owner }, task)) === undefined)
+    throw refuse.conflict(askedIn(task), 'it was changed meanwhile');
 }
 
 /** See Cloud.detachNic. */

@@ -4,7 +4,7 @@ import { addressTaken, refuse, refuseByStatus, type Refuse, understood } from '.
 import { Mismatch, object, text } from '../wire/shape.ts';
 import type { Answered } from './session.ts';
 
-const { unavailable, throttled, limit, notFound, conflict, denied, invalid, full } = refuse;
+const { unavailable, throttled, limit, notFound, conflict, denied, credentials, invalid, full } = refuse;
 const taken: Refuse = (asked, words) => addressTaken(asked, words);
 
 /** `NeutronError.type` (neutron_lib/exceptions, neutron/services/trunk/exceptions). */
@@ -50,7 +50,7 @@ export const neutronRefusals: Readonly<Record<string, Refuse>> = {
 /** The name of the one field of Nova's body (nova/api/openstack/wsgi.py, Fault._fault_names). */
 export const novaRefusals: Readonly<Record<string, Refuse>> = {
   badRequest: invalid,
-  unauthorized: denied,
+  unauthorized: credentials,
   forbidden: denied,
   itemNotFound: notFound,
   badMethod: invalid,
@@ -101,6 +101,7 @@ const final: ReadonlySet<string> = new Set([
   'cloudSubnetFull',
   'cloudLimit',
   'cloudDenied',
+  'cloudCredentials',
   'cloudInvalid',
   'cloudNotFound',
 ]);

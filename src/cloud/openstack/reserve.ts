@@ -2,7 +2,10 @@
 import { bitsOf, type Ip } from '../../net/address.ts';
 import { addressesOf, type Cidr, cidrFamily, firstOf, lengthOf } from '../../net/cidr.ts';
 import type { Tags } from '../cloud.ts';
-import { BLOCK_OWNER } from './held.ts';
+import type { Asked } from '../wire/asked.ts';
+import type { Addressing } from './context.ts';
+import { BLOCK_OWNER, POD_OWNER } from './held.ts';
+import { deviceOwnerIn } from './service-types.ts';
 import { type Subnet, subnetFor } from './subnet.ts';
 import { allWordsOf, own, ownWordOf } from './tags.ts';
 
@@ -13,23 +16,26 @@ export interface Owner {
   /** See deviceNameOf. */
   readonly device: string;
   readonly tags: Tags;
+  readonly addressing: Addressing;
 }
 
 /**
  * An unattached port that has the block's addresses; of a /80 the first alone. In no security group: rules that name one as their peer would list 16 addresses
  * more for each. Its tags are the NIC's, so that one list finds both.
+ * @throws Failure cloudInvalid
  */
-export function reservationBody(block: Cidr, { network, subnets, device, tags }: Owner): object {
+export function reservationBody(block: Cidr, { network, subnets, device, tags, addressing }: Owner, asked: Asked): object {
+  const isPods = addressing === 'ports' && isSingle(block);
   const ips = lengthOf(block) === 80 ? [firstOf(block)] : [...addressesOf(block)];
   return {
     network_id: network,
-    name: `flatpod-block ${block}`,
-    description: 'Addresses of Pods: reserved by Flatpod, let through by an address pair of their NIC',
-    device_owner: BLOCK_OWNER,
+    name: isPods ? `flatpod-pod ${firstOf(block)}` : `flatpod-block ${block}`,
+    description: `${isPods ? 'The address of a Pod' : 'Addresses of Pods'}: reserved by Flatpod, let through by an address pair of their NIC`,
+    device_owner: deviceOwnerIn(subnets, isPods ? POD_OWNER : BLOCK_OWNER, asked),
     device_id: device,
     security_groups: [],
     fixed_ips: ips.map((ip) => fixedIn(subnets, ip)),
-    tags: [...allWordsOf(tags), ownWordOf(own.block, block)],
+    tags: [...allWordsOf(tags), ownWordOf(own.block, block), ...(isPods ? [`${own.pod}1`] : [])],
   };
 }
 
@@ -39,8 +45,14 @@ export function fixedIn(subnets: readonly Subnet[], ip: Ip): object {
   return { ...(subnet !== undefined && { subnet_id: subnet.id }), ip_address: ip };
 }
 
-/** Whether a block is had as a fixed IP of the NIC itself rather than by reservation and pair. IPv6 addresses are: each pair is a pair less for a /80. */
-export function isFixed(block: Cidr, addressing: 'blocks' | 'fixed-ips'): boolean {
-  const family = cidrFamily(block);
-  return lengthOf(block) === bitsOf(family) && (addressing === 'fixed-ips' || family === 6);
+/**
+ * Whether a block is had as a fixed IP of the NIC itself rather than by reservation and pair. Single IPv6 addresses are beside blocks: each pair is a pair
+ * less for a /80.
+ */
+export function isFixed(block: Cidr, addressing: Addressing): boolean {
+  return isSingle(block) && (addressing === 'fixed-ips' || (addressing === 'blocks' && cidrFamily(block) === 6));
+}
+
+function isSingle(block: Cidr): boolean {
+  return lengthOf(block) === bitsOf(cidrFamily(block));
 }

@@ -10,6 +10,9 @@ import { deviceNameOf, heldBy, isReservation, reservationOf } from './held.ts';
 import type { Port } from './port.ts';
 import { type Subnet, subnetFor } from './subnet.ts';
 
+/** Owner of ports that rubble made for Pods: deleted one by one while its users move here, and somebody's until then. */
+const RUBBLES = 'network:secondary';
+
 /** A part of the subnet that somebody has. */
 interface Occupied {
   readonly block: Cidr;
@@ -38,7 +41,7 @@ export function roomOf(subnets: readonly Subnet[], ports: readonly Port[], shunn
       return blocks.map((block) => ({ block, holder, kind: 'further' }));
     }
     const { further } = heldBy(port, []);
-    const kind = port.owner.startsWith('network:') ? 'cloud' : 'primary';
+    const kind = port.owner === RUBBLES ? 'further' : port.owner.startsWith('network:') ? 'cloud' : 'primary';
     return port.fixed.map((one) => ({ block: hostCidr(one.ip), holder: port.id, kind: further.includes(one) ? 'further' : kind }));
   });
   return { subnets, occupied, shunned };
@@ -98,7 +101,7 @@ function keptOf({ cidr, gateway }: Subnet): Ip[] {
 }
 
 /** What is counted, by kind. */
-export type Counts = Pick<Wanted, 'addresses4' | 'prefixes4' | 'prefixes6'>;
+export type Counts = Pick<Wanted, 'addresses4' | 'prefixes4' | 'prefixes6' | 'within'>;
 
 /** Free blocks, as many of each kind as are counted, none of them `these`. @throws Failure cloudSubnetFull, cloudInvalid */
 export function chosen(counts: Counts, room: Room, these: readonly Cidr[], has: readonly Cidr[], asked: Asked): Cidr[] {
@@ -113,8 +116,11 @@ export function chosen(counts: Counts, room: Room, these: readonly Cidr[], has: 
     const subnet = subnetFor(room.subnets, family);
     if (subnet === undefined) throw refuse.invalid(asked, `the subnet has no IPv${family}`);
     const taken = takenIn(room, subnet, family, [...these, ...found]);
-    const blocks = chooseBlocks({ family, room: roomFor(subnet, length), taken, own: [...has, ...these, ...found] }, length, wanted);
-    if (blocks.length < wanted) throw refuse.full(asked, `${blocks.length} of ${wanted} blocks of /${length} are free in ${subnet.cidr}`);
+    const within = family === 4 ? counts.within : undefined;
+    const room4 = within === undefined ? roomFor(subnet, length) : within.filter((block) => containsCidr(subnet.cidr, block)).map(spanOf);
+    const blocks = chooseBlocks({ family, room: room4, taken, own: [...has, ...these, ...found] }, length, wanted);
+    if (blocks.length < wanted)
+      throw refuse.full(asked, `${blocks.length} of ${wanted} blocks of /${length} are free in ${within?.join(', ') ?? subnet.cidr}`);
     found.push(...blocks);
   }
   return found;

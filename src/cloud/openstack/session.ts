@@ -13,7 +13,7 @@ import { type CredentialSource, type ReadAccount, readAccount } from './credenti
 import { type Token, tokenOf } from './token.ts';
 
 /** The services that are called; their versions stand in `prefix`. */
-export type Service = 'network' | 'compute';
+export type Service = 'network' | 'compute' | 'load-balancer';
 
 /** One call of the driver, which may ask several things: all of them within one deadline. */
 export interface Task {
@@ -41,7 +41,7 @@ export interface Answered {
 
 /** Who we are, once logged in. */
 export interface Session {
-  /** Any answer but 401. @throws Failure cloudDenied, cloudUnavailable, cloudGarbled, cloudInvalid */
+  /** Any answer but 401. @throws Failure cloudCredentials, cloudDenied, cloudUnavailable, cloudGarbled, cloudInvalid */
   ask(service: Service, request: Request, task: Task): Promise<Answered>;
   /** The project and the roles of the token. */
   self(task: Task): Promise<Pick<Token, 'project' | 'roles'>>;
@@ -52,6 +52,8 @@ interface Kept {
   readonly read: ReadAccount;
   readonly sockets: Connections;
   readonly token: Token;
+  /** When the token ends, by performance.now(): it is as old as the login, whatever Keystone's clock says. */
+  readonly until_ms: number;
 }
 
 /** A token is not used in its last minute: a call may take as long. */
@@ -63,7 +65,7 @@ const LOOK_ms = 1000;
 export function sessionOf(source: CredentialSource): Session {
   let kept: Kept | undefined;
   let entering: Promise<Kept> | undefined;
-  let looked_ms = 0;
+  let looked_ms = -LOOK_ms;
 
   /** Between two logins the connections stay, unless other certificates say who is trusted. */
   async function login(task: Task): Promise<Kept> {
@@ -72,7 +74,9 @@ export function sessionOf(source: CredentialSource): Session {
     const isSame = old !== undefined && old.read.ca === read.ca;
     const sockets = isSame ? old.sockets : connections(read.ca === undefined ? {} : { ca: read.ca });
     try {
-      kept = { read, sockets, token: await tokenFor(read.account, sockets, task) };
+      const asked_ms = performance.now();
+      const token = await tokenFor(read.account, sockets, task);
+      kept = { read, sockets, token, until_ms: asked_ms + token.life_ms };
     } catch (error) {
       if (!isSame) sockets.close();
       throw error;
@@ -86,9 +90,9 @@ export function sessionOf(source: CredentialSource): Session {
     });
     return entering;
   }
-  function isGood({ read, token }: Kept): boolean {
-    const now_ms = Date.now();
-    if (token.expires_ms - now_ms < Math.min(MARGIN_ms, token.life_ms / 2)) return false;
+  function isGood({ read, token, until_ms }: Kept): boolean {
+    const now_ms = performance.now();
+    if (until_ms - now_ms < Math.min(MARGIN_ms, token.life_ms / 2)) return false;
     if (now_ms - looked_ms < LOOK_ms) return true;
     looked_ms = now_ms;
     return !read.isStale();
@@ -103,7 +107,7 @@ export function sessionOf(source: CredentialSource): Session {
       // Another call may have logged in meanwhile.
       const again = await askWith(kept !== first && kept !== undefined ? kept : await entered(task), service, request, task);
       if (again.status !== 401) return again;
-      throw refuse.denied(again.asked, `401 with a token given a moment ago to ${first.read.account.who}`);
+      throw refuse.credentials(again.asked, `401 with a token given a moment ago to ${first.read.account.who}`);
     },
     async self(task) {
       return (await ready(task)).token;
@@ -149,7 +153,7 @@ async function tokenFor(account: ReadAccount['account'], sockets: Connections, t
     { auth: account.auth() },
   );
   const answer = await within(sockets, call, asked, task);
-  if (answer.status === 401) throw refuse.denied(asked, `401: ${account.who} is not known by this secret, or not any more`);
+  if (answer.status === 401) throw refuse.credentials(asked, `401: ${account.who} is not known by this secret, or not any more`);
   try {
     const body = understood(answer, jsonOf, asked);
     if (answer.status === 201) return understood({ body, headers: answer.headers }, tokenOf, asked);

@@ -1,52 +1,58 @@
 /**
- * Reservations that outlived their NIC, which somebody deleted by hand: nobody uses their addresses, and nobody finds them but by their tags.
+ * Reservations that outlived their NIC, which somebody deleted by hand: nobody uses their addresses, and nobody finds them but by their tags. Each is shown as
+ * a detached NIC of its cluster, so that the sweep, which is careful, deletes it like any other.
  *
  * Invariants
- * - what is called a stray lacked its NIC in two lists, the second of which began after the first had ended
- * - it is looked for once more right before it is deleted, at the revision that was seen then
+ * - only among all of a cluster is one found, or by its own id; and what is shown lacked its NIC in a second list, which began after the first had ended
+ * - its NIC is looked for once more right before it is deleted, at the revision that was seen then
  */
-import type { Cidr } from '../../net/cidr.ts';
-import type { NicId, Tags } from '../cloud.ts';
+import type { CloudNic, NicFilter } from '../cloud.ts';
+import { tagKeys } from '../tag-keys.ts';
 import { refuse } from '../wire/asked.ts';
 import { askedIn, type Context } from './context.ts';
 import { deviceNameOf, isReservation, reservationOf } from './held.ts';
 import type { Port } from './port.ts';
 import type { Task } from './session.ts';
-import { allWordsOf, own } from './tags.ts';
+import { own, tagsIn } from './tags.ts';
 
-/** A reservation without a NIC. */
-export interface Stray {
-  readonly port: NicId;
-  readonly block: Cidr;
-  /** Milliseconds since the epoch. */
-  readonly createdAt_ms: number;
+/** What the `device_id` of the reservations begins with, where we made the NIC: its key follows. */
+const MADE = 'flatpod-';
+
+/** Whether strays are to be shown: all NICs of a cluster are asked for, or single ones. */
+export function mayBeStrays({ ids, instance, tags = {} }: NicFilter): boolean {
+  const isOfCluster = typeof tags[tagKeys.cluster] === 'string' && Object.keys(tags).length === 1;
+  return instance === undefined && (ids !== undefined || isOfCluster);
 }
 
-/** Those with all of these tags. The NICs are looked for by their tags, and then one by one: a NIC whose tags were changed by hand is still one. */
-export async function straysOf(tags: Tags, context: Context, task: Task): Promise<Stray[]> {
-  const ports = await context.neutron.ports({ words: allWordsOf(tags) }, task);
-  const known = new Set(ports.filter((port) => !isReservation(port)).map(deviceNameOf));
-  const doubtful = ports.filter((port) => isReservation(port) && !known.has(port.device));
-  const lost: Stray[] = [];
-  for (const port of doubtful) {
-    const found = reservationOf(port);
-    if (found !== undefined && !(await hasNic(port, context, task)))
-      lost.push({ port: port.id, block: found.block, createdAt_ms: port.createdAt_ms });
-  }
-  return lost;
+/** Those among the listed ports. The NICs are looked for there, and then by name: one whose tags were changed by hand is still one. */
+export async function straysAmong(listed: readonly Port[], context: Context, task: Task): Promise<CloudNic[]> {
+  const known = new Set(listed.filter((port) => !isReservation(port)).map(deviceNameOf));
+  const doubtful = listed.filter((port) => isReservation(port) && !known.has(port.device));
+  const owned = await ownedOf(doubtful, context, task);
+  const lost = doubtful.filter(({ device }) => !owned.has(device));
+  const mtus = await context.mtus([...new Set(lost.map(({ network }) => network))], task);
+  return lost.flatMap((port): CloudNic[] => {
+    const [[first], found] = [port.fixed, reservationOf(port)];
+    if (first === undefined || found === undefined) return [];
+    const { id, mac, network, words, createdAt_ms } = port;
+    const nic = { id, mac, subnet: first.subnet, mtu: mtus.get(network) ?? 1500, blocks: [found.block], securityGroups: [] };
+    return [{ ...nic, tags: tagsIn(words), createdAt_ms }];
+  });
 }
 
-/** Deletes one. Also when it is gone. @throws Failure cloudConflict when it has a NIC after all, or is no reservation */
-export async function dropStray(id: NicId, context: Context, task: Task): Promise<void> {
-  const [port] = await context.neutron.ports({ ids: [id] }, task);
-  if (port === undefined) return;
-  if (!isReservation(port)) throw refuse.conflict(askedIn(task), 'it is no reservation');
-  if (await hasNic(port, context, task)) throw refuse.conflict(askedIn(task), 'its NIC is there');
+/** Deletes one. @throws Failure cloudConflict when it has a NIC after all */
+export async function dropStray(port: Port, context: Context, task: Task): Promise<void> {
+  const owned = await ownedOf([port], context, task);
+  if (owned.size > 0) throw refuse.conflict(askedIn(task), 'it is a reservation, and its NIC is there');
   await context.neutron.deletePort(port, task);
 }
 
-async function hasNic({ device }: Port, { neutron }: Context, task: Task): Promise<boolean> {
-  const key = device.startsWith('flatpod-') ? device.slice('flatpod-'.length) : undefined;
-  const found = await neutron.ports(key === undefined ? { ids: [device] } : { words: [`${own.key}${key}`] }, task);
-  return found.some((port) => !isReservation(port));
+/** The devices of these reservations whose NIC is there. */
+async function ownedOf(reservations: readonly Port[], { neutron }: Context, task: Task): Promise<Set<string>> {
+  const devices = [...new Set(reservations.map(({ device }) => device))];
+  const keys = devices.flatMap((device) => (device.startsWith(MADE) ? [`${own.key}${device.slice(MADE.length)}`] : []));
+  const ids = devices.filter((device) => !device.startsWith(MADE));
+  const made = keys.length === 0 ? [] : await neutron.ports({ anyWord: keys }, task);
+  const others = ids.length === 0 ? [] : await neutron.ports({ ids }, task);
+  return new Set([...made, ...others].filter((port) => !isReservation(port)).map(deviceNameOf));
 }

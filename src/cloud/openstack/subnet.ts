@@ -2,7 +2,7 @@
 import type { Ip } from '../../net/address.ts';
 import { type Cidr, cidrFamily } from '../../net/cidr.ts';
 import type { SubnetId } from '../cloud.ts';
-import { cidr, id, ip, list, mtu, object, optional, type Read } from '../wire/shape.ts';
+import { cidr, id, ip, list, mtu, object, optional, type Read, text } from '../wire/shape.ts';
 
 /** From the first to the last address, both included. */
 export interface Pool {
@@ -18,6 +18,8 @@ export interface Subnet {
   readonly gateway?: Ip;
   /** What Neutron gives by itself, to whoever asks for any address. */
   readonly pools: readonly Pool[];
+  /** Only ports with one of these as their `device_owner` get addresses of it; empty: all. */
+  readonly serviceTypes: readonly string[];
 }
 
 /** A network. */
@@ -45,6 +47,7 @@ export const subnetOf: Read<Subnet> = (value, at) => {
     cidr: cidr(from['cidr'], `${at}.cidr`),
     ...(gateway !== undefined && { gateway }),
     pools: list(poolOf)(from['allocation_pools'] ?? [], `${at}.allocation_pools`),
+    serviceTypes: list(text)(from['service_types'] ?? [], `${at}.service_types`),
   };
 };
 

@@ -27,6 +27,8 @@ export const own = {
   primary6: 'fp:primary6=',
   /** What a reservation holds. */
   block: 'fp:block=',
+  /** On a reservation that is one Pod's port. */
+  pod: 'fp:pod=',
   /** The trunk's port, for a branch. */
   trunk: 'fp:trunk=',
 } as const;

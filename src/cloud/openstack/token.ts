@@ -7,9 +7,7 @@ import type { Account } from './account.ts';
 export interface Token {
   /** The header X-Auth-Token. Secret: a function, so that nothing prints it. */
   readonly secret: () => string;
-  /** Milliseconds since the epoch. */
-  readonly expires_ms: number;
-  /** From issue to expiry, milliseconds. */
+  /** From issue to expiry, milliseconds: both by Keystone's clock, which is never compared with ours. */
   readonly life_ms: number;
   readonly project: string;
   readonly roles: readonly string[];
@@ -36,7 +34,6 @@ export const tokenOf = (
   const catalogue = list(serviceOf)(token['catalog'], `${at}.token.catalog`).flat();
   return {
     secret: () => secret,
-    expires_ms,
     life_ms: Math.max(0, expires_ms - moment(token['issued_at'], `${at}.token.issued_at`)),
     project: text(project['id'], `${at}.token.project.id`),
     roles: list((role, where) => text(object(role, where)['name'], `${where}.name`))(token['roles'] ?? [], `${at}.token.roles`),
@@ -68,8 +65,8 @@ const serviceOf: Read<Endpoint[]> = (value, at) => {
   })(from['endpoints'] ?? [], `${at}.endpoints`);
 };
 
-/** Neutron's address has no version, Nova's has one, some have both forms. */
-const versions: Readonly<Record<string, string>> = { network: '/v2.0', compute: '/v2.1' };
+/** Neutron's and Octavia's addresses have no version, Nova's has one, some have both forms. */
+const versions: Readonly<Record<string, string>> = { network: '/v2.0', compute: '/v2.1', 'load-balancer': '/v2.0' };
 
 function endpointOf(catalogue: readonly Endpoint[], service: string, account: Account, asked: Asked): string {
   const all = catalogue.filter((one) => one.service === service);

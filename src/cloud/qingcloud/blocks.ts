@@ -17,6 +17,7 @@ import type { NicRecord, VxnetRecord } from './answers.ts';
 import type { ApiCall } from './call.ts';
 import type { Known } from './known.ts';
 import type { Patience } from './patience.ts';
+import { type AdoptingPlan, planAdopting } from './adopt-vips.ts';
 import { type BlockPlan, checkWanted, type Holder, planBlocks } from './plan-blocks.ts';
 import { type Reserver, release, reserve } from './reserve.ts';
 import { blockOf, ownVips, type Picture, readNic, type Reader, readVips, type Contents } from './vxnet.ts';
@@ -96,11 +97,15 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
     const plan = planIn(use, picture, bearer, want, asked);
     const over = known.ask(vxnet.id, addressesIn(plan));
     try {
+      const former = plan.adopted.map((vip) => vip.id);
+      if (former.length > 0) await release(use, former, id, patience);
       await reserve(use, { vxnet: vxnet.id, nameFor, wanted }, plan.missing, patience);
       return [...plan.blocks];
     } catch (error) {
       const pause_ms = PAUSE_ms * 2 ** attempt;
-      if (!isFailure(error, 'cloudConflict') || attempt === MOST_ATTEMPTS || patience.left_ms() < 4 * pause_ms) throw error;
+      // Of former reservations one may be gone since the list was made.
+      const isOld = isFailure(error, 'cloudConflict') || (plan.adopted.length > 0 && isFailure(error, 'cloudNotFound'));
+      if (!isOld || attempt === MOST_ATTEMPTS || patience.left_ms() < 4 * pause_ms) throw error;
       await sleep(clock, pause_ms);
     } finally {
       over();
@@ -110,13 +115,13 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
 }
 
 /** What was asked for some seconds ago may be free again: it is avoided only where there is enough beside it. */
-function planIn({ names, settings, known }: BlockUse, picture: Picture, bearer: Bearer, want: Wanted, asked: Asked): BlockPlan {
+function planIn({ names, settings, known }: BlockUse, picture: Picture, bearer: Bearer, want: Wanted, asked: Asked): AdoptingPlan {
   const vxnet = bearer.vxnet.id;
   try {
-    return planBlocks({ picture, names, settings, avoided: (ip) => known.isRecent(vxnet, ip) }, bearer, want, asked);
+    return { ...planBlocks({ picture, names, settings, avoided: (ip) => known.isRecent(vxnet, ip) }, bearer, want, asked), adopted: [] };
   } catch (error) {
     if (!isFailure(error, 'cloudSubnetFull')) throw error;
-    return planBlocks({ picture, names, settings, avoided: (ip) => known.isAsked(vxnet, ip) }, bearer, want, asked);
+    return planAdopting({ picture, names, settings, avoided: (ip) => known.isAsked(vxnet, ip) }, bearer, want, asked);
   }
 }
 

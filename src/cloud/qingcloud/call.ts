@@ -7,9 +7,11 @@
  */
 import type { Clock } from '../clock.ts';
 import { type Asked, reached, refuse, understood } from '../wire/asked.ts';
-import { connections, type HttpAnswer, type HttpCall } from '../wire/http.ts';
+import { connectionsBy } from '../wire/ca-file.ts';
+import type { HttpAnswer, HttpCall } from '../wire/http.ts';
 import { jsonOf } from '../wire/json.ts';
 import { count, Mismatch, object, type Read, text } from '../wire/shape.ts';
+import { clockWords } from '../wire/skew.ts';
 import type { Access, Credentials } from './credentials.ts';
 import { allPages, PAGE, pageOf } from './pages.ts';
 import type { Patience } from './patience.ts';
@@ -50,9 +52,9 @@ export interface Api {
 /** A longer query is sent as the body of a POST. */
 const LONGEST_QUERY = 2000;
 
-/** See the head of this file. */
-export function apiOf(credentials: Credentials, clock: Clock): Api {
-  const kept = connections();
+/** See the head of this file. `caFile`: see the options. */
+export function apiOf(credentials: Credentials, clock: Clock, caFile?: string): Api {
+  const kept = connectionsBy(caFile);
   let skew_ms = 0;
   let endpoint = 'the API';
   const asked = ({ action, about, wanted }: ApiCall): Asked => ({
@@ -96,7 +98,8 @@ export function apiOf(credentials: Credentials, clock: Clock): Api {
       }
       const message =
         body['message'] === undefined ? '' : understood(body['message'], (words, at) => text(words, `${at}.message`), asked(given));
-      throw refusalOf(code, withoutSecrets(message, access), asked(given));
+      const aboutClock = code === CODE.expired || code === CODE.authentication ? clockWords(answer, clock.now_ms()) : '';
+      throw refusalOf(code, withoutSecrets(message, access) + aboutClock, asked(given));
     }
   }
 

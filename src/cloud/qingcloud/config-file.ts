@@ -16,7 +16,7 @@ export interface ConfigFile {
 
 /** The file, read again when it is another one than before. */
 export interface WatchedConfig {
-  /** @throws Failure cloudDenied that names the file and what is wrong with it, and none of its values. */
+  /** @throws Failure cloudCredentials that names the file and what is wrong with it, and none of its values. */
   read(): ConfigFile;
   forget(): void;
 }
@@ -41,7 +41,7 @@ function stampOf(path: string): string {
     const { ino, size, mtimeNs } = statSync(path, { bigint: true });
     return `${ino} ${size} ${mtimeNs}`;
   } catch (error) {
-    throw denied(path, 'cannot be read', error);
+    throw unusable(path, 'cannot be read', error);
   }
 }
 
@@ -73,17 +73,17 @@ function valuesOf(path: string): Readonly<Record<string, unknown>> {
     content = parse(readFileSync(path, 'utf8'), { logLevel: 'error' });
   } catch {
     // Not as a cause: a parser's error quotes the line, which may be that of the secret.
-    throw denied(path, 'cannot be read as YAML');
+    throw unusable(path, 'cannot be read as YAML');
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw denied(path, 'is no list of keys and values');
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw unusable(path, 'is no list of keys and values');
   // Narrowed just now; each value is looked at when it is taken.
   return content as Record<string, unknown>;
 }
 
 function lacks(path: string, name: string): never {
-  throw denied(path, `lacks ${name}`);
+  throw unusable(path, `lacks ${name}`);
 }
 
-function denied(path: string, what: string, cause?: unknown): Error {
-  return failure('cloudDenied', { cloud: 'qingcloud', call: 'any call', text: `the credentials file ${path} ${what}` }, cause);
+function unusable(path: string, what: string, cause?: unknown): Error {
+  return failure('cloudCredentials', { cloud: 'qingcloud', call: 'any call', text: `the credentials file ${path} ${what}` }, cause);
 }

@@ -3,6 +3,7 @@ import { isFailure } from '../../errors/failure.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import type { CloudNic, CreateNic } from '../cloud.ts';
 import { type Asked, refuse, wantedOf } from '../wire/asked.ts';
+import { planAdopting } from './adopt-vips.ts';
 import { madeOf, type NicRecord, type VxnetRecord } from './answers.ts';
 import { bear, bearerOf, pictureOf } from './blocks.ts';
 import type { ApiCall } from './call.ts';
@@ -10,7 +11,7 @@ import { deleteNic } from './delete-nic.ts';
 import { cloudNic, type NicUse } from './find-nics.ts';
 import { primaryFor } from './primary.ts';
 import type { Patience } from './patience.ts';
-import { checkWanted, NOBODY, planBlocks } from './plan-blocks.ts';
+import { checkWanted, NOBODY } from './plan-blocks.ts';
 import { blocksByNic, ownVips, type Picture, readNic, readNicsCalled } from './vxnet.ts';
 
 /** See Cloud.createNic. */
@@ -61,7 +62,7 @@ async function make(
   const asked = api.asked(call);
   // Nothing is made that would have to be deleted again.
   if (picture !== undefined)
-    planBlocks({ picture, names, settings, avoided: () => false }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
+    planAdopting({ picture, names, settings, avoided: () => false }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
   const ip = picture === undefined || want.these === undefined ? undefined : primaryFor(picture, want, asked);
   const parameters = { vxnet: vxnet.id, nic_name: name, count: 1, ...(ip && { private_ips: [ip] }) };
   let made: Awaited<ReturnType<typeof madeOf>>;

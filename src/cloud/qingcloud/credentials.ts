@@ -25,7 +25,7 @@ export interface Access {
 
 /** Where {@link Access} comes from. */
 export interface Credentials {
-  /** @throws Failure cloudDenied when there are none, cloudUnavailable when a role's service does not answer. */
+  /** @throws Failure cloudCredentials when there are none, cloudUnavailable when a role's service does not answer. */
   now(): Promise<Access>;
   /** The cloud refused them: the next ones are read anew. */
   refused(): void;
@@ -77,7 +77,7 @@ export function credentialsOf({ credentials, endpoint, zone }: QingCloudOptions,
   }
 }
 
-/** @throws Failure cloudDenied when it is no URL of HTTP. */
+/** @throws Failure cloudCredentials when it is no URL of HTTP. */
 function placeOf(endpoint: string): Pick<Access, 'origin' | 'path'> {
   const url = URL.parse(endpoint);
   if (url === null || !/^https?:$/.test(url.protocol)) return missing(`${JSON.stringify(endpoint)} is no http(s)://HOST:PORT/PATH`);
@@ -104,5 +104,5 @@ function keysAround(): Pick<Access, 'key' | 'secret'> {
 }
 
 function missing(text: string): never {
-  throw failure('cloudDenied', { cloud: 'qingcloud', call: 'any call', text });
+  throw failure('cloudCredentials', { cloud: 'qingcloud', call: 'any call', text });
 }

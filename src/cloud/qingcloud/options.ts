@@ -14,6 +14,8 @@ export interface QingCloudOptions {
   readonly credentials: CredentialSource;
   /** With the path that is signed: `https://api.qingcloud.com:443/iaas`. Absent: what the file says, else that; with a role, its path is `/iam`. */
   readonly endpoint?: string;
+  /** Path of certificates in PEM by which the API is known, instead of the system's; read again when it changes. */
+  readonly caFile?: string;
   /** `pek3a`, say. Absent: what the file or the environment says. */
   readonly zone?: string;
   /** The VPC's router, where the account has several. */
@@ -41,9 +43,14 @@ export interface QingCloudOptions {
   readonly nameFilter?: 'whole' | 'part';
   /** Sets `enable_aspoof` of new NICs: whether frames with further source addresses leave them. Absent: the cloud's own default. */
   readonly allowSpoofing?: boolean;
+  /**
+   * What reservations of a former plugin are named by, such as `hostnic_`: where the blocks that are asked for are full, those of their addresses that are
+   * so reserved are released and reserved for us in their place. Absent: they are somebody else's.
+   */
+  readonly adoptVips?: string;
 }
 
-/** With the defaults filled in; credentials, endpoint and zone are {@link CredentialSource}'s affair. */
+/** With the defaults filled in; credentials, endpoint, certificates and zone are {@link CredentialSource}'s affair. */
 export interface Settings {
   readonly router?: string;
   readonly owner?: string;
@@ -56,10 +63,11 @@ export interface Settings {
   readonly longestName: number;
   readonly nameFilter: 'whole' | 'part';
   readonly allowSpoofing?: boolean;
+  readonly adoptVips?: string;
 }
 
 /** The defaults of {@link QingCloudOptions}. */
-export function settingsOf({ credentials: _, endpoint: _endpoint, zone: _zone, ...given }: QingCloudOptions): Settings {
+export function settingsOf({ credentials: _, endpoint: _endpoint, caFile: _caFile, zone: _zone, ...given }: QingCloudOptions): Settings {
   return {
     deadline_ms: 10_000,
     readDeadline_ms: 30_000,

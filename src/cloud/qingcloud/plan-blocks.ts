@@ -1,7 +1,8 @@
 /** Which addresses have to be reserved so that a NIC has what is wanted; or why it cannot. Pure. */
-import type { Ip } from '../../net/address.ts';
-import { addressesOf, type Cidr, cidrFamily, containsCidr, lengthOf, overlaps } from '../../net/cidr.ts';
+import { compareIps, type Ip } from '../../net/address.ts';
+import { addressesOf, type Cidr, cidrFamily, containsCidr, firstOf, hostCidr, lastOf, lengthOf, overlaps } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
+import type { AddressRange } from '../../net/range.ts';
 import type { Wanted } from '../cloud.ts';
 import { addressTaken, type Asked, refuse } from '../wire/asked.ts';
 import { chooseBlocks, keptAddresses } from './choose.ts';
@@ -52,7 +53,7 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
   const { vxnet, nics, vips } = picture;
   const { router } = vxnet;
   if (router === undefined) throw refuse.invalid(asked, `${vxnet.id} is in no VPC: nobody knows its addresses`);
-  const { these = [], addresses4 = 0, prefixes4 = 0 } = want;
+  const { these = [], addresses4 = 0, prefixes4 = 0, within } = want;
   const own = ownVips(vips, names);
   const { whole, begun } = blocksByNic(own).get(holder.mac) ?? { whole: [], begun: [] };
   const reserved = new Map(vips.map((vip) => [vip.ip, own.find(({ id }) => id === vip.id) ?? vip]));
@@ -76,13 +77,17 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
 
   const isTaken = (ip: Ip): boolean =>
     reserved.has(ip) || primaries.has(ip) || kept.has(ip) || avoided(ip) || these.some((block) => containsCidr(block, `${ip}/32` as Cidr));
-  const unfinished = begun.filter((block) => lengthOf(block) === 28 && !these.includes(block));
+  const strange = within?.find((block) => !containsCidr(router.cidr, block));
+  if (strange !== undefined) throw refuse.invalid(asked, `${strange} is outside of ${router.cidr}`);
+  const isWithin = (block: Cidr): boolean => within?.some((one) => containsCidr(one, block)) !== false;
+  const unfinished = begun.filter((block) => lengthOf(block) === 28 && !these.includes(block) && isWithin(block));
   const finishable = unfinished.filter((block) =>
     [...addressesOf(block)].every((ip) => !isTaken(ip) || isPart(reserved.get(ip), block, holder)),
   );
-  const counted = chooseBlocks(router.given, isTaken, { addresses: addresses4, prefixes: prefixes4 }, finishable);
-  if (counted === undefined)
-    throw refuse.full(asked, `${vxnet.id} has ${router.cidr}, with ${reserved.size} addresses reserved and ${nics.length} NICs`);
+  const isOutOrTaken = (ip: Ip): boolean => isTaken(ip) || !isWithin(hostCidr(ip));
+  const span = within === undefined ? router.given : spanOf(within);
+  const counted = span && chooseBlocks(span, isOutOrTaken, { addresses: addresses4, prefixes: prefixes4 }, finishable);
+  if (counted === undefined) throw refuse.full(asked, within === undefined ? sayFull(picture) : sayFullWithin(within, isTaken));
 
   const missing = (length: 32 | 28): Ip[] => {
     const blocks = [...fresh, ...counted].filter((block) => lengthOf(block) === length);
@@ -93,6 +98,22 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
   if (vips.length + plan.missing[32].length + plan.missing[28].length > most)
     throw refuse.full(asked, `${vxnet.id} has ${vips.length} of at most ${most} reserved addresses`);
   return plan;
+}
+
+/** From the first to the last address of the blocks: an address may also be reserved where the cloud itself gives none. */
+function spanOf(blocks: readonly Cidr[]): AddressRange | undefined {
+  const [from] = blocks.map(firstOf).toSorted(compareIps);
+  const to = blocks.map(lastOf).toSorted(compareIps).at(-1);
+  return from === undefined || to === undefined ? undefined : { first: from, last: to };
+}
+
+function sayFull({ vxnet, nics, vips }: Picture): string {
+  return `${vxnet.id} has ${vxnet.router?.cidr ?? 'no addresses'}, with ${vips.length} addresses reserved and ${nics.length} NICs`;
+}
+
+function sayFullWithin(within: readonly Cidr[], isTaken: (ip: Ip) => boolean): string {
+  const all = within.flatMap((block) => [...addressesOf(block)]);
+  return `${all.filter((ip) => !isTaken(ip)).length} of ${all.length} addresses are free within ${within.join(', ')}`;
 }
 
 /** Whether it was reserved for just that block on that NIC. */

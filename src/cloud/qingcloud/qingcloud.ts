@@ -8,6 +8,7 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import type { Cloud, CloudInstance, CloudNetwork, InstanceId } from '../cloud.ts';
+import { idsNamed } from '../named.ts';
 import { refuse } from '../wire/asked.ts';
 import { type InstanceRecord, instanceRecord } from './answers.ts';
 import { attaching } from './attach.ts';
@@ -33,7 +34,7 @@ import { contentsOf, readVxnets, subnetOf, thoseKnown } from './vxnet.ts';
 /** QingCloud as a cloud. Dispose of it to close its connections and to watch no more jobs. */
 export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock): Cloud & Disposable {
   const settings = settingsOf(options);
-  const api = apiOf(credentialsOf(options, clock), clock);
+  const api = apiOf(credentialsOf(options, clock), clock, options.caFile);
   const reader = { api, names: namesOf(settings.longestName), settings };
   const jobs = new JobWatch(api, clock);
   const known = nothingKnown(reader, clock);
@@ -60,7 +61,8 @@ export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock)
       return found;
     },
     instances: (ids) => instancesOf(use, ids, reading()),
-    async subnets(ids) {
+    async subnets(named) {
+      const ids = idsNamed(named, 'qingcloud');
       if (ids.length === 0) return [];
       const [found, zone] = [await readVxnets(use, ids, reading()), await api.zone()];
       known.noteVxnets(found);

@@ -11,8 +11,8 @@ export const CODE = { ok: 0, authentication: 1200, expired: 1300 } as const;
 /** By code, the first whose words fit. The codes are those of the documentation, the words those of messages that users have shown. */
 const meanings: Readonly<Record<number, readonly (readonly [RegExp, Refuse])[]>> = {
   1100: [[/./, refuse.invalid]],
-  1200: [[/./, refuse.denied]],
-  1300: [[/./, refuse.denied]],
+  1200: [[/./, refuse.credentials]],
+  1300: [[/./, refuse.credentials]],
   1400: [
     [/access denied|no permission|not authori[sz]ed/i, refuse.denied],
     [/up to \[|quota/i, limitOrFull],

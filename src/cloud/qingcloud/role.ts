@@ -16,7 +16,7 @@ export interface RoleKeys {
 
 /** Keys as they are now. */
 export interface Role {
-  /** @throws Failure cloudUnavailable, cloudGarbled or cloudDenied */
+  /** @throws Failure cloudUnavailable, cloudGarbled or cloudCredentials */
   now(): Promise<RoleKeys>;
   forget(): void;
   close(): void;
@@ -35,7 +35,7 @@ export function roleKeys(endpoint: string, clock: Clock): Role {
   let coming: Promise<RoleKeys> | undefined;
   async function ask(): Promise<RoleKeys> {
     const answer = await reached(kept.exchange({ method: 'GET', endpoint, path: PATH }, DEADLINE_ms), asked);
-    if (answer.status === 404) throw failure('cloudDenied', { ...asked, text: 'this instance has no role' });
+    if (answer.status === 404) throw failure('cloudCredentials', { ...asked, text: 'this instance has no role' });
     return understood(answer, (given, at) => keysOf(silentJson(given), at), asked);
   }
   return {

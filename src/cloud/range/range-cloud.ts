@@ -5,6 +5,7 @@
 import { failure } from '../../errors/failure.ts';
 import { aggregate, type Cidr } from '../../net/cidr.ts';
 import type { Cloud, CloudInstance, CloudNetwork, CloudSubnet, InstanceId, NicId, SubnetId, Wanted } from '../cloud.ts';
+import { idsNamed } from '../named.ts';
 import { giveSome, giveThese, takeBack } from './giving.ts';
 import { podSubnetOf } from './ids.ts';
 import { type KnownRanges, knownRanges, type RangeOptions, rangeView, type RangeView } from './range-options.ts';
@@ -24,7 +25,7 @@ export function rangeCloud(options: RangeOptions): Cloud & RangeView {
     network: () => Promise.resolve(networkOf(ranges())),
     instance: (id) => instanceOf(options, id),
     instances: (ids) => Promise.all(ids.map((id) => instanceOf(options, id))),
-    subnets: (ids) => Promise.resolve(ids.flatMap((id) => subnetOf(known, id) ?? [])),
+    subnets: async (named) => idsNamed(named, name).flatMap((id) => subnetOf(known, id) ?? []),
     async nics(filter) {
       await ledger.settle();
       return nics.find(filter);

@@ -1,5 +1,6 @@
 /** A cloud and ranges that it knows nothing of, as one: ids say whose call it is. */
 import type { Cloud, InstanceId, NicFilter, NicId, SubnetId } from '../cloud.ts';
+import { areTags } from '../named.ts';
 import { isRangeNic, podSubnetOf } from './ids.ts';
 
 /**
@@ -14,8 +15,9 @@ export function withRanges(cloud: Cloud, ranges: Cloud): Cloud {
     network: () => cloud.network(),
     instance: (id) => cloud.instance(id),
     instances: (ids: readonly InstanceId[]) => cloud.instances(ids),
-    async subnets(ids) {
-      const [own, others] = split(ids, (id) => podSubnetOf(id) === undefined);
+    async subnets(named) {
+      if (areTags(named)) return await cloud.subnets(named);
+      const [own, others] = split(named, (id) => podSubnetOf(id) === undefined);
       return [...(own.length === 0 ? [] : await cloud.subnets(own)), ...(others.length === 0 ? [] : await ranges.subnets(others))];
     },
     async nics(filter: NicFilter) {

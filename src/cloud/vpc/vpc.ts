@@ -7,6 +7,7 @@
  */
 import { failure } from '../../errors/failure.ts';
 import type { Cloud, CloudNic, NicFilter } from '../cloud.ts';
+import { idsNamed } from '../named.ts';
 import { selects, severalOf } from '../selected.ts';
 import { type Asked, reached, refuse, understood, wantedOf } from '../wire/asked.ts';
 import { type Connections, connections, type HttpCall } from '../wire/http.ts';
@@ -38,7 +39,10 @@ export function vpcCloud({ endpoint, deadline_ms = 10_000 }: VpcOptions): Cloud 
     instance: (id) => api.get('GetInstance', id, `/v1/instances/${encodeURIComponent(id)}`, sameId(id, instanceOf)),
     instances: (ids) =>
       ids.length === 0 ? Promise.resolve([]) : api.list('ListInstances', '/v1/instances', ids.map(byId), oneOfThese(ids, instanceOf)),
-    subnets: (ids) => (ids.length === 0 ? Promise.resolve([]) : api.list('ListSubnets', '/v1/subnets', ids.map(byId), subnetOf)),
+    async subnets(named) {
+      const ids = idsNamed(named, name);
+      return ids.length === 0 ? [] : await api.list('ListSubnets', '/v1/subnets', ids.map(byId), subnetOf);
+    },
     async nics(filter) {
       const conditions = conditionsOf(filter);
       if (filter.ids?.length === 0) return [];

@@ -16,6 +16,9 @@ export interface HttpAnswer {
 /** An answer that is too long or not what it says it is. Anything else that goes wrong rejects with the error of the socket. */
 export class Unreadable extends Error {}
 
+/** The server cannot be known by its certificate, or there are none to know it by: nothing was sent. */
+export class Untrusted extends Error {}
+
 /** One call, before it is made. */
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
@@ -32,7 +35,7 @@ const longest = 16 << 20;
 
 /** The idle connections of one driver. */
 export interface Connections {
-  /** Makes the call once. @throws Unreadable, or the socket's error; when it throws, the server may have done what was asked. */
+  /** Makes the call once. @throws Unreadable, Untrusted, or the socket's error; when it throws, the server may have done what was asked. */
   exchange(call: HttpCall, deadline_ms: number): Promise<HttpAnswer>;
   close(): void;
 }
@@ -69,12 +72,23 @@ function exchange(
       signal: AbortSignal.timeout(deadline_ms),
       headers: { ...headers, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) },
     });
-    request.on('error', (error) => reject(error.name === 'AbortError' ? new Error(`no answer within ${deadline_ms} ms`) : error));
+    request.on('error', (error) => reject(error.name === 'AbortError' ? new Error(`no answer within ${deadline_ms} ms`) : trusting(error)));
     request.on('response', (response) => {
       read(response).then((text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }), reject);
     });
     request.end(body);
   });
+}
+
+/** What OpenSSL says of a chain of certificates (X509_V_ERR_…, as Node names them), and Node of a name that is not in one. */
+const ofCertificates =
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)\w*)$/;
+
+function trusting(error: NodeJS.ErrnoException): Error {
+  const { code = '' } = error;
+  if (!ofCertificates.test(code)) return error;
+  const ofTime = /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(code) ? `, by our clock, which says ${new Date().toISOString()}` : '';
+  return new Untrusted(`${error.message}${ofTime} (${code})`, { cause: error });
 }
 
 function addressOf({ endpoint, path }: HttpCall): { socketPath: string; path: string } | { hostname: string; port: string; path: string } {

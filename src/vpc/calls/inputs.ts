@@ -76,9 +76,15 @@ const these = z
   .refine((blocks) => !blocks.some((block, i) => blocks.slice(i + 1).some((other) => overlaps(block, other))), {
     message: 'two of the blocks share an address',
   });
-/** How many blocks of each kind, and blocks by value: at least one in all. `these` has no default: requests from before it was there keep their digest. */
+/** How many blocks of each kind, and blocks by value: at least one in all. `these` and `within` have no default: requests from before they were there keep their digest. */
 export const wanted = z
-  .strictObject({ addresses4: count.default(0), prefixes4: count.default(0), prefixes6: count.default(0), these: these.optional() })
+  .strictObject({
+    addresses4: count.default(0),
+    prefixes4: count.default(0),
+    prefixes6: count.default(0),
+    these: these.optional(),
+    within: z.array(cidr).max(256).optional(),
+  })
   .refine((want) => want.addresses4 + want.prefixes4 + want.prefixes6 + (want.these?.length ?? 0) > 0, {
     message: 'at least one count must be above 0, or a block be given',
   });

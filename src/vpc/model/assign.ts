@@ -1,6 +1,6 @@
 /** The rules of giving blocks to a NIC: free in the subnet, and within the slots of the instance type. */
 import type { InstanceLimits } from '../../cloud/cloud.ts';
-import { type Cidr, firstOf } from '../../net/cidr.ts';
+import { type Cidr, containsCidr, firstOf } from '../../net/cidr.ts';
 import { freeBlocks, PREFIX4, PREFIX6, slotsOf } from './addresses.ts';
 import { notYetHeld } from './by-value.ts';
 import type { Nic, State, Subnet } from './objects.ts';
@@ -20,6 +20,8 @@ interface Counts {
 /** Blocks by number, and blocks by value that do not overlap each other. */
 export interface Wanted extends Counts {
   readonly these?: readonly Cidr[] | undefined;
+  /** Where IPv4 blocks by number are to be; undefined: anywhere in the subnet. */
+  readonly within?: readonly Cidr[] | undefined;
 }
 
 /** The NIC with a primary address of each family its subnet has, beside the blocks it already has. @throws Refusal SubnetFull. */
@@ -57,7 +59,7 @@ export function withBlocks(state: State, nic: Nic, want: Wanted): { nic: Nic; ad
     if (count === 0) continue;
     if (cidr === undefined)
       throw new Refusal('SubnetFull', `subnet ${subnet.id} has no IPv4 block`, 'ask for IPv6, or use a subnet with cidr4');
-    const blocks = take(including(state, grown), subnet, cidr, length, count);
+    const blocks = take(including(state, grown), subnet, cidr, length, count, cidr === subnet.cidr4 ? want.within : undefined);
     added.push(...blocks);
     grown = { ...grown, blocks: [...grown.blocks, ...blocks] };
   }
@@ -84,13 +86,16 @@ export function checkSlots(nic: Nic, limits: InstanceLimits, want: Counts = { ad
   }
 }
 
-function take(state: State, subnet: Subnet, cidr: Cidr, length: number, count: number): Cidr[] {
-  const blocks = freeBlocks(state, subnet, cidr, length, count);
+function take(state: State, subnet: Subnet, cidr: Cidr, length: number, count: number, within?: readonly Cidr[]): Cidr[] {
+  const isWithin = (block: Cidr): boolean => within?.some((one) => containsCidr(one, block)) !== false;
+  // Of a bounded choice all there is has to be looked at.
+  const free = freeBlocks(state, subnet, cidr, length, within === undefined ? count : Number.POSITIVE_INFINITY);
+  const blocks = free.filter(isWithin).slice(0, count);
   if (blocks.length === count) return blocks;
   const single = length === 32 || length === 128;
   throw new Refusal(
     single ? 'SubnetFull' : 'NoAlignedPrefix',
-    `subnet ${subnet.id} (${cidr}) has ${blocks.length} free ${single ? 'addresses' : `aligned /${length} blocks`} of ${count} wanted`,
+    `subnet ${subnet.id} (${within?.join(', ') ?? cidr}) has ${blocks.length} free ${single ? 'addresses' : `aligned /${length} blocks`} of ${count} wanted`,
     single ? 'give addresses back, or use another subnet' : 'single addresses may still be free; reserve a subnet for prefixes',
   );
 }

@@ -23,7 +23,7 @@ const again_ms = 20_000;
 
 /** The account's keys, kept fresh. */
 export interface Keyring {
-  /** @throws Failure cloudDenied when no source has any, cloud* for what STS said */
+  /** @throws Failure cloudCredentials when no source has any, cloud* for what STS said */
   current(left_ms: number): Promise<Credentials>;
   /** The cloud refused these: the next ones are fetched anew. */
   drop(credentials: Credentials): void;
@@ -83,5 +83,5 @@ async function firstOf(around: Surroundings, left_ms: number): Promise<Held> {
       if (source !== metadata) break;
     }
   }
-  throw failure('cloudDenied', { cloud: 'aws', call: 'anything without keys', text: `there are none in ${looked.join(', ')}` });
+  throw failure('cloudCredentials', { cloud: 'aws', call: 'any call', text: `there are none in ${looked.join(', ')}` });
 }

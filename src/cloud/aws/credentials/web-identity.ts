@@ -50,7 +50,9 @@ function refusalOf({ code, words, status }: Refused, asked: Asked): Error {
   // The provider could not be asked: it may be up again a moment later.
   if (code === 'IDPCommunicationError') return refuse.unavailable(asked, words);
   if (code === 'Throttling') return refuse.throttled(asked, words);
-  return (status >= 500 ? refuseByStatus(status) : refuse.denied)(asked, words);
+  if (status >= 500) return refuseByStatus(status)(asked, words);
+  // The role's trust policy says who may have it; all else is about the token.
+  return (code === 'AccessDenied' ? refuse.denied : refuse.credentials)(asked, words);
 }
 
 function tokenOf(path: string): string {

@@ -1,0 +1,202 @@
+/** Addresses that are ports of their own, and subnets that are for some ports only, in a real Neutron; what the contract says of all is in contract-ports.openstack.ts. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
+import type { Addressing } from '../../src/cloud/openstack/context.ts';
+import { type OpenStackCloud, openStackCloud } from '../../src/cloud/openstack/openstack.ts';
+import { isFailure } from '../../src/errors/failure.ts';
+import { firstOf, parseCidr } from '../../src/net/cidr.ts';
+import { eventually } from '../life/lab.ts';
+import { make, portNow, removeNetworks } from './client.ts';
+import { type DriverGround, sharedGround } from './driver-ground.ts';
+import { type FaultProxy, faultProxy } from './driver-proxy.ts';
+
+interface Desk extends AsyncDisposable {
+  readonly ground: DriverGround;
+  readonly proxy: FaultProxy;
+  open(addressing: Addressing): OpenStackCloud;
+}
+
+async function desk(): Promise<Desk> {
+  const ground = await sharedGround();
+  const proxy = await faultProxy(ground.bed.authUrl);
+  const clouds: OpenStackCloud[] = [];
+  return {
+    ground,
+    proxy,
+    open(addressing) {
+      const variables = { ...ground.bed.environment('demo'), OS_AUTH_URL: proxy.authUrl };
+      const cloud = openStackCloud({ credentials: { variables }, deadline_ms: 120_000, slotsPerNic: 100, addressing: () => addressing });
+      clouds.push(cloud);
+      return cloud;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const cloud of clouds) cloud[Symbol.dispose]();
+      await proxy[Symbol.asyncDispose]();
+      await ground.clean();
+    },
+  };
+}
+
+let tokens = 0;
+const request = (subnet: SubnetId, more: Partial<CreateNic> = {}): CreateNic => ({
+  clientToken: `ports-${process.pid}-${++tokens}-${Date.now()}`,
+  subnet,
+  securityGroups: [],
+  tags: { 'flatpod.dev/cluster': 'ports' },
+  description: 'ports',
+  ...more,
+});
+
+interface PodPort {
+  readonly id: string;
+  readonly name: string;
+  readonly device_owner: string;
+  readonly fixed_ips: { readonly ip_address: string }[];
+  readonly tags: string[];
+  readonly security_groups: string[];
+}
+
+async function podPorts({ demo, network }: DriverGround): Promise<PodPort[]> {
+  const all: PodPort[] = (await demo.network('GET', `/ports?network_id=${network}`)).body.ports;
+  return all.filter(({ device_owner }) => device_owner === 'flatpod:pod');
+}
+
+test('a burst of addresses is one request, each its own port by name, owner and tags; the NIC is changed for the first alone', async () => {
+  await using it = await desk();
+  const { ground, proxy } = it;
+  const cloud = it.open('ports');
+  const { id } = await cloud.createNic(request(ground.subnet));
+  proxy.plan();
+  // More, and farther apart, than a NIC may have pairs.
+  const apart = Array.from({ length: 12 }, (_, i) => parseCidr(`10.20.0.${64 + 2 * i}/32`));
+  assert.deepEqual(await cloud.assign(id, { these: apart }), apart);
+  assert.deepEqual(
+    proxy.changes.map((one) => one.replace(id, 'NIC')),
+    ['POST /v2.0/ports', 'PUT /v2.0/ports/NIC'],
+  );
+  const pairs = (await portNow(ground.demo, id)).allowed_address_pairs.map((pair: { ip_address: string }) => pair.ip_address);
+  assert.deepEqual(pairs.toSorted(), ['10.20.0.0/24', '2001:db8:20::/64']);
+  proxy.plan();
+  const more = await cloud.assign(id, { addresses4: 20 });
+  assert.equal(more.length, 20);
+  assert.deepEqual(proxy.changes, ['POST /v2.0/ports']);
+  const ports = await podPorts(ground);
+  const addresses = [...apart, ...more].map(firstOf);
+  assert.deepEqual(ports.map(({ name }) => name).toSorted(), addresses.map((ip) => `flatpod-pod ${ip}`).toSorted());
+  for (const { name, fixed_ips, tags, security_groups } of ports) {
+    assert.deepEqual(
+      fixed_ips.map((one) => `flatpod-pod ${one.ip_address}`),
+      [name],
+    );
+    assert.ok(tags.includes('flatpod.dev~2fcluster=ports'), tags.join());
+    assert.deepEqual(security_groups, []);
+  }
+  proxy.plan();
+  await cloud.unassign(id, apart);
+  assert.deepEqual(new Set(proxy.changes.map((one) => one.split(' ')[0])), new Set(['DELETE']));
+  assert.equal((await podPorts(ground)).length, 20);
+  await cloud.unassign(id, more);
+  assert.deepEqual((await portNow(ground.demo, id)).allowed_address_pairs, []);
+});
+
+test('a subnet whose addressing is changed keeps what it has in the old way, and gives it back', async () => {
+  await using it = await desk();
+  const { ground } = it;
+  const [ports, blocks] = [it.open('ports'), it.open('blocks')];
+  const apart = Array.from({ length: 12 }, (_, i) => parseCidr(`10.20.0.${64 + 2 * i}/32`));
+  const { id } = await ports.createNic(request(ground.subnet, { want: { these: apart } }));
+  const [prefix] = await blocks.assign(id, { prefixes4: 1 });
+  assert.ok(prefix !== undefined);
+  assert.deepEqual((await blocks.nics({ ids: [id] }))[0]?.blocks.toSorted(), [...apart, prefix].toSorted());
+  await blocks.unassign(id, apart);
+  const pairs = (await portNow(ground.demo, id)).allowed_address_pairs.map((pair: { ip_address: string }) => pair.ip_address);
+  assert.deepEqual(pairs, [prefix]);
+  assert.deepEqual((await ports.assign(id, { addresses4: 1 })).length, 1);
+  assert.equal((await ports.nics({ ids: [id] }))[0]?.blocks.length, 2);
+});
+
+test('an IPv6 subnet gives /80 blocks beside Pods’ ports, and prefixes of IPv4 are refused', async () => {
+  await using it = await desk();
+  const cloud = it.open('ports');
+  const { id } = await cloud.createNic(request(it.ground.subnet, { want: { addresses4: 1, prefixes6: 1 } }));
+  assert.deepEqual((await cloud.nics({ ids: [id] }))[0]?.blocks.map((block) => block.split('/')[1]).toSorted(), ['32', '80']);
+  await assert.rejects(cloud.assign(id, { prefixes4: 1 }), (error: unknown) => isFailure(error, 'cloudInvalid'));
+});
+
+for (const addressing of ['blocks', 'ports'] as const)
+  test(`${addressing}: in a subnet for compute:flatpod our ports bear that type, and Nova attaches, detaches and attaches them again`, async () => {
+    await using it = await desk();
+    const { demo, instance } = it.ground;
+    const cloud = it.open(addressing);
+    const net = (await make(demo, 'network', { name: 'typed' })).id as string;
+    try {
+      const typed = { network_id: net, ip_version: 4, enable_dhcp: false, service_types: ['compute:flatpod'] };
+      const subnet = (await make(demo, 'subnet', { ...typed, cidr: '10.78.0.0/24' })).id as SubnetId;
+      const nic = await cloud.createNic(request(subnet, { want: { addresses4: 2 } }));
+      assert.equal(nic.blocks.length, 2);
+      const owners = async (): Promise<Set<string>> =>
+        new Set((await demo.network('GET', `/ports?network_id=${net}`)).body.ports.map((port: PodPort) => port.device_owner));
+      assert.deepEqual(await owners(), new Set(['compute:flatpod']));
+      // Whoever is not of that type gets nothing there.
+      const other = await demo.network('POST', '/ports', { port: { network_id: net, device_owner: 'somebody:else' } });
+      assert.equal(other.status, 409, JSON.stringify(other.body));
+      for (let round = 0; round < 2; round++) {
+        await cloud.attachNic(nic.id, instance, 1);
+        await eventually('it is attached', async () => (await cloud.nics({ ids: [nic.id] }))[0]?.attachment?.state === 'attached', 60);
+        const [more] = await cloud.assign(nic.id, { addresses4: 1 });
+        assert.ok(more !== undefined);
+        await cloud.unassign(nic.id, [more]);
+        await cloud.detachNic(nic.id);
+        await eventually('it is detached', async () => (await cloud.nics({ ids: [nic.id] }))[0]?.attachment === undefined, 60);
+      }
+      assert.deepEqual((await cloud.nics({ ids: [nic.id] }))[0]?.blocks.toSorted(), nic.blocks.toSorted());
+      await cloud.deleteNic(nic.id);
+      assert.deepEqual(await owners(), new Set());
+    } finally {
+      await removeNetworks(demo, [net]);
+    }
+  });
+
+test('a subnet whose types are all of the network’s own ports is refused with its types and with what to write', async () => {
+  await using it = await desk();
+  const { demo } = it.ground;
+  const net = (await make(demo, 'network', { name: 'routers' })).id as string;
+  try {
+    const typed = { network_id: net, ip_version: 4, enable_dhcp: false, service_types: ['network:router_gateway'] };
+    const subnet = (await make(demo, 'subnet', { ...typed, cidr: '10.79.0.0/24' })).id as SubnetId;
+    await assert.rejects(it.open('blocks').createNic(request(subnet)), (error: unknown) => {
+      assert.ok(isFailure(error, 'cloudInvalid'), String(error));
+      assert.match(error.details, /is for network:router_gateway: .* such as compute:flatpod/);
+      return true;
+    });
+    assert.deepEqual((await demo.network('GET', `/ports?network_id=${net}`)).body.ports, []);
+  } finally {
+    await removeNetworks(demo, [net]);
+  }
+});
+
+test('further fixed IPs of a NIC that is on a server need the server’s own type too', async () => {
+  await using it = await desk();
+  const { demo, instance } = it.ground;
+  const cloud = it.open('fixed-ips');
+  const net = (await make(demo, 'network', { name: 'typed' })).id as string;
+  try {
+    const typed = { network_id: net, ip_version: 4, enable_dhcp: false, service_types: ['compute:flatpod'] };
+    const subnet = (await make(demo, 'subnet', { ...typed, cidr: '10.78.0.0/24' })).id as SubnetId;
+    const nic = await cloud.createNic(request(subnet, { want: { addresses4: 1 } }));
+    await cloud.attachNic(nic.id, instance, 1);
+    await assert.rejects(cloud.assign(nic.id, { addresses4: 1 }), (error: unknown) => {
+      assert.ok(isFailure(error, 'cloudInvalid'), String(error));
+      assert.match(error.details, /is for compute:flatpod, and the interface is compute:nova/);
+      return true;
+    });
+    const both = { subnet: { service_types: ['compute:flatpod', 'compute:nova'] } };
+    assert.equal((await demo.network('PUT', `/subnets/${subnet}`, both)).status, 200);
+    assert.equal((await cloud.assign(nic.id, { addresses4: 1 })).length, 1);
+    await cloud.detachNic(nic.id);
+    await eventually('it is detached', async () => (await cloud.nics({ ids: [nic.id] }))[0]?.attachment === undefined, 60);
+  } finally {
+    await removeNetworks(demo, [net]);
+  }
+});

@@ -10,9 +10,10 @@
  */
 import { blocksToTakeBack } from '../ipam/target.ts';
 import { usableSize } from '../ipam/usable.ts';
-import { type Cidr, cidrFamily, firstOf, lastOf, lengthOf } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, containsCidr, firstOf, lastOf, lengthOf } from '../net/cidr.ts';
 import { isInRange } from '../net/range.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { excludedOf } from '../store/within.ts';
 import { impossibleBlocks } from './grants.ts';
 import { isClaimed, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -81,9 +82,10 @@ function strays({ serving, isWhole, config }: SubnetPool, situation: Situation):
   });
 }
 
-/** Whether the block is of a range, and not wholly from its first to its last address. */
+/** Whether the block is not wholly in the PodSubnet's own blocks, or not from the first to the last address of its range. */
 function isBeyond(config: PodSubnet | undefined, block: Cidr): boolean {
-  const range = config?.spec.range;
+  const { range, within: blocks } = config?.spec ?? {};
+  if (blocks !== undefined && cidrFamily(block) === 4) return !blocks.some((one) => containsCidr(one, block));
   if (range === undefined) return false;
   const network = cidrFamily(block) === 4 ? range.ipv4 : range.ipv6;
   if (network === undefined) return true;
@@ -128,7 +130,7 @@ function within(addresses: number, blocks: readonly Cidr[], pool: SubnetPool): C
 }
 
 function worthOf(block: Cidr, { config, holding }: SubnetPool): number {
-  return Math.min(usableSize(block, config?.spec.exclude ?? []), holding.maximum);
+  return Math.min(usableSize(block, config === undefined ? [] : excludedOf(config.spec)), holding.maximum);
 }
 
 /** Those that may be asked for: not what the agent lists as given back, nor what belongs to claims. */

@@ -35,6 +35,8 @@ export interface ControllerOptions {
   readonly claims?: Claims;
   /** Called when another number of addresses of that PodSubnet is held by all nodes. */
   readonly heldChanged?: (subnet: string) => void;
+  /** See World; none when absent. */
+  readonly clash?: World['clash'];
   /** See World; no such limit, and nobody looks, when absent. */
   readonly share?: World['share'];
   readonly observe?: World['observe'];
@@ -142,6 +144,7 @@ function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (no
   return {
     tellSubnets: false,
     claims: noClaims,
+    clash: () => undefined,
     share: () => undefined,
     releases: true,
     observe: () => undefined,

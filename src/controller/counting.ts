@@ -4,6 +4,7 @@ import { heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import type { NicIntent } from './notes.ts';
 import type { Situation } from './situation.ts';
@@ -73,7 +74,7 @@ export function worthOf({ addresses4 = 0, prefixes4 = 0, prefixes6 = 0, these = 
 
 function worth(blocks: readonly Cidr[], config: PodSubnet | undefined): number {
   const counted = config === undefined || config.spec.families.includes(4) ? 4 : 6;
-  return heldAddresses(blocks, counted, config?.spec.exclude ?? [], config?.spec.perNode.maximum ?? 0);
+  return heldAddresses(blocks, counted, config === undefined ? [] : excludedOf(config.spec), config?.spec.perNode.maximum ?? 0);
 }
 
 function configOf(name: string, { subnets }: Situation): PodSubnet | undefined {

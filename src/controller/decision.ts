@@ -31,6 +31,8 @@ const decisions: Readonly<Record<CloudErrorName, Decision>> = {
   cloudAddressTaken: { next: 'readBack', pause: 'medium', stoppedBy: 'subnet' },
   cloudLimit: { next: 'tell', pause: 'settled', stoppedBy: 'instance' },
   cloudDenied: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
+  cloudUntrusted: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
+  cloudCredentials: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudInvalid: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudFenced: { next: 'retry', pause: 'short', stoppedBy: 'cloud' },
   cloudChangesStopped: { next: 'tell', pause: 'medium', stoppedBy: 'switch' },

@@ -12,7 +12,7 @@ import type { CloudNic } from '../cloud/cloud.ts';
 import { type Cidr, contains, containsCidr } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { subnetIdOf } from '../store/subnet-id.ts';
+import { liesIn } from './cloud-subnets.ts';
 import type { Situation } from './situation.ts';
 import { isOurs, subnetOf } from './tags.ts';
 import { isFirst, isWhole, needsMultiMac, useFor, useOf } from './uses.ts';
@@ -110,8 +110,8 @@ export function impossibleBlocks(nic: CloudNic, { cloudSubnets }: Situation): Ci
  * The PodSubnet the first NIC serves: one that lies in the same cloud subnet and wants it. The one it served before goes first, then the default.
  * It goes on serving a PodSubnet that no longer wants it until its blocks are back.
  */
-function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, { subnets }: Situation): string | undefined {
-  const fitting = subnets.filter((subnet) => fits(nic, subnet));
+function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, situation: Situation): string | undefined {
+  const fitting = situation.subnets.filter((subnet) => fits(nic, subnet, situation));
   const rank = (subnet: PodSubnet): number => (subnet.metadata.name === before?.subnet ? 0 : subnet.spec.default ? 1 : 2);
   const [best] = fitting.sort((a, b) => rank(a) - rank(b) || a.metadata.name.localeCompare(b.metadata.name));
   const serving = before !== undefined && before.blocks.length > 0 ? before.subnet : undefined;
@@ -119,9 +119,10 @@ function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, { subnets 
 }
 
 /** Whether the NIC may serve Pods of that PodSubnet. */
-export function fits(nic: CloudNic, subnet: PodSubnet): boolean {
+export function fits(nic: CloudNic, subnet: PodSubnet, situation: Situation): boolean {
   return (
-    nic.subnet === subnetIdOf(subnet) &&
+    nic.whose === undefined &&
+    liesIn(nic, subnet, situation) &&
     useOf(nic) === useFor(subnet) &&
     (nic.multiMac === true || !needsMultiMac(subnet)) &&
     (!isFirst(nic) || subnet.spec.useFirstNic)

@@ -12,7 +12,7 @@ import { hostCidr } from '../net/cidr.ts';
 import type { Action } from './action.ts';
 import type { Unserved, WantedAddresses } from './claims/claims.ts';
 import { claimsFull } from './growth-text.ts';
-import { freeSlots, type ServingNic, type SubnetPool } from './pools.ts';
+import { boundsOf, freeSlots, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 
 /** What is asked for claims, and what is not. */
@@ -51,7 +51,7 @@ export function assignClaimed(pool: SubnetPool, situation: Situation, clusterRoo
       left -= need[pool.counted];
       const free = slots.get(nic);
       if (free !== undefined) slots.set(nic, { 4: free[4] - need[4], 6: free[6] - need[6] });
-      add(actions, pool.name, nic, wanted);
+      add(actions, pool, nic, wanted);
     }
   }
   return { actions, clusterRoom: left, homeless, overCeiling };
@@ -95,7 +95,7 @@ function mayTake({ nic }: ServingNic, { beside }: WantedAddresses, { serving }: 
 /** Those that any address will do for are asked for together. */
 function add(
   actions: Extract<Action, { do: 'assign' }>[],
-  subnet: string,
+  pool: SubnetPool,
   { nic: { id: nic } }: ServingNic,
   wanted: WantedAddresses,
 ): void {
@@ -103,10 +103,13 @@ function add(
   const before = isAny ? actions.findIndex((action) => action.nic === nic && action.want.these === undefined) : -1;
   const other = actions[before];
   if (other !== undefined) {
-    const want: Wanted = { addresses4: (other.want.addresses4 ?? 0) + 1 };
+    const want: Wanted = { ...other.want, addresses4: (other.want.addresses4 ?? 0) + 1 };
     actions[before] = { ...other, want, claims: [...(other.claims ?? []), wanted] };
     return;
   }
-  const want: Wanted = { ...(!isAny && { these: wanted.these.map(hostCidr) }), ...(wanted.any4 && { addresses4: 1 }) };
-  actions.push({ do: 'assign', subnet, nic, want, claims: [wanted] });
+  const want: Wanted = {
+    ...(!isAny && { these: wanted.these.map(hostCidr) }),
+    ...(wanted.any4 && { addresses4: 1, ...(pool.config && boundsOf(pool.config)) }),
+  };
+  actions.push({ do: 'assign', subnet: pool.name, nic, want, claims: [wanted] });
 }

@@ -10,15 +10,16 @@ import type { CloudNic } from '../cloud/cloud.ts';
 import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { subnetIdOf } from '../store/subnet-id.ts';
+import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import type { Unserved } from './claims/claims.ts';
+import { isKnownFull, nextSubnet } from './cloud-subnets.ts';
 import { worthOf } from './counting.ts';
-import { atCeiling, atClusterCeiling, instanceFull, noPlace, noRoomForV6, obstacle, rangeFull } from './growth-text.ts';
+import { atCeiling, atClusterCeiling, atInterfaces, instanceFull, noPlace, noRoomForV6, obstacle, rangeFull } from './growth-text.ts';
 import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';
 import { growWhole, type Places } from './grow-whole.ts';
 import { mayBeMade, newIntent, openIntents, oursFor } from './new-nics.ts';
-import type { NicRoom } from './nic-room.ts';
+import { interfacesLeft, type NicRoom, roomForMore } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -43,7 +44,7 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
     const unserved = stop === undefined ? [] : wantedByClaims(pool, situation).map((wanted) => ({ wanted, stop }));
     return { actions: [], intents: openIntents(pool, situation), stop: need.blocks > 0 ? stop : undefined, unserved };
   }
-  const most = situation.mostAtOnce.get(pool.name) ?? Number.POSITIVE_INFINITY;
+  const most = atMost(pool, situation);
   if (pool.isWhole) {
     const { left, ...asks } = growWhole(pool, config, situation, places, Math.min(need.allowed, most));
     return { ...asks, stop: left > 0 ? noPlace(config, situation, left) : ceilingStop(pool, need, false), unserved: [] };
@@ -53,7 +54,7 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
     pool,
     config,
     situation,
-    room: places.room,
+    room: roomForMore(places.room, interfacesLeft(pool, situation)),
     actions: [...claims.actions],
     intents: [],
     left: situation.claims.holdsGrowth ? 0 : Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
@@ -116,7 +117,7 @@ function needOf(pool: SubnetPool): Need {
   // Where there is not plenty, only Pods that wait are served.
   const spare = pool.range?.isPlenty === false ? 0 : pool.holding.spare;
   const holding = { ...pool.holding, spare, held: pool.holding.held + pending };
-  const heldInAll = holding.held + heldAddresses(returned, counted, config?.spec.exclude ?? [], holding.maximum);
+  const heldInAll = holding.held + heldAddresses(returned, counted, config === undefined ? [] : excludedOf(config.spec), holding.maximum);
   // What was given back is still held: the ceiling counts it until it is gone.
   const here = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
   const allowed = Math.min(here, Math.floor(clusterRoom(pool) / holding.unit));
@@ -130,8 +131,11 @@ function clusterRoom({ ceiling, range, counted, holding }: SubnetPool): number {
   return ceiling.uncounted > 0 ? 0 : Math.min(inRange, Math.max(0, ceiling.room));
 }
 
-function verdict({ pool, situation, left, noV6, noRoom }: Asked, need: Need): Stop | undefined {
-  if (left > 0) return instanceFull(pool, situation, left);
+function verdict({ pool, situation, actions, left, noV6, noRoom }: Asked, need: Need): Stop | undefined {
+  if (left > 0) {
+    const coming = actions.filter((action) => action.do === 'create' || action.do === 'attach').length;
+    return interfacesLeft(pool, situation) > coming ? instanceFull(pool, situation, left) : atInterfaces(pool, left);
+  }
   if (pool.range !== undefined && need.allowed < need.allowedHere) return rangeFull(pool, pool.range);
   return ceilingStop(pool, need, noRoom) ?? (noV6 === true ? noRoomForV6(situation) : undefined);
 }
@@ -150,7 +154,8 @@ function assignToServing(asked: Asked): void {
   const { pool, config, situation } = asked;
   const { limits } = situation.instance;
   const room = ({ nic }: ServingNic): number => freeSlots(nic, limits, pool.counted);
-  for (const one of pool.serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
+  const serving = pool.serving.filter(({ nic }) => !isKnownFull(nic.subnet, config, situation));
+  for (const one of serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
     const blocks = Math.max(0, Math.min(room(one), asked.left));
     const alsoV6 = isDual(config) && !situation.claims.holdsGrowth && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
     if (blocks === 0 && !alsoV6) continue;
@@ -187,7 +192,8 @@ function plugIn(asked: Asked): void {
 function makeAgain(asked: Asked): void {
   const { situation, pool, config } = asked;
   for (const intent of openIntents(pool, situation)) {
-    const tooMuch = worthOf(intent.want, config) > asked.clusterRoom;
+    const isVain = isKnownFull(intent.cloudSubnet, config, situation) || blocksOf(intent, pool) > atMost(pool, situation);
+    const tooMuch = isVain || worthOf(intent.want, config) > asked.clusterRoom;
     if ((asked.left <= 0 && asked.spares <= 0) || tooMuch || asked.room() === undefined) {
       if (mayBeMade(intent, situation)) asked.intents.push(intent);
       continue;
@@ -198,7 +204,7 @@ function makeAgain(asked: Asked): void {
 
 function makeNew(asked: Asked): void {
   const { pool, config, situation } = asked;
-  const found = situation.cloudSubnets.get(subnetIdOf(config));
+  const found = nextSubnet(config, situation, []);
   const hasPrimary = (pool.counted === 4 ? found?.cidr4 : found?.cidr6) !== undefined;
   const perNic = slotsOfNew(situation.instance.limits, pool.counted, hasPrimary);
   const wanted = (): boolean => (asked.left > 0 && perNic > 0) || asked.spares > 0;
@@ -212,10 +218,19 @@ function makeNew(asked: Asked): void {
 function create(asked: Asked, intent: NicIntent): void {
   asked.intents.push(intent);
   asked.actions.push({ do: 'create', subnet: asked.pool.name, intent });
-  const { addresses4 = 0, prefixes4 = 0, prefixes6 = 0 } = intent.want;
-  const blocks = asked.pool.counted === 4 ? addresses4 + prefixes4 : prefixes6;
+  const blocks = blocksOf(intent, asked.pool);
   asked.left -= blocks;
   if (blocks === 0) asked.spares--;
+}
+
+/** Of the family that counts. */
+function blocksOf({ want: { addresses4 = 0, prefixes4 = 0, prefixes6 = 0 } }: NicIntent, { counted }: SubnetPool): number {
+  return counted === 4 ? addresses4 + prefixes4 : prefixes6;
+}
+
+/** How many blocks may be asked for in one call: fewer where more did not fit. */
+function atMost({ name }: SubnetPool, { mostAtOnce }: Situation): number {
+  return mostAtOnce.get(name) ?? Number.POSITIVE_INFINITY;
 }
 
 /** What a NIC on its way brings: its blocks, and slots that can be filled once it is there. */

@@ -3,7 +3,10 @@ import type { CloudInstance, CloudSubnet } from '../cloud/cloud.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import type { WantedAddresses } from './claims/claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { subnetIdOf } from '../store/subnet-id.ts';
+import { sayCloudSubnets, subnetIdOf } from '../store/subnet-id.ts';
+import { blocksBeyond } from '../store/within.ts';
+import { cloudSubnetsOf, nearSubnets } from './cloud-subnets.ts';
+import { interfacesLeft } from './nic-room.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
 import type { RangeStanding } from './range-rooms.ts';
 import type { Situation } from './situation.ts';
@@ -12,7 +15,7 @@ import type { Stop } from './stop.ts';
 /** What forbids to ask for anything at all for this pool; undefined: nothing. `config` and `cloudSubnet` are what was found for it. */
 export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefined {
   const { config, name } = pool;
-  const { instance, cloudSubnets, spec } = situation;
+  const { instance, spec } = situation;
   if (instance.state === 'terminated') return { stoppedBy: 'instance', text: `instance ${instance.id} is terminated` };
   if (spec.draining !== undefined) return { stoppedBy: 'switch', text: 'the node is draining' };
   if (situation.stopped !== undefined) return situation.stopped;
@@ -21,8 +24,33 @@ export function obstacle(pool: SubnetPool, situation: Situation): Stop | undefin
     const text = `the node has no interface ${config.spec.range?.parent ?? ''}, which PodSubnet ${name} names: make it, or leave the node out by spec.nodeSelector`;
     return { stoppedBy: 'instance', text };
   }
-  const cloudSubnet = cloudSubnets.get(subnetIdOf(config));
-  return situation.growthStopped.get(name) ?? misplaced(config, cloudSubnet, instance);
+  const clash = situation.clashes.get(name);
+  if (clash !== undefined) return { stoppedBy: 'subnet', text: clash };
+  const stopped = situation.growthStopped.get(name);
+  if (stopped !== undefined) return stopped;
+  if (config.spec.cloudSubnets !== undefined) return noneNear(config, situation);
+  return misplaced(config, situation.cloudSubnets.get(subnetIdOf(config)), instance);
+}
+
+/** Of several subnets none can be used, or all are full. */
+function noneNear(config: PodSubnet, situation: Situation): Stop | undefined {
+  const { name } = config.metadata;
+  const { instance, tagged, fullSubnets } = situation;
+  const { problem } = tagged.get(name) ?? {};
+  if (problem !== undefined) return { stoppedBy: 'subnet', text: problem };
+  const near = nearSubnets(config, situation);
+  if (near.length === 0) {
+    const all = cloudSubnetsOf(config, { subnets: situation.cloudSubnets, tagged });
+    const zones = [...new Set(all.flatMap(({ zone }) => zone ?? []))].toSorted().join(', ');
+    const text = `of ${all.length} subnets that the cloud has of PodSubnet ${name} (${sayCloudSubnets(config)}) none in zone ${instance.zone} has what its Pods need${zones === '' ? '' : `; they are in ${zones}`}`;
+    return { stoppedBy: 'subnet', text };
+  }
+  const [first, ...others] = near.flatMap(({ id }) => fullSubnets.get(id) ?? []);
+  if (first === undefined || others.length + 1 < near.length) return undefined;
+  const too = near.map(({ id }) => id).join(', ');
+  return others.length === 0
+    ? first
+    : { ...first, text: `all ${near.length} subnets in zone ${instance.zone} are full (${too}): ${first.text}` };
 }
 
 function misplaced(config: PodSubnet, cloudSubnet: CloudSubnet | undefined, instance: CloudInstance): Stop | undefined {
@@ -31,6 +59,8 @@ function misplaced(config: PodSubnet, cloudSubnet: CloudSubnet | undefined, inst
     return { stoppedBy: 'subnet', text: `the cloud knows no subnet ${subnetIdOf(config)}, which PodSubnet ${name} names` };
   }
   if (cloudSubnet.refused !== undefined) return { stoppedBy: 'subnet', text: cloudSubnet.refused };
+  const beyond = blocksBeyond(config, cloudSubnet.cidr4);
+  if (beyond !== undefined) return { stoppedBy: 'subnet', text: beyond };
   if (cloudSubnet.zone === undefined || cloudSubnet.zone === instance.zone) return undefined;
   const text = `subnet ${cloudSubnet.id} is in zone ${cloudSubnet.zone}, instance ${instance.id} in ${instance.zone}: its interfaces cannot be attached`;
   return { stoppedBy: 'instance', text };
@@ -47,6 +77,14 @@ export function atCeiling({ name, holding, config }: SubnetPool, held: number): 
     stoppedBy: 'ceiling',
     text: `this node holds ${held} of at most ${holding.maximum} addresses of ${name} (perNode.maximum)${rest}`,
   };
+}
+
+/** The interfaces that the node may have for it are full. */
+export function atInterfaces({ name, config, counted, holding }: SubnetPool, unserved: number): Stop {
+  const most = config?.spec.perNode.interfaces ?? 0;
+  const what = counted === 4 ? (holding.unit === 16 ? '/28 prefixes' : 'addresses') : '/80 prefixes';
+  const text = `this node may have ${most} interfaces for ${name} (perNode.interfaces), and they are full; ${unserved} more ${what} wanted`;
+  return { stoppedBy: 'ceiling', text };
 }
 
 /** perCluster.maximum is reached, or the next block would pass it; or a controller that has just begun is still counting. */
@@ -111,12 +149,18 @@ export function noRoomForV6({ instance }: Situation): Stop {
 }
 
 /** No interface has a slot for an address of a claim, and there can be no other one. */
-export function claimsFull({ serving }: SubnetPool, { instance, nics }: Situation, { these, beside }: WantedAddresses): Stop {
+export function claimsFull(pool: SubnetPool, situation: Situation, { these, beside }: WantedAddresses): Stop {
+  const { serving, config } = pool;
+  const { instance, nics } = situation;
   const { nics: most, addressSlotsPerNic, ipv6SlotsPerNic } = instance.limits;
   const what = these.length > 0 ? these.join(', ') : 'its address';
   if (beside.length > 0 && serving.length > 0) {
     const text = `the interface with ${beside.join(', ')} has no slot for ${what}: instance type ${instance.type} has ${addressSlotsPerNic} for IPv4 and ${ipv6SlotsPerNic} for IPv6 on each`;
     return { stoppedBy: 'instance', text };
+  }
+  if (interfacesLeft(pool, situation) <= 0) {
+    const text = `this node may have ${config?.spec.perNode.interfaces ?? 0} interfaces for ${pool.name} (perNode.interfaces), and none has a slot for ${what}`;
+    return { stoppedBy: 'ceiling', text };
   }
   const attached = nics.filter((nic) => nic.attachment?.instance === instance.id && nic.branch === undefined && !isRangeNic(nic.id)).length;
   const text = `instance type ${instance.type} is full: ${attached} of ${most} interfaces attached, ${addressSlotsPerNic} address slots each (${ipv6SlotsPerNic} for IPv6), none is free for ${what}`;

@@ -28,7 +28,7 @@ export function heed(world: World, memory: NodeMemory, node: string, failed: Fai
     memory.shrinkPause = pause(1);
     return;
   }
-  if (decision.next === 'less' && askForLess(memory, action)) return;
+  if (decision.next === 'less' && (askForLess(memory, action) || isOneOfSeveral(world, memory, node, action, pause(1)))) return;
   const attempt = (memory.growthRefusals.get(action.subnet) ?? 0) + 1;
   memory.growthRefusals.set(action.subnet, attempt);
   memory.growthPauses.set(action.subnet, pause(attempt));
@@ -43,6 +43,19 @@ function askForLess(memory: NodeMemory, action: Action): boolean {
   memory.mostAtOnce.set(action.subnet, less);
   return true;
 }
+
+/** Of a PodSubnet with several subnets the next one is tried; this one is left alone for the pause. */
+function isOneOfSeveral(world: World, memory: NodeMemory, node: string, action: Growing, pause: Pause): boolean {
+  const config = world.subnets(node).find(({ metadata }) => metadata.name === action.subnet);
+  const nic = 'nic' in action ? memory.lastPicture?.nics.find(({ id }) => id === action.nic) : undefined;
+  const full = action.do === 'create' ? action.intent.cloudSubnet : nic?.subnet;
+  if (config?.spec.cloudSubnets === undefined || full === undefined) return false;
+  memory.fullSubnets.set(full, pause);
+  memory.mostAtOnce.delete(action.subnet);
+  return true;
+}
+
+type Growing = Extract<Action, { readonly subnet: string }>;
 
 /** A cloud that refuses what a datapath needs is no use asking for it another time: the words say what that is. */
 function needOf(action: Action | undefined, next: Decision['next']): string {

@@ -2,10 +2,9 @@
  * Looking at the cloud, as seldom as will do: everything at the start, after an unclear answer, to confirm that something vanished, and every few minutes;
  * in between only NICs that are on their way in or out.
  */
-import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
+import type { CloudNic } from '../cloud/cloud.ts';
 import { failure } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
-import { subnetIdOf } from '../store/subnet-id.ts';
 import type { NodeMemory, Picture } from './memory.ts';
 import { type OwnWrite, withOwnWrites } from './own-writes.ts';
 import { tagsOfNode } from './tags.ts';
@@ -20,9 +19,8 @@ export async function look(world: World, memory: NodeMemory, node: NodeNetwork):
   else if (isMoving(memory) && memory.nextPoll_ms <= clock.now_ms()) await readMoving(world, memory);
   const { reading } = memory;
   if (reading === undefined) throw new Error('a full read left no reading');
-  const ids = new Set<SubnetId>(reading.nics.map(({ subnet }) => subnet));
-  for (const subnet of world.subnets(node.name)) ids.add(subnetIdOf(subnet));
-  const facts = await world.facts(ids);
+  const ids = reading.nics.map(({ subnet }) => subnet);
+  const facts = await world.facts(world.subnets(node.name), ids);
   const nics = asUsed(withOwnWrites(reading.nics, memory.writes));
   // Only a full read made since can prove that something vanished.
   memory.missing = missingAfter(memory.missing, node, nics, reading.read_ms, provenFrom(memory, world));

@@ -1,5 +1,5 @@
 /** What the controller remembers of a node between passes. None of it is needed for being right: after a restart it is read or learnt again. */
-import type { CloudInstance, CloudNic } from '../cloud/cloud.ts';
+import type { CloudInstance, CloudNic, SubnetId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { Facts } from './facts.ts';
@@ -55,6 +55,8 @@ export interface NodeMemory {
   readonly growthPauses: Map<string, Pause>;
   readonly growthRefusals: Map<string, number>;
   readonly mostAtOnce: Map<string, number>;
+  /** Subnets, of PodSubnets that have several, in which there was nothing left. */
+  readonly fullSubnets: Map<SubnetId, Pause>;
   shrinkPause: Pause | undefined;
   /** Tokens of intents the cloud has definitely refused. */
   readonly refusedTokens: Set<string>;
@@ -86,6 +88,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     growthPauses: new Map(),
     growthRefusals: new Map(),
     mostAtOnce: new Map(),
+    fullSubnets: new Map(),
     shrinkPause: undefined,
     refusedTokens: new Set(),
     askedBackSince_ms: new Map(),
@@ -100,6 +103,7 @@ export function blankMemory(now_ms: number): NodeMemory {
 export function forgetOld(memory: NodeMemory, now_ms: number): void {
   if (memory.pause !== undefined && memory.pause.until_ms <= now_ms) memory.pause = undefined;
   if (memory.shrinkPause !== undefined && memory.shrinkPause.until_ms <= now_ms) memory.shrinkPause = undefined;
+  for (const [id, pause] of memory.fullSubnets) if (pause.until_ms <= now_ms) memory.fullSubnets.delete(id);
   for (const [subnet, pause] of memory.growthPauses) {
     if (pause.until_ms > now_ms) continue;
     memory.growthPauses.delete(subnet);

@@ -2,6 +2,7 @@
 import type { CloudNic, Wanted } from '../cloud/cloud.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { subnetIdOf } from '../store/subnet-id.ts';
+import { liesIn, nextSubnet } from './cloud-subnets.ts';
 import type { NicIntent } from './notes.ts';
 import type { SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -27,7 +28,8 @@ export function newIntent(config: PodSubnet, situation: Situation, want: Wanted,
   return {
     token: unusedToken(subnet, situation, others),
     subnet,
-    cloudSubnet: subnetIdOf(config),
+    // Without any `obstacle` stops before.
+    cloudSubnet: nextSubnet(config, situation, others)?.id ?? subnetIdOf(config),
     securityGroups: use === 'trunk' ? ofTheNode(situation) : groupsFor(config, situation),
     want,
     ...(use !== 'pods' && { use }),
@@ -60,7 +62,7 @@ export function oursFor(situation: Situation, config: PodSubnet): CloudNic[] {
     (nic) =>
       isOurs(nic, cluster, node) &&
       subnetOf(nic) === config.metadata.name &&
-      nic.subnet === subnetIdOf(config) &&
+      liesIn(nic, config, situation) &&
       useOf(nic) === useFor(config) &&
       (nic.multiMac === true || !needsMultiMac(config)) &&
       (nic.attachment === undefined || nic.attachment.instance === spec.instance),

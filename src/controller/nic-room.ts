@@ -1,10 +1,33 @@
 /** Where in the instance another NIC could be plugged in. */
+import type { CloudNic } from '../cloud/cloud.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
+import type { SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
+import { isOurs, subnetOf } from './tags.ts';
+import { isFirst, useOf } from './uses.ts';
 import { isPluggedInto } from './vanished.ts';
 
 /** Hands out free device indexes, lowest first; each only once. undefined: the instance is full. */
 export type NicRoom = () => number | undefined;
+
+/** The same for one PodSubnet, of which the node may have so many more. */
+export function roomForMore(room: NicRoom, most: number): NicRoom {
+  let left = most;
+  return () => (left-- > 0 ? room() : undefined);
+}
+
+/** Interfaces that the node may still get for the PodSubnet, by perNode.interfaces; below zero: that was lowered. */
+export function interfacesLeft({ name, config, serving }: SubnetPool, { nics, cluster, node, spec }: Situation): number {
+  const most = config?.spec.perNode.interfaces ?? Number.POSITIVE_INFINITY;
+  const first = serving.filter(({ nic }) => isFirst(nic)).length;
+  const own = nics.filter((nic) => isPluggedInto(nic, spec.instance) && isOurs(nic, cluster, node) && isFor(nic, name));
+  return most - first - own.length;
+}
+
+/** A trunk is for any PodSubnet. */
+function isFor(nic: CloudNic, name: string): boolean {
+  return subnetOf(nic) === name && useOf(nic) === 'pods' && !isRangeNic(nic.id);
+}
 
 /** Counts every NIC of the instance, also those that are none of ours or on their way out. */
 export function nicRoom({ nics, spec, instance }: Situation): NicRoom {

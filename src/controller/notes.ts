@@ -3,7 +3,8 @@
  *
  * - intents: NICs that are to be created, written before the call. The token makes the call repeatable: after a crash or a lost answer the same intent
  *   gives the same NIC.
- * - foreign: blocks the first NIC already had when we first saw it. Somebody else uses them; no Pod gets them and we never take them away.
+ * - foreign: blocks the first NIC already had when we first saw it. Somebody else uses them; no Pod gets them and we never take them away. While the NIC is
+ *   another program's, its blocks are not told: what it has when that ends counts as seen first.
  */
 import type { SubnetId, Wanted } from '../cloud/cloud.ts';
 import { type Cidr, tryParseCidr } from '../net/cidr.ts';
@@ -29,6 +30,8 @@ export interface NicIntent {
 export interface Notes {
   readonly intents: readonly NicIntent[];
   readonly foreign: readonly Cidr[];
+  /** The first NIC is another program's. */
+  readonly firstUnseen?: boolean;
 }
 
 /** The notes of a status that was read; undefined when there are none, or when what is there is not what we write. */
@@ -36,11 +39,15 @@ export function notesOf(status: NodeNetworkStatus): Notes | undefined {
   const noted = status.notes;
   if (!isRecord(noted) || !Array.isArray(noted['intents']) || !Array.isArray(noted['foreign'])) return undefined;
   const foreign = noted['foreign'].filter((block): block is Cidr => typeof block === 'string' && tryParseCidr(block) === block);
-  return { intents: noted['intents'].filter(isIntent), foreign };
+  return { intents: noted['intents'].filter(isIntent), foreign, ...(noted['firstUnseen'] === true && { firstUnseen: true }) };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function areBlocks(value: unknown): boolean {
+  return Array.isArray(value) && value.every((block) => typeof block === 'string' && tryParseCidr(block) === block);
 }
 
 function isIntent(value: unknown): value is NicIntent {
@@ -50,7 +57,7 @@ function isIntent(value: unknown): value is NicIntent {
     Array.isArray(value['securityGroups']) &&
     value['securityGroups'].every((group) => typeof group === 'string') &&
     isRecord(value['want']) &&
-    Object.values(value['want']).every(Number.isSafeInteger) &&
+    Object.entries(value['want']).every(([key, one]) => (key === 'within' ? areBlocks(one) : Number.isSafeInteger(one))) &&
     [undefined, 'pod', 'branch', 'trunk'].some((use) => use === value['use']) &&
     (value['multiMac'] === undefined || typeof value['multiMac'] === 'boolean') &&
     Number.isSafeInteger(value['since_ms']) &&

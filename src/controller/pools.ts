@@ -3,9 +3,11 @@ import type { CloudNic, InstanceLimits, Wanted } from '../cloud/cloud.ts';
 import { BLOCK_UNITS } from '../cloud/range/choose.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import { heldAddresses, type Holding } from '../ipam/target.ts';
-import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { Demand, GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
+import { excludedOf } from '../store/within.ts';
+import { outside4 } from '../net/outside.ts';
 import { heldBy } from './counting.ts';
 import { fits } from './grants.ts';
 import type { RangeStanding } from './range-rooms.ts';
@@ -77,8 +79,9 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     // A block that was granted and that the last read does not show takes its slot all the same.
     return [{ nic: { ...nic, blocks: [...new Set([...nic.blocks, ...grant.blocks])] }, grant }];
   });
-  const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config));
-  const { families, exclude, unit, warm, perNode } = config?.spec ?? noLonger;
+  const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config, situation));
+  const { families, unit, warm, perNode } = config?.spec ?? noLonger;
+  const exclude = config === undefined ? [] : excludedOf(config.spec);
   const counted = families.includes(4) ? 4 : 6;
   const isWhole = givesWhole(config);
   const worth = (some: readonly Cidr[]): number => heldAddresses(some, counted, exclude, perNode.maximum);
@@ -143,7 +146,6 @@ export function isClaimed(block: Cidr, { claims: { here, away } }: Situation): b
 /** A PodSubnet that is not configured: nothing is kept of it. */
 const noLonger = {
   families: [4] as readonly (4 | 6)[],
-  exclude: [] as readonly Cidr[],
   unit: 'address' as const,
   warm: { minimum: 0, spare: 0, spareNics: 0 },
   perNode: { maximum: 65_536 },
@@ -174,8 +176,20 @@ export function wantedOf(
   alsoV6: boolean,
 ): Wanted {
   if (counted === 6) return blocks > 0 ? { prefixes6: blocks } : {};
-  const own: Wanted = blocks === 0 ? {} : config.spec.unit === 'prefix' ? { prefixes4: blocks } : { addresses4: blocks * holding.unit };
+  const bounds = boundsOf(config);
+  const own: Wanted =
+    blocks === 0 ? {} : config.spec.unit === 'prefix' ? { prefixes4: blocks, ...bounds } : { addresses4: blocks * holding.unit, ...bounds };
   return alsoV6 ? { ...own, prefixes6: 1 } : own;
+}
+
+/** More blocks than that are not told the cloud: the smallest are left out. */
+const MOST_BOUNDS = 256;
+
+/** Where in the cloud's subnet its IPv4 addresses are, where it has blocks of its own: never what it excludes of these, which others may be using. */
+export function boundsOf({ spec }: PodSubnet): Pick<Wanted, 'within'> {
+  if (spec.within === undefined) return {};
+  const usable = outside4(excludedOf(spec)).toSorted((a, b) => lengthOf(a) - lengthOf(b));
+  return { within: usable.slice(0, MOST_BOUNDS) };
 }
 
 /** Whether Pods of the PodSubnet get IPv6 beside IPv4, so that each of its NICs needs a /80. */

@@ -100,6 +100,15 @@ function elsewhereFor({ subnets, holdings }: World, node: string): Situation['el
   return new Map(limited.map(({ metadata: { name } }) => [name, holdings.elsewhere(node, name)]));
 }
 
+function clashesFor({ subnets, clash }: World, node: string): Situation['clashes'] {
+  return new Map(
+    subnets(node).flatMap((subnet) => {
+      const text = clash(subnet);
+      return text === undefined ? [] : [[subnet.metadata.name, text] as const];
+    }),
+  );
+}
+
 /** Of PodSubnets that have ranges. */
 function rangesFor({ subnets, ranges }: World, node: string): Situation['ranges'] {
   const ranged = subnets(node).filter(({ spec }) => spec.range !== undefined);
@@ -165,9 +174,12 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     intents: (notes?.intents ?? []).filter(({ token }) => !memory.refusedTokens.has(token)),
     foreign: new Set(foreignOf(node, notes, nics)),
     subnets: world.subnets(node.name),
+    clashes: clashesFor(world, node.name),
     instance: reading.instance,
     network: facts.network,
     cloudSubnets: facts.subnets,
+    tagged: facts.tagged,
+    fullSubnets: new Map([...memory.fullSubnets].map(([id, { stop }]) => [id, stop])),
     nics,
     read_ms: reading.read_ms,
     missing: memory.missing,
@@ -189,11 +201,16 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
 
 /** What the first NIC had when this node was first seen is somebody else's; later it is what was noted then. */
 function foreignOf({ status, spec }: NodeNetwork, notes: Notes | undefined, nics: Picture['nics']): Notes['foreign'] {
-  if (notes !== undefined) return notes.foreign;
+  if (notes !== undefined && notes.firstUnseen !== true) return notes.foreign;
   const granted = status.nics.flatMap(({ blocks }) => blocks);
   const remembered = spec.remembered ?? [];
   const first = nics.find((nic) => nic.attachment?.instance === spec.instance && isFirst(nic));
   return (first?.blocks ?? []).filter((block) => !granted.includes(block) && !remembered.includes(block));
+}
+
+/** Another program's NIC is told without its blocks. */
+function isFirstUnseen({ nics, spec }: Situation): boolean {
+  return nics.some((nic) => nic.attachment?.instance === spec.instance && isFirst(nic) && nic.whose !== undefined);
 }
 
 async function tell(
@@ -212,7 +229,7 @@ async function tell(
     ...(world.tellSubnets && forPeople(world, node, situation, plan, memory.pause === undefined)),
     ...(situation.claims.answers.length > 0 && { claims: situation.claims.answers }),
     ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
-    notes: { intents: plan.intents, foreign: [...situation.foreign] },
+    notes: { intents: plan.intents, foreign: [...situation.foreign], ...(isFirstUnseen(situation) && { firstUnseen: true }) },
   };
   for (const { subnet, text } of plan.growth) if (text !== '') sayOnce(world, memory, node.name, `${subnet} does not grow: ${text}`);
   for (const nic of situation.nics) {

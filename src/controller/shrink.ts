@@ -10,6 +10,7 @@ import type { NicId } from '../cloud/cloud.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import { askable, asksOf } from './ask-back.ts';
 import { emptyNics } from './grow.ts';
@@ -75,7 +76,7 @@ function contradicts(
   const kept = all
     .flatMap(({ grant }) => grant.blocks)
     .filter((block) => cidrFamily(block) === counted && !returned.includes(block) && !isClaimed(block, situation));
-  const room = kept.reduce((sum, block) => sum + usableSize(block, config?.spec.exclude ?? []), 0);
+  const room = kept.reduce((sum, block) => sum + usableSize(block, config === undefined ? [] : excludedOf(config.spec)), 0);
   return returned.some((block) => cidrFamily(block) === counted) && room < demand.inUse + demand.cooling;
 }
 

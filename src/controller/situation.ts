@@ -4,6 +4,7 @@ import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, NodeNetworkSpec } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { NodeClaims } from './claims/claims.ts';
+import type { Facts } from './facts.ts';
 import type { Elsewhere } from './holdings.ts';
 import type { NicIntent } from './notes.ts';
 import type { RangeStanding } from './range-rooms.ts';
@@ -20,9 +21,15 @@ export interface Situation {
   readonly intents: readonly NicIntent[];
   readonly foreign: ReadonlySet<Cidr>;
   readonly subnets: readonly PodSubnet[];
+  /** Those of them whose blocks others have, and whose; nothing more is asked for these. */
+  readonly clashes: ReadonlyMap<string, string>;
   readonly instance: CloudInstance;
   readonly network: CloudNetwork;
   readonly cloudSubnets: ReadonlyMap<SubnetId, CloudSubnet>;
+  /** Which of them PodSubnets that name theirs by tags have now. */
+  readonly tagged: Facts['tagged'];
+  /** Subnets that had nothing left a while ago, and what the cloud said. */
+  readonly fullSubnets: ReadonlyMap<SubnetId, Stop>;
   /** All NICs of the instance, and ours that are not attached. */
   readonly nics: readonly CloudNic[];
   /** When they were last read in full. */

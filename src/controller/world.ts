@@ -52,6 +52,8 @@ export interface World {
   readonly networks: NodeNetworks;
   /** The PodSubnets that node may use now. */
   readonly subnets: (node: string) => readonly PodSubnet[];
+  /** Why nothing is asked for that PodSubnet, as others have its blocks; undefined: nobody has. */
+  readonly clash: (subnet: PodSubnet) => string | undefined;
   /** Whether agents are told of them: in a cluster they know no others. */
   readonly tellSubnets: boolean;
   /** IPClaims. */

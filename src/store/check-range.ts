@@ -11,7 +11,7 @@ const SHORTEST_V6 = 80;
 
 /** A PodSubnet has a cloud subnet or a range; and a range has what its Pods need, and nothing that only a cloud has. */
 export function checkRange(subnet: PodSubnet): Clash<PodSubnet>[] {
-  const { cloudSubnet, range, datapath, fallback, unit, securityGroups, families } = subnet.spec;
+  const { cloudSubnet, cloudSubnets, perNode, range, datapath, fallback, unit, securityGroups, families } = subnet.spec;
   const clash = (path: readonly Key[], what: string, remedy: string): Clash<PodSubnet> => ({
     object: subnet,
     path: ['spec', ...path],
@@ -19,7 +19,9 @@ export function checkRange(subnet: PodSubnet): Clash<PodSubnet>[] {
     remedy,
   });
   if (range === undefined) {
-    return cloudSubnet === undefined
+    if (cloudSubnet !== undefined && cloudSubnets !== undefined)
+      return [clash(['cloudSubnets'], 'does not go with cloudSubnet', 'name that one among the others, and remove cloudSubnet')];
+    return cloudSubnet === undefined && cloudSubnets === undefined
       ? [clash(['cloudSubnet'], 'is missing', 'name a subnet of the cloud, or write range for a network without one')]
       : [];
   }
@@ -27,6 +29,8 @@ export function checkRange(subnet: PodSubnet): Clash<PodSubnet>[] {
   const cloudly = 'does not go with range, which no cloud knows';
   return [
     ...(cloudSubnet === undefined ? [] : [clash(['cloudSubnet'], cloudly, 'remove one of them')]),
+    ...(cloudSubnets === undefined ? [] : [clash(['cloudSubnets'], cloudly, 'remove one of them')]),
+    ...(perNode.interfaces === undefined ? [] : [clash(['perNode', 'interfaces'], cloudly, 'leave it out')]),
     ...(isChild ? [] : [clash(['datapath'], `${datapath} does not go with range`, 'write ipvlan or macvlan')]),
     ...(fallback === 'routed-veth' ? [clash(['fallback'], 'routed-veth does not go with range', 'write ipvlan or macvlan')] : []),
     ...(unit === 'prefix' ? [clash(['unit'], 'does not go with range: nodes get 16 addresses at a time', 'leave it out')] : []),

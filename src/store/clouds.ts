@@ -33,6 +33,34 @@ const vpc = z.strictObject({
   ...switches,
 });
 
+const loadBalancers = z.strictObject({
+  subnet: z
+    .string()
+    .min(1)
+    .max(256)
+    .exactOptional()
+    .describe('Neutron subnet of their addresses, or a pair ID4+ID6, unless annotation flatpod.dev/load-balancer-subnet names another'),
+  floatingNetwork: z
+    .string()
+    .min(1)
+    .max(64)
+    .exactOptional()
+    .describe(
+      'external network of the floating IP that each gets, unless annotation flatpod.dev/load-balancer-internal is "true"; absent: none gets one',
+    ),
+  default: z
+    .boolean()
+    .default(false)
+    .describe('whether Services without spec.loadBalancerClass are served too, not only those of class flatpod.dev/octavia'),
+  provider: z.string().min(1).max(64).exactOptional().describe("Octavia's, such as amphora or ovn; absent: Octavia's default"),
+  flavor: z.string().min(1).max(64).exactOptional().describe("id of Octavia's flavor"),
+  algorithm: z
+    .enum(['ROUND_ROBIN', 'LEAST_CONNECTIONS', 'SOURCE_IP', 'SOURCE_IP_PORT'])
+    .default('ROUND_ROBIN')
+    .describe('how a Pod is chosen; ovn has SOURCE_IP_PORT alone'),
+  monitor: z.boolean().default(true).describe('whether Octavia looks itself whether Pods answer'),
+});
+
 const openstack = z.strictObject({
   type: z.literal('openstack').describe('Neutron and Nova, with the account that OS_* or clouds.yaml names'),
   cloud: z.string().min(1).max(256).exactOptional().describe('an entry of clouds.yaml; absent: OS_CLOUD, or else the variables OS_*'),
@@ -52,6 +80,7 @@ const openstack = z.strictObject({
     .max(4094)
     .exactOptional()
     .describe('branches of a server (trunk subports), unless its flavor says flatpod:branches; absent: none'),
+  loadBalancers: loadBalancers.exactOptional().describe('Services of type LoadBalancer by Octavia; absent: they are left to others'),
   ...switches,
 });
 
@@ -65,6 +94,11 @@ const aws = z.strictObject({
     .describe('with the keys, such as one from a Secret; absent: AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials'),
   endpoint: apiUrl.exactOptional().describe("where EC2 listens; absent: AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL, or the region's"),
   stsEndpoint: apiUrl.exactOptional().describe("where STS listens; absent: AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or the region's"),
+  caFile: path
+    .exactOptional()
+    .describe(
+      "certificates in PEM by which the endpoints are known, instead of the system's; read again when it changes; absent: AWS_CA_BUNDLE",
+    ),
   branches: z
     .record(z.string().min(1).max(64), z.int().min(1).max(4094))
     .default({})
@@ -79,6 +113,9 @@ const qingcloud = z.strictObject({
   endpoint: apiUrl
     .exactOptional()
     .describe('with the path that is signed; absent: what the file says, or https://api.qingcloud.com:443/iaas'),
+  caFile: path
+    .exactOptional()
+    .describe("certificates in PEM by which the API is known, instead of the system's; read again when it changes"),
   credentials: z
     .enum(['file', 'environment', 'role'])
     .default('file')
@@ -97,6 +134,14 @@ const qingcloud = z.strictObject({
     .boolean()
     .exactOptional()
     .describe("what new interfaces' enable_aspoof is set to, where that decides whether Pods' addresses pass; absent: the cloud's default"),
+  adoptVips: z
+    .string()
+    .min(1)
+    .max(64)
+    .exactOptional()
+    .describe(
+      "what reservations of a former plugin are named by, such as hostnic_: where a PodSubnet's own blocks (spec.within) are full, their addresses that are so reserved are taken over; absent: none is",
+    ),
   mtu: mtu.default(1500).describe('of the vxnets, which the API does not tell'),
   ...switches,
 });
@@ -112,3 +157,5 @@ export const cloud = z.discriminatedUnion('type', [vpc, openstack, aws, qingclou
 
 /** A cloud that was read, defaults filled in. */
 export type CloudConfig = z.infer<typeof cloud>;
+/** How Services of type LoadBalancer are served. */
+export type LoadBalancerConfig = z.infer<typeof loadBalancers>;

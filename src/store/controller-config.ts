@@ -50,6 +50,12 @@ const controllerConfigSpec = z.strictObject({
     .describe(
       'whether nodes say how many Pods with addresses they may have (flatpod.dev/addresses); only together with the admission policy that has Pods ask for them',
     ),
+  hostnic: z
+    .strictObject({ namespace: name.default('kube-system').describe("where hostnic's ConfigMaps are") })
+    .exactOptional()
+    .describe(
+      "have PodSubnets follow hostnic's ConfigMaps (hostnic-ipam-config, hostnic-cfg-cm, clusterconfig), VxNetPool, IPPools and IPAMBlocks as long as this is here (docs/migrate/hostnic.md); absent: PodSubnets are yours to write",
+    ),
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
 });
 

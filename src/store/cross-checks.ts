@@ -3,6 +3,7 @@ import { checkRange } from './check-range.ts';
 import type { Key } from './config-problem.ts';
 import type { NodeConfig } from './node-config.ts';
 import type { PodSubnet } from './pod-subnet.ts';
+import { takenBefore } from './within.ts';
 
 /** A mistake at a field of one of the objects. */
 export interface Clash<T> {
@@ -67,7 +68,7 @@ export function checkNumbers(config: NodeConfig): Clash<NodeConfig>[] {
 
 /** Counts, families and users of one subnet. The rules of its CRD (pod-subnet.ts) say the same. */
 export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
-  const { warm, perNode, perCluster, families, unit } = subnet.spec;
+  const { warm, perNode, perCluster, families, unit, datapath } = subnet.spec;
   const clashes: Clash<PodSubnet>[] = [];
   const say = (path: readonly Key[], what: string, remedy: string) =>
     clashes.push({ object: subnet, path: ['spec', ...path], what, remedy });
@@ -90,10 +91,32 @@ export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
       'raise it, or lower perNode.maximum',
     );
   }
-  if (subnet.spec.addressing === 'fixed-ips' && (unit === 'prefix' || subnet.spec.cloudSubnet === undefined)) {
-    say(['addressing'], 'fixed-ips goes with single addresses of a subnet of the cloud', 'leave it out, or write unit: address');
+  if (perNode.interfaces !== undefined && (datapath === 'nic' || datapath === 'branch')) {
+    say(
+      ['perNode', 'interfaces'],
+      `does not go with datapath ${datapath}: each Pod has an interface of the cloud for itself`,
+      'write perNode.maximum',
+    );
   }
-  return [...clashes, ...checkDatapath(subnet), ...checkRange(subnet), ...checkAssignable(subnet)];
+  const { addressing = 'blocks' } = subnet.spec;
+  if (addressing !== 'blocks' && (unit === 'prefix' || subnet.spec.range !== undefined)) {
+    say(['addressing'], `${addressing} goes with single addresses of a subnet of the cloud`, 'leave it out, or write unit: address');
+  }
+  return [...clashes, ...checkDatapath(subnet), ...checkRange(subnet), ...checkAssignable(subnet), ...checkWithin(subnet)];
+}
+
+/** Blocks are of a subnet of the cloud, and bound the addresses that are chosen there. */
+function checkWithin(subnet: PodSubnet): Clash<PodSubnet>[] {
+  const { within, cloudSubnet, families, datapath } = subnet.spec;
+  if (within === undefined) return [];
+  const say = (what: string, remedy: string): Clash<PodSubnet> => ({ object: subnet, path: ['spec', 'within'], what, remedy });
+  return [
+    ...(cloudSubnet === undefined ? [say('goes with a subnet of the cloud', 'write range.ipv4.first and last')] : []),
+    ...(families.includes(4) ? [] : [say('bounds IPv4 addresses, which this subnet does not give', 'leave it out')]),
+    ...(datapath === 'nic' || datapath === 'branch'
+      ? [say(`does not go with datapath ${datapath}: the cloud chooses the addresses of interfaces`, 'leave it out')]
+      : []),
+  ];
 }
 
 /** Which datapath each mode belongs to. */
@@ -151,13 +174,23 @@ function checkAssignable(subnet: PodSubnet): Clash<PodSubnet>[] {
 /** What PodSubnets of one file may not have: a name or a namespace twice, and fields that nobody outside of a cluster could heed. */
 export function checkTogether(subnets: readonly PodSubnet[]): Clash<PodSubnet>[] {
   const names = new Set<string>();
-  return subnets.flatMap((subnet) => {
+  return subnets.flatMap((subnet, i) => {
     const { name } = subnet.metadata;
     const twice = names.has(name);
     names.add(name);
     const clash = { path: ['metadata', 'name'], what: `the name ${name} is given twice`, remedy: 'give each PodSubnet a name of its own' };
-    return [...(twice ? [{ object: subnet, ...clash }] : []), ...namespacesTwice(subnet), ...forClusters(subnet)];
+    return [
+      ...(twice ? [{ object: subnet, ...clash }] : []),
+      ...namespacesTwice(subnet),
+      ...blocksTwice(subnet, subnets.slice(0, i)),
+      ...forClusters(subnet),
+    ];
   });
+}
+
+function blocksTwice(object: PodSubnet, earlier: readonly PodSubnet[]): Clash<PodSubnet>[] {
+  const what = takenBefore(object, earlier);
+  return what === undefined ? [] : [{ object, path: ['spec', 'within'], what, remedy: 'give each block to one PodSubnet' }];
 }
 
 function namespacesTwice(subnet: PodSubnet): Clash<PodSubnet>[] {

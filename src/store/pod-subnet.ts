@@ -1,5 +1,7 @@
 /** PodSubnet: a subnet of the cloud, or a range without one, that Pods may use, who may, and how much of it each node may hold. Cluster-scoped; a document of a file, or a CRD. */
 import * as z from 'zod';
+import { cidrFamily } from '../net/cidr.ts';
+import { cloudSubnets } from './cloud-subnets.ts';
 import { listAtomic, listSet, rules } from './crd/rules.ts';
 import { labelSelector } from './label-selector.ts';
 import { range } from './range.ts';
@@ -14,6 +16,14 @@ const warm = z.strictObject({
 
 const perNode = z.strictObject({
   maximum: z.int().min(1).max(65536).default(250).describe('a node never holds more addresses of this subnet than this'),
+  interfaces: z
+    .int()
+    .min(1)
+    .max(64)
+    .exactOptional()
+    .describe(
+      'a node never holds more interfaces of the cloud for this subnet than this, its first one among them where that serves it; absent: as many as the instance takes',
+    ),
 });
 
 const perCluster = z.strictObject({
@@ -70,13 +80,18 @@ const together = rules(
     field: '.unit',
   },
   {
-    rule: "!has(self.addressing) || self.addressing != 'fixed-ips' || (self.unit == 'address' && has(self.cloudSubnet))",
-    message: 'addressing fixed-ips goes with single addresses of a subnet of the cloud: leave it out, or write unit: address',
+    rule: "!has(self.perNode.interfaces) || !(self.datapath in ['nic', 'branch'])",
+    message: 'perNode.interfaces does not go with this datapath, where each Pod has an interface for itself: write perNode.maximum',
+    field: '.perNode.interfaces',
+  },
+  {
+    rule: "!has(self.addressing) || self.addressing == 'blocks' || (self.unit == 'address' && !has(self.range))",
+    message: 'addressing fixed-ips or ports goes with single addresses of a subnet of the cloud: leave it out, or write unit: address',
     field: '.addressing',
   },
   {
-    rule: 'has(self.cloudSubnet) != has(self.range)',
-    message: 'name a subnet of the cloud by cloudSubnet, or write range for a network without one; not both',
+    rule: '(has(self.cloudSubnet) ? 1 : 0) + (has(self.cloudSubnets) ? 1 : 0) + (has(self.range) ? 1 : 0) == 1',
+    message: 'name a subnet of the cloud by cloudSubnet, or several by cloudSubnets, or write range for a network without one; one of them',
     field: '.cloudSubnet',
   },
   {
@@ -85,14 +100,25 @@ const together = rules(
     field: '.datapath',
   },
   {
-    rule: "!has(self.range) || (self.unit == 'address' && size(self.securityGroups) == 0)",
-    message: 'unit and securityGroups do not go with range, which no cloud knows: leave them out',
+    rule: "!has(self.range) || (self.unit == 'address' && size(self.securityGroups) == 0 && !has(self.perNode.interfaces))",
+    message: 'unit, securityGroups and perNode.interfaces do not go with range, which no cloud knows: leave them out',
     field: '.range',
   },
   {
     rule: '!has(self.range) || ((4 in self.families) == has(self.range.ipv4) && (6 in self.families) == has(self.range.ipv6))',
     message: 'range has ipv4 or ipv6 for each of families, and for no other: add what is missing, or correct families',
     field: '.families',
+  },
+  {
+    rule: "!has(self.within) || (has(self.cloudSubnet) && 4 in self.families && !(self.datapath in ['nic', 'branch']))",
+    message:
+      'within goes with IPv4 addresses of a subnet of the cloud, by a datapath that shares interfaces: leave it out, or change cloudSubnet, families or datapath',
+    field: '.within',
+  },
+  {
+    rule: "!has(self.within) || self.within.all(block, !block.contains(':'))",
+    message: 'within has an IPv6 block: IPv6 addresses are never bounded by this; remove it',
+    field: '.within',
   },
   {
     rule: '!self.assignable || !self.default',
@@ -116,7 +142,12 @@ export const podSubnetSpec = z
       .min(1)
       .max(256)
       .exactOptional()
-      .describe('the id by which the cloud knows the subnet; absent: there is a range'),
+      .describe('the id by which the cloud knows the subnet; absent: there are cloudSubnets or a range'),
+    cloudSubnets: cloudSubnets
+      .exactOptional()
+      .describe(
+        "several subnets of the cloud: each new interface goes to the one in its node's zone with the most free addresses, and to the next when that is full",
+      ),
     range: range.exactOptional(),
     default: z.boolean().default(false).describe('serves Pods that no other PodSubnet names'),
     namespaces: z.array(name).max(256).default([]).meta(listSet).describe('namespaces whose Pods use this subnet; empty: none by name'),
@@ -155,10 +186,10 @@ export const podSubnetSpec = z
       .default('address')
       .describe('what is asked of the cloud: single IPv4 addresses or /28 prefixes; IPv6 is always a /80'),
     addressing: z
-      .enum(['blocks', 'fixed-ips'])
+      .enum(['blocks', 'fixed-ips', 'ports'])
       .exactOptional()
       .describe(
-        "of OpenStack: blocks (unless said otherwise): addresses are let through as address pairs of the node's interface, and reserved by ports; fixed-ips: they are further addresses of that interface, without prefixes",
+        "of OpenStack: blocks (unless said otherwise): addresses are let through as address pairs of the node's interface, and reserved by ports; fixed-ips: they are further addresses of that interface, without prefixes; ports: each is a port of Neutron of its own",
       ),
     datapath: datapath
       .default('routed-veth')
@@ -178,6 +209,15 @@ export const podSubnetSpec = z
       .default([])
       .meta(listAtomic)
       .describe("security groups of the interfaces made for this subnet; empty: the instance's own"),
+    within: z
+      .array(block.refine((cidr) => cidrFamily(cidr) === 4, 'is no IPv4 block: IPv6 addresses are never bounded by this'))
+      .min(1)
+      .max(256)
+      .exactOptional()
+      .meta(listAtomic)
+      .describe(
+        "IPv4 blocks of the cloud subnet that are this PodSubnet's own: its Pods get addresses of these alone, and no other PodSubnet may name them; absent: the whole subnet",
+      ),
     exclude: z.array(addressOrBlock).max(1024).prefault([]).meta(listAtomic).describe('addresses and blocks that no Pod gets'),
     useFirstNic: z.boolean().default(true).describe("whether the node's first interface serves Pods too, when it lies in this subnet"),
     warm: warm.prefault({}).describe('addresses that a node keeps ready'),
@@ -190,8 +230,14 @@ export const podSubnetSpec = z
 /** status of a PodSubnet, written by the controller. */
 export const podSubnetStatus = z
   .object({
-    zone: z.string().max(256).exactOptional().describe("the subnet's zone: nodes elsewhere cannot use it"),
-    cidrs: z.array(block).max(16).prefault([]).meta(listAtomic).describe('the blocks the subnet has'),
+    zone: z.string().max(256).exactOptional().describe("the subnet's zone, or zones with commas between: nodes elsewhere cannot use it"),
+    cloudSubnets: z
+      .array(z.string().max(256))
+      .max(64)
+      .default([])
+      .meta(listSet)
+      .describe('the ids of the subnets that cloudSubnets names, as the cloud has them now'),
+    cidrs: z.array(block).max(128).prefault([]).meta(listAtomic).describe('the blocks the subnet has'),
     free: z.int().min(0).exactOptional().describe('addresses that nobody in the cloud holds; may lag behind'),
     held: z.int().min(0).exactOptional().describe('addresses that all nodes together hold, as perCluster.maximum counts them'),
     nodes: z.int().min(0).exactOptional().describe('nodes that hold some'),

@@ -77,7 +77,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
   let wake = (_node: string): void => undefined;
   const stored = {
     subnet: podSubnet,
-    status: { cidrs: [], assignedTo: [], conditions: [] },
+    status: { cloudSubnets: [], cidrs: [], assignedTo: [], conditions: [] },
     uid: 'u',
     resourceVersion: '1',
     generation: 1,
@@ -126,6 +126,20 @@ test('where there is plenty each node says what it can hold, and no Pod is looke
   );
   await one.clock.advance(10_000);
   assert.deepEqual(Object.fromEntries(told), { a: 6, b: 6 });
+  await stop();
+});
+
+test('of a PodSubnet with blocks of its own all nodes together say no more than these have', async () => {
+  const one = bench();
+  const within = ['10.20.0.16/29'];
+  const { sum, stop } = await clusterOf(
+    one,
+    subnet('pods', { cloudSubnet: 'subnet-a', default: true, within, exclude: ['10.20.0.17'] }),
+    [],
+    ['a', 'b'],
+  );
+  await one.clock.advance(60_000);
+  assert.equal(sum(), 7);
   await stop();
 });
 

@@ -7,6 +7,7 @@ import { Pool, type Taken } from '../../src/ipam/pool.ts';
 import { createLog } from '../../src/log.ts';
 import type { Demand, NodeNetwork, NodeNetworkSpec, NodeNetworkStatus, NodeNetworks } from '../../src/store/node-network.ts';
 import { type PodSubnet, podSubnet } from '../../src/store/pod-subnet.ts';
+import { excludedOf } from '../../src/store/within.ts';
 
 export interface MemoryNetworks extends NodeNetworks {
   readonly statusWrites: () => number;
@@ -117,20 +118,26 @@ export interface Agent {
   want(pods: number): Promise<void>;
   /** All Pods end but those. */
   keep(stays: (pod: Taken) => boolean): Promise<void>;
+  /** Interfaces with these ids are in the machine now: Pods on others end, and others come in their place elsewhere. Before the first time: all granted ones are. */
+  see(plugged: ReadonlySet<string>): Promise<void>;
   /** Spec writes so far. */
   readonly writes: () => number;
   stop(): void;
 }
 
 export async function agent(networks: NodeNetworks, instance: InstanceId, config: PodSubnet, node = 'n1'): Promise<Agent> {
-  const { families, exclude, perNode } = config.spec;
-  const pool = new Pool({ families, exclude, maximum: perNode.maximum });
+  const { families, perNode } = config.spec;
+  const pool = new Pool({ families, exclude: excludedOf(config.spec), maximum: perNode.maximum });
   const name = config.metadata.name;
   let wanted = 0;
   let written = '';
   let writes = 0;
   const leases: Taken[] = [];
+  let granted: NodeNetworkStatus['nics'] = [];
+  let seen: ReadonlySet<string> | undefined;
+  const isSeen = ({ id }: { readonly id: string }): boolean => seen?.has(id) ?? true;
   async function sync(): Promise<void> {
+    pool.grant(granted.filter(isSeen));
     while (leases.length > wanted) pool.release(leases.pop()?.addresses ?? [], 0);
     while (leases.length < wanted) {
       const taken = pool.take(0);
@@ -138,7 +145,9 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
       leases.push(taken);
     }
     const { inUse, cooling } = pool.counts(0);
-    const spec = { instance, demand: [{ subnet: name, inUse, cooling, waiting: wanted - leases.length }], returned: pool.giveBack(0) };
+    const unplugged = granted.filter((nic) => !isSeen(nic)).map(({ id }) => id);
+    const demanded = [{ subnet: name, inUse, cooling, waiting: wanted - leases.length }];
+    const spec = { instance, demand: demanded, returned: pool.giveBack(0), ...(unplugged.length > 0 && { unplugged }) };
     if (JSON.stringify(spec) === written) return;
     written = JSON.stringify(spec);
     writes++;
@@ -146,7 +155,7 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
   }
   const stop = networks.watch((changed) => {
     if (changed.name !== node) return;
-    pool.grant(changed.status.nics.filter((nic) => nic.subnet === name));
+    granted = changed.status.nics.filter((nic) => nic.subnet === name);
     void sync();
   });
   await sync();
@@ -161,6 +170,12 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
       for (const { addresses } of leases.filter((pod) => !staying.includes(pod))) pool.release(addresses, 0);
       leases.splice(0, leases.length, ...staying);
       wanted = staying.length;
+      await sync();
+    },
+    async see(plugged) {
+      seen = plugged;
+      for (const { addresses } of leases.filter(({ nic }) => !plugged.has(nic))) pool.release(addresses, 0);
+      leases.splice(0, leases.length, ...leases.filter(({ nic }) => plugged.has(nic)));
       await sync();
     },
     writes: () => writes,

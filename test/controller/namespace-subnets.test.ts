@@ -15,7 +15,7 @@ const namespace = (name: string, asks?: string): ClusterNamespace => ({
 });
 const one = (name: string, assignedTo: string[] = [], more: Partial<Assignable> & { priority?: number } = {}): Assignable => ({
   subnet: subnet(name, { cloudSubnet: `cloud-${name}`, assignable: true, priority: more.priority ?? 0 }),
-  status: { cidrs: [], assignedTo, conditions: [] },
+  status: { cloudSubnets: [], cidrs: [], assignedTo, conditions: [] },
   isUsable: more.isUsable ?? true,
   isUsed: more.isUsed ?? false,
 });

@@ -28,17 +28,17 @@ test('a PodSubnet says in a word and in a sentence why it cannot be used', () =>
   const chosen = subnet('web', { cloudSubnet: 's-1', nodeSelector: { matchLabels: { pool: 'web' } }, perCluster: { maximum: 300 } });
   const nodes = [node('n1', 'zone-b'), node('n2', 'zone-a', { pool: 'web' })];
   const said = (facts: Partial<Parameters<typeof subnetStanding>[0]>) => {
-    const { status, reason, message } = subnetStanding({ subnet: plain, cloudSubnet, nodes, held: 0, ...facts });
+    const { status, reason, message } = subnetStanding({ subnet: plain, cloudSubnets: [cloudSubnet], nodes, held: 0, ...facts });
     return `${status} ${reason}: ${message}`;
   };
   assert.equal(said({}), 'True Usable: 1 node may use it');
   assert.equal(
-    said({ cloudSubnet: undefined }),
+    said({ cloudSubnets: [] }),
     'False CloudSubnetUnknown: the cloud knows no subnet s-1: correct spec.cloudSubnet, or make that subnet',
   );
   const refused = 'its range has addresses that the range of PodSubnet b has too';
-  assert.equal(said({ cloudSubnet: { ...cloudSubnet, refused } }), `False RangeInTheWay: ${refused}`);
-  assert.equal(said({ cloudSubnet: { id: 'range:plain' as SubnetId, free4: 5 } }), 'True Usable: 2 nodes may use it', 'in every zone');
+  assert.equal(said({ cloudSubnets: [{ ...cloudSubnet, refused }] }), `False RangeInTheWay: ${refused}`);
+  assert.equal(said({ cloudSubnets: [{ id: 'range:plain' as SubnetId, free4: 5 }] }), 'True Usable: 2 nodes may use it', 'in every zone');
   assert.equal(said({ nodes: [] }), 'False NoNode: the cluster has no node yet');
   assert.match(
     said({ subnet: chosen, nodes: [node('n1', 'zone-a')] }),
@@ -49,7 +49,28 @@ test('a PodSubnet says in a word and in a sentence why it cannot be used', () =>
     /^False WrongZone: subnet s-1 is in zone zone-a, the nodes that may use it are in zone-b, zone-c/,
   );
   assert.equal(said({ subnet: chosen, held: 300 }), 'True AtCeiling: nodes hold 300 of at most 300 addresses (spec.perCluster.maximum)');
-  assert.equal(said({ cloudSubnet: { ...cloudSubnet, free4: 0 } }), 'True Full: no IPv4 address is left in cloud subnet s-1');
+  assert.equal(said({ cloudSubnets: [{ ...cloudSubnet, free4: 0 }] }), 'True Full: no IPv4 address is left in cloud subnet s-1');
+});
+
+test('a PodSubnet with several subnets serves the zones of all, and is full when all are', () => {
+  const tagged = subnet('web', { cloudSubnets: { tags: { role: 'pods' } } });
+  const nodes = [node('n1', 'zone-b'), node('n2', 'zone-a'), node('n3', 'zone-c')];
+  const other: CloudSubnet = { id: 's-2' as SubnetId, zone: 'zone-b', free4: 0 };
+  const said = (facts: Partial<Parameters<typeof subnetStanding>[0]>) => {
+    const { status, reason, message } = subnetStanding({ subnet: tagged, cloudSubnets: [cloudSubnet, other], nodes, held: 0, ...facts });
+    return `${status} ${reason}: ${message}`;
+  };
+  assert.equal(said({}), 'True Usable: 2 nodes may use it');
+  assert.equal(
+    said({ cloudSubnets: [] }),
+    'False CloudSubnetUnknown: the cloud has none of the subnets those with role=pods: correct spec.cloudSubnets, or make one',
+  );
+  assert.equal(said({ cloudSubnets: [], problem: 'not by tags' }), 'False CloudSubnetUnknown: not by tags');
+  assert.match(said({ nodes: [node('n3', 'zone-c')] }), /is in zone zone-a, zone-b, the nodes that may use it are in zone-c/);
+  assert.match(
+    said({ cloudSubnets: [{ ...cloudSubnet, free4: 0 }, other] }),
+    /^True Full: no IPv4 address is left in cloud subnet those with/,
+  );
 });
 
 test('a node is ready while its Pods get addresses, and says what stops them when they do not', () => {

@@ -1,13 +1,13 @@
-/** The VPC's API is a socket in the file system; programs that cannot reach it get a port that leads there. */
+/** Servers of a test listen on a socket in the file system or on loopback here; programs in a namespace that cannot reach them get a port that leads there. */
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
 import { openNetns } from '../../src/kernel/netns.ts';
 
-/** Leads every connection to the port, on any address of the namespace at that path, to the unix socket, until it is disposed of. */
-export async function forward(netnsPath: string, port: number, socket: string): Promise<AsyncDisposable> {
+/** Leads every connection to the port, on any address of the namespace at that path, to the unix socket or other place, until it is disposed of. */
+export async function forward(netnsPath: string, port: number, to: string | NetConnectOpts): Promise<AsyncDisposable> {
   const open = new Set<Socket>();
   const server = createServer((client) => {
-    const api = connect(socket);
+    const api = connect(typeof to === 'string' ? { path: to } : to);
     for (const [one, other] of [
       [client, api],
       [api, client],

@@ -79,6 +79,11 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
     node() + subnet('a', '  unit: prefix\n  addressing: fixed-ips\n'),
     [/spec\.addressing: fixed-ips goes with single addresses of a subnet of the cloud; leave it out, or write unit: address$/],
   ],
+  [
+    'a port for each address of a prefix',
+    node() + subnet('a', '  unit: prefix\n  addressing: ports\n'),
+    [/spec\.addressing: ports goes with single addresses of a subnet of the cloud; leave it out, or write unit: address$/],
+  ],
   ['a number in quotes', node('  cooldown_s: "3"\n'), [/^7:15 .*must be a number, not "3"; leave the quotes out: 3$/]],
   ['a name without quotes that YAML reads as a number', node().replace('i-1', '17'), [/must be a text, not 17; put it in quotes: "17"$/]],
   ['a value outside of its range', node('  cooldown_s: -1\n'), [/spec\.cooldown_s: must be at least 0, not -1$/]],

@@ -10,7 +10,7 @@ test('every object of docs/objects.md is read without a mistake', () => {
   const shown = objectsShown();
   assert.deepEqual(
     shown.map(({ kind }) => kind),
-    ['PodSubnet', 'PodSubnet', 'PodSubnet', 'PodSubnet', 'IPClaim'],
+    ['PodSubnet', 'PodSubnet', 'PodSubnet', 'PodSubnet', 'PodSubnet', 'PodSubnet', 'IPClaim'],
   );
   for (const object of shown) {
     if (object.kind === 'IPClaim') ipClaimSpec.parse(object.spec);

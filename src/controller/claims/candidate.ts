@@ -27,6 +27,8 @@ export interface Candidate {
 export function candidateOf(name: string, { subnets, cloudSubnets, zone }: NodeView): Candidate | string {
   const found = subnets.find(({ metadata }) => metadata.name === name);
   if (found === undefined) return 'this node may not use it';
+  if (found.spec.cloudSubnets !== undefined)
+    return 'it has several subnets of the cloud (spec.cloudSubnets), and such an address is of one: name a PodSubnet with cloudSubnet';
   const cloud = cloudSubnets.get(subnetIdOf(found));
   if (cloud === undefined) return `the cloud knows no subnet ${subnetIdOf(found)}`;
   if (cloud.zone !== undefined && cloud.zone !== zone) return `it is in zone ${cloud.zone}, and this node in ${zone}`;
@@ -51,6 +53,8 @@ function whyUnusable({ name, spec, cloud }: Candidate, address: Ip): string | un
   if (compareIps(address, first) < 0 || compareIps(address, last) > 0)
     return `PodSubnet ${name} gives ${first} to ${last} alone (spec.range)`;
   if (address === cloud.gateway4 || address === cloud.gateway6) return `it is the gateway of PodSubnet ${name}`;
+  if (family === 4 && spec.within !== undefined && !spec.within.some((block) => contains(block, address)))
+    return `PodSubnet ${name} gives addresses of ${spec.within.join(', ')} alone (spec.within)`;
   const excluded = spec.exclude.find((block) => contains(block, address));
   if (excluded !== undefined) return `PodSubnet ${name} excludes ${excluded}`;
   // RFC 4291 section 2.6.1: the subnet-router anycast address; RFC 919: the broadcast address.

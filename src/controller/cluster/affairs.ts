@@ -7,6 +7,7 @@ import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-ne
 import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import type { Controller } from '../controller.ts';
+import { serveHostnic } from '../hostnic/serve.ts';
 import { factsOf } from '../facts.ts';
 import { namespaceSubnets } from './namespace-subnets.ts';
 import { capacity } from './capacity.ts';
@@ -29,6 +30,8 @@ export interface Surroundings {
   readonly controller: Pick<Controller, 'holdings' | 'forget' | 'wake'>;
   /** Whether the scheduler is told how many addresses nodes have. */
   readonly tellScheduler: boolean;
+  /** Where hostnic's ConfigMaps are that are to be served as they are; undefined: none is. */
+  readonly hostnic: string | undefined;
   readonly cloud: Cloud;
   readonly clock: Clock;
   readonly log: Log;
@@ -43,6 +46,8 @@ export interface Affairs {
   /** See World. */
   readonly share: World['share'];
   readonly observe: World['observe'];
+  /** Interfaces that an instance may have by hostnic's settings; undefined: these set no limit. */
+  nicsPerInstance(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -66,6 +71,10 @@ export function clusterAffairs(around: Surroundings): Affairs {
     clock,
     log,
   });
+  const hostnic =
+    around.hostnic === undefined
+      ? undefined
+      : serveHostnic({ api, namespace: around.hostnic, nodes: () => networks.list(), events, clock, log });
   const nodes = (): ClusterNode[] => networks.nodes();
   const wake = (node: string): void => controller.wake(node);
   const telling = around.tellScheduler ? capacity({ api, subnets, facts: factsOf(cloud, clock, 0), nodes, wake, clock, log }) : undefined;
@@ -88,6 +97,8 @@ export function clusterAffairs(around: Surroundings): Affairs {
   return {
     subnetChanged(name) {
       statuses.ask(name);
+      // Their blocks may overlap its own, or no longer.
+      for (const { subnet } of subnets.list()) if (subnet.spec.within !== undefined) statuses.ask(subnet.metadata.name);
       assigning.subnetsChanged();
     },
     heldChanged: (name) => statuses.ask(name),
@@ -96,10 +107,11 @@ export function clusterAffairs(around: Surroundings): Affairs {
       telling?.observe(situation, plan);
       trouble.observe(situation, plan);
     },
+    nicsPerInstance: () => hostnic?.nicsPerInstance(),
     async stop() {
       cancel();
       events.stop();
-      await Promise.all([assigning.stop(), statuses.stop(), telling?.stop(), trouble.stop(), gone.stop()]);
+      await Promise.all([assigning.stop(), statuses.stop(), telling?.stop(), trouble.stop(), gone.stop(), hostnic?.stop()]);
     },
   };
 }

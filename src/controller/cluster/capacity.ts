@@ -18,7 +18,8 @@ import { ADDRESSES, type ClusterNode, readScheduling } from '../../store/kuberne
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
-import { subnetIdOf } from '../../store/subnet-id.ts';
+import { sizeOfBlocks } from '../../store/within.ts';
+import { cloudSubnetsOf } from '../cloud-subnets.ts';
 import type { Facts, ReadFacts } from '../facts.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
@@ -154,7 +155,7 @@ class Telling implements Capacity {
     const held = new Map([...this.#limits].map(([node, of]) => [node, new Map([...of].map(([subnet, one]) => [subnet, one.held]))]));
     const all = subnets.list().map(({ subnet }) => subnet);
     // What is held was taken down before this is read: what is assigned meanwhile counts on neither side.
-    const facts = await this.#options.facts(new Set(all.map(subnetIdOf)));
+    const facts = await this.#options.facts(all);
     const totals = new Map(
       all.map((subnet) => [subnet.metadata.name, this.#believed(subnet.metadata.name, this.#totalOf(subnet, facts, held))]),
     );
@@ -222,12 +223,10 @@ class Telling implements Capacity {
 
   /** Addresses of the subnet that Pods can have, on all nodes together. */
   #totalOf(subnet: PodSubnet, facts: Facts, held: ReadonlyMap<string, ReadonlyMap<string, number>>): number {
-    const {
-      metadata: { name },
-      spec,
-    } = subnet;
+    const { spec } = subnet;
+    const { name } = subnet.metadata;
     if (!spec.families.includes(4)) return Number.MAX_SAFE_INTEGER;
-    const free = Math.floor((facts.subnets.get(subnetIdOf(subnet))?.free4 ?? 0) / this.#sharing(spec));
+    const free = Math.floor(cloudSubnetsOf(subnet, facts).reduce((sum, { free4 }) => sum + free4, 0) / this.#sharing(spec));
     const size = spec.unit === 'prefix' ? 16 : 1;
     let all = 0;
     for (const of of held.values()) all += of.get(name) ?? 0;
@@ -238,7 +237,7 @@ class Telling implements Capacity {
       if (one !== undefined) forNics += Math.ceil(Math.max(0, Math.min(one.limit, one.held + free) - one.held - one.room) / one.perNic);
     }
     const there = all + Math.floor(Math.max(0, free - forNics) / size) * size;
-    return Math.min(there, spec.perCluster.maximum ?? there);
+    return Math.min(there, spec.perCluster.maximum ?? there, sizeOfBlocks(spec) ?? there);
   }
 
   /** PodSubnets that may give the same addresses: what is free is promised to Pods of one of them. */

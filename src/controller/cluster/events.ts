@@ -15,7 +15,9 @@ import { shortened } from '../shortened.ts';
 
 /** What an event is about. Without a namespace: an object of the cluster. */
 export interface Regarding {
-  readonly kind: 'Pod' | 'Node' | 'Namespace';
+  /** Absent: v1. */
+  readonly apiVersion?: string;
+  readonly kind: string;
   readonly name: string;
   readonly namespace?: string;
   readonly uid: string;

@@ -47,7 +47,8 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
     const size = unit === 'prefix' ? 16 : 1;
     const perNic = Math.max(1, (instance.limits.addressSlotsPerNic - 1) * size);
     const serving = plan.nics.filter(({ subnet }) => subnet === name).length;
-    const most = Math.min(perNode.maximum, (serving + freeNics) * perNic);
+    const further = Math.max(0, Math.min(freeNics, (perNode.interfaces ?? Number.POSITIVE_INFINITY) - serving));
+    const most = Math.min(perNode.maximum, (serving + further) * perNic);
     return { ...own, limit: Math.max(has, Math.floor(most / size) * size), room: Math.max(0, serving * perNic - has), perNic };
   }
 

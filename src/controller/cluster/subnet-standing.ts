@@ -3,47 +3,60 @@ import type { CloudSubnet } from '../../cloud/cloud.ts';
 import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import { servesNode } from '../../store/kubernetes/cluster-subnets.ts';
 import { zoneOf } from '../../store/kubernetes/provider-id.ts';
-import { subnetIdOf } from '../../store/subnet-id.ts';
+import { sayCloudSubnets } from '../../store/subnet-id.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
+import { blocksBeyond, sizeOfBlocks } from '../../store/within.ts';
 import type { Standing } from '../conditions.ts';
 
 /** What it depends on. */
 export interface SubnetFacts {
   readonly subnet: PodSubnet;
-  /** undefined: the cloud has no such subnet. */
-  readonly cloudSubnet: CloudSubnet | undefined;
+  /** Those that the cloud has. */
+  readonly cloudSubnets: readonly CloudSubnet[];
+  /** Why it could not be asked for them. */
+  readonly problem?: string | undefined;
   readonly nodes: readonly ClusterNode[];
   /** Addresses that all nodes together hold. */
   readonly held: number;
+  /** Which of its blocks another PodSubnet has; absent: none. */
+  readonly clash?: string | undefined;
 }
 
 /** True: some node can use it, though perhaps nothing of it is left. */
-export function subnetStanding({ subnet, cloudSubnet, nodes, held }: SubnetFacts): Standing {
+export function subnetStanding({ subnet, cloudSubnets, problem, nodes, held, clash }: SubnetFacts): Standing {
   const { perCluster } = subnet.spec;
-  const id = subnetIdOf(subnet);
+  const id = sayCloudSubnets(subnet);
   const no = (reason: string, message: string): Standing => ({ status: 'False', reason, message });
-  if (cloudSubnet === undefined)
-    return no('CloudSubnetUnknown', `the cloud knows no subnet ${id}: correct spec.cloudSubnet, or make that subnet`);
-  if (cloudSubnet.refused !== undefined) return no('RangeInTheWay', cloudSubnet.refused);
+  const [one] = cloudSubnets;
+  if (problem !== undefined) return no('CloudSubnetUnknown', problem);
+  if (one === undefined) {
+    if (subnet.spec.cloudSubnets === undefined)
+      return no('CloudSubnetUnknown', `the cloud knows no subnet ${id}: correct spec.cloudSubnet, or make that subnet`);
+    return no('CloudSubnetUnknown', `the cloud has none of the subnets ${id}: correct spec.cloudSubnets, or make one`);
+  }
+  if (one.refused !== undefined) return no('RangeInTheWay', one.refused);
+  if (clash !== undefined) return no('BlocksOverlap', `${clash}: give each block to one PodSubnet`);
+  const beyond = blocksBeyond(subnet, one.cidr4);
+  if (beyond !== undefined) return no('BlocksOutside', `${beyond}: name blocks of that`);
   const chosen = nodes.filter(({ labels }) => servesNode(subnet, labels));
   if (chosen.length === 0) {
     if (nodes.length === 0) return no('NoNode', 'the cluster has no node yet');
     return no('NoNode', 'no node has the labels that spec.nodeSelector asks for: kubectl get nodes --show-labels');
   }
-  const { zone } = cloudSubnet;
-  const near = chosen.filter((node) => zone === undefined || (zoneOfNode(node) ?? zone) === zone);
+  const theirs = cloudSubnets.map(({ zone }) => zone);
+  const near = chosen.filter((node) => theirs.includes(undefined) || theirs.includes(zoneOfNode(node) ?? theirs[0]));
   if (near.length === 0) {
-    const zones = [...new Set(chosen.flatMap((node) => zoneOfNode(node) ?? []))].toSorted().slice(0, 5);
-    return no(
-      'WrongZone',
-      `subnet ${id} is in zone ${zone ?? ''}, the nodes that may use it are in ${zones.join(', ')}: name a subnet of theirs`,
-    );
+    const few = (zones: readonly string[]): string => [...new Set(zones)].toSorted().slice(0, 5).join(', ');
+    const where = `zone ${few(theirs.map((zone = '') => zone))}, the nodes that may use it are in ${few(chosen.flatMap((node) => zoneOfNode(node) ?? []))}`;
+    return no('WrongZone', `subnet ${id} is in ${where}: name a subnet of theirs`);
   }
   const yes = (reason: string, message: string): Standing => ({ status: 'True', reason, message });
   if (perCluster.maximum !== undefined && held >= perCluster.maximum)
     return yes('AtCeiling', `nodes hold ${held} of at most ${perCluster.maximum} addresses (spec.perCluster.maximum)`);
-  if (cloudSubnet.free4 === 0 && subnet.spec.families.includes(4))
-    return yes('Full', `no IPv4 address is left in ${subnet.spec.cloudSubnet === undefined ? 'its range' : `cloud subnet ${id}`}`);
+  const own = sizeOfBlocks(subnet.spec);
+  if (own !== undefined && held >= own) return yes('Full', `nodes hold all ${own} addresses of its blocks (spec.within)`);
+  if (cloudSubnets.every(({ free4 }) => free4 === 0) && subnet.spec.families.includes(4))
+    return yes('Full', `no IPv4 address is left in ${subnet.spec.range !== undefined ? 'its range' : `cloud subnet ${id}`}`);
   return yes('Usable', `${near.length} ${near.length === 1 ? 'node' : 'nodes'} may use it`);
 }
 

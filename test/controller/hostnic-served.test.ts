@@ -1,0 +1,218 @@
+/** hostnic's settings served as they are: on an API server in memory, by the controller's own parts, under a virtual clock. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Saying } from '../../src/controller/cluster/events.ts';
+import { serveHostnic } from '../../src/controller/hostnic/serve.ts';
+import { isRecord } from '../../src/kube/answers.ts';
+import { createLog } from '../../src/log.ts';
+import type { NodeNetwork } from '../../src/store/node-network.ts';
+import { resources } from '../../src/store/kubernetes/resources.ts';
+import { failure } from '../../src/errors/failure.ts';
+import type { Cidr } from '../../src/net/cidr.ts';
+import { virtualClock } from '../cloud/virtual-clock.ts';
+import { memoryKube } from '../store/memory-kube.ts';
+
+const at = { ...resources.configMaps, namespace: 'kube-system' };
+const blockOf = (from: number): string => `4100-10-9-0-${from}-26`;
+
+/** A cluster that hostnic was set up in: a vxnet in four blocks, of which the namespace shop has the first. */
+function cluster() {
+  const [clock, kube] = [virtualClock(), memoryKube()];
+  const said: Saying[] = [];
+  const lines: string[] = [];
+  let nodes: NodeNetwork[] = [];
+  const events = { say: (one: Saying) => ({ isNews: said.push(one) > 0 }), stop: () => undefined };
+  const log = createLog('test', 'debug', (line) => lines.push(line));
+  const config = (name: string, data: Record<string, string>): void => kube.put(at, { metadata: { name }, data });
+  const namespace = (name: string): void => kube.put(resources.namespaces, { metadata: { name, labels: {}, annotations: {} } });
+  config('hostnic-ipam-config', { 'subnet-auto-assign': 'off', ipam: JSON.stringify({ Default: ['vxnet-1'], shop: [blockOf(0)] }) });
+  config('hostnic-cfg-cm', {
+    hostnic: JSON.stringify({ pool: { maxNic: 60, vxNets: ['vxnet-1'] } }),
+    'hostnic-cni': JSON.stringify({ type: 'hostnic', serviceCIDR: '10.233.0.0/18', hairpin: true, natMark: '0x10000' }),
+  });
+  const cut = { name: 'vxnet-1', ippool: 'vxnet-1', subnets: [0, 64, 128, 192].map(blockOf) };
+  kube.put(resources.vxNetPools, {
+    metadata: { name: 'v-pool' },
+    spec: { vxnets: [{ name: 'vxnet-1' }], blockSize: 26 },
+    status: { ready: true, pools: [cut] },
+  });
+  kube.put(resources.ipPools, { metadata: { name: 'vxnet-1' }, spec: { type: 'local', cidr: '10.9.0.0/24' } });
+  namespace('shop');
+  /** Watches tell on later turns of the event loop, which no clock moves. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let at_ms = 0; at_ms < ms; at_ms += 100) {
+      await turn();
+      await clock.advance(100);
+    }
+  };
+  return {
+    pass,
+    kube,
+    said,
+    lines,
+    config,
+    namespace,
+    nodesAre: (now: NodeNetwork[]) => void (nodes = now),
+    serve: () => serveHostnic({ api: kube, namespace: 'kube-system', nodes: () => Promise.resolve(nodes), events, clock, log }),
+    /** What became of it, in the words that matter here. */
+    subnets: async (): Promise<Record<string, unknown>> => {
+      const { items } = await kube.list(resources.podSubnets, (value) => value);
+      return Object.fromEntries(
+        items.map((one) => {
+          const { metadata, spec } = one as { metadata: { name: string }; spec: Record<string, unknown> };
+          const { namespaces, within, default: isDefault } = spec;
+          return [metadata.name, [isDefault === true ? 'default' : namespaces, within]];
+        }),
+      );
+    },
+    ipam: (): unknown => {
+      const map = kube.stored({ ...at, name: 'hostnic-ipam-config' });
+      const data = isRecord(map) && isRecord(map['data']) ? map['data']['ipam'] : '';
+      return typeof data === 'string' ? JSON.parse(data) : data;
+    },
+  };
+}
+
+/** A node that has these blocks, and of which a Pod waits. */
+function node(subnet: string, blocks: readonly string[], waiting: number): NodeNetwork {
+  const nic = { id: 'nic', mac: '02:00:00:00:00:01', subnet, deviceIndex: 1, mtu: 1500, blocks: blocks as readonly Cidr[], reclaiming: [] };
+  return {
+    name: 'n1',
+    spec: { instance: 'i-1', demand: [{ subnet, inUse: blocks.length, cooling: 0, waiting }], returned: [] },
+    status: { vpcCidrs: [], nics: [nic], growth: [{ subnet, stoppedBy: 'subnet', text: 'full' }] },
+  } as unknown as NodeNetwork; // brands of ids, which are text here
+}
+
+test('namespaces have PodSubnets of their blocks, all others the rest, and a change is served as soon as it is seen', async () => {
+  const { pass, config, serve, subnets, kube } = cluster();
+  const served = serve();
+  await pass(3000);
+  const rest = { 'vxnet-1': ['default', ['10.9.0.64/26', '10.9.0.128/25']] };
+  assert.deepEqual(await subnets(), { ...rest, 'vxnet-1-shop': [['shop'], ['10.9.0.0/26']] });
+  assert.equal(served.nicsPerInstance(), 61, 'hostnic counts its own alone');
+  // What somebody adds to a PodSubnet stays.
+  kube.put(resources.podSubnets, { metadata: { name: 'vxnet-1-shop' }, spec: { warm: { spare: 9 } } });
+  config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'], shop: [blockOf(64)], db: [blockOf(0)] }) });
+  await pass(3000);
+  assert.deepEqual(await subnets(), {
+    'vxnet-1': ['default', ['10.9.0.128/25']],
+    'vxnet-1-shop': [['shop'], ['10.9.0.64/26']],
+    'vxnet-1-db': [['db'], ['10.9.0.0/26']],
+  });
+  const shop = kube.stored({ ...resources.podSubnets, name: 'vxnet-1-shop' });
+  assert.deepEqual(isRecord(shop) && isRecord(shop['spec']) && shop['spec']['warm'], { spare: 9 });
+  config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'] }) });
+  await pass(3000);
+  assert.deepEqual(await subnets(), { 'vxnet-1': ['default', undefined] });
+  await served.stop();
+});
+
+test('settings with a mistake are refused whole: what was served stays, and an event of the object says why', async () => {
+  const { pass, config, serve, subnets, said, kube } = cluster();
+  const served = serve();
+  await pass(3000);
+  const before = await subnets();
+  for (const [ipam, why] of [
+    [JSON.stringify({ Default: ['vxnet-1'], shop: [blockOf(0)], db: [blockOf(0)] }), /is a block of namespace shop too/],
+    [JSON.stringify({ shop: ['4100-10-8-0-0-26'] }), /no vxnet of these files has 4100-10-8-0-0-26/],
+    ['{"shop": [', /is no JSON/],
+  ] as const) {
+    said.length = 0;
+    config('hostnic-ipam-config', { ipam });
+    await pass(3000);
+    assert.deepEqual(await subnets(), before);
+    const [event] = said;
+    assert.deepEqual(
+      [event?.about.kind, event?.about.name, event?.type, event?.reason],
+      ['ConfigMap', 'hostnic-ipam-config', 'Warning', 'Refused'],
+    );
+    assert.match(event?.note ?? '', /^FP506.*|hostnic's settings are not served/);
+    assert.match(event?.note ?? '', why);
+  }
+  said.length = 0;
+  kube.remove({ ...at, name: 'hostnic-ipam-config' });
+  await pass(3000);
+  assert.deepEqual(await subnets(), before, 'a ConfigMap that is deleted by mistake costs nobody an address');
+  assert.match(said[0]?.note ?? '', /is not there/);
+  await served.stop();
+});
+
+test('with subnet-auto-assign a namespace gets a block, which is written into the ConfigMap, and another one when that is full', async () => {
+  const { pass, kube, config, namespace, serve, subnets, ipam, nodesAre, said } = cluster();
+  config('hostnic-ipam-config', { 'subnet-auto-assign': 'on', ipam: JSON.stringify({ shop: [blockOf(0)] }) });
+  const served = serve();
+  await pass(3000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)] });
+  namespace('web');
+  await pass(3000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)], web: [blockOf(64)] });
+  assert.deepEqual((await subnets())['vxnet-1-web'], [['web'], ['10.9.0.64/26']]);
+  assert.deepEqual((await subnets())['vxnet-1'], [[], ['10.9.0.128/25']], 'nobody gets addresses of blocks that are nobody’s');
+  nodesAre([node('vxnet-1-web', ['10.9.0.64/28'], 1)]);
+  await pass(10_000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)], web: [blockOf(64), blockOf(128)] });
+  await pass(20_000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)], web: [blockOf(64), blockOf(128)] }, 'the new one was not tried yet');
+  // The namespace goes; a Pod of it has an address still.
+  kube.remove({ ...resources.namespaces, name: 'web' });
+  await pass(10_000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)] });
+  namespace('db');
+  namespace('late');
+  await pass(10_000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)], db: [blockOf(128)], late: [blockOf(192)] });
+  namespace('too-many');
+  await pass(10_000);
+  const event = said.find(({ reason }) => reason === 'NoBlockFree');
+  assert.deepEqual([event?.about.kind, event?.about.name], ['Namespace', 'too-many']);
+  nodesAre([]);
+  await pass(10_000);
+  assert.deepEqual(ipam(), { shop: [blockOf(0)], db: [blockOf(128)], late: [blockOf(192)], 'too-many': [blockOf(64)] });
+  await served.stop();
+});
+
+test('addresses of Pods that hostnic made are excluded as long as its blocks say so', async () => {
+  const { pass, kube, serve } = cluster();
+  const excluded = (): unknown => {
+    const one = kube.stored({ ...resources.podSubnets, name: 'vxnet-1-shop' });
+    return isRecord(one) && isRecord(one['spec']) ? one['spec']['exclude'] : one;
+  };
+  const block = (allocations: readonly (number | null)[]): void =>
+    kube.put(resources.ipamBlocks, {
+      metadata: { name: blockOf(0) },
+      spec: {
+        id: 4100,
+        cidr: '10.9.0.0/26',
+        allocations,
+        unallocated: [],
+        attributes: [{ secondary: { pod: 'web-1', namespace: 'shop' } }],
+        deleted: false,
+      },
+    });
+  block([null, null, 0]);
+  const served = serve();
+  await pass(3000);
+  assert.deepEqual(excluded(), ['10.9.0.2/32']);
+  block([null, null, null]);
+  await pass(3000);
+  assert.deepEqual(excluded(), []);
+  await served.stop();
+});
+
+test('PodSubnets of others stay as they are, and so do ours while the API server refuses', async () => {
+  const { pass, kube, serve, subnets, said } = cluster();
+  kube.put(resources.podSubnets, { metadata: { name: 'vxnet-1-shop' }, spec: { cloudSubnet: 'vxnet-9' } });
+  kube.put(resources.podSubnets, { metadata: { name: 'other' }, spec: { cloudSubnet: 'vxnet-8', namespaces: ['x'] } });
+  kube.fault = ({ verb }) => (verb === 'create' ? failure('kubeUnreachable', { call: verb, server: 'memory', text: 'busy' }) : 'none');
+  const served = serve();
+  await pass(5000);
+  assert.deepEqual(Object.keys(await subnets()), ['vxnet-1-shop', 'other']);
+  kube.fault = () => 'none';
+  await pass(5000);
+  assert.deepEqual((await subnets())['other'], [['x'], undefined]);
+  assert.deepEqual((await subnets())['vxnet-1-shop'], [undefined, undefined]);
+  assert.ok('vxnet-1' in (await subnets()));
+  assert.ok(said.some(({ reason, note }) => reason === 'NotOurs' && note.includes('vxnet-1-shop')));
+  await served.stop();
+});

@@ -1,0 +1,172 @@
+/** PodSubnets that have some blocks of a cloud subnet for their own. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addressAt, type Cidr, containsCidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
+import type { SubnetId } from '../../src/cloud/cloud.ts';
+import { withFewerNics } from '../../src/cloud/limits/fewer-nics.ts';
+import { subnetStanding } from '../../src/controller/cluster/subnet-standing.ts';
+import { clashAmong } from '../../src/store/kubernetes/cluster-subnets.ts';
+import { outside4 } from '../../src/net/outside.ts';
+import { checkSubnet, checkTogether } from '../../src/store/cross-checks.ts';
+import { excludedOf, takenBefore } from '../../src/store/within.ts';
+import { agent, bench, demand, subnet } from './harness.ts';
+
+const roomy = { nics: 4, addressSlotsPerNic: 64, ipv6SlotsPerNic: 4 };
+const [first, second] = [parseCidr('10.20.0.64/28'), parseCidr('10.20.0.128/27')];
+
+function pods(name: string, within: readonly string[], more: Record<string, unknown> = {}) {
+  return subnet(name, { cloudSubnet: 'subnet-a', useFirstNic: false, warm: { spare: 0 }, within, ...more });
+}
+
+function isIn(blocks: readonly Cidr[]): (block: Cidr) => boolean {
+  return (block) => blocks.some((one) => containsCidr(one, block));
+}
+
+test('two PodSubnets of one cloud subnet get addresses of their own blocks alone, each on an interface of its own', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  const subnets = [pods('a', [first]), pods('b', [second], { unit: 'prefix' })];
+  const running = await controller({ subnets: () => subnets });
+  const none = { inUse: 0, cooling: 0 };
+  const asks = ['a', 'b'].map((name) => ({ subnet: name, ...none, waiting: 5 }));
+  await networks.writeSpec('n1', { instance, demand: asks, returned: [] });
+  await clock.advance(30_000);
+  const { nics } = await status();
+  const blocksOf = (name: string): Cidr[] => nics.filter((nic) => nic.subnet === name).flatMap(({ blocks }) => blocks);
+  assert.equal(blocksOf('a').length, 5);
+  assert.ok(blocksOf('a').every(isIn([first])), blocksOf('a').join(', '));
+  assert.equal(blocksOf('b').length, 1);
+  assert.ok(blocksOf('b').every(isIn([second])), blocksOf('b').join(', '));
+  await running.stop();
+});
+
+test('when its blocks are full a PodSubnet says so with them, although the cloud subnet has more', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  const running = await controller({ subnets: () => [pods('pods', [first])] });
+  await demand(networks, instance, { waiting: 17 });
+  await clock.advance(60_000);
+  const { nics, growth } = await status();
+  assert.ok(nics.flatMap(({ blocks }) => blocks).every(isIn([first])));
+  assert.equal(growth[0]?.stoppedBy, 'subnet');
+  assert.match(growth[0]?.text ?? '', /10\.20\.0\.64\/28/);
+  await running.stop();
+});
+
+test('of a block that is taken away what is free goes back at once, and what Pods have when they end', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  let subnets = [pods('pods', [first], { warm: { spare: 4 } })];
+  const running = await controller({ subnets: () => subnets });
+  const one = await agent(networks, instance, pods('pods', [first]));
+  await one.want(3);
+  await clock.advance(30_000);
+  assert.equal(one.leases.length, 3);
+  const used = one.leases.flatMap(({ addresses }) => addresses.map((address) => hostCidr(address)));
+  subnets = [pods('pods', [second], { warm: { spare: 4 } })];
+  await running.subnetsChanged();
+  await clock.advance(60_000);
+  const held = async (): Promise<Cidr[]> => (await status()).nics.flatMap(({ blocks }) => blocks);
+  const old = (await held()).filter(isIn([first]));
+  assert.deepEqual(old.toSorted(), used.toSorted(), 'no more, and no less, than what Pods have');
+  assert.ok((await held()).some(isIn([second])));
+  await one.keep(() => false);
+  await clock.advance(60_000);
+  assert.deepEqual((await held()).filter(isIn([first])), []);
+  one.stop();
+  await running.stop();
+});
+
+test('nothing is asked for where another has the blocks, or the cloud subnet has not', async () => {
+  const { clock, cloud, networks, controller, status, changes } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  const both = [pods('a', [first]), pods('pods', ['10.20.0.72/29', '10.20.0.160/28'])];
+  const clash = (one: (typeof both)[number]): string | undefined => (one.metadata.name === 'pods' ? takenBefore(one, both) : undefined);
+  const running = await controller({ subnets: () => both, clash });
+  await demand(networks, instance, { waiting: 1 });
+  await clock.advance(10_000);
+  assert.deepEqual((await status()).growth, [
+    { subnet: 'pods', stoppedBy: 'subnet', text: '10.20.0.72/29 of subnet-a is in the blocks of PodSubnet a too (spec.within)' },
+  ]);
+  both.splice(0, 2, pods('pods', ['10.30.0.0/28']));
+  await running.subnetsChanged();
+  await clock.advance(10_000);
+  assert.equal((await status()).growth[0]?.text, '10.30.0.0/28 of spec.within: cloud subnet subnet-a has 10.20.0.0/24');
+  assert.deepEqual(changes(), []);
+  await running.stop();
+});
+
+test('the status says what is wrong with the blocks, and when all of them is held', () => {
+  const cloudSubnets = [{ id: 'subnet-a' as SubnetId, cidr4: parseCidr('10.20.0.0/24'), free4: 200 }];
+  const nodes = [{ name: 'n1', uid: 'n1', labels: {}, isReady: true, providerId: undefined, addresses: undefined }];
+  const said = (facts: Partial<Parameters<typeof subnetStanding>[0]>): string => {
+    const { status, reason, message } = subnetStanding({ subnet: pods('a', [first]), cloudSubnets, nodes, held: 0, ...facts });
+    return `${status} ${reason}: ${message}`;
+  };
+  assert.match(said({}), /^True Usable/);
+  assert.equal(said({ held: 16 }), 'True Full: nodes hold all 16 addresses of its blocks (spec.within)');
+  assert.equal(
+    said({ clash: takenBefore(pods('b', [first]), [pods('a', [first])]) }),
+    'False BlocksOverlap: 10.20.0.64/28 of subnet-a is in the blocks of PodSubnet a too (spec.within): give each block to one PodSubnet',
+  );
+  assert.equal(
+    said({ subnet: pods('a', ['10.30.0.0/28']) }),
+    'False BlocksOutside: 10.30.0.0/28 of spec.within: cloud subnet subnet-a has 10.20.0.0/24: name blocks of that',
+  );
+});
+
+test('of two PodSubnets with one block the one that was made later has none', () => {
+  const stored = (one: ReturnType<typeof pods>, created: string) => ({
+    subnet: one,
+    status: { cloudSubnets: [], cidrs: [], assignedTo: [], conditions: [] },
+    uid: one.metadata.name,
+    resourceVersion: '1',
+    generation: 1,
+    created,
+  });
+  const [older, newer] = [pods('z', [first]), pods('a', [first])];
+  const all = [stored(newer, '2026-01-02T00:00:00Z'), stored(older, '2026-01-01T00:00:00Z')];
+  assert.deepEqual([clashAmong(older, all), clashAmong(newer, all)?.includes('PodSubnet z')], [undefined, true]);
+});
+
+test('an instance takes fewer interfaces than its cloud would let it, for as long as somebody says so', async () => {
+  const { cloud } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  let most: number | undefined = 2;
+  const fewer = withFewerNics(cloud, () => most);
+  assert.equal((await fewer.instance(instance)).limits.nics, 2);
+  assert.equal((await fewer.instances([instance]))[0]?.limits.nics, 2);
+  most = undefined;
+  assert.equal((await fewer.instance(instance)).limits.nics, 4);
+});
+
+test('blocks are refused in files where they overlap, and where the cloud chooses the addresses', () => {
+  const what = (one: ReturnType<typeof pods>): string[] => checkSubnet(one).map(({ path, what: text }) => `${path.join('.')}: ${text}`);
+  assert.deepEqual(what(pods('a', [first])), []);
+  assert.deepEqual(what(pods('a', [first], { datapath: 'nic' })), [
+    'spec.within: does not go with datapath nic: the cloud chooses the addresses of interfaces',
+  ]);
+  assert.deepEqual(what(pods('a', [first], { families: [6] })), ['spec.within: bounds IPv4 addresses, which this subnet does not give']);
+  const together = (...all: ReturnType<typeof pods>[]): string[] =>
+    checkTogether(all).map(({ object, what: text }) => `${object.metadata.name}: ${text}`);
+  assert.deepEqual(together(pods('a', [first]), pods('b', [second])), []);
+  assert.deepEqual(together(pods('a', [first]), pods('b', [first], { cloudSubnet: 'subnet-b' })), []);
+  assert.deepEqual(together(pods('a', [first]), pods('b', [second, '10.20.0.64/27'])), [
+    'b: 10.20.0.64/27 of subnet-a is in the blocks of PodSubnet a too (spec.within)',
+  ]);
+  const whole = subnet('whole', { cloudSubnet: 'subnet-a' });
+  assert.deepEqual(together(whole, pods('b', [second])), [
+    'b: 10.20.0.128/27 of subnet-a is in the blocks of PodSubnet whole too (spec.within)',
+  ]);
+  assert.throws(() => pods('a', ['2001:db8::/64']), /no IPv4 block/);
+});
+
+test('all that lies outside of the blocks is excluded, and nothing of them', () => {
+  const outside = outside4([first, second, parseCidr('0.0.0.0/8'), parseCidr('255.255.255.255/32')]);
+  const size = outside.reduce((sum, block) => sum + 2 ** (32 - Number(block.split('/')[1])), 0);
+  assert.equal(size, 2 ** 32 - 16 - 32 - 2 ** 24 - 1);
+  const excluded = excludedOf(pods('a', [first], { exclude: ['10.20.0.70'] }).spec);
+  const isExcluded = (offset: number): boolean =>
+    excluded.some((block) => containsCidr(block, hostCidr(addressAt(parseCidr('10.20.0.0/24'), offset))));
+  assert.deepEqual([63, 64, 69, 70, 71, 79, 80].map(isExcluded), [true, false, false, true, false, false, true]);
+});

@@ -1,7 +1,7 @@
 /**
  * `make bench`: everything, in one run, side by side. Prints a table, writes bench/results.json and docs/bench.svg.
  *
- *     node bench/run.ts [PART …]      parts: bursts latencies datapaths parts traffic agent ipam, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
+ *     node bench/run.ts [PART …]      parts: bursts latencies datapaths parts traffic agent ipam cloud-calls, and on a cluster pod-start api-calls exact-fit nodes ipam-cluster; all when none is named
  *
  * QUICK=1: fewer repetitions, a few minutes; what needs a cluster only when it is named. PEERS=all: those too whose folder the environment names (peers.ts).
  */
@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import { agentCost } from './agent-cost.ts';
 import { bursts } from './bursts.ts';
 import { chartOf } from './chart.ts';
+import { cloudCalls } from './cloud-calls.ts';
 import { dataPlane } from './data-plane.ts';
 import { datapaths, MACVLAN } from './datapaths.ts';
 import { type ClusterPart, clusterParts, clusterPartsLack, runClusterParts } from './cluster/parts.ts';
@@ -48,7 +49,7 @@ const effort = quick
       ipam: { verbs: { 1: 200, 8: 240, 64: 320 }, files: 1_300_000 },
     };
 const labParts = ['bursts', 'latencies', 'datapaths', 'parts', 'traffic', 'agent'] as const;
-const allParts = [...labParts, 'ipam', ...clusterParts] as const;
+const allParts = [...labParts, 'ipam', 'cloud-calls', ...clusterParts] as const;
 type Part = (typeof allParts)[number];
 
 /** Takes away what is there now; ^C and SIGTERM call it. */
@@ -181,6 +182,7 @@ const [lab, cluster] = [labParts.filter((part) => wanted.includes(part)), cluste
 const rows = lab.length > 0 ? await inLab(lab) : [];
 const isNamed = wanted.length < allParts.length;
 if (wanted.includes('ipam')) rows.push(...(await ipamPart(effort.ipam, progress)));
+if (wanted.includes('cloud-calls')) rows.push(...(await cloudCalls(progress)));
 if (cluster.length > 0) rows.push(...(await onClusters(cluster, isNamed)));
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 console.log(tableOf(rows));

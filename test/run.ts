@@ -3,18 +3,18 @@
  * (`*.test.ts`), without isolation (each file cleans up after itself), in two processes; then what needs another kernel (`*.guest.ts`), the same way in a
  * guest. Shown as it goes, then what ran where, then one closing line.
  */
-import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { guestFiles, guestTurns, type Turn } from './guest/turn.ts';
-import { BESIDE, type Run, runTests } from './runner.ts';
+import { BESIDE, ended, type Numbers, runTests } from './runner.ts';
 
 /** Folders whose tests run beside the others: about half of the time that all take, most of it waiting. */
 const aside = [
   'aws/',
   'cli/',
   'cloud-contract/',
+  'clouds-under-fault/',
   'controller/',
   'deploy/',
   'ec2/',
@@ -24,6 +24,7 @@ const aside = [
   'net/',
   'openstack/',
   'qingcloud/',
+  'takeover/',
   'tidy/',
   'veth-to-host/',
 ] as const;
@@ -41,17 +42,6 @@ if (here.length === 0 && there.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
   process.exit(2);
 }
-
-/** What a run counts once it is over. */
-async function ended({ process: run, count }: Run): Promise<Numbers> {
-  const [code] = await once(run, 'close');
-  const [passed, told, skipped] = [count('pass'), count('fail') + count('cancelled'), count('skipped')];
-  // A runner that was ended or crashed says no numbers.
-  const failed = told === 0 && (passed + skipped === 0 || code !== 0) ? 1 : told;
-  return { passed, failed, skipped };
-}
-
-type Numbers = Omit<Turn, 'line'>;
 
 async function turnHere(): Promise<Turn> {
   const pathOf = (name: string): string => join(import.meta.dirname, name);

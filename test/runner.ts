@@ -1,5 +1,6 @@
 /** Node's test runner as this repository uses it: one process without isolation for all files (each cleans up after itself), shown as it goes. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 
 /** What Node gets before the names of the files. */
 export const runnerArguments = [
@@ -57,4 +58,20 @@ export function runTests(
     read(part.toString());
   });
   return { process: run, count };
+}
+
+/** What a run counted. */
+export interface Numbers {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** What a run counts once it is over. */
+export async function ended({ process: run, count }: Run): Promise<Numbers> {
+  const [code] = await once(run, 'close');
+  const [passed, told, skipped] = [count('pass'), count('fail') + count('cancelled'), count('skipped')];
+  // A runner that was ended or crashed says no numbers.
+  const failed = told === 0 && (passed + skipped === 0 || code !== 0) ? 1 : told;
+  return { passed, failed, skipped };
 }

@@ -1,6 +1,7 @@
 /** Plain calls of OpenStack's APIs for tests: what came back, whatever it is. The driver has a client of its own; this one must not share its mistakes. */
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
+import type { InstanceId } from '../../src/cloud/cloud.ts';
 import { eventually } from '../life/lab.ts';
 import { type OpenStackBed, type UserName, users } from './bed.ts';
 
@@ -113,10 +114,10 @@ const FLAVOR = { name: 'node', ram: 64, vcpus: 1, disk: 1 };
 /** A server born with those ports, once it runs. The session must be an administrator's: it makes the flavor. */
 export async function launch({ compute }: Session, name: string, ports: readonly string[]): Promise<string> {
   const flavors = (await compute('GET', '/flavors')).body.flavors;
-  const flavor =
+  const small =
     flavors.find((one: { name: string }) => one.name === FLAVOR.name) ??
     (await compute('POST', '/flavors', { flavor: FLAVOR })).body.flavor;
-  const server = { name, imageRef: IMAGE, flavorRef: flavor.id, networks: ports.map((port) => ({ port })) };
+  const server = { name, imageRef: IMAGE, flavorRef: small.id, networks: ports.map((port) => ({ port })) };
   const answer = await compute('POST', '/servers', { server });
   assert.equal(answer.status, 202, JSON.stringify(answer.body));
   const { id } = answer.body.server;
@@ -129,6 +130,24 @@ export async function launch({ compute }: Session, name: string, ports: readonly
     },
     120,
   );
+  return id;
+}
+
+/** A flavor of a name of its own with what the driver reads in it; answers with its id. The session must be an administrator's. */
+export async function flavor({ compute }: Session, name: string, extra_specs: object): Promise<string> {
+  const made = await compute('POST', '/flavors', { flavor: { name: `driver-${name}-${Date.now()}`, ram: 64, vcpus: 1, disk: 1 } });
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+  const { id } = made.body.flavor;
+  assert.equal((await compute('POST', `/flavors/${id}/os-extra_specs`, { extra_specs })).status, 200);
+  return id;
+}
+
+/** A server born with that port, once it runs. */
+export async function boot({ compute }: Session, name: string, flavorRef: string, port: string): Promise<InstanceId> {
+  const answer = await compute('POST', '/servers', { server: { name, imageRef: IMAGE, flavorRef, networks: [{ port }] } });
+  assert.equal(answer.status, 202, JSON.stringify(answer.body));
+  const { id } = answer.body.server;
+  await eventually(`server ${name} runs`, async () => (await compute('GET', `/servers/${id}`)).body.server.status === 'ACTIVE', 120);
   return id;
 }
 

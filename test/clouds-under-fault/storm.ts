@@ -1,0 +1,90 @@
+/** Nodes come and go, Pods too, interfaces are detached and deleted by hand, and everything that can befall a call does; from a seed. */
+import assert from 'node:assert/strict';
+import type { CallFault } from '../cloud/fault-proxy.ts';
+import type { Kind } from './fronts.ts';
+import { type World, world } from './world.ts';
+
+/** How wild it is. */
+export interface Weather {
+  readonly steps: number;
+  /** Of all calls, so many meet a fault. */
+  readonly share: number;
+  /** Whether the node's own interface serves Pods too. */
+  readonly useFirstNic: boolean;
+}
+
+const names = ['n1', 'n2', 'n3'] as const;
+/** As many as two interfaces of four addresses have room for, without their own and a spare one. */
+const MOST_PODS = 4;
+/** Reads may lag so much by the controller's clock, whose own writes are believed for a minute. */
+const STALE_ms = 20_000;
+
+/** Mulberry32: small, and the same everywhere. In [0, 1). */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** @throws AssertionError when something in use was taken away, somebody waits for ever, or something is left. Answers with how often the controller died. */
+export async function storm(kind: Kind, seed: number, { steps, share, useFirstNic }: Weather): Promise<number> {
+  const random = seeded(seed);
+  await using w = await world(kind, random, { useFirstNic });
+  const wanted = new Map<string, number>();
+  w.proxy.befall = () => (random() < share ? chosen(w, random()) : undefined);
+  for (let step = 0; step < steps; step++) {
+    await happening(w, wanted, random);
+    await w.live(5000 + Math.floor(random() * 8) * 5000);
+  }
+  w.proxy.befall = () => undefined;
+  await w.live(900_000);
+  for (const [name, count] of wanted) assert.equal(w.nodes.get(name)?.agent.leases.length, count, `Pods of ${name} wait for ever`);
+  await w.assertNoLeak();
+  for (const name of w.nodes.keys()) await w.nodes.get(name)?.agent.want(0);
+  await w.live(400_000);
+  w.withdraw();
+  await w.live(450_000);
+  for (const name of w.nodes.keys()) await w.remove(name);
+  await w.live(900_000);
+  await w.assertNoLeak();
+  return w.kills();
+}
+
+function chosen(w: World, dice: number): CallFault {
+  const faults: readonly CallFault[] = [
+    { kind: 'cutRequest' },
+    { kind: 'cutAnswer' },
+    { kind: 'delay', ms: 20 },
+    { kind: 'throttle' },
+    { kind: 'stale', notOlderThan_ms: STALE_ms },
+    { kind: 'truncate' },
+    { kind: 'html' },
+    { kind: 'hangAfter', done: () => w.kill() },
+  ];
+  const fault = faults[Math.floor(dice * faults.length)];
+  assert.ok(fault !== undefined);
+  return fault;
+}
+
+async function happening(w: World, wanted: Map<string, number>, random: () => number): Promise<void> {
+  const name = names[Math.floor(random() * names.length)] ?? 'n1';
+  const node = w.nodes.get(name);
+  const dice = random();
+  if (node === undefined) {
+    const one = await w.add(name);
+    wanted.set(name, Math.floor(random() * (MOST_PODS + 1)));
+    await one.want(wanted.get(name) ?? 0);
+  } else if (dice < 0.1) {
+    wanted.delete(name);
+    await w.remove(name);
+  } else if (dice < 0.2) w.kill();
+  else if (dice < 0.3) await w.byHand(name, dice < 0.25 ? 'detach' : 'delete');
+  else {
+    wanted.set(name, Math.floor(random() * (MOST_PODS + 1)));
+    await node.agent.want(wanted.get(name) ?? 0);
+  }
+}

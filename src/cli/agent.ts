@@ -1,22 +1,29 @@
-/** `flatpod agent`: the agent and what surrounds it: standalone a controller of its own, in a cluster the API server. They meet in the NodeNetwork object alone. */
+/**
+ * `flatpod agent`: the agent and what surrounds it: standalone a controller of its own, in a cluster the API server, and where one program a node is wanted a
+ * candidate for the cluster's controller too. They meet in the NodeNetwork object alone.
+ */
 import { hostname } from 'node:os';
 import { type AgentOptions, startAgent } from '../agent/start.ts';
 import { readAttachedInterface } from '../datapath/stored.ts';
+import { failure } from '../errors/failure.ts';
 import { createLog, type Log } from '../log.ts';
 import { openAttachments } from '../store/attachments.ts';
-import { readConfigFile } from '../store/config-file.ts';
+import { readConfigFile, readControllerConfigFile } from '../store/config-file.ts';
 import { ledgerIn } from '../store/ledger-sqlite.ts';
 import { nodeNetworksIn } from '../store/node-networks-sqlite.ts';
 import { modeOf } from '../store/node-mode.ts';
 import { rememberedNamespaces } from '../store/remembered-namespaces.ts';
 import { lockState, openDatabase } from '../store/sqlite.ts';
 import type { Installing } from './agent-install.ts';
+import type { Candidate } from './candidate.ts';
 import { untilSignal } from './signal.ts';
 import type { Around, Surroundings } from './surroundings.ts';
 
 /** Options of `flatpod agent`, as typed. */
 export interface AgentArguments {
   readonly config?: string;
+  /** A ControllerConfig: this node stands for the cluster's controller too. */
+  readonly controller?: string;
   readonly socket: string;
   readonly state: string;
   readonly rebuild: boolean;
@@ -36,6 +43,7 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   const told = untilSignal();
   await using running = new AsyncDisposableStack();
   const read = file === undefined ? undefined : readConfigFile(file);
+  const standsFor = controllerBeside(options.controller, read?.config.spec.cluster !== undefined);
   const log = createLog('agent', read?.config.spec.log);
   // Before anything is read, or put aside by --rebuild.
   running.use(lockState(state));
@@ -43,6 +51,7 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   running.defer(() => database.close());
   const attachments = openAttachments(database, readAttachedInterface);
   let cloud: AgentOptions['cloud'];
+  let candidate: Candidate | undefined;
   if (read !== undefined) {
     const { config, subnets } = { config: read.config.spec, subnets: read.subnets };
     const name = config.node ?? process.env['NODE_NAME'] ?? hostname();
@@ -56,6 +65,8 @@ export async function runAgent(options: AgentArguments): Promise<number> {
       log,
     });
     running.defer(() => surroundings.stop());
+    // Named like the node, of which there is one in the cluster. It ends after the agent, whose drain needs a controller.
+    candidate = standsFor && running.use(await standsFor(name));
     cloud = { name, config, subnets, ...surroundings };
   }
   const agent = await startAgent({ state, socket, database, attachments, log, ...(cloud !== undefined && { cloud }) });
@@ -71,9 +82,18 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   const stay = (): void => log.warn('SIGHUP changes nothing: the configuration is read at the start; restart the agent for another one');
   process.on('SIGHUP', stay);
   running.defer(() => void process.off('SIGHUP', stay));
-  await Promise.race([told, agent.drained.then(() => left(installing, told, log))]);
+  await Promise.race([told, ...(candidate === undefined ? [] : [candidate.failed]), agent.drained.then(() => left(installing, told, log))]);
   log.info('stopping; Pods keep their network');
   return 0;
+}
+
+/** Starts a candidate for the cluster's controller by that file, which is read first; undefined: none is wanted. @throws Failure badOption, configFile*. */
+function controllerBeside(file: string | undefined, isInCluster: boolean): ((name: string) => Promise<Candidate>) | undefined {
+  if (file === undefined) return undefined;
+  const remedy = 'give it with a --config whose spec has cluster; a standalone agent is its own controller';
+  if (!isInCluster) throw failure('badOption', { option: '--controller', value: file, remedy });
+  const { spec } = readControllerConfigFile(file);
+  return async (name) => (await import('./candidate.ts')).startCandidate(spec, name, createLog('controller', spec.log));
 }
 
 /** Drained. Whoever installed itself runs in a Pod that would be started again: it stays, idle, and no Pod is sent to a node without its configuration. */

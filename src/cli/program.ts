@@ -7,6 +7,7 @@ import { addImport } from './import/commands.ts';
 import { addIpam } from './ipam/commands.ts';
 import { addKubectl } from './kubectl/commands.ts';
 import { sub } from './subcommand.ts';
+import { addTakeover } from './takeover/commands.ts';
 import type { VpcArguments } from './vpc.ts';
 
 /** Where the agent's socket and state are, unless options or the environment say otherwise. */
@@ -44,6 +45,7 @@ function program(): Command {
   addIp(root);
   addIpam(root, places.state);
   addImport(root);
+  addTakeover(root, places);
   addCheck(root);
   addDrain(root);
   addConfig(root);
@@ -56,6 +58,7 @@ function program(): Command {
 function addAgent(root: Command): void {
   sub(root, 'agent', 'runs the node agent', 'flatpod agent --config /etc/flatpod/node.yaml')
     .option('--config <file>', 'NodeConfig and PodSubnets (YAML); without it the agent serves only what needs no cloud')
+    .option('--controller <file>', "ControllerConfig (YAML): stand for the cluster's controller as well, with credentials on this node")
     .option('--socket <path>', 'socket for the CNI executable', places.socket)
     .option('--state <dir>', 'directory of the state', places.state)
     .option('--rebuild', 'start with empty state when the database cannot be read', false)

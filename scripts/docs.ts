@@ -103,7 +103,11 @@ not asked for, and one goes back only as a whole. A subnet with \`families: [6]\
 export function configurationPage(): string {
   const kinds = [
     ['NodeConfig', 'the first document: which cloud, and how this node’s kernel is used.', nodeConfig],
-    ['ControllerConfig', 'the one document of `flatpod controller --config FILE`, in a cluster.', controllerConfig],
+    [
+      'ControllerConfig',
+      'the one document of `flatpod controller --config FILE`, or of `flatpod agent --controller FILE`, in a cluster.',
+      controllerConfig,
+    ],
     ['PodSubnet', 'a cloud subnet that Pods may use. Counts are IPv4 addresses, or IPv6 ones in a subnet without IPv4.', podSubnet],
   ] as const;
   const sections = kinds.map(([kind, what, schema]) => {
@@ -131,10 +135,11 @@ function* alternativesOf({ oneOf = [] }: Shape, at: string): Generator<string> {
     const { type, ...rest } = properties;
     if (type !== undefined) yield row(`${at}.type`, type, true);
     for (const [key, inner] of Object.entries(rest)) {
-      const text = row(`${at}.${key}`, inner, required.includes(key));
-      const found = keys.get(text) ?? { row: text, types: [] };
-      found.types.push(String(type?.const));
-      keys.set(text, found);
+      for (const text of [row(`${at}.${key}`, inner, required.includes(key)), ...rowsOf(inner, `${at}.${key}`)]) {
+        const found = keys.get(text) ?? { row: text, types: [] };
+        found.types.push(String(type?.const));
+        keys.set(text, found);
+      }
     }
   }
   for (const { row: text, types } of keys.values())

@@ -3,16 +3,19 @@
  * knows; or these alone.
  */
 import { systemClock } from '../cloud/clock.ts';
-import type { Cloud } from '../cloud/cloud.ts';
+import type { Cloud, SubnetId } from '../cloud/cloud.ts';
+import { allowedBalancers, pacedBalancers } from '../cloud/limits/balancing.ts';
 import { withoutChanges, withoutReleases } from '../cloud/limits/changes.ts';
 import { gathered } from '../cloud/limits/gathered.ts';
-import { paced, usualPaceTimes } from '../cloud/limits/paced.ts';
+import { pacedBy, turnstile, usualPaceTimes } from '../cloud/limits/paced.ts';
+import type { LoadBalancers } from '../cloud/load-balancers.ts';
 import { withRanges } from '../cloud/range/with-ranges.ts';
 import { awsCloud } from '../cloud/aws/aws.ts';
+import type { BalancerOptions } from '../cloud/openstack/octavia/calls.ts';
 import { openStackCloud } from '../cloud/openstack/openstack.ts';
 import { qingCloud } from '../cloud/qingcloud/qingcloud.ts';
 import { vpcCloud } from '../cloud/vpc/vpc.ts';
-import type { CloudConfig } from '../store/clouds.ts';
+import type { CloudConfig, LoadBalancerConfig } from '../store/clouds.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 
 /** How it is used. */
@@ -23,51 +26,79 @@ export interface CloudUse {
   readonly subnets: () => readonly PodSubnet[];
   /** Put around each driver: what it lets through is sent at once. */
   readonly fence: (driver: Cloud) => Cloud;
+  /** The same for its load balancers; absent: they are not used. */
+  readonly fenceBalancers?: (driver: LoadBalancers) => LoadBalancers;
+}
+
+/** What a controller gets. */
+export interface CloudInUse extends Cloud, Disposable {
+  /** Where the configuration has them. */
+  readonly loadBalancers?: LoadBalancers;
 }
 
 /** The cloud of a configuration, with those ranges. Dispose of it to close its connections. */
-export function cloudOf(where: CloudConfig, ranges: Cloud, { deadline_ms, subnets, fence }: CloudUse): Cloud & Disposable {
+export function cloudOf(where: CloudConfig, ranges: Cloud, { deadline_ms, subnets, fence, fenceBalancers }: CloudUse): CloudInUse {
   const allowed = (cloud: Cloud): Cloud => {
     if (!where.changes) return withoutChanges(cloud);
     return where.releases ? cloud : withoutReleases(cloud);
   };
   const own = allowed(fence(ranges));
   if (where.type === 'none') return { ...own, [Symbol.dispose]: () => undefined };
-  const driver = driverOf(where, { subnets, ...(deadline_ms !== undefined && { deadline_ms }) });
-  const slow = gathered(paced(fence(driver), usualPaceTimes(where.pace), systemClock, Math.random));
+  const { driver, balancers } = driverOf(where, { subnets, ...(deadline_ms !== undefined && { deadline_ms }) });
+  const turn = turnstile(driver.name, usualPaceTimes(where.pace), systemClock, Math.random);
+  const slow = gathered(pacedBy(fence(driver), turn));
+  const areBalancersUsed = balancers !== undefined && fenceBalancers !== undefined;
   return {
     ...withRanges(allowed(slow), own),
     // Seldom, and no change: no turn has to be waited for.
     ...(driver.missingPermissions !== undefined && where.changes && { missingPermissions: driver.missingPermissions.bind(driver) }),
+    ...(areBalancersUsed && { loadBalancers: allowedBalancers(pacedBalancers(fenceBalancers(balancers), turn), where) }),
     [Symbol.dispose]: () => driver[Symbol.dispose](),
   };
 }
 
+interface Driver {
+  readonly driver: Cloud & Disposable;
+  readonly balancers?: LoadBalancers;
+}
+
 /** The driver, with what the configuration says and nothing else: absent fields are absent to it. */
-function driverOf(where: Exclude<CloudConfig, { type: 'none' }>, { subnets, ...deadline }: Omit<CloudUse, 'fence'>): Cloud & Disposable {
+function driverOf(
+  where: Exclude<CloudConfig, { type: 'none' }>,
+  { subnets, ...deadline }: Pick<CloudUse, 'deadline_ms' | 'subnets'>,
+): Driver {
   switch (where.type) {
     case 'vpc':
-      return vpcCloud({ endpoint: where.endpoint, ...deadline });
+      return { driver: vpcCloud({ endpoint: where.endpoint, ...deadline }) };
     case 'openstack': {
       const { cloud, cloudsFile: file, nicsPerInstance, pairsPerNic, branchesPerInstance: branches } = where;
       const credentials = { ...(cloud !== undefined && { cloud }), ...(file !== undefined && { file }) };
       const limits = { nicsPerInstance, pairsPerNic, ...(branches !== undefined && { branchesPerInstance: branches }) };
-      return openStackCloud({ credentials, addressing: (id) => addressingOf(subnets(), id), ...limits, ...deadline });
+      const driver = openStackCloud({ credentials, addressing: (id) => addressingOf(subnets(), id), ...limits, ...deadline });
+      const how = where.loadBalancers;
+      return { driver, ...(how !== undefined && { balancers: driver.loadBalancers(balancerOptions(how)) }) };
     }
     case 'aws': {
       const { type: _, changes: _changes, releases: _releases, pace: _pace, ...options } = where;
-      return awsCloud({ ...options, ...deadline });
+      return { driver: awsCloud({ ...options, ...deadline }) };
     }
     case 'qingcloud': {
       const { type: _, changes: _changes, releases: _releases, pace: _pace, credentials: from, credentialsFile: path, ...options } = where;
-      return qingCloud({ ...options, credentials: from === 'file' ? { from, path } : { from }, ...deadline });
+      return { driver: qingCloud({ ...options, credentials: from === 'file' ? { from, path } : { from }, ...deadline }) };
     }
     default:
       return where satisfies never;
   }
 }
 
+function balancerOptions({ subnet, default: _, ...how }: LoadBalancerConfig): BalancerOptions {
+  // A subnet's id is the cloud's own, as the configuration has it.
+  return { ...how, ...(subnet !== undefined && { subnet: subnet as SubnetId }) };
+}
+
 /** Of one of Neutron's subnets: what the PodSubnet that names it says. */
 function addressingOf(subnets: readonly PodSubnet[], id: string): PodSubnet['spec']['addressing'] {
-  return subnets.find(({ spec: { cloudSubnet = '' } }) => cloudSubnet.split('+').includes(id))?.spec.addressing;
+  const names = ({ spec: { cloudSubnet = '', cloudSubnets } }: PodSubnet): boolean =>
+    [cloudSubnet, ...(cloudSubnets?.ids ?? [])].some((one) => one.split('+').includes(id));
+  return subnets.find(names)?.spec.addressing;
 }

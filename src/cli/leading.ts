@@ -1,6 +1,9 @@
 /** What the controller does in one term: from nodes' demand to the cloud, as long as it leads. */
 import { systemClock } from '../cloud/clock.ts';
+import { fencedBalancers } from '../cloud/limits/balancing.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
+import { withFewerNics } from '../cloud/limits/fewer-nics.ts';
+import type { LoadBalancers } from '../cloud/load-balancers.ts';
 import type { Cloud, InstanceId } from '../cloud/cloud.ts';
 import type { Ledger } from '../cloud/range/ledger.ts';
 import { rangeCloud } from '../cloud/range/range-cloud.ts';
@@ -8,7 +11,7 @@ import { adoptGranted } from '../controller/adopt.ts';
 import { ClusterClaims } from '../controller/claims/cluster-claims.ts';
 import type { NodeLife } from '../controller/claims/node-life.ts';
 import { type Affairs, clusterAffairs } from '../controller/cluster/affairs.ts';
-import { type Controller, startController } from '../controller/controller.ts';
+import { type Controller, type ControllerOptions, startController } from '../controller/controller.ts';
 import { asFailure, sentence } from '../errors/failure.ts';
 import type { KubeApi } from '../kube/api.ts';
 import { LONGEST_CALL_ms } from '../kube/election.ts';
@@ -16,9 +19,10 @@ import type { Log } from '../log.ts';
 import type { ControllerConfig } from '../store/controller-config.ts';
 import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
 import type { ClusterNode } from '../store/kubernetes/core-objects.ts';
-import { type ClusterSubnets, clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
+import { clashAmong, type ClusterSubnets, clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
 import { instanceOf } from '../store/kubernetes/provider-id.ts';
-import { cloudOf } from './cloud.ts';
+import { type CloudInUse, cloudOf } from './cloud.ts';
+import { serveServices } from './services.ts';
 import { sayPermissions } from './permissions.ts';
 import { clusterLedger } from './cluster-ledger.ts';
 import { type ClusterRanges, clusterRanges } from './cluster-ranges.ts';
@@ -75,11 +79,11 @@ export async function lead(leading: Leading): Promise<void> {
     cluster,
     networks,
     claims,
-    cloud,
+    cloud: withFewerNics(cloud, () => affairs?.nicsPerInstance()),
     releases: where.releases,
     ranges: ranged,
     log,
-    subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
+    ...subnetsFor(subnets, networks),
     tellSubnets: true,
     heldChanged: (name) => affairs?.heldChanged(name),
     share: (node, subnet) => affairs?.share(node, subnet),
@@ -95,6 +99,7 @@ export async function lead(leading: Leading): Promise<void> {
     networks,
     subnets,
     controller,
+    hostnic: config.hostnic?.namespace,
     cloud,
     clock: systemClock,
     tellScheduler,
@@ -106,9 +111,18 @@ export async function lead(leading: Leading): Promise<void> {
     all.subnetChanged(name);
     tellNodes(controller, log);
   };
+  running.use(serveServices(leading, cloud, subnets));
   sayPermissions(cloud, subnets.list(), log);
   serves();
   await orOver(new Promise(() => undefined), over);
+}
+
+/** Which PodSubnets a node may use, and which of them give nothing more since others have their blocks. */
+function subnetsFor(subnets: ClusterSubnets, networks: ClusterNodeNetworks): Pick<ControllerOptions, 'subnets' | 'clash'> {
+  return {
+    subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
+    clash: (subnet) => clashAmong(subnet, subnets.list()),
+  };
 }
 
 /** Nodes learn of PodSubnets by their own objects. */
@@ -128,10 +142,12 @@ function laterTerm(networks: ClusterNodeNetworks, { term, log }: Leading): numbe
 }
 
 /** The cloud, with ranges, as long as nobody else can lead. */
-function fencedCloud({ config, holdsFor_ms, over }: Leading, ranges: Cloud, subnets: Pick<ClusterSubnets, 'list'>): Cloud & Disposable {
-  const fence = (driver: Cloud): Cloud => fenced(driver, () => (over.aborted ? 0 : holdsFor_ms()), LONGEST_CALL_ms);
+function fencedCloud({ config, holdsFor_ms, over }: Leading, ranges: Cloud, subnets: Pick<ClusterSubnets, 'list'>): CloudInUse {
+  const left_ms = (): number => (over.aborted ? 0 : holdsFor_ms());
+  const fence = (driver: Cloud): Cloud => fenced(driver, left_ms, LONGEST_CALL_ms);
+  const fenceBalancers = (driver: LoadBalancers): LoadBalancers => fencedBalancers(driver, left_ms, LONGEST_CALL_ms);
   const all = () => subnets.list().map(({ subnet }) => subnet);
-  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, subnets: all, fence });
+  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, subnets: all, fence, fenceBalancers });
 }
 
 /** Without a cloud a Node is its own instance, whatever its providerID. */

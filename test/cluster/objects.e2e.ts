@@ -246,7 +246,15 @@ test('the objects in a real API server', async (t) => {
   await t.test('kubectl get shows in columns what one looks for', async () => {
     const held = { address: '10.0.0.9', subnet: 'general', node: 'n1', pod: 'web-abc', phase: 'Bound', since: '2026-11-21T13:00:00Z' };
     await cluster.admin.ask('PATCH', `${claims}/web/status`, { status: { addresses: [held], conditions: ready('False') } });
-    const use = { zone: 'zone-a', held: 12, free: 230, nodes: 2, assignedTo: ['x', 'y'], conditions: ready('True') };
+    const use = {
+      zone: 'zone-a',
+      cloudSubnets: ['s-1', 's-2'],
+      held: 12,
+      free: 230,
+      nodes: 2,
+      assignedTo: ['x', 'y'],
+      conditions: ready('True'),
+    };
     await cluster.admin.ask('PATCH', `${GROUP}/podsubnets/general/status`, { status: use });
     const shown = async (...what: string[]): Promise<string> => (await cluster.kubectl('get', ...what)).replaceAll(/ {2,}/g, ' | ');
     assert.match(
@@ -255,7 +263,7 @@ test('the objects in a real API server', async (t) => {
     );
     assert.match(
       await shown('psn', '-o', 'wide'),
-      /PRIORITY \| PARENT \| UNIT \| PER-NODE \| ASSIGNED-TO \| MESSAGE.*\n.*True \| 0 \| address \| 250 \| \["x","y"\] \| said why/,
+      /PRIORITY \| PARENT \| CLOUD-SUBNETS \| UNIT \| PER-NODE \| ASSIGNED-TO \| MESSAGE.*\n.*True \| 0 \| \["s-1","s-2"\] \| address \| 250 \| \["x","y"\] \| said why/,
     );
     assert.match(await shown('nn'), /NAME \| INSTANCE \| HELD \| READY \| AGE\nn1\.example\.com \| i-1 \| 5 \| True \| /);
     assert.match(

@@ -30,6 +30,7 @@ interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly runAsUser?: number };
   readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
   readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
 }
 
@@ -71,6 +72,7 @@ const valueSets: Readonly<Record<string, Values>> = {
       chain: ['portmap', 'bandwidth'],
       maxUnavailable: 3,
       hostPID: true,
+      takeover: 'aws-node',
       capabilities: ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE'],
       seLinuxOptions: { type: 'spc_t' },
       podAnnotations: { a: 'b' },
@@ -81,10 +83,25 @@ const valueSets: Readonly<Record<string, Values>> = {
     podSubnets: [web],
   },
   'no cloud': { cluster: 'lab', cloud: { type: 'none' } },
+  "hostnic's settings": { cluster: 'cl-1', cloud: { type: 'qingcloud' }, hostnic: { enabled: true } },
   openstack: {
     cluster: 'lab',
     cloud: { type: 'openstack', cloud: 'prod', cloudsFile: '/etc/flatpod-cloud/clouds.yaml', pairsPerNic: 50, branchesPerInstance: 100 },
     controller: { secret: { name: 'account', as: 'files' } },
+  },
+  'load balancers': {
+    cluster: 'lab',
+    cloud: {
+      type: 'openstack',
+      loadBalancers: {
+        subnet: 's1+s2',
+        floatingNetwork: 'n1',
+        default: true,
+        provider: 'ovn',
+        algorithm: 'SOURCE_IP_PORT',
+        monitor: false,
+      },
+    },
   },
   aws: {
     cluster: 'lab',
@@ -286,6 +303,32 @@ test('an account of the cloud reaches the controller as variables or as files, a
   assert.equal(variables.split('secretRef: { name: keys }').length, 2);
   assert.doesNotMatch(variables, /flatpod-cloud/);
   assert.match(rendering(valueSets['aws']), /eks\.amazonaws\.com\/role-arn: arn:aws:iam::1:role\/flatpod/);
+});
+
+test('Services and their endpoints are read, and Services changed, only where they get load balancers', () => {
+  const rights = (values: Values | undefined): string => rendered(values ?? {});
+  for (const words of [
+    /resources: \[services\], verbs: \[get, list, watch, patch\]/,
+    /resources: \[endpointslices\], verbs: \[get, list, watch\]/,
+  ]) {
+    assert.match(rights(valueSets['load balancers']), words);
+    assert.doesNotMatch(rights(valueSets['openstack']), words);
+  }
+});
+
+test('Pods of the AWS plugin are taken over before the agent starts, where the values say so', () => {
+  const agentOf = (values: Values): PodSpec | undefined =>
+    objectsOf(rendered(values)).find(({ kind, metadata }) => kind === 'DaemonSet' && metadata.name === 'flatpod-agent')?.spec?.template
+      ?.spec;
+  assert.equal(agentOf(least)?.initContainers, undefined);
+  const spec = agentOf({ ...least, agent: { takeover: 'aws-node' } });
+  const [first] = spec?.initContainers ?? [];
+  assert.deepEqual(first?.args, ['takeover', 'aws-node', '--if-any', '--netns-dir=/run/netns']);
+  const mounted = new Map(first.volumeMounts.map(({ name, mountPath }) => [name, mountPath]));
+  for (const name of ['state', 'namespaces', 'aws-node']) {
+    const volume = spec?.volumes.find((other) => other.name === name);
+    assert.equal(volume?.hostPath?.path, mounted.get(name), name);
+  }
 });
 
 test('wrong values are refused with the name of the value', () => {

@@ -13,6 +13,8 @@ export interface Authority {
   readonly certificate: string;
   /** For a server that is reached by these names or addresses, or, with none, for a client. */
   issue(name: string, ...hosts: string[]): Certified;
+  /** The same, which was good until 2021. */
+  expired(name: string, ...hosts: string[]): Certified;
 }
 
 const der = (tag: number, ...parts: Buffer[]): Buffer => {
@@ -36,27 +38,36 @@ export function authority(): Authority {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const basic = sequence(oid('551d13'), yes, octets(sequence(yes)));
   const mayCertify = sequence(oid('551d0f'), yes, octets(der(0x03, Buffer.from([1, 0x06]))));
+  const issued = (until: number, name: string, hosts: readonly string[]): Certified => {
+    const own = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+    const names = hosts.length === 0 ? [] : [sequence(oid('551d11'), octets(sequence(...hosts.map(addressOf))))];
+    return {
+      certificate: certificateOf(name, own.publicKey, 'authority', privateKey, names, until),
+      key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    };
+  };
   return {
-    certificate: certificateOf('authority', publicKey, 'authority', privateKey, [basic, mayCertify]),
-    issue(name, ...hosts) {
-      const own = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-      const names = hosts.length === 0 ? [] : [sequence(oid('551d11'), octets(sequence(...hosts.map(addressOf))))];
-      return {
-        certificate: certificateOf(name, own.publicKey, 'authority', privateKey, names),
-        key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }),
-      };
-    },
+    certificate: certificateOf('authority', publicKey, 'authority', privateKey, [basic, mayCertify], 2120),
+    issue: (name, ...hosts) => issued(2120, name, hosts),
+    expired: (name, ...hosts) => issued(2021, name, hosts),
   };
 }
 
-function certificateOf(subject: string, key: KeyObject, issuer: string, signer: KeyObject, extensions: readonly Buffer[]): string {
+function certificateOf(
+  subject: string,
+  key: KeyObject,
+  issuer: string,
+  signer: KeyObject,
+  extensions: readonly Buffer[],
+  until: number,
+): string {
   const version3 = der(0xa0, der(0x02, Buffer.from([2])));
   const body = sequence(
     version3,
     der(0x02, Buffer.from([serial++ & 127])),
     ecdsaWithSha256,
     nameOf(issuer),
-    sequence(time(2020), time(2120)),
+    sequence(time(2020), time(until)),
     nameOf(subject),
     key.export({ type: 'spki', format: 'der' }),
     ...(extensions.length === 0 ? [] : [der(0xa3, sequence(...extensions))]),

@@ -7,6 +7,7 @@ import type { NodeView, PodView } from './core.ts';
 import type { SubnetView } from './objects.ts';
 import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { nameOfPod } from './why-facts.ts';
+import { sayCloudSubnets } from '../../store/subnet-id.ts';
 
 /** What was read. */
 export interface OwnerFacts {
@@ -107,11 +108,10 @@ function withoutPod(facts: OwnerFacts, common: Omit<Owner, 'kind' | 'sentence'>,
   }
   if (place !== undefined) return { ...common, kind: 'held', sentence: `${address} is no Pod's: ${where}` };
   if (subnet !== undefined) {
-    const { cloudSubnet } = subnet.spec;
     const [what, next] =
-      cloudSubnet === undefined
+      subnet.spec.range !== undefined
         ? ['its range', 'any may get it']
-        : [`cloud subnet ${cloudSubnet}`, 'the cloud may give it to any, or to somebody else'];
+        : [`cloud subnet ${sayCloudSubnets(subnet)}`, 'the cloud may give it to any, or to somebody else'];
     const sentence = `${address} is of PodSubnet ${common.subnet} (${what}), and no node holds it: ${next}`;
     return { ...common, kind: 'subnet', sentence };
   }

@@ -3,7 +3,7 @@ import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { LeaseView, PodView } from './core.ts';
 import type { SubnetView } from './objects.ts';
 import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
-import { subnetIdOf } from '../../store/subnet-id.ts';
+import { sayCloudSubnets } from '../../store/subnet-id.ts';
 import { type Pressure, pressureOf } from './pressure.ts';
 import { type Usage, usageOf } from './usage.ts';
 
@@ -119,7 +119,7 @@ function subnetRow({ metadata: { name }, spec, status }: SubnetView, usage: read
   const ready = status?.conditions.find(({ type }) => type === 'Ready');
   return {
     name,
-    cloudSubnet: subnetIdOf({ metadata: { name }, spec }),
+    cloudSubnet: sayCloudSubnets({ metadata: { name }, spec }),
     zone: status?.zone ?? '',
     cidrs: status?.cidrs ?? [],
     ...sum(own),

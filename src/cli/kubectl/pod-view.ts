@@ -7,7 +7,7 @@ import type { NodeAnswer } from './ask-node.ts';
 import type { PodView } from './core.ts';
 import type { SubnetView } from './objects.ts';
 import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
-import { subnetIdOf } from '../../store/subnet-id.ts';
+import { sayCloudSubnets } from '../../store/subnet-id.ts';
 import { sayChoice } from './subnet-reason.ts';
 import { askingOf } from './why-facts.ts';
 
@@ -73,7 +73,7 @@ export function podStack({ pod, namespace, subnets, network, claims, agent }: Po
     pod: { namespace: of, name, uid, phase, ips, hostNetwork, node },
     subnet: {
       name: chosen,
-      cloudSubnet: subnets.filter(({ metadata }) => metadata.name === chosen).map(subnetIdOf)[0] ?? '',
+      cloudSubnet: subnets.filter(({ metadata }) => metadata.name === chosen).map(sayCloudSubnets)[0] ?? '',
       why: chosen === '' ? '' : sayChoice(chosen, subnets, askingOf({ pod, namespace })),
     },
     cloud: cloud.map(({ subnet: _, ...rest }) => rest),

@@ -2,6 +2,7 @@
 import type { SubnetView } from './objects.ts';
 import { remedyFor, type Usage } from './usage.ts';
 import { count } from './words.ts';
+import { sayCloudSubnets } from '../../store/subnet-id.ts';
 
 /** Of what a limit leaves, so little that somebody should do something. */
 const SOON = 0.1;
@@ -56,9 +57,9 @@ function limitsOf({ metadata: { name }, spec, status }: SubnetView, usage: reado
   const { free } = status ?? {};
   if (free !== undefined && free + held > 0) {
     const [where, remedy] =
-      spec.cloudSubnet === undefined
+      spec.range !== undefined
         ? ['the range', 'make the range larger, or add a PodSubnet']
-        : [`cloud subnet ${spec.cloudSubnet}`, 'add a PodSubnet in another cloud subnet, or lower spec.warm'];
+        : [`cloud subnet ${sayCloudSubnets({ metadata: { name }, spec })}`, 'add a PodSubnet in another cloud subnet, or lower spec.warm'];
     limits.push({ what: `addresses of ${where} (PodSubnet ${name})`, left: free, of: free + held, remedy });
   }
   return limits;

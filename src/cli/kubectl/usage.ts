@@ -4,6 +4,7 @@ import { cidrFamily } from '../../net/cidr.ts';
 import type { Growth } from '../../store/node-network.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
+import { excludedOf } from '../../store/within.ts';
 
 /**
  * Addresses of the family that counts (IPv4, or IPv6 in a subnet without it). What Pods use is what the agent last wrote: while a node has addresses to
@@ -44,7 +45,7 @@ export function usageOf(network: StoredNodeNetwork, subnets: readonly PodSubnet[
     const serving = nics.filter((nic) => nic.subnet === subnet);
     const claims = new Set(serving.flatMap(({ claimed = [] }) => claimed).filter((block) => cidrFamily(block) === counted));
     const blocks = serving.flatMap((nic) => nic.blocks).filter((block) => cidrFamily(block) === counted && !claims.has(block));
-    const size = blocks.reduce((sum, block) => sum + usableSize(block, config?.exclude ?? []), 0);
+    const size = blocks.reduce((sum, block) => sum + usableSize(block, config === undefined ? [] : excludedOf(config)), 0);
     const maximum = config?.perNode.maximum ?? 0;
     // A /80 is practically without end: what counts is how many the node may use of it.
     const held = counted === 6 && maximum > 0 ? Math.min(size, maximum) : size;
@@ -78,7 +79,7 @@ export function remedyFor(stoppedBy: Growth['stoppedBy'], subnet: string): strin
     case 'none':
       return 'wait: more are on their way';
     case 'ceiling':
-      return `raise spec.perNode.maximum or spec.perCluster.maximum of PodSubnet ${subnet}, or run Pods on other nodes`;
+      return `raise the ceiling in spec.perNode or spec.perCluster of PodSubnet ${subnet}, or run Pods on other nodes`;
     case 'instance':
       return `use a larger instance type, spec.unit: prefix in PodSubnet ${subnet}, or more nodes`;
     case 'subnet':

@@ -1,6 +1,7 @@
 /** Nodes come and go, Pods too, interfaces are detached and deleted by hand, and everything that can befall a call does; from a seed. */
 import assert from 'node:assert/strict';
 import type { CallFault } from '../cloud/fault-proxy.ts';
+import { numbersFrom } from '../soak/random.ts';
 import type { Kind } from './fronts.ts';
 import { type World, world } from './world.ts';
 
@@ -19,20 +20,9 @@ const MOST_PODS = 4;
 /** Reads may lag so much by the controller's clock, whose own writes are believed for a minute. */
 const STALE_ms = 20_000;
 
-/** Mulberry32: small, and the same everywhere. In [0, 1). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** @throws AssertionError when something in use was taken away, somebody waits for ever, or something is left. Answers with how often the controller died. */
 export async function storm(kind: Kind, seed: number, { steps, share, useFirstNic }: Weather): Promise<number> {
-  const random = seeded(seed);
+  const random = numbersFrom(seed);
   await using w = await world(kind, random, { useFirstNic });
   const wanted = new Map<string, number>();
   w.proxy.befall = () => (random() < share ? chosen(w, random()) : undefined);

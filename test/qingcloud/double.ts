@@ -1,14 +1,11 @@
 /** A VPC with the double in front of it, and a small client that signs by itself: nothing of it is the double's own. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { qingcloud, type QingcloudOptions } from '../../src/vpc/qingcloud/front.ts';
-import { startVpc, type VpcOptions } from '../../src/vpc/start.ts';
+import type { VpcOptions } from '../../src/vpc/start.ts';
 import { eventually } from '../life/lab.ts';
-import { call, quiet, type Reply } from '../vpc/support.ts';
+import { call, type Reply, testVpc } from '../vpc/support.ts';
 
 export const zone = 'pek3a';
 export const key = { owner: 'usr-fp000001', accessKeyId: 'FPKEYOFTHEFIRSTUSER', secretAccessKey: 'secret of the first user' };
@@ -59,11 +56,9 @@ export interface Double extends AsyncDisposable {
 let last = 0;
 
 export async function qingcloudDouble(options: Partial<QingcloudOptions> = {}, vpc: Partial<VpcOptions> = {}): Promise<Double> {
-  const stateDir = mkdtempSync(join(tmpdir(), 'fpq-'));
   const name = `fpq${process.pid % 1000}-${++last}`;
   const front = qingcloud({ listen: '127.0.0.1:0', accounts: [key, otherKey], switches: { jobs_ms: [1, 30] }, ...options });
-  const start = () => startVpc({ stateDir, listen: '127.0.0.1:0', name, fabric: false, log: quiet, ...vpc, fronts: [front] });
-  let running = await start();
+  const running = await testVpc({ name, ...vpc, fronts: [front] });
   const url = (): string => running.frontUrls['qingcloud'] ?? '';
   const act: Double['act'] = (action, parameters = {}, oddity = {}) => signed(url(), action, parameters, oddity);
   const ok: Double['ok'] = async (action, parameters, oddity) => {
@@ -77,7 +72,7 @@ export async function qingcloudDouble(options: Partial<QingcloudOptions> = {}, v
     assert.ok(reply.status < 300, JSON.stringify(reply.body));
     return reply.body;
   };
-  const own: Double['own'] = (method, path, body) => call(running.url, method, path, body);
+  const own: Double['own'] = (method, path, body) => running.call(method, path, body);
   const final: Double['final'] = async (job) => {
     let status = '';
     await eventually(`job ${job} is final`, async () => {
@@ -117,14 +112,8 @@ export async function qingcloudDouble(options: Partial<QingcloudOptions> = {}, v
       assert.equal(await final(job_id), 'successful');
       return instances[0];
     },
-    async restart() {
-      await running.stop();
-      running = await start();
-    },
-    async [Symbol.asyncDispose]() {
-      await running.stop({ destroy: true });
-      rmSync(stateDir, { recursive: true, force: true });
-    },
+    restart: () => running.restart(),
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }
 

@@ -41,7 +41,7 @@ test('a pool of N addresses serves N Pods; the error after that has the numbers 
   assert.equal(new Set(addresses).size, 3);
   assert.match(
     await refused(node),
-    /no address left for container .* in pods \(FP130\) 3 in use, 0 cooling .* 1 wanted, 3 held by this node; growth stopped by the ceiling \(.*3.*raise spec\.perNode\.maximum/,
+    /no address left for container .* in pods \(FP130\) 3 in use, 0 cooling .* 1 wanted, 3 held by this node; growth stopped by the ceiling \(.*3.*perNode\.maximum\)\); raise that ceiling in PodSubnet pods/,
   );
   assert.equal((await node.call('DEL', pods[0] ?? {})).status, 0);
   await node.add(node.container());

@@ -51,9 +51,18 @@ export function cloudOf(where: CloudConfig, ranges: Cloud, { deadline_ms, subnet
   return {
     ...withRanges(allowed(slow), own),
     // Seldom, and no change: no turn has to be waited for.
-    ...(driver.missingPermissions !== undefined && where.changes && { missingPermissions: driver.missingPermissions.bind(driver) }),
+    ...(where.changes && permissionsOf(driver, balancers)),
     ...(areBalancersUsed && { loadBalancers: allowedBalancers(pacedBalancers(fenceBalancers(balancers), turn), where) }),
     [Symbol.dispose]: () => driver[Symbol.dispose](),
+  };
+}
+
+/** Of interfaces, and of load balancers where they are used. */
+function permissionsOf(driver: Cloud, balancers: LoadBalancers | undefined): Pick<Cloud, 'missingPermissions'> {
+  if (driver.missingPermissions === undefined) return {};
+  const ofInterfaces = driver.missingPermissions.bind(driver);
+  return {
+    missingPermissions: async (subnets) => [...(await ofInterfaces(subnets)), ...((await balancers?.missingPermissions?.()) ?? [])],
   };
 }
 

@@ -30,6 +30,9 @@ export function serveServices(
 /** Of a PodSubnet whose blocks, as the cloud told them, have the address; undefined: of none, such as a node's. */
 function subnetOf(subnets: Pick<ClusterSubnets, 'list'>, ip: Ip): SubnetId | undefined {
   const found = subnets.list().find(({ status }) => status.cidrs.some((cidr) => contains(cidr, ip)));
-  // As the configuration has it: the cloud's own.
-  return found?.subnet.spec.cloudSubnet as SubnetId | undefined;
+  if (found === undefined) return undefined;
+  const { subnet, status } = found;
+  // Which of several it is, the driver knows, which knows their blocks. Ids as the configuration has them: the cloud's own.
+  const ids = subnet.spec.cloudSubnet ?? status.cloudSubnets.join('+');
+  return ids === '' ? undefined : (ids as SubnetId);
 }

@@ -17,7 +17,7 @@ export type Transport = 'TCP' | 'UDP' | 'SCTP';
 export interface WantedMember {
   readonly address: Ip;
   readonly port: number;
-  /** Where the address is, when that is known; a pair of subnets by one name, as a PodSubnet has it. */
+  /** Where the address is, when that is known; of several subnets by one name (`ID+ID`) the one that has it. */
   readonly subnet?: SubnetId;
 }
 
@@ -92,4 +92,6 @@ export interface LoadBalancers {
   /** How it stands, and the next step towards nothing; `absent` when nothing with these tags is left. */
   leave(tags: Tags): Promise<Standing>;
   perform(step: Step): Promise<void>;
+  /** What the account may not do with them, a sentence each; absent: cannot be asked. Changes nothing. */
+  missingPermissions?(): Promise<string[]>;
 }

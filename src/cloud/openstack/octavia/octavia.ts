@@ -15,6 +15,7 @@ import { allWordsOf, tagsIn } from '../tags.ts';
 import { type BalancerOptions, type Octavia, octaviaOf } from './calls.ts';
 import { type FloatingIps, floatingIps } from './floating.ts';
 import type { Balancer } from './objects.ts';
+import { missingForBalancers } from './permissions.ts';
 import { nextChange, wholeBody } from './plan.ts';
 import { resolver } from './resolve.ts';
 
@@ -51,6 +52,7 @@ export function octaviaBalancers(session: Session, context: Context, options: Ba
     look: (want) => look(parts, want, begin('look', want.name)),
     leave: (tags) => leave(parts, tags, begin('leave')),
     perform: (one) => one.send(),
+    missingPermissions: () => missingForBalancers(session, begin('permissions')),
   };
 }
 

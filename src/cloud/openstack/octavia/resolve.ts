@@ -1,7 +1,7 @@
 /** What a Service says, in Neutron's own terms: one subnet, one family. A load balancer has one address, so Pods and clients of the other family are left out. */
 import { failure } from '../../../errors/failure.ts';
 import { familyOf } from '../../../net/address.ts';
-import { cidrFamily } from '../../../net/cidr.ts';
+import { cidrFamily, contains } from '../../../net/cidr.ts';
 import type { SubnetId } from '../../cloud.ts';
 import type { WantedListener, WantedLoadBalancer, WantedMember } from '../../load-balancers.ts';
 import { refuse } from '../../wire/asked.ts';
@@ -42,19 +42,16 @@ export function resolver(
     if (name === undefined) throw refuse.invalid(askedIn(task), 'neither the Service nor spec.cloud.loadBalancers names a subnet');
     const ofMembers = new Set(want.listeners.flatMap(({ members }) => members.flatMap(({ subnet }) => subnet ?? [])));
     const all = await read([name, ...ofMembers], task);
-    const partOf = (of: SubnetId, family: 4 | 6): Subnet | undefined =>
-      subnetFor(
-        all.filter(({ id }) => partsOf(of).includes(id)),
-        family,
-      );
-    if (!all.some(({ id }) => partsOf(name).includes(id)))
+    const within = (of: SubnetId): Subnet[] => all.filter(({ id }) => partsOf(of).includes(id));
+    const own = within(name);
+    if (own.length === 0)
       throw refuse.notFound({ ...askedIn(task), object: `subnet ${name}` }, 'no such subnet, or none that this account may see');
-    const subnet = families.map((family) => partOf(name, family)).find((one) => one !== undefined);
+    const subnet = families.map((family) => subnetFor(own, family)).find((one) => one !== undefined);
     if (subnet === undefined)
       throw refuse.invalid(askedIn(task), `subnet ${name} has no IPv${families.join(' and no IPv')}, which the Service asks for`);
     const family = cidrFamily(subnet.cidr);
     const member = ({ subnet: of, ...one }: WantedMember): WantedMember => {
-      const part = of === undefined ? undefined : partOf(of, family)?.id;
+      const part = of === undefined ? undefined : within(of).find(({ cidr }) => contains(cidr, one.address))?.id;
       return part === undefined ? one : { ...one, subnet: part };
     };
     return { subnet, listeners: want.listeners.map((one) => ofFamily(one, want.name, family, member)) };

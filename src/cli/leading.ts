@@ -2,7 +2,6 @@
 import { systemClock } from '../cloud/clock.ts';
 import { fencedBalancers } from '../cloud/limits/balancing.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
-import { withFewerNics } from '../cloud/limits/fewer-nics.ts';
 import type { LoadBalancers } from '../cloud/load-balancers.ts';
 import type { Cloud, InstanceId } from '../cloud/cloud.ts';
 import type { Ledger } from '../cloud/range/ledger.ts';
@@ -79,12 +78,12 @@ export async function lead(leading: Leading): Promise<void> {
     cluster,
     networks,
     claims,
-    cloud: withFewerNics(cloud, () => affairs?.nicsPerInstance()),
+    cloud,
+    nicsPerInstance: () => affairs?.nicsPerInstance(),
     releases: where.releases,
     ranges: ranged,
     log,
     ...subnetsFor(subnets, networks),
-    tellSubnets: true,
     heldChanged: (name) => affairs?.heldChanged(name),
     share: (node, subnet) => affairs?.share(node, subnet),
     observe: (situation, plan) => affairs?.observe(situation, plan),
@@ -117,9 +116,10 @@ export async function lead(leading: Leading): Promise<void> {
   await orOver(new Promise(() => undefined), over);
 }
 
-/** Which PodSubnets a node may use, and which of them give nothing more since others have their blocks. */
-function subnetsFor(subnets: ClusterSubnets, networks: ClusterNodeNetworks): Pick<ControllerOptions, 'subnets' | 'clash'> {
+/** Which PodSubnets a node may use, of which its agent is told, and which of them give nothing more since others have their blocks. */
+function subnetsFor(subnets: ClusterSubnets, networks: ClusterNodeNetworks): Pick<ControllerOptions, 'subnets' | 'clash' | 'tellSubnets'> {
   return {
+    tellSubnets: true,
     subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
     clash: (subnet) => clashAmong(subnet, subnets.list()),
   };

@@ -39,6 +39,7 @@ export interface ControllerOptions {
   readonly clash?: World['clash'];
   /** See World; no such limit, and nobody looks, when absent. */
   readonly share?: World['share'];
+  readonly nicsPerInstance?: World['nicsPerInstance'];
   readonly observe?: World['observe'];
   /** Ranges without a cloud, as far as `cloud` has any; none when absent. */
   readonly ranges?: RangeView;
@@ -146,6 +147,7 @@ function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (no
     claims: noClaims,
     clash: () => undefined,
     share: () => undefined,
+    nicsPerInstance: () => undefined,
     releases: true,
     observe: () => undefined,
     ...options,

@@ -1,5 +1,5 @@
 /** Where in the instance another NIC could be plugged in. */
-import type { CloudNic } from '../cloud/cloud.ts';
+import type { CloudInstance, CloudNic } from '../cloud/cloud.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import type { SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -10,7 +10,13 @@ import { isPluggedInto } from './vanished.ts';
 /** Hands out free device indexes, lowest first; each only once. undefined: the instance is full. */
 export type NicRoom = () => number | undefined;
 
-/** The same for one PodSubnet, of which the node may have so many more. */
+/** The same instance, which takes at most so many interfaces, its first included; undefined: as many as its cloud says. */
+export function withFewerNics(instance: CloudInstance, most: number | undefined): CloudInstance {
+  const { limits } = instance;
+  return { ...instance, limits: { ...limits, nics: Math.min(limits.nics, most ?? limits.nics) } };
+}
+
+/** Room for one PodSubnet, of which the node may have so many more. */
 export function roomForMore(room: NicRoom, most: number): NicRoom {
   let left = most;
   return () => (left-- > 0 ? room() : undefined);

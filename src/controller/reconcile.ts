@@ -25,6 +25,7 @@ import { type Notes, notesOf } from './notes.ts';
 import { perform, wordsFor } from './perform.ts';
 import { type Plan, planFor } from './plan.ts';
 import type { Situation } from './situation.ts';
+import { withFewerNics } from './nic-room.ts';
 import { nextPass_ms } from './next-pass.ts';
 import { isFirst } from './uses.ts';
 import type { World } from './world.ts';
@@ -175,7 +176,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     foreign: new Set(foreignOf(node, notes, nics)),
     subnets: world.subnets(node.name),
     clashes: clashesFor(world, node.name),
-    instance: reading.instance,
+    instance: withFewerNics(reading.instance, world.nicsPerInstance()),
     network: facts.network,
     cloudSubnets: facts.subnets,
     tagged: facts.tagged,

@@ -62,6 +62,11 @@ export interface World {
   readonly holdings: Holdings;
   /** What the node may hold of the PodSubnet beside its own ceiling; undefined: there is no such limit. */
   readonly share: (node: string, subnet: string) => number | undefined;
+  /**
+   * The most interfaces of an instance by somebody's own word, its first included, of all PodSubnets together (perNode.interfaces is of one); undefined: as
+   * many as the cloud says. Asked at each pass, as it changes while what the cloud said is remembered for minutes.
+   */
+  readonly nicsPerInstance: () => number | undefined;
   /** Called after each plan. */
   readonly observe: (situation: Situation, plan: Plan) => void;
   /** Sharing out ranges. */

@@ -21,6 +21,7 @@ function cluster() {
   const [clock, kube] = [virtualClock(), memoryKube()];
   const said: Saying[] = [];
   const lines: string[] = [];
+  const changes: string[] = [];
   let nodes: NodeNetwork[] = [];
   const events = { say: (one: Saying) => ({ isNews: said.push(one) > 0 }), stop: () => undefined };
   const log = createLog('test', 'debug', (line) => lines.push(line));
@@ -54,7 +55,17 @@ function cluster() {
     config,
     namespace,
     nodesAre: (now: NodeNetwork[]) => void (nodes = now),
-    serve: () => serveHostnic({ api: kube, namespace: 'kube-system', nodes: () => Promise.resolve(nodes), events, clock, log }),
+    serve: () =>
+      serveHostnic({
+        api: kube,
+        namespace: 'kube-system',
+        nodes: () => Promise.resolve(nodes),
+        limitChanged: () => changes.push('maxNic'),
+        events,
+        clock,
+        log,
+      }),
+    changes,
     /** What became of it, in the words that matter here. */
     subnets: async (): Promise<Record<string, unknown>> => {
       const { items } = await kube.list(resources.podSubnets, (value) => value);
@@ -105,6 +116,20 @@ test('namespaces have PodSubnets of their blocks, all others the rest, and a cha
   config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'] }) });
   await pass(3000);
   assert.deepEqual(await subnets(), { 'vxnet-1': ['default', undefined] });
+  await served.stop();
+});
+
+test('maxNic is another at once, and nodes are looked at again only when it is', async () => {
+  const { pass, config, serve, changes } = cluster();
+  const served = serve();
+  await pass(3000);
+  assert.deepEqual([served.nicsPerInstance(), changes.length], [61, 1]);
+  config('hostnic-cfg-cm', { hostnic: JSON.stringify({ pool: { maxNic: 3, vxNets: ['vxnet-1'] } }) });
+  await pass(3000);
+  assert.deepEqual([served.nicsPerInstance(), changes.length], [4, 2]);
+  config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'] }) });
+  await pass(3000);
+  assert.deepEqual([served.nicsPerInstance(), changes.length], [4, 2]);
   await served.stop();
 });
 

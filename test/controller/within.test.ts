@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressAt, type Cidr, containsCidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import type { SubnetId } from '../../src/cloud/cloud.ts';
-import { withFewerNics } from '../../src/cloud/limits/fewer-nics.ts';
 import { subnetStanding } from '../../src/controller/cluster/subnet-standing.ts';
 import { clashAmong } from '../../src/store/kubernetes/cluster-subnets.ts';
 import { outside4 } from '../../src/net/outside.ts';
@@ -129,15 +128,27 @@ test('of two PodSubnets with one block the one that was made later has none', ()
   assert.deepEqual([clashAmong(older, all), clashAmong(newer, all)?.includes('PodSubnet z')], [undefined, true]);
 });
 
-test('an instance takes fewer interfaces than its cloud would let it, for as long as somebody says so', async () => {
-  const { cloud } = bench();
-  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+test('an instance takes fewer interfaces than its cloud would let it, for as long as somebody says so: a word of it is heeded at the next pass', async () => {
+  const one = bench();
+  const instance = one.cloud.launch('i-1', one.cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  one.subnets = [pods('a', [first], { useFirstNic: false }), pods('b', [second], { useFirstNic: false })];
   let most: number | undefined = 2;
-  const fewer = withFewerNics(cloud, () => most);
-  assert.equal((await fewer.instance(instance)).limits.nics, 2);
-  assert.equal((await fewer.instances([instance]))[0]?.limits.nics, 2);
+  const running = await one.controller({ nicsPerInstance: () => most });
+  const waiting = ['a', 'b'].map((name) => ({ subnet: name, inUse: 0, cooling: 0, waiting: 1 }));
+  await one.networks.writeSpec('n1', { instance, demand: waiting, returned: [] });
+  await one.clock.advance(20_000);
+  const served = async () => (await one.status()).nics.filter(({ blocks }) => blocks.length > 0).map((nic) => nic.subnet);
+  const [only] = await served();
+  assert.equal((await served()).length, 1);
+  const stopped = (await one.status()).growth.find(({ stoppedBy }) => stoppedBy === 'instance');
+  assert.match(stopped?.text ?? '', /is full: 2 of 2 interfaces attached/);
+  assert.notEqual(stopped?.subnet, only);
+  // Long before everything is read again.
   most = undefined;
-  assert.equal((await fewer.instance(instance)).limits.nics, 4);
+  running.wake('n1');
+  await one.clock.advance(20_000);
+  assert.equal((await served()).length, 2);
+  await running.stop();
 });
 
 test('blocks are refused in files where they overlap, and where the cloud chooses the addresses', () => {

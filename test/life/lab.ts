@@ -162,7 +162,8 @@ export async function testLab(options: TestLabOptions): Promise<TestLab> {
   }
 }
 
-async function seenFrom(fromNetns: string, to: string, toNetns: string, port = PORT): Promise<string> {
+/** See {@link TestLab}. */
+export async function seenFrom(fromNetns: string, to: string, toNetns: string, port = PORT): Promise<string> {
   using there = openNetns(toNetns, true);
   using here = openNetns(fromNetns, true);
   const server = await listenIn(there, PORT);
@@ -192,7 +193,8 @@ spec: {cloudSubnet: ${cloudSubnet}, ${spec}}
 `;
 }
 
-function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: string, yaml: string, mounts?: string): TestNode {
+/** A node of a lab of that name that is yet to be started; `root`: where its folder is. */
+export function testNode(lab: string, machine: ReturnType<typeof machineOf>, root: string, yaml: string, mounts?: string): TestNode {
   const dir = join(root, machine.name);
   const [socket, config] = [join(dir, 'cni.sock'), join(dir, 'node.yaml')];
   const own = { FLATPOD_SOCKET: socket, FLATPOD_STATE: join(dir, 'state') };

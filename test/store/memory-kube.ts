@@ -90,7 +90,9 @@ export function memoryKube(): MemoryKube {
   function store(at: ObjectPath, after: Stored | undefined): Stored | undefined {
     const before = objects.get(keyOf(at));
     version++;
-    const made = after === undefined ? undefined : { ...after, metadata: { ...after.metadata, resourceVersion: String(version) } };
+    const full = after && { ...after, metadata: { ...after.metadata, resourceVersion: String(version) } };
+    // As on the wire: a field that is undefined is not there.
+    const made = full && (JSON.parse(JSON.stringify(full)) as Stored);
     if (made === undefined) objects.delete(keyOf(at));
     else objects.set(keyOf(at), made);
     const { subresource: _, ...collection } = at;

@@ -25,7 +25,7 @@ export function fenced(cloud: Cloud, holdsFor_ms: () => number, longest_ms: numb
     attachBranch: (nic, trunk, vlan) => ask('attachBranch', () => cloud.attachBranch(nic, trunk, vlan)),
     detachNic: (nic) => ask('detachNic', () => cloud.detachNic(nic)),
     deleteNic: (nic) => ask('deleteNic', () => cloud.deleteNic(nic)),
-    assign: (nic, want) => ask('assign', () => cloud.assign(nic, want)),
+    assign: (nic, want, whose) => ask('assign', () => cloud.assign(nic, want, whose)),
     unassign: (nic, blocks) => ask('unassign', () => cloud.unassign(nic, blocks)),
   };
 }

@@ -63,7 +63,7 @@ export function gathered(cloud: Cloud): Cloud {
     attachBranch: (nic, trunk, vlan) => cloud.attachBranch(nic, trunk, vlan),
     detachNic: (nic) => cloud.detachNic(nic),
     deleteNic: (nic) => cloud.deleteNic(nic),
-    assign: (nic, want) => cloud.assign(nic, want),
+    assign: (nic, want, whose) => cloud.assign(nic, want, whose),
     unassign: (nic, blocks) => cloud.unassign(nic, blocks),
   };
 }

@@ -72,7 +72,7 @@ export function pacedBy(cloud: Cloud, turn: Turn): Cloud {
     attachBranch: (nic, trunk, vlan) => turn('attach', 'attachBranch', () => cloud.attachBranch(nic, trunk, vlan)),
     detachNic: (nic) => turn('detach', 'detachNic', () => cloud.detachNic(nic)),
     deleteNic: (nic) => turn('delete', 'deleteNic', () => cloud.deleteNic(nic)),
-    assign: (nic, want) => turn('assign', 'assign', () => cloud.assign(nic, want)),
+    assign: (nic, want, whose) => turn('assign', 'assign', () => cloud.assign(nic, want, whose)),
     unassign: (nic, blocks) => turn('unassign', 'unassign', () => cloud.unassign(nic, blocks)),
   };
 }

@@ -71,12 +71,13 @@ export function clusterAffairs(around: Surroundings): Affairs {
     clock,
     log,
   });
+  const nodes = (): ClusterNode[] => networks.nodes();
+  const wake = (node: string): void => controller.wake(node);
+  const limitChanged = (): void => nodes().forEach(({ name }) => wake(name));
   const hostnic =
     around.hostnic === undefined
       ? undefined
-      : serveHostnic({ api, namespace: around.hostnic, nodes: () => networks.list(), events, clock, log });
-  const nodes = (): ClusterNode[] => networks.nodes();
-  const wake = (node: string): void => controller.wake(node);
+      : serveHostnic({ api, namespace: around.hostnic, nodes: () => networks.list(), limitChanged, events, clock, log });
   const telling = around.tellScheduler ? capacity({ api, subnets, facts: factsOf(cloud, clock, 0), nodes, wake, clock, log }) : undefined;
   const trouble = troubles({
     api,

@@ -28,6 +28,8 @@ export interface ServingHostnic {
   readonly namespace: string;
   /** All nodes, for what is in use. */
   readonly nodes: () => Promise<readonly NodeNetwork[]>;
+  /** Called when {@link ServedHostnic.nicsPerInstance} is another now: nodes that were full may have room. */
+  readonly limitChanged: () => void;
   readonly events: Events;
   readonly clock: Clock;
   readonly log: Log;
@@ -66,7 +68,9 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
     const write = blocksToWrite(objects, namespaces.list(), settings.subnets, nodes);
     if (write !== undefined && (await writeBack(of, write))) return ['all'];
     await serve(of, objects, settings, served);
+    const before = served?.nicsPerInstance;
     served = settings;
+    if (before !== settings.nicsPerInstance) of.limitChanged();
     return [];
   });
   const ask = (): void => work.ask('all');

@@ -142,6 +142,11 @@ const qingcloud = z.strictObject({
     .describe(
       "what reservations of a former plugin are named by, such as hostnic_: where a PodSubnet's own blocks (spec.within) are full, their addresses that are so reserved are taken over; absent: none is",
     ),
+  tags: z
+    .array(z.string().min(1).max(64))
+    .max(20)
+    .default([])
+    .describe('ids of tags of the account that new interfaces get; they must exist'),
   mtu: mtu.default(1500).describe('of the vxnets, which the API does not tell'),
   ...switches,
 });

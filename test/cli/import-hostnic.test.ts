@@ -59,7 +59,7 @@ test('each vxnet becomes a PodSubnet, which our programs read without a complain
   assert.deepEqual(specOf(imported.made, 'NodeConfig'), { cluster: {}, serviceCidrs: ['10.233.0.0/18'], log: 'debug' });
   assert.deepEqual(specOf(imported.made, 'ControllerConfig'), {
     cluster: 'cl-shop0001',
-    cloud: { type: 'qingcloud', zone: 'pek3a', owner: 'usr-a1b2c3d4', nicsPerInstance: 61 },
+    cloud: { type: 'qingcloud', zone: 'pek3a', owner: 'usr-a1b2c3d4', nicsPerInstance: 61, tags: ['tag-x8y9z0ab'] },
   });
 });
 

@@ -12,6 +12,7 @@ import { cloudNic, type NicUse } from './find-nics.ts';
 import { primaryFor } from './primary.ts';
 import type { Patience } from './patience.ts';
 import { checkWanted, NOBODY } from './plan-blocks.ts';
+import { putTags } from './put-tags.ts';
 import { blocksByNic, ownVips, type Picture, readNic, readNicsCalled } from './vxnet.ts';
 
 /** See Cloud.createNic. */
@@ -37,6 +38,7 @@ export async function createNic(use: NicUse, request: CreateNic, patience: Patie
     const parameters = { nic: record.id, enable_aspoof: settings.allowSpoofing ? 1 : 0 };
     await api.call({ action: 'ModifyNicAttributes', about: record.id, parameters }, () => undefined, patience);
   }
+  await takingAway(use, record, there === undefined, patience, () => putTags(api, record.id, settings.tags, patience));
   if (picture === undefined && there === undefined) return cloudNic(use, record, []);
   const blocks = await birthBlocks(use, { record, vxnet, isNew: there === undefined }, request, picture, patience);
   return cloudNic(use, record, blocks);
@@ -106,12 +108,19 @@ async function birthBlocks(
     Math.max(0, (wanted ?? 0) - others.filter((block) => block.endsWith(length)).length);
   const rest = { ...want, addresses4: lacking(want.addresses4, '/32'), prefixes4: lacking(want.prefixes4, '/28') };
   const nics = picture.nics.some(({ id }) => id === record.id) ? picture.nics : [...picture.nics, record];
+  const given = await takingAway(use, record, isNew, patience, () =>
+    bear(use, bearerOf(use, record, vxnet), rest, { ...picture, nics }, patience),
+  );
+  return [...new Set([...held, ...given])];
+}
+
+/** Does what is part of making the NIC; one that is new goes again where that is refused. */
+async function takingAway<T>(use: NicUse, { id }: NicRecord, isNew: boolean, patience: Patience, work: () => Promise<T>): Promise<T> {
   try {
-    const given = await bear(use, bearerOf(use, record, vxnet), rest, { ...picture, nics }, patience);
-    return [...new Set([...held, ...given])];
+    return await work();
   } catch (error) {
     // After an unclear answer the NIC is found by its name, and finished. That it cannot be deleted now, the sweep makes good.
-    if (isNew && !isFailure(error, 'cloudUnavailable')) await deleteNic(use, record.id, patience).catch(() => undefined);
+    if (isNew && !isFailure(error, 'cloudUnavailable')) await deleteNic(use, id, patience).catch(() => undefined);
     throw error;
   }
 }

@@ -48,6 +48,8 @@ export interface QingCloudOptions {
    * so reserved are released and reserved for us in their place. Absent: they are somebody else's.
    */
   readonly adoptVips?: string;
+  /** Ids of tags of the account that new NICs get: none. */
+  readonly tags?: readonly string[];
 }
 
 /** With the defaults filled in; credentials, endpoint, certificates and zone are {@link CredentialSource}'s affair. */
@@ -64,6 +66,7 @@ export interface Settings {
   readonly nameFilter: 'whole' | 'part';
   readonly allowSpoofing?: boolean;
   readonly adoptVips?: string;
+  readonly tags: readonly string[];
 }
 
 /** The defaults of {@link QingCloudOptions}. */
@@ -77,6 +80,7 @@ export function settingsOf({ credentials: _, endpoint: _endpoint, caFile: _caFil
     mtu: 1500,
     longestName: 255,
     nameFilter: 'whole',
+    tags: [],
     ...given,
   };
 }

@@ -6,11 +6,12 @@ import { isFailure } from '../../errors/failure.ts';
 import type { Api } from './call.ts';
 import type { Settings } from './options.ts';
 import type { Patience } from './patience.ts';
+import { tagParameters } from './put-tags.ts';
 import type { Parameters } from './signature.ts';
 
 /** No NIC has the Ethernet address of zeros. */
 const NIC = '00:00:00:00:00:00';
-const [VXNET, INSTANCE, VIP] = ['vxnet-00000000', 'i-00000000', 'vip-00000000'];
+const [VXNET, INSTANCE, VIP, TAG] = ['vxnet-00000000', 'i-00000000', 'vip-00000000', 'tag-00000000'] as const;
 const one = { limit: 1 };
 
 /** What the driver calls. */
@@ -29,9 +30,13 @@ const actions: readonly (readonly [action: string, parameters: Parameters])[] = 
 ];
 
 /** The names of those that are denied. @throws Failure cloud* when the cloud does not answer, or denies the key itself. */
-export async function deniedActions(api: Api, { allowSpoofing }: Settings, patience: Patience): Promise<string[]> {
+export async function deniedActions(api: Api, { allowSpoofing, tags }: Settings, patience: Patience): Promise<string[]> {
   const denied: string[] = [];
-  const needed = allowSpoofing === undefined ? actions : [...actions, ['ModifyNicAttributes', { nic: NIC, enable_aspoof: 0 }] as const];
+  const needed = [
+    ...actions,
+    ...(allowSpoofing === undefined ? [] : [['ModifyNicAttributes', { nic: NIC, enable_aspoof: 0 }] as const]),
+    ...(tags.length === 0 ? [] : [['AttachTags', tagParameters(NIC, [TAG])] as const]),
+  ];
   for (const [action, parameters] of needed) {
     try {
       await api.call({ action, about: 'the permission for it', parameters }, () => undefined, patience);

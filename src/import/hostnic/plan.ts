@@ -19,6 +19,8 @@ export interface HostnicPlan {
   owner?: string;
   nicsPerInstance?: number;
   mtu?: number;
+  /** Id of a tag. */
+  tag?: string;
   /** Each Pod has an interface of the cloud for itself. */
   isPassthrough: boolean;
   /** vxnets of hostnic.json and of v-pool. */

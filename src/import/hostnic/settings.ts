@@ -43,9 +43,7 @@ function readPool(pool: Part, plan: HostnicPlan, account: Account): void {
   tell(account, pool.get('routeTableBase'), 'numbers.firstTable of the NodeConfig: 7000, so that tables of both plugins are told apart');
   for (const key of ['nodeThreshold', 'vxnetThreshold', 'freePeriod'])
     tell(account, pool.get(key), 'interfaces without a Pod go back, all but spec.warm.spareNics of a PodSubnet');
-  const tag = pool.get('tag');
-  if (tag !== undefined)
-    account.none(tag, 'interfaces are known by their names, not by a tag of yours', 'tag what is named flatpod by a rule of your account');
+  readTag(pool.get('tag'), plan, account);
   const vxnets = pool.get('vxNets');
   for (const member of vxnets === undefined ? [] : membersOf(account, vxnets)) {
     const id = textIn(account, member);
@@ -53,6 +51,14 @@ function readPool(pool: Part, plan: HostnicPlan, account: Account): void {
     plan.vxnets.add(id);
     account.taken(member, 'PodSubnet spec.cloudSubnet');
   }
+}
+
+function readTag(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
+  const tag = textIn(account, setting);
+  if (setting === undefined || tag === undefined) return;
+  if (tag === '') return account.equal(setting, 'no tag, as ControllerConfig spec.cloud.tags unless said otherwise');
+  plan.tag = tag;
+  account.taken(setting, 'ControllerConfig spec.cloud.tags', 'the key must be allowed to call AttachTags');
 }
 
 /** Whether it looks like qingcloud.yaml. */
@@ -94,7 +100,7 @@ export function readClusterSettings(whole: Setting, plan: HostnicPlan, account: 
   );
   say('defaultVxNetForLB', 'Flatpod makes no load balancers', 'leave it to the controller that makes them');
   say('isApp', 'Flatpod is the same in an application of the cloud', 'nothing');
-  say('tagIDs', 'interfaces are known by their names, not by a tag of yours', 'tag what is named flatpod by a rule of your account');
+  say('tagIDs', 'interfaces have the tag of hostnic.json, pool.tag', 'write those that they are to have besides into cloud.tags');
   say('instanceIDs', 'nodes are known by Node objects and their providerID', 'nothing');
 }
 

@@ -273,6 +273,7 @@ test('VIPs take their addresses away from NICs, by range and by count, until the
   const counted = await double.ok('AllocateVips', { vxnet_id: vxnet, count: 2 });
   assert.equal(await double.final(counted.job_id), 'successful');
   assert.equal(await double.code('ReleaseVips', { 'vips.1': 'vip-00000000' }), 2100);
+  await double.fault('ReleaseVips', { kind: 'jobTakes', ms: 500 });
   const released = await double.ok('ReleaseVips', { 'vips.1': vips[0], 'vips.2': vips[1] });
   assert.equal(await double.code('ReleaseVips', { 'vips.1': vips[1] }), 1400, 'it is being released');
   assert.equal(await double.final(released.job_id), 'successful');

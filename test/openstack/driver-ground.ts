@@ -94,6 +94,17 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
         other,
         limits,
         branching: third,
+        passing: async () => {
+          const { id: port } = await make(demo, 'port', { network_id: net, fixed_ips: [{ subnet_id: four }, { subnet_id: six }] });
+          const server = await boot(demo, 'passing', plain, port);
+          return {
+            instance: server,
+            async end() {
+              await endServer(demo, server);
+              await demo.network('DELETE', `/ports/${port}`);
+            },
+          };
+        },
         v6: '2001:db8:20',
         prefixes: addressing === 'blocks',
         reserved: hosts,

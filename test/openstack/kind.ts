@@ -6,7 +6,7 @@ import type { OpenStackBed } from './bed.ts';
 import { as, boot, endServer, flavor, make, removeNetworks } from './client.ts';
 import { openStackDialect } from './dialect.ts';
 
-/** Of that bed; what is opened is gone with its disposal. Servers may have an interface more than their size says, for those whose first serves no Pods. */
+/** Of that bed; what is opened is gone with its disposal. Servers may have an interface more than their size says. */
 export function openStackKind(bed: OpenStackBed): Kind {
   return { name: 'openstack', dialect: openStackDialect(bed.authUrl), open: (_, size) => open(bed, size) };
 }

@@ -1,13 +1,13 @@
 /** What the parts of the driver have in common: whom to ask, whose turn it is, and what was promised about addresses. */
 import type { InstanceId, InstanceLimits, NicId, SubnetId, Wanted } from '../cloud.ts';
 import { type Asked, refuse } from '../wire/asked.ts';
-import type { Port } from './port.ts';
 import { partsOf, type Subnet, subnetOf } from './subnet.ts';
 import type { Neutron } from './neutron.ts';
 import type { Nova } from './nova.ts';
 import type { Task } from './session.ts';
-import type { Turns } from './turns.ts';
 import type { Lengths } from './room.ts';
+import type { Seen } from './seen.ts';
+import type { Turns } from './turns.ts';
 
 /** How Pods get addresses of a subnet: see docs/clouds/openstack.md. */
 export type Addressing = 'blocks' | 'fixed-ips' | 'ports';
@@ -18,6 +18,7 @@ export interface Context {
   readonly nova: Nova;
   readonly turn: Turns;
   readonly notes: Notes;
+  readonly seen: Seen;
   readonly pairsPerNic: number;
   addressing(subnets: readonly Subnet[]): Addressing;
   /** Of an instance; remembered for minutes: a flavor changes with a resize alone. @throws Failure cloudNotFound */
@@ -77,12 +78,6 @@ export async function subnetsOf(name: SubnetId, { neutron }: Context, task: Task
   if (networks.size !== 1 || found.length > 2 || (found.length === 2 && new Set(found.map(({ cidr }) => cidr.includes(':'))).size !== 2))
     throw refuse.invalid(askedIn(task), `${name} should be one subnet, or an IPv4 and an IPv6 subnet of one network`);
   return found;
-}
-
-/** All ports of the subnets, each once. */
-export async function portsOf(subnets: readonly Subnet[], { neutron }: Context, task: Task): Promise<Port[]> {
-  const all = await Promise.all(subnets.map(({ id }) => neutron.ports({ subnet: id }, task)));
-  return [...new Map(all.flat().map((port) => [port.id, port])).values()];
 }
 
 /** The lengths that may be asked for. @throws Failure cloudInvalid for prefixes where each address is had by itself */

@@ -7,51 +7,30 @@
  * - a NIC's changes are one at a time, and each is written at the revision it was decided on
  */
 import { isFailure } from '../../errors/failure.ts';
-import { type Cidr, cidrFamily, containsCidr, firstOf, hostCidr, lengthOf } from '../../net/cidr.ts';
-import type { NicId, Wanted } from '../cloud.ts';
+import { type Cidr, firstOf, hostCidr } from '../../net/cidr.ts';
+import type { NicId, Tags, Wanted } from '../cloud.ts';
 import { addressTaken, refuse, wantedOf } from '../wire/asked.ts';
-import { type Addressing, askedIn, type Context, lengthsFor, portsOf, subnetsOf } from './context.ts';
-import {
-  deviceNameOf,
-  hasPairs,
-  type Held,
-  heldBy,
-  isPodPort,
-  isReservation,
-  pairsFor,
-  reservationOf,
-  type Reservation,
-  subnetOf,
-} from './held.ts';
+import { askedIn, type Context, lengthsFor, subnetsOf } from './context.ts';
+import { type Gift, giftFor, isByNeutron, needsFresh, noGift, type Scene } from './decide.ts';
+import { deviceNameOf, hasPairs, heldBy, isPodPort, isReservation, pairsFor, reservationOf, type Reservation, subnetOf } from './held.ts';
 import type { Port } from './port.ts';
 import { fixedIn, isFixed, reservationBody } from './reserve.ts';
-import { chosen, missingOf, roomOf } from './room.ts';
 import { isFinal } from './refusals.ts';
 import type { Task } from './session.ts';
 import { checkSlots } from './slots.ts';
-import type { Subnet } from './subnet.ts';
 import { own, ownWord, ownWordOf, tagsIn } from './tags.ts';
 
 /** Rounds of read, decide, write: each ends by somebody else's change of the same port, or an address taken a moment before. */
 const ROUNDS = 6;
 
-/** A NIC as it was read, with what it holds. */
-interface Scene {
-  readonly port: Port;
-  readonly held: Held;
-  readonly reservations: readonly Reservation[];
-  readonly subnets: readonly Subnet[];
-  readonly addressing: Addressing;
-}
-
 /** See Cloud.assign. */
-export async function assign(nic: NicId, want: Wanted, context: Context): Promise<Cidr[]> {
+export async function assign(nic: NicId, { want, whose = {} }: Ordered, context: Context): Promise<Cidr[]> {
   const task = context.begin('assign', nic, wantedOf(`of ${nic}`, want, 0));
   return await context.turn(nic, async () => {
-    const shunned: Cidr[] = [];
+    const learned: Learned = { shunned: [], isDoubtful: false };
     for (let round = 0; round < ROUNDS; round++) {
       const scene = await sceneOf(nic, context, task);
-      const given = await assignOnce(scene, { want, shunned }, context, task);
+      const given = await assignOnce(scene, { want, whose }, learned, context, task);
       if (given !== undefined) return given;
     }
     throw refuse.conflict(askedIn(task), `it was changed by others ${ROUNDS} times while it was decided on`);
@@ -73,6 +52,7 @@ export async function unassign(nic: NicId, blocks: readonly Cidr[], context: Con
       // What lacks its pair is let through no more: it goes too, whoever began with it.
       const free = [...held.reserved.filter(({ block }) => away.has(block)), ...held.pending];
       await dropAll(free, context, task);
+      context.seen.freed(scene.subnets, [...away, ...free.map(({ block }) => block)]);
       return;
     }
     throw refuse.conflict(askedIn(task), `it was changed by others ${ROUNDS} times while it was decided on`);
@@ -95,71 +75,90 @@ async function sceneOf(nic: NicId, context: Context, task: Task): Promise<Scene>
   return { port, held, reservations, subnets, addressing: context.addressing(subnets) };
 }
 
-interface Asking {
+/** What is asked for a NIC, and by whom. */
+interface Ordered {
   readonly want: Wanted;
-  /** Filled with what was refused though nobody is seen to hold it. */
+  readonly whose?: Tags;
+}
+
+/** What the rounds of an assign learned. */
+interface Learned {
+  /** What was refused though nobody is seen to hold it. */
   readonly shunned: Cidr[];
+  /** Neutron refused what an older list allowed. */
+  isDoubtful: boolean;
 }
 
 /** undefined: it was changed meanwhile; look again. */
-async function assignOnce(scene: Scene, { want, shunned }: Asking, context: Context, task: Task): Promise<Cidr[] | undefined> {
-  const { port, held, addressing } = scene;
+async function assignOnce(
+  scene: Scene,
+  order: Required<Ordered>,
+  learned: Learned,
+  context: Context,
+  task: Task,
+): Promise<Cidr[] | undefined> {
+  const { held, addressing } = scene;
   const asked = askedIn(task);
-  const { these = [], ...counts } = want;
-  const lengths = lengthsFor(addressing, want, task);
-  const room = roomOf(scene.subnets, await portsOf(scene.subnets, context, task), shunned);
-  const missing = missingOf(these, room, lengths, asked, port.id);
-  // Neutron chooses anywhere.
-  const isByNeutron = addressing === 'fixed-ips' && want.within === undefined;
-  // What was reserved and never let through is as good as new.
-  const spare = held.pending.map(({ block }) => block).filter((block) => !these.includes(block) && isWithin(block, want.within));
-  const reused = isByNeutron ? [] : reuse(spare, counts);
-  const counted = isByNeutron ? [] : chosen(lessBy(counts, reused), room, these, held.blocks, asked);
-  const more = isByNeutron ? (counts.addresses4 ?? 0) : 0;
+  const { want, whose } = order;
+  const { these = [] } = want;
+  const { decided, isFresh } = await giftOf(scene, want, learned, context, task);
+  const { missing, reused, counted } = decided;
+  const more = isByNeutron(scene, want) ? (want.addresses4 ?? 0) : 0;
   const stay = [...new Set([...held.blocks, ...these, ...reused, ...counted])];
-  await checkSlots(port, { blocks: stay, more4: more }, context, task);
+  await checkSlots(scene.port, { blocks: stay, more4: more }, context, task);
   checkPairs(scene, stay, context, task);
+  // By an older list it may have been somebody's for long; by a newer one it is of those whose ports we may not see.
+  const refused = (blocks: readonly Cidr[]): void => {
+    if (isFresh) learned.shunned.push(...blocks);
+    learned.isDoubtful = true;
+  };
   const reserve = [...missing, ...counted].filter((block) => !isFixed(block, addressing));
-  const reserved = await reservedFor(scene, reserve, { context, task, shunned, counted });
+  const mayRepeat = counted.length > 0 || !isFresh;
+  const reserved = await unlessTaken(
+    () => reservedFor(scene, reserve, whose, context, task),
+    mayRepeat,
+    () => refused(counted),
+  );
   if (reserved === undefined) return undefined;
   const before = new Set(held.blocks);
-  const fixed = counted.filter((block) => isFixed(block, addressing));
-  const now = await attempted(() => unlessTaken(() => written(scene, stay, more, context, task), fixed, shunned), reserved, context, task);
+  const fixed = [...(isFresh ? [] : missing), ...counted].filter((block) => isFixed(block, addressing));
+  const change = (): Promise<Cidr[] | undefined> =>
+    unlessTaken(
+      () => written(scene, stay, more, context, task),
+      fixed.length > 0,
+      () => refused(fixed),
+    );
+  const now = await attempted(change, reserved, context, task);
   if (now === undefined) return undefined;
   const unused = held.pending.filter(({ block }) => !stay.includes(block));
   await dropAll(unused, context, task);
   const fresh = now.filter((block) => !before.has(block) && !these.includes(block));
-  if (isByNeutron && fresh.length !== more) throw refuse.garbled(asked, `${fresh.length} addresses were added, ${more} were asked for`);
+  if (isByNeutron(scene, want) && fresh.length !== more)
+    throw refuse.garbled(asked, `${fresh.length} addresses were added, ${more} were asked for`);
   return [...these, ...fresh];
 }
 
-/** Of fixed IPs that were chosen here one may be taken a moment before: choose again. */
-async function unlessTaken<T>(change: () => Promise<T | undefined>, chosenHere: readonly Cidr[], shunned: Cidr[]): Promise<T | undefined> {
+async function giftOf(
+  scene: Scene,
+  want: Wanted,
+  { shunned, isDoubtful }: Learned,
+  { seen }: Context,
+  task: Task,
+): Promise<{ decided: Gift; isFresh: boolean }> {
+  const asking = { want, shunned, lengths: lengthsFor(scene.addressing, want, task), asked: askedIn(task) };
+  if (isByNeutron(scene, want) && (want.these ?? []).length === 0) return { decided: noGift, isFresh: true };
+  return await seen.decide(scene.subnets, { task, isFresh: isDoubtful || needsFresh(want) }, (sight) => giftFor(scene, asking, sight));
+}
+
+/** Something may be taken a moment before: then, `mayRepeat`, others would do as well or a newer list says more. undefined: `refused` was called. */
+async function unlessTaken<T>(change: () => Promise<T | undefined>, mayRepeat: boolean, refused: () => void): Promise<T | undefined> {
   try {
     return await change();
   } catch (error) {
-    if (chosenHere.length === 0 || !isFailure(error, 'cloudAddressTaken')) throw error;
-    shunned.push(...chosenHere);
+    if (!mayRepeat || !isFailure(error, 'cloudAddressTaken')) throw error;
+    refused();
     return undefined;
   }
-}
-
-function isWithin(block: Cidr, within: Wanted['within']): boolean {
-  return within === undefined || cidrFamily(block) === 6 || within.some((one) => containsCidr(one, block));
-}
-
-function reuse(spare: readonly Cidr[], { addresses4 = 0, prefixes4 = 0, prefixes6 = 0 }: Omit<Wanted, 'these'>): Cidr[] {
-  const some = (family: 4 | 6, length: number, most: number): Cidr[] =>
-    spare.filter((block) => cidrFamily(block) === family && lengthOf(block) === length).slice(0, most);
-  return [...some(4, 32, addresses4), ...some(4, 28, prefixes4), ...some(6, 80, prefixes6)];
-}
-
-function lessBy(
-  { addresses4 = 0, prefixes4 = 0, prefixes6 = 0, ...where }: Omit<Wanted, 'these'>,
-  had: readonly Cidr[],
-): Omit<Wanted, 'these'> {
-  const of = (length: number): number => had.filter((block) => lengthOf(block) === length).length;
-  return { ...where, addresses4: addresses4 - of(32), prefixes4: prefixes4 - of(28), prefixes6: prefixes6 - of(80) };
 }
 
 /** Before anything is reserved for nothing. */
@@ -182,23 +181,11 @@ function isFixedOn(port: Port, block: Cidr): boolean {
   return port.fixed.some(({ ip }) => hostCidr(ip) === block);
 }
 
-interface Reserving {
-  readonly context: Context;
-  readonly task: Task;
-  readonly shunned: Cidr[];
-  /** Those that others would do as well for. */
-  readonly counted: readonly Cidr[];
-}
-
-/** All or none. undefined: one was taken a moment ago; choose again. */
-async function reservedFor(
-  scene: Scene,
-  blocks: readonly Cidr[],
-  { context, task, shunned, counted }: Reserving,
-): Promise<Reservation[] | undefined> {
+/** All or none. @throws Failure cloudAddressTaken */
+async function reservedFor(scene: Scene, blocks: readonly Cidr[], whose: Tags, context: Context, task: Task): Promise<Reservation[]> {
   if (blocks.length === 0) return [];
   const { port, subnets, addressing } = scene;
-  const owner = { network: port.network, subnets, device: deviceNameOf(port), tags: tagsIn(port.words), addressing };
+  const owner = { network: port.network, subnets, device: deviceNameOf(port), tags: { ...tagsIn(port.words), ...whose }, addressing };
   try {
     const made = await context.neutron.createPorts(
       blocks.map((block) => reservationBody(block, owner, askedIn(task))),
@@ -207,9 +194,7 @@ async function reservedFor(
     return made.flatMap((one) => reservationOf(one) ?? []);
   } catch (error) {
     if (!isFailure(error, 'cloudAddressTaken')) throw error;
-    if (counted.length === 0) throw addressTaken(askedIn(task), error.details, blocks.map(firstOf).join(', '), 'another port');
-    shunned.push(...counted);
-    return undefined;
+    throw addressTaken(askedIn(task), error.details, blocks.map(firstOf).join(', '), 'another port');
   }
 }
 

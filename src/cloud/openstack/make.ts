@@ -13,7 +13,8 @@ import { familyOf, type Ip } from '../../net/address.ts';
 import { type Mac, parseMac } from '../../net/mac.ts';
 import type { CloudNic, CreateNic, NicId } from '../cloud.ts';
 import { refuse, wantedOf } from '../wire/asked.ts';
-import { askedIn, type Context, lengthsFor, portsOf, subnetsOf } from './context.ts';
+import { askedIn, type Context, lengthsFor, subnetsOf } from './context.ts';
+import { needsFresh } from './decide.ts';
 import { found as nicsOf } from './find.ts';
 import { deviceNameOf, heldBy, isPodPort, isReservation, pairsFor, hasPairs, reservationOf } from './held.ts';
 import { dropAll } from './hold.ts';
@@ -43,13 +44,15 @@ export async function createNic(request: CreateNic, context: Context): Promise<C
     const subnets = await subnetsOf(request.subnet, context, task);
     const shunned: Cidr[] = [];
     let attempt = 0;
+    let isDoubtful = false;
     for (let round = 0; round < ROUNDS; round++) {
       const mac = macOf(request.clientToken, attempt);
-      const bodies = await bodiesFor(request, { subnets, shunned, mac }, context, task);
+      const bodies = await bodiesFor(request, { subnets, shunned, mac, isDoubtful }, context, task);
       try {
         const made = await context.neutron.createPorts(bodies.ports, task);
         const nic = made.find((port) => !isReservation(port));
         if (nic === undefined) throw refuse.garbled(askedIn(task), 'no port was made');
+        context.seen.made(subnets, [nic]);
         return await finished({ nic, reservations: made.filter(isReservation) }, request, context, task, true);
       } catch (error) {
         if (isMacInUse(error)) {
@@ -57,8 +60,9 @@ export async function createNic(request: CreateNic, context: Context): Promise<C
           if (made !== undefined) return await finished(made, request, context, task);
           if (!(await isAnothers(mac, subnets, context, task))) throw error;
           attempt++;
-        } else if (!isFailure(error, 'cloudAddressTaken') || bodies.chosen.length === 0) throw error;
-        else shunned.push(...bodies.chosen);
+        } else if (!isFailure(error, 'cloudAddressTaken') || (bodies.isFresh && bodies.chosen.length === 0)) throw error;
+        else if (bodies.isFresh) shunned.push(...bodies.chosen);
+        isDoubtful = true;
       }
     }
     throw refuse.full(askedIn(task), `others took what was chosen, ${ROUNDS} times`);
@@ -141,12 +145,23 @@ interface Bodies {
   readonly ports: object[];
   /** What others would do as well for. */
   readonly chosen: readonly Cidr[];
+  /** Chosen by a list that was read for it. */
+  readonly isFresh: boolean;
+}
+
+/** By what the addresses are chosen. */
+interface Choosing {
+  readonly subnets: readonly Subnet[];
+  readonly shunned: readonly Cidr[];
+  readonly mac: Mac;
+  /** Neutron refused what was chosen by an older list. */
+  readonly isDoubtful: boolean;
 }
 
 /** The NIC first. Neutron chooses its address where it comes without others; else which one is its own must be known, and so it is chosen here. */
 async function bodiesFor(
   request: CreateNic,
-  { subnets, shunned, mac }: { readonly subnets: readonly Subnet[]; readonly shunned: readonly Cidr[]; readonly mac: Mac },
+  { subnets, shunned, mac, isDoubtful }: Choosing,
   context: Context,
   task: Task,
 ): Promise<Bodies> {
@@ -158,18 +173,30 @@ async function bodiesFor(
   const asked = askedIn(task);
   const of = { subnets, mac, owner: deviceOwnerIn(subnets, NIC_OWNER, asked) };
   if (these.length + (counts.addresses4 ?? 0) + (counts.prefixes4 ?? 0) + (counts.prefixes6 ?? 0) === 0)
-    return { ports: [nicBody(request, { ...of, fixed: subnets.map(({ id }) => ({ subnet_id: id })), words: [] })], chosen: [] };
-  const room = roomOf(subnets, await portsOf(subnets, context, task), shunned);
-  const by = missingOf(these, room, lengths, asked);
-  const primaries = ownAddresses(room, by, asked);
-  const counted = chosen(counts, room, [...by, ...primaries.map(hostOf)], [], asked);
+    return {
+      ports: [nicBody(request, { ...of, fixed: subnets.map(({ id }) => ({ subnet_id: id })), words: [] })],
+      chosen: [],
+      isFresh: true,
+    };
+  const { decided, isFresh } = await context.seen.decide(
+    subnets,
+    { task, isFresh: isDoubtful || needsFresh(want) },
+    ({ occupied, claimed }) => {
+      const room = roomOf(subnets, occupied, [...shunned, ...claimed]);
+      const by = missingOf(these, room, lengths, asked);
+      const primaries = ownAddresses(room, by, asked);
+      const counted = chosen(counts, room, [...by, ...primaries.map(hostOf)], [], asked);
+      return { by, primaries, counted, takes: [...by, ...primaries.map(hostOf), ...counted] };
+    },
+  );
+  const { by, primaries, counted } = decided;
   const all = [...by, ...counted];
   const fixed = [...primaries, ...all.filter((block) => isFixed(block, addressing)).map(firstOf)].map((ip) => fixedIn(subnets, ip));
   const words = primaries.map((ip) => ownWordOf(familyOf(ip) === 4 ? own.primary4 : own.primary6, ip));
   const network = subnets[0]?.network ?? '';
   const owner = { network, subnets, device, tags: request.tags, addressing };
   const reservations = all.filter((block) => !isFixed(block, addressing)).map((block) => reservationBody(block, owner, asked));
-  return { ports: [nicBody(request, { ...of, fixed, words }), ...reservations], chosen: [...primaries.map(hostOf), ...counted] };
+  return { ports: [nicBody(request, { ...of, fixed, words }), ...reservations], chosen: [...primaries.map(hostOf), ...counted], isFresh };
 }
 
 function hostOf(ip: Ip): Cidr {

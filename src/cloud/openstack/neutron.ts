@@ -19,6 +19,8 @@ export interface PortQuery {
   /** The servers they are on; for blocks, their NICs. */
   readonly devices?: readonly string[];
   readonly subnet?: string;
+  /** Of a subnet it is known, and Neutron's database finds the ports of a network by an index. */
+  readonly network?: string;
   readonly mac?: Mac;
   /** All of these words. */
   readonly words?: readonly string[];
@@ -140,9 +142,10 @@ export function listsOf(ask: Neutron['ask'], refusal: (answer: Answered) => Erro
   return listed;
 }
 
-function conditionsOf({ subnet, mac, words = [] }: PortQuery): Condition[] {
+function conditionsOf({ subnet, network, mac, words = [] }: PortQuery): Condition[] {
   return [
     ...(mac === undefined ? [] : [['mac_address', mac] as const]),
+    ...(network === undefined ? [] : [['network_id', network] as const]),
     ...(subnet === undefined ? [] : [['fixed_ips', `subnet_id=${subnet}`] as const]),
     ...(words.length === 0 ? [] : [['tags', words.join(',')] as const]),
     ...portFields.map((field) => ['fields', field] as const),
@@ -156,13 +159,14 @@ function manyOf({ ids, devices, anyWord }: PortQuery): Many | undefined {
 }
 
 /** A port that all conditions fit. A proxy that answers from memory, or drops the query, is found out here. */
-function asAskedFor({ ids, devices, subnet, mac, words = [] }: PortQuery): Read<Port> {
+function asAskedFor({ ids, devices, subnet, network, mac, words = [] }: PortQuery): Read<Port> {
   return (value, at) => {
     const port = portOf(value, at);
     const fits =
       (ids?.includes(port.id) ?? true) &&
       (devices?.includes(port.device) ?? true) &&
       (mac === undefined || port.mac === mac) &&
+      (network === undefined || port.network === network) &&
       (subnet === undefined || port.fixed.some((one) => one.subnet === subnet)) &&
       words.every((word) => port.words.includes(word));
     if (!fits) throw new Mismatch(`${at} is ${port.id}, which was not asked for`);

@@ -23,6 +23,7 @@ import { octaviaBalancers } from './octavia/octavia.ts';
 import { missingPermissions } from './permissions.ts';
 import { cloudSubnets, projectNetwork } from './places.ts';
 import { attachBranch, attachNic, detachNic } from './plug.ts';
+import { seenOf } from './seen.ts';
 import { type Session, sessionOf, type Task } from './session.ts';
 import { networkOf, type Subnet } from './subnet.ts';
 import { turns } from './turns.ts';
@@ -90,7 +91,7 @@ export function openStackCloud(options: OpenStackOptions): OpenStackCloud {
     attachBranch: (nic, trunk, vlan) => attachBranch(nic, trunk, vlan, context),
     detachNic: (nic) => detachNic(nic, context),
     deleteNic: (nic) => deleteNic(nic, context),
-    assign: (nic, want) => assign(nic, want, context),
+    assign: (nic, want, whose) => assign(nic, { want, ...(whose && { whose }) }, context),
     unassign: (nic, blocks) => unassign(nic, blocks, context),
     missingPermissions: (ids) => missingPermissions(ids, session, context, begin('missingPermissions', 'the account')),
     loadBalancers: (how) => octaviaBalancers(session, context, how),
@@ -118,6 +119,7 @@ function contextOf(options: OpenStackOptions, session: Session): Context {
     nova,
     turn: turns(),
     notes: fadingNotes(Date.now),
+    seen: seenOf(neutron, () => performance.now()),
     pairsPerNic,
     addressing: (subnets: readonly Subnet[]) => subnets.map(({ id }) => addressing(id)).find((one) => one !== undefined) ?? 'blocks',
     limits: remembered(async (instance: InstanceId, task) => limitsOf(nova, instance, task)),

@@ -49,7 +49,7 @@ async function freeOf(subnets: readonly Subnet[], context: Context, task: Task):
     await Promise.all(
       four.map(async (subnet): Promise<[SubnetId, number]> => {
         const known = counted.get(subnet.id);
-        return [subnet.id, known ?? freeIn(subnet, await context.neutron.ports({ subnet: subnet.id }, task))];
+        return [subnet.id, known ?? freeIn(subnet, await context.neutron.ports({ subnet: subnet.id, network: subnet.network }, task))];
       }),
     ),
   );

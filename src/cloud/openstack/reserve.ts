@@ -21,7 +21,7 @@ export interface Owner {
 
 /**
  * An unattached port that has the block's addresses; of a /80 the first alone. In no security group: rules that name one as their peer would list 16 addresses
- * more for each. Its tags are the NIC's, so that one list finds both.
+ * more for each. Its tags are the NIC's, so that one list finds both, and those of whoever asked, where the NIC is nobody's.
  * @throws Failure cloudInvalid
  */
 export function reservationBody(block: Cidr, { network, subnets, device, tags, addressing }: Owner, asked: Asked): object {

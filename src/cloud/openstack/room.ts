@@ -14,7 +14,7 @@ import { type Subnet, subnetFor } from './subnet.ts';
 const RUBBLES = 'network:secondary';
 
 /** A part of the subnet that somebody has. */
-interface Occupied {
+export interface Occupied {
   readonly block: Cidr;
   readonly holder: NicId;
   /** Another's to give back; else it is never given at all. */
@@ -25,14 +25,19 @@ interface Occupied {
 export interface Room {
   readonly subnets: readonly Subnet[];
   readonly occupied: readonly Occupied[];
-  /** Blocks that were refused though nobody is seen to hold them: those of projects whose ports we may not see. */
+  /** Never chosen, though nobody is seen to hold them: what was refused is of projects whose ports we may not see, and other calls are about to have something. */
   readonly shunned: readonly Cidr[];
 }
 
-/** `ports`: all of the subnets. */
-export function roomOf(subnets: readonly Subnet[], ports: readonly Port[], shunned: readonly Cidr[] = []): Room {
+/** The subnets with what is occupied of them. */
+export function roomOf(subnets: readonly Subnet[], occupied: readonly Occupied[], shunned: readonly Cidr[]): Room {
+  return { subnets, occupied, shunned };
+}
+
+/** What these ports have; a reservation's holder is its NIC, where that is among them. */
+export function occupiedBy(ports: readonly Port[]): Occupied[] {
   const nicNamed = new Map(ports.filter((port) => !isReservation(port)).map((port) => [deviceNameOf(port), port.id]));
-  const occupied = ports.flatMap((port): Occupied[] => {
+  return ports.flatMap((port): Occupied[] => {
     if (isReservation(port)) {
       const found = reservationOf(port);
       // The NIC may be in another subnet, or gone.
@@ -44,7 +49,6 @@ export function roomOf(subnets: readonly Subnet[], ports: readonly Port[], shunn
     const kind = port.owner === RUBBLES ? 'further' : port.owner.startsWith('network:') ? 'cloud' : 'primary';
     return port.fixed.map((one) => ({ block: hostCidr(one.ip), holder: port.id, kind: further.includes(one) ? 'further' : kind }));
   });
-  return { subnets, occupied, shunned };
 }
 
 /** Which lengths an IPv4 and an IPv6 block may have. */

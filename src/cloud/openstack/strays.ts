@@ -1,6 +1,6 @@
 /**
- * Reservations that outlived their NIC, which somebody deleted by hand: nobody uses their addresses, and nobody finds them but by their tags. Each is shown as
- * a detached NIC of its cluster, so that the sweep, which is careful, deletes it like any other.
+ * Reservations that outlived their NIC, which somebody deleted by hand, or which was a server's own and went with it: nobody uses their addresses, and nobody
+ * finds them but by their tags. Each is shown as a detached NIC of its cluster, so that the sweep, which is careful, deletes it like any other.
  *
  * Invariants
  * - only among all of a cluster is one found, or by its own id; and what is shown lacked its NIC in a second list, which began after the first had ended

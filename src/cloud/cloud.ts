@@ -159,8 +159,9 @@ export interface Cloud {
   /**
    * Adds what is asked, all or none, and answers with that alone: `these`, whether they are new or were there, and as many new blocks as were counted.
    * May be repeated when all is asked by value; else not: read back after an unclear answer.
+   * `whose`: for a NIC that does not say itself whose it is. Where addresses are reserved beside their NIC and outlive it, these tags find them then.
    */
-  assign(nic: NicId, want: Wanted): Promise<Cidr[]>;
+  assign(nic: NicId, want: Wanted, whose?: Tags): Promise<Cidr[]>;
   unassign(nic: NicId, blocks: readonly Cidr[]): Promise<void>;
   /**
    * What the account may not do that the driver needs, for these subnets: a permission each, by the cloud's name for it. Changes nothing.

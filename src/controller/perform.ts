@@ -3,7 +3,7 @@ import type { Cidr } from '../net/cidr.ts';
 import type { Action } from './action.ts';
 import type { NodeMemory } from './memory.ts';
 import { type OwnWrite, withWrite } from './own-writes.ts';
-import { tagsFor } from './tags.ts';
+import { tagsFor, tagsOfCluster } from './tags.ts';
 import { tagsForUse } from './uses.ts';
 import type { World } from './world.ts';
 
@@ -25,7 +25,7 @@ async function call({ cloud, clock, cluster }: World, node: Target, action: Acti
   const at_ms = clock.now_ms();
   switch (action.do) {
     case 'assign':
-      return { did: 'assign', nic: action.nic, blocks: await cloud.assign(action.nic, action.want), at_ms };
+      return { did: 'assign', nic: action.nic, blocks: await cloud.assign(action.nic, action.want, tagsOfCluster(cluster)), at_ms };
     case 'unassign':
       await cloud.unassign(action.nic, action.blocks);
       return { did: 'unassign', nic: action.nic, blocks: action.blocks, at_ms };

@@ -1,5 +1,6 @@
 /** The contract of src/cloud/cloud.ts, kept by the AWS driver before moto: an EC2 server that we did not write, made strict by test/ec2/strict_moto.py. */
 import { after } from 'node:test';
+import { TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { awsCloud } from '../../src/cloud/aws/aws.ts';
 import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
 import { cloudContract } from '../cloud-contract/contract.ts';
@@ -24,6 +25,13 @@ cloudContract('aws before moto', async () => {
     far: far as SubnetId,
     instance: (await site.launch()) as InstanceId,
     other: (await site.launch()) as InstanceId,
+    passing: async () => {
+      const id = await site.launch();
+      return {
+        instance: id as InstanceId,
+        end: async () => void (await moto.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))),
+      };
+    },
     limits: { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 },
     v6: '2001:db8:20',
     prefixes: true,

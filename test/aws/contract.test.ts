@@ -15,6 +15,10 @@ cloudContract('aws', async () => {
     other: await bed.launch(subnet),
     limits: { nics: 3, addressSlotsPerNic: 4, ipv6SlotsPerNic: 4 },
     branching: await bed.launch(subnet, 't9.branching'),
+    passing: async () => {
+      const instance = await bed.launch(subnet);
+      return { instance, end: async () => void (await bed.vpc.call('DELETE', `/v1/instances/${instance}`)) };
+    },
     v6: '2001:db8:20',
     prefixes: true,
     reserved: ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.3/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'],

@@ -222,7 +222,7 @@ const table: readonly (readonly [what: string, more: Partial<WhyFacts>, kind: Wh
     { networks: [full], events: [sandboxEvent(exhaustedError)] },
     'exhausted',
     /node n1 has none left; PodSubnet pods: 4 held, 4 in use, 0 cooling, 0 free, 1 waiting, growth stopped by the ceiling \(this node holds 4 of at most 4/,
-    /raise spec\.perNode\.maximum/,
+    /raise the ceiling in spec\.perNode/,
   ],
   [
     'a node that can hold no more of the first subnet, but of the second',
@@ -324,7 +324,7 @@ test('for a Pod without a node the evidence is which nodes have no address left'
     facts({ pod: unschedulable('0/1 nodes: 1 Insufficient flatpod.dev/addresses'), networks: [full, network({}, {}, 'n2')] }),
   );
   assert.equal(evidence.length, 2);
-  assert.match(evidence[1] ?? '', /^node n1, PodSubnet pods: 4 held.*raise spec\.perNode/);
+  assert.match(evidence[1] ?? '', /^node n1, PodSubnet pods: 4 held.*raise the ceiling in spec\.perNode/);
 });
 
 test('excluded addresses, claimed ones and the second family count for nothing', () => {

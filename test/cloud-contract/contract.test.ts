@@ -29,6 +29,10 @@ cloudContract('memory', async () => {
     instance: cloud.launch('i-1', subnet, limits),
     other: cloud.launch('i-2', subnet, limits),
     branching: cloud.launch('i-3', subnet, { ...limits, nics: 3, branches: 2 }),
+    passing: async () => {
+      const instance = cloud.launch('i-4', subnet, limits);
+      return { instance, end: async () => cloud.terminate(instance) };
+    },
     [Symbol.asyncDispose]: async () => {},
   };
 });
@@ -54,6 +58,10 @@ cloudContract('vpc', async () => {
     instance: await launch('one'),
     other: await launch('two'),
     branching: await launch('three', 'branching'),
+    passing: async () => {
+      const instance = await launch('four');
+      return { instance, end: async () => void (await vpc.call('DELETE', `/v1/instances/${instance}`)) };
+    },
     async [Symbol.asyncDispose]() {
       cloud[Symbol.dispose]();
       await vpc[Symbol.asyncDispose]();

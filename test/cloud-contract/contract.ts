@@ -25,6 +25,8 @@ export interface Ground extends AsyncDisposable {
   readonly branching?: InstanceId;
   /** The first 48 bits of the /64 of `subnet`, such as 2001:db8:20; absent: no IPv6. */
   readonly v6?: string;
+  /** A machine for one test, whose first NIC lies in `subnet` and ends with it. */
+  passing(): Promise<{ readonly instance: InstanceId; end(): Promise<void> }>;
   /** Whether it gives /28 prefixes (and /80 ones, where it has IPv6). */
   readonly prefixes: boolean;
   /** Blocks of `subnet` that the cloud keeps for itself. */
@@ -450,6 +452,24 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     await detached(cloud, trunk.id);
     await cloud.deleteNic(trunk.id);
     assert.deepEqual(await cloud.nics({ ids: [trunk.id, branch.id] }), []);
+  });
+
+  promise('what an instance’s own NIC had is free after its end, or is found by the tags of whoever asked for it', async (ground) => {
+    const { cloud, subnet } = ground;
+    const whose = { 'flatpod.dev/cluster': 'contract' };
+    // Made before the end: it must not get the address as its own.
+    const { id } = await cloud.createNic(request(subnet, { tags: { 'flatpod.dev/cluster': 'another' } }));
+    const machine = await ground.passing();
+    const [first] = await cloud.nics({ instance: machine.instance });
+    assert.ok(first !== undefined);
+    const [block] = await cloud.assign(first.id, { addresses4: 1 }, whose);
+    assert.ok(block !== undefined);
+    assert.deepEqual(await cloud.nics({ tags: whose }), [], 'as long as the NIC is there nothing is left over');
+    assert.deepEqual((await only(cloud, first.id)).blocks, [block]);
+    await machine.end();
+    for (const left of await cloud.nics({ tags: whose })) await cloud.deleteNic(left.id);
+    assert.deepEqual(await cloud.nics({ tags: whose }), []);
+    assert.deepEqual(await cloud.assign(id, { these: [block] }), [block]);
   });
 
   promise('what the cloud does not know is said to be unknown', async ({ cloud, subnet }) => {

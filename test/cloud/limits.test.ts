@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { NicId } from '../../src/cloud/cloud.ts';
+import type { Cloud, NicId } from '../../src/cloud/cloud.ts';
 import { backoffs, pauseAfter, type PauseKind } from '../../src/cloud/limits/backoff.ts';
 import { drained, fullBucket, takeToken } from '../../src/cloud/limits/bucket.ts';
 import { withoutChanges, withoutReleases } from '../../src/cloud/limits/changes.ts';
 import { fenced } from '../../src/cloud/limits/fenced.ts';
+import { gathered } from '../../src/cloud/limits/gathered.ts';
 import { paced, usualPace } from '../../src/cloud/limits/paced.ts';
+import { withRanges } from '../../src/cloud/range/with-ranges.ts';
 import { failure, isFailure } from '../../src/errors/failure.ts';
 import { memoryCloud } from './memory-cloud.ts';
 import { virtualClock } from './virtual-clock.ts';
@@ -167,4 +169,31 @@ test('a call that waited for its turn is fenced by who leads when the wait is ov
   await clock.advance(5_000);
   assert.ok(isFailure(await waiting, 'cloudFenced'));
   assert.equal(cloud.calls.length, 1);
+});
+
+test('whose addresses are is told to the cloud, whatever is between it and who asks', async () => {
+  const clock = virtualClock();
+  const memory = memoryCloud(clock);
+  const told: Parameters<Cloud['assign']>[] = [];
+  const cloud: Cloud = {
+    ...memory,
+    async assign(...asked) {
+      told.push(asked);
+      return [];
+    },
+  };
+  const all = withRanges(
+    gathered(
+      paced(
+        fenced(cloud, () => 60_000, 10_000),
+        usualPace,
+        clock,
+        () => 0,
+      ),
+    ),
+    memory,
+  );
+  const asked: Parameters<Cloud['assign']> = ['nic-1' as NicId, { addresses4: 1 }, { 'flatpod.dev/cluster': 'test' }];
+  await all.assign(...asked);
+  assert.deepEqual(told, [asked]);
 });

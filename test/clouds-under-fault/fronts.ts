@@ -128,8 +128,7 @@ const qingcloud: Kind = {
       driver: (url) =>
         ground.driver({
           endpoint: `${url}${pathname}`,
-          // One more, for tests in which the first serves no Pods.
-          nicsPerInstance: nics + 1,
+          nicsPerInstance: nics,
           addressSlotsPerNic: slots,
           deadline_ms,
           readDeadline_ms: deadline_ms,

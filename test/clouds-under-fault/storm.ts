@@ -10,8 +10,6 @@ export interface Weather {
   readonly steps: number;
   /** Of all calls, so many meet a fault. */
   readonly share: number;
-  /** Whether the node's own interface serves Pods too. */
-  readonly useFirstNic: boolean;
 }
 
 const names = ['n1', 'n2', 'n3'] as const;
@@ -21,9 +19,9 @@ const MOST_PODS = 4;
 const STALE_ms = 20_000;
 
 /** @throws AssertionError when something in use was taken away, somebody waits for ever, or something is left. Answers with how often the controller died. */
-export async function storm(kind: Kind, seed: number, { steps, share, useFirstNic }: Weather): Promise<number> {
+export async function storm(kind: Kind, seed: number, { steps, share }: Weather): Promise<number> {
   const random = numbersFrom(seed);
-  await using w = await world(kind, random, { useFirstNic });
+  await using w = await world(kind, random);
   const wanted = new Map<string, number>();
   w.proxy.befall = () => (random() < share ? chosen(w, random()) : undefined);
   for (let step = 0; step < steps; step++) {

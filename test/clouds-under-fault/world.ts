@@ -50,8 +50,6 @@ export interface World extends AsyncDisposable {
 
 /** What there is in it. */
 interface Setting {
-  /** Whether the nodes' own interfaces serve Pods too; true when absent. */
-  readonly useFirstNic?: boolean;
   readonly size?: Size;
 }
 
@@ -113,13 +111,13 @@ function watched(life: Life, cloud: Cloud, pending: Set<Promise<unknown>>, takin
     attachBranch: (nic, trunk, vlan) => call(() => cloud.attachBranch(nic, trunk, vlan)),
     detachNic: (nic) => call(() => (taking(nic), cloud.detachNic(nic))),
     deleteNic: (nic) => call(() => (taking(nic), cloud.deleteNic(nic))),
-    assign: (nic, want) => call(() => cloud.assign(nic, want)),
+    assign: (nic, want, whose) => call(() => cloud.assign(nic, want, whose)),
     unassign: (nic, blocks) => call(() => (taking(nic, blocks), cloud.unassign(nic, blocks))),
   };
 }
 
 /** A world without nodes, whose controller runs. `random`: in [0, 1). */
-export async function world(kind: Kind, random: () => number, { useFirstNic = true, size = 'small' }: Setting = {}): Promise<World> {
+export async function world(kind: Kind, random: () => number, { size = 'small' }: Setting = {}): Promise<World> {
   await using building = new AsyncDisposableStack();
   const pending = new Set<Promise<unknown>>();
   /** Whoever waits for calls of a controller that dies waits in vain. */
@@ -132,7 +130,7 @@ export async function world(kind: Kind, random: () => number, { useFirstNic = tr
   const proxy = building.use(await faultProxy(site.server, kind.dialect, () => clock.now_ms()));
   const honest = site.driver(site.server);
   const [empty] = await honest.subnets([site.subnet]);
-  const config = subnet('pods', { cloudSubnet: site.subnet, default: true, warm: { spare: 1 }, useFirstNic });
+  const config = subnet('pods', { cloudSubnet: site.subnet, default: true, warm: { spare: 1 } });
   let subnets = [config];
   const networks = memoryNetworks();
   const nodes = new Map<string, NodeOf>();

@@ -6,8 +6,9 @@ import { departed } from '../../src/controller/cluster/departed.ts';
 import { tagsFor } from '../../src/controller/tags.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClusterNode } from '../../src/store/kubernetes/core-objects.ts';
-import type { InstanceId } from '../../src/cloud/cloud.ts';
-import type { NodeNetwork } from '../../src/store/node-network.ts';
+import type { InstanceId, NicId } from '../../src/cloud/cloud.ts';
+import type { Cidr } from '../../src/net/cidr.ts';
+import type { GrantedNic, NodeNetwork } from '../../src/store/node-network.ts';
 import type { Condition } from '../../src/store/schema-parts.ts';
 import { memoryCloud } from '../cloud/memory-cloud.ts';
 import { virtualClock } from '../cloud/virtual-clock.ts';
@@ -21,10 +22,11 @@ function bench() {
   const removed: string[] = [];
   const forgotten: string[] = [];
   let conditions: readonly Condition[] = [];
+  let granted: readonly GrantedNic[] = [];
   const one = (id: InstanceId): NodeNetwork => ({
     name: 'n1',
     spec: { instance: id, demand: [], returned: [] },
-    status: { vpcCidrs: [], nics: [], growth: [], conditions },
+    status: { vpcCidrs: [], nics: granted, growth: [], conditions },
   });
   const node: ClusterNode = { name: 'n1', uid: 'u1', labels: {}, isReady: true, providerId: undefined, addresses: undefined };
   const start = () =>
@@ -42,7 +44,17 @@ function bench() {
       clock,
       log: createLog('test', 'error', () => undefined),
     });
-  return { clock, cloud, at, instance, nodes, removed, forgotten, said: () => conditions[0], start };
+  /** An interface that somebody else made and attached, with two blocks of which the Node was granted the first. */
+  const foreign = async (): Promise<{ id: NicId; blocks: readonly Cidr[] }> => {
+    const made = await cloud.createNic({ clientToken: 'theirs', subnet: at, securityGroups: [], tags: {}, description: '' });
+    await cloud.attachNic(made.id, instance, 1);
+    const blocks = await cloud.assign(made.id, { addresses4: 2 });
+    const { id, mac, mtu } = made;
+    granted = [{ id, mac, mtu, deviceIndex: 1, subnet: 'pods', blocks: blocks.slice(0, 1), reclaiming: [] }];
+    return { id, blocks };
+  };
+  const blocksOf = (id: NicId): readonly Cidr[] | undefined => cloud.truth().find((nic) => nic.id === id)?.blocks;
+  return { clock, cloud, at, instance, nodes, removed, forgotten, said: () => conditions[0], foreign, blocksOf, start };
 }
 
 test('as long as the instance lives the NodeNetwork stays and says why; when it is terminated our interfaces go, then the NodeNetwork', async () => {
@@ -84,5 +96,32 @@ test('while the cloud does not say what became of the instance nothing is taken 
   cloud.fault = () => 'none';
   await clock.advance(20_000);
   assert.deepEqual(removed, ['n1']);
+  await running.stop();
+});
+
+test('of an interface that is not ours and outlives its machine goes what the Node was granted, before the NodeNetwork, and nothing else', async () => {
+  const { clock, cloud, instance, removed, foreign, blocksOf, start } = bench();
+  const { id, blocks } = await foreign();
+  const running = start();
+  await clock.advance(60_000);
+  assert.deepEqual([blocksOf(id), removed], [blocks, []], 'the machine runs');
+  cloud.terminate(instance);
+  cloud.fault = ({ name }) => (name === 'unassign' ? 'loseRequest' : 'none');
+  await clock.advance(60_000);
+  assert.deepEqual([blocksOf(id), removed], [blocks, []], 'the cloud was not reached');
+  cloud.fault = () => 'none';
+  await clock.advance(20_000);
+  assert.deepEqual([blocksOf(id), removed], [blocks.slice(1), ['n1']]);
+  await running.stop();
+});
+
+test('what serves another machine by now keeps all it has', async () => {
+  const { clock, cloud, at, instance, removed, foreign, blocksOf, start } = bench();
+  const { id, blocks } = await foreign();
+  cloud.terminate(instance);
+  await cloud.attachNic(id, cloud.launch('i-2', at), 1);
+  const running = start();
+  await clock.advance(60_000);
+  assert.deepEqual([blocksOf(id), removed], [blocks, ['n1']]);
   await running.stop();
 });

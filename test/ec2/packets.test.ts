@@ -10,6 +10,7 @@ import {
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { createNetns, deleteNetns } from '../../src/kernel/netns.ts';
 import { eventually } from '../life/lab.ts';
 import { inside, reaches, reachesSoon, silent } from '../vpc/site.ts';
 import { type Ground, ground } from './ground.ts';
@@ -96,10 +97,12 @@ test('EC2: a Pod behind the node does not get at the metadata', async () => {
   await using at = await withPackets();
   const node = netnsOf(at, at.instance);
   const pod = `${at.name}-pod`;
+  // Not by ip netns add: that mounts the folder of all names over itself, and what another test has in it can then not be deleted.
+  createNetns(pod);
   try {
     const made = await inside(
       node,
-      `ip netns add ${pod} && ip link add pod0 type veth peer name eth0 netns ${pod} && ip addr add 10.9.9.1/30 dev pod0 && ip link set pod0 up && ip -n ${pod} addr add 10.9.9.2/30 dev eth0 && ip -n ${pod} link set eth0 up && ip -n ${pod} route add default via 10.9.9.1`,
+      `ip link add pod0 type veth peer name eth0 netns ${pod} && ip addr add 10.9.9.1/30 dev pod0 && ip link set pod0 up && ip -n ${pod} addr add 10.9.9.2/30 dev eth0 && ip -n ${pod} link set eth0 up && ip -n ${pod} route add default via 10.9.9.1`,
     );
     assert.equal(made.status, 0, made.out);
     assert.ok(await reaches({ netns: `/run/netns/${pod}` }, '10.9.9.1'));
@@ -107,7 +110,7 @@ test('EC2: a Pod behind the node does not get at the metadata', async () => {
     assert.notEqual(asked.status, 0);
     assert.equal(asked.out, '');
   } finally {
-    await inside(node, `ip netns del ${pod}`);
+    deleteNetns(pod);
   }
 });
 

@@ -16,6 +16,10 @@ for (const nameFilter of ['whole', 'part'] as const)
       small: await ground.subnet('10.20.1.0/28', 'b'),
       instance: await ground.launch('one', subnet),
       other: await ground.launch('two', subnet),
+      passing: async () => {
+        const instance = await ground.launch('three', subnet);
+        return { instance, end: () => ground.terminate(instance) };
+      },
       limits,
       prefixes: true,
       reserved: ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28'],

@@ -22,6 +22,8 @@ export interface QingGround extends AsyncDisposable {
   driver(options?: Partial<QingCloudOptions>): ReturnType<typeof qingCloud>;
   subnet(cidr4: string, name: string): Promise<SubnetId>;
   launch(name: string, subnet: SubnetId): Promise<InstanceId>;
+  /** With its first NIC. */
+  terminate(instance: InstanceId): Promise<void>;
 }
 
 /** The double by itself; its jobs take no time unless asked for. `behind`: how the VPC behind it is. */
@@ -47,14 +49,18 @@ export async function qingGround(switches: Partial<Switches> = {}, behind: Parti
     driver: (options = {}) => drivers.use(qingCloud({ credentials: { from: 'file', path: keys }, endpoint, zone: 'pek3a', ...options })),
     subnet: async (cidr4, name) => `vxnet-${(await made('/v1/subnets', { name, zone: 'pek3a', cidr4 })).slice(-8)}` as SubnetId,
     launch: async (name, subnet) => {
-      const found = [...(await subnetsOf(vpc))].find((id) => id.endsWith(subnet.slice(-8)));
+      const found = (await idsOf(vpc, 'subnets')).find((id) => id.endsWith(subnet.slice(-8)));
       return `i-${(await made('/v1/instances', { name, type: 'v1.small', subnet: found })).slice(-8)}` as InstanceId;
+    },
+    terminate: async (instance) => {
+      const found = (await idsOf(vpc, 'instances')).find((id) => id.endsWith(instance.slice(-8)));
+      await vpc.call('DELETE', `/v1/instances/${found}`);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-async function subnetsOf(vpc: TestVpc): Promise<string[]> {
-  const { body } = await vpc.call('GET', '/v1/subnets');
+async function idsOf(vpc: TestVpc, kind: 'subnets' | 'instances'): Promise<string[]> {
+  const { body } = await vpc.call('GET', `/v1/${kind}`);
   return body.items.map(({ id }: { id: string }) => id);
 }

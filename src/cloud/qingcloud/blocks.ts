@@ -11,7 +11,7 @@ import type { Ip } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import { type Mac, tryParseMac } from '../../net/mac.ts';
 import { type Clock, sleep } from '../clock.ts';
-import type { NicId, SubnetId, Wanted } from '../cloud.ts';
+import type { NicId, SubnetId, Tags, Wanted } from '../cloud.ts';
 import { type Asked, refuse, wantedOf } from '../wire/asked.ts';
 import type { NicRecord, VxnetRecord } from './answers.ts';
 import type { ApiCall } from './call.ts';
@@ -41,8 +41,14 @@ export interface Bearer extends Holder {
 const MOST_ATTEMPTS = 4;
 const PAUSE_ms = 100;
 
+/** What is asked for a NIC, and by whom. */
+interface Asking {
+  readonly want: Wanted;
+  readonly whose?: Tags;
+}
+
 /** See Cloud.assign. */
-export async function assign(use: BlockUse, id: NicId, want: Wanted, patience: Patience): Promise<Cidr[]> {
+export async function assign(use: BlockUse, id: NicId, { want, whose }: Asking, patience: Patience): Promise<Cidr[]> {
   const call: ApiCall = { action: 'AllocateVips', about: id, parameters: {} };
   checkWanted(want, use.api.asked(call));
   const vxnet = await use.known.vxnetOf(id, patience);
@@ -52,7 +58,7 @@ export async function assign(use: BlockUse, id: NicId, want: Wanted, patience: P
     use.known.forgetNic(id);
     throw refuse.notFound(use.api.asked(call), nic === undefined ? 'no such NIC is listed' : `it is in ${nic.vxnet} now`);
   }
-  return bear(use, bearerOf(use, nic, vxnet), want, picture, patience);
+  return bear(use, bearerOf(use, nic, vxnet, whose), want, picture, patience);
 }
 
 /** Everything in the vxnet, as it is now. @throws Failure cloud* */
@@ -67,8 +73,8 @@ export async function pictureOf({ api, clock, contents }: BlockUse, vxnet: Vxnet
   }
 }
 
-/** A NIC with its name, as one that is to have blocks. */
-export function bearerOf({ names }: Pick<BlockUse, 'names'>, nic: NicRecord, vxnet: VxnetRecord): Bearer {
+/** A NIC with its name, as one that is to have blocks. `whose`: what the name of an instance's own NIC does not say. */
+export function bearerOf({ names }: Pick<BlockUse, 'names'>, nic: NicRecord, vxnet: VxnetRecord, whose: Tags = {}): Bearer {
   const { id, mac, ip, name, at } = nic;
   return {
     id,
@@ -76,7 +82,7 @@ export function bearerOf({ names }: Pick<BlockUse, 'names'>, nic: NicRecord, vxn
     hasAddress: ip !== undefined,
     isAttached: at !== undefined,
     vxnet,
-    cluster: names.clusterOf(names.ofNic(name)?.tags ?? {}),
+    cluster: names.clusterOf({ ...names.ofNic(name)?.tags, ...whose }),
   };
 }
 

@@ -1,9 +1,10 @@
 /**
- * What is left of NICs that are gone: addresses reserved for a NIC that somebody deleted by hand, or that was deleted by a process which ended before it
- * gave them back. Each is shown as a detached NIC of its cluster, so that the sweep, which is careful, deletes it like any other.
+ * What is left of NICs that are gone: addresses reserved for a NIC that somebody deleted by hand, that ended with its instance, or that was deleted by a
+ * process which ended before it gave them back. Each is shown as a detached NIC of its cluster, so that the sweep, which is careful, deletes it like any other.
  *
  * Invariants
- * - only among all NICs of a cluster is one found, and only when a second list, by its id, lacks it too
+ * - only among all NICs of a cluster is one found, and only when a second list, by its id, lacks it too; instances' own NICs, which say nothing of clusters, are
+ *   in that list alone
  * - its age is counted from when this process first missed it: lists lag
  */
 import { type Mac, tryParseMac } from '../../net/mac.ts';

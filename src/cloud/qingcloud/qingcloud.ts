@@ -75,7 +75,7 @@ export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock)
       Promise.reject(refuse.invalid(api.asked({ action: 'AttachNics', about: nic, parameters: {} }), 'there are no trunks')),
     detachNic: (nic) => detachNic(use, nic, changing()),
     deleteNic: (nic) => deleteNic(use, nic, changing()),
-    assign: (nic, want) => assign(use, nic, want, changing()),
+    assign: (nic, want, whose) => assign(use, nic, { want, ...(whose && { whose }) }, changing()),
     unassign: (nic, blocks) => unassign(use, nic, blocks, changing()),
     missingPermissions: () => deniedActions(api, settings, reading()),
     [Symbol.dispose]() {

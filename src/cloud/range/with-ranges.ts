@@ -34,7 +34,7 @@ export function withRanges(cloud: Cloud, ranges: Cloud): Cloud {
     attachBranch: (nic, trunk, vlan) => forNic(nic).attachBranch(nic, trunk, vlan),
     detachNic: (nic) => forNic(nic).detachNic(nic),
     deleteNic: (nic) => forNic(nic).deleteNic(nic),
-    assign: (nic, want) => forNic(nic).assign(nic, want),
+    assign: (nic, want, whose) => forNic(nic).assign(nic, want, whose),
     unassign: (nic, blocks) => forNic(nic).unassign(nic, blocks),
   };
 }

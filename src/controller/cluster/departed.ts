@@ -5,11 +5,12 @@
  * - as long as the instance lives its Pods may use their addresses: everything stays as it is, and says so; of a machine of no cloud a person says that it
  *   is off
  * - when the cloud says that it is terminated, our interfaces that are left go first, then the object, then what claims and ceilings counted for it
+ * - of interfaces that are not ours, such as its own first one, which may outlive it, goes what the Node was granted; what serves another instance now stays
  * - a Node of that name that came back in the meantime keeps all of it
  */
 import type { Clock } from '../../cloud/clock.ts';
 import { isRangeNic } from '../../cloud/range/ids.ts';
-import type { Cloud, CloudInstance } from '../../cloud/cloud.ts';
+import type { Cloud, CloudInstance, NicId } from '../../cloud/cloud.ts';
 import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
@@ -23,7 +24,7 @@ import { seldom } from './seldom.ts';
 export interface DepartedOptions {
   readonly cluster: string;
   readonly networks: Pick<ClusterNodeNetworks, 'list' | 'node' | 'remove' | 'writeConditions'>;
-  readonly cloud: Pick<Cloud, 'instance' | 'nics' | 'deleteNic'>;
+  readonly cloud: Pick<Cloud, 'instance' | 'nics' | 'deleteNic' | 'unassign'>;
   readonly claims: Claims;
   /** It is gone for good. */
   readonly forget: (node: string) => void;
@@ -68,12 +69,29 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
     return;
   }
   for (const { id, attachment, branch } of left) if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
+  if (isOff) await unassignGranted(cloud, node, new Set(left.map(({ id }) => id)));
   if (left.some(({ attachment, branch }) => attachment !== undefined || branch !== undefined) || networks.node(name) !== undefined) return;
   const { here, away } = of.claims.on(node, []);
   if (here.size + away.size > 0) await of.claims.left(name, [...here, ...away]);
   await networks.remove(name);
   of.forget(name);
   log.info(`NodeNetwork ${name} is gone: there is no such Node, and instance ${spec.instance} is terminated`, { node: name });
+}
+
+/** On interfaces that are there still, and are not `ours`. One that is gone with its machine leaves at most reservations, and these the sweep finds. */
+async function unassignGranted(
+  cloud: Pick<Cloud, 'nics' | 'unassign'>,
+  { spec, status }: NodeNetwork,
+  ours: ReadonlySet<NicId>,
+): Promise<void> {
+  const granted = status.nics.filter(({ id, blocks }) => blocks.length > 0 && !ours.has(id) && !isRangeNic(id));
+  if (granted.length === 0) return;
+  for (const { id, blocks, attachment, branch } of await cloud.nics({ ids: granted.map((one) => one.id) })) {
+    // Somebody plugged it in elsewhere: what it has may be in use there.
+    if (branch !== undefined || (attachment !== undefined && attachment.instance !== spec.instance)) continue;
+    const back = blocks.filter((block) => granted.some((one) => one.id === id && one.blocks.includes(block)));
+    if (back.length > 0) await cloud.unassign(id, back);
+  }
 }
 
 /** undefined: the cloud does not know it any more. */

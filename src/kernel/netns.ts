@@ -5,7 +5,7 @@
  * visit lasts, may land in the wrong network. So a visit is one synchronous function without await, log or anything that may schedule work, and a
  * socket opened in it belongs to that namespace for good.
  */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { failure } from '../errors/failure.ts';
 import { errnoName } from './errno.ts';
 import { native } from './native.ts';
@@ -13,6 +13,8 @@ import { NetlinkSocket } from './netlink/socket.ts';
 
 const CLONE_NEWNET = 0x4000_0000;
 const MS_BIND = 4096;
+const MS_REC = 16_384;
+const MS_SHARED = 1 << 20;
 const MNT_DETACH = 2;
 const NSFS_MAGIC = 0x6e73_6673;
 /** Where `ip netns` looks. */
@@ -58,6 +60,7 @@ export function openNetns(path: string, ownToo = false): Netns {
 export function createNetns(name: string, prepare?: (socket: NetlinkSocket) => void): string {
   const path = `${NAMED}/${name}`;
   mkdirSync(NAMED, { recursive: true, mode: 0o755 });
+  shareNames();
   if (isUnboundName(path)) rmSync(path);
   try {
     writeFileSync(path, '', { flag: 'wx', mode: 0o444 });
@@ -107,6 +110,16 @@ export function isNetns(path: string): boolean {
 export function isUnboundName(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && found.isFile() && found.size === 0 && !isNetns(path);
+}
+
+/**
+ * Makes the folder of names a mount point that others share, as `ip netns add` does where it is none (iproute2, ip/ipnetns.c). If `ip` came after us, it would
+ * mount the folder over itself with all names in it, and those could not be deleted any more. A folder that has names already is left as it is.
+ */
+function shareNames(): void {
+  const share = (): number => native.mount('', NAMED, 'none', MS_SHARED | MS_REC);
+  if (share() === 0 || readdirSync(NAMED).length > 0) return;
+  if (native.mount(NAMED, NAMED, 'none', MS_BIND) === 0) share();
 }
 
 function bear(path: string, prepare: ((socket: NetlinkSocket) => void) | undefined): number {

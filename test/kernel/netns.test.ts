@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isFailure } from '../../src/errors/failure.ts';
 import { createNetns, deleteNetns, isNetns, openNetns } from '../../src/kernel/netns.ts';
@@ -47,6 +48,20 @@ test('a socket belongs to its namespace after the visit', () => {
   } finally {
     socket.close();
   }
+});
+
+test('names made before the first ip netns add, and by it, can be deleted: it does not mount their folder over itself', () => {
+  const room = join(import.meta.dirname, '../../src/kernel/netns.ts');
+  const program = `import { execFileSync } from 'node:child_process';
+    import { createNetns, deleteNetns } from ${JSON.stringify(room)};
+    createNetns('a');
+    execFileSync('ip', ['netns', 'add', 'b']);
+    for (const name of ['a', 'b']) deleteNetns(name);
+    console.log(execFileSync('ip', ['netns'], { encoding: 'utf8' }) === '' ? 'none is left' : 'some are left');`;
+  // A machine on which nobody has made any yet.
+  const fresh = ['--mount', '--propagation', 'private', 'sh', '-ec', 'mount -t tmpfs tmpfs /run; exec "$@"', 'sh'];
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', program];
+  assert.equal(execFileSync('unshare', [...fresh, ...node], { encoding: 'utf8' }), 'none is left\n');
 });
 
 test('an open namespace outlives its name, and its deletion twice is fine', () => {

@@ -9,6 +9,7 @@ import { createNetns, deleteNetns } from '../../src/kernel/netns.ts';
 import { openAttachments } from '../../src/store/attachments.ts';
 import { openDatabase } from '../../src/store/sqlite.ts';
 import { testNetns, type TestNetns } from '../kernel/namespace.ts';
+import { amongOwn } from './own-names.ts';
 import { type Place, placeAt } from './scene.ts';
 
 let pods = 0;
@@ -48,7 +49,10 @@ export function bareNode(): BareNode {
   const env = { FLATPOD_STATE: state, FLATPOD_SOCKET: socket };
   const flatpod: BareNode['flatpod'] = (...args) => {
     const all = { ...process.env, ...env };
-    const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${host.path}`, launcher, ...args], { encoding: 'utf8', env: all });
+    const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${host.path}`, launcher, ...amongOwn(dir, args)], {
+      encoding: 'utf8',
+      env: all,
+    });
     return { status: status ?? -1, stdout, stderr };
   };
   const inState = <T>(use: (attachments: ReturnType<typeof attachmentsIn>) => T): T => {
@@ -63,7 +67,7 @@ export function bareNode(): BareNode {
     flatpodBeside(...args) {
       const { promise, resolve } = Promise.withResolvers<{ status: number; out: string }>();
       const all = { ...process.env, ...env };
-      const child = execFile('nsenter', [`--net=${host.path}`, launcher, ...args], { env: all }, (_error, stdout, stderr) =>
+      const child = execFile('nsenter', [`--net=${host.path}`, launcher, ...amongOwn(dir, args)], { env: all }, (_error, stdout, stderr) =>
         resolve({ status: child.exitCode ?? -1, out: stdout + stderr }),
       );
       return promise;

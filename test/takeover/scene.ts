@@ -14,6 +14,7 @@ import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { type Ec2Bed, ec2Bed, key } from '../ec2/bed.ts';
 import { withSubnet } from '../vpc/support.ts';
+import { amongOwn } from './own-names.ts';
 
 const PORT = 8080;
 const ANSWER_ms = 20_000;
@@ -168,7 +169,7 @@ function agentNode(machine: Machine, dir: string, yaml: string): AgentNode {
     log: () => agent?.log() ?? '',
     report: () => askAgent(socket, 'report', ANSWER_ms),
     flatpod(...args) {
-      const line = [`--net=${machine.netns}`, launcher, ...args];
+      const line = [`--net=${machine.netns}`, launcher, ...amongOwn(dir, args)];
       const { status, stdout, stderr } = spawnSync('nsenter', line, { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 60_000 });
       return { status: status ?? -1, stdout, stderr };
     },

@@ -13,10 +13,14 @@ export function expectedPods(
   subnets: readonly PodSubnet[],
   pools: Pools,
 ): ReadonlyMap<string, number> {
-  const attached = new Set(attachments.list().map(({ pod }) => pod.uid));
+  const own = attachments.list().map(({ pod }) => pod);
+  const attached = new Set(own.map(({ uid }) => uid));
+  // A former plugin's records may have the names of a Pod alone.
+  const named = new Set(own.flatMap(({ uid, namespace, name }) => (uid === undefined ? [`${namespace}/${name}`] : [])));
   const expected = new Map<string, number>();
   for (const facts of pods.list()) {
-    if (attached.has(facts.pod.uid) || facts.pod.leaving || asksForClaim(facts)) continue;
+    const { uid, namespace, name: called, leaving } = facts.pod;
+    if (attached.has(uid) || named.has(`${namespace}/${called}`) || leaving || asksForClaim(facts)) continue;
     const candidates = candidatesOf(subnets, facts);
     const name = (candidates.find((subnet) => pools.mayServe(subnet)) ?? candidates.at(-1))?.metadata.name;
     if (name !== undefined) expected.set(name, (expected.get(name) ?? 0) + 1);

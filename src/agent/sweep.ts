@@ -94,8 +94,9 @@ export async function sweep(node: NodeAgent, signs: Signs, round: Round): Promis
 
 /** Notes both signs; the reason when one of them has held for long enough. */
 function death(node: NodeAgent, attachment: Attachment, signs: Signs, { now, grace_ms, listed }: Round): string | undefined {
-  const { container, netns, pod } = attachment;
-  const isKubelets = pod.uid !== undefined || isAdopted(attachment.interface);
+  const { container, netns, pod, interface: own } = attachment;
+  // One that no record named has its link's name in place of a container's id: no runtime knows such a sandbox.
+  const isKubelets = pod.uid !== undefined || (isAdopted(own) && own.hostEnd?.link !== container);
   const known_ms = now - (signs.known.get(keyOf(attachment)) ?? now);
   const held = (sign: Sign, holds: boolean): boolean => {
     const key = keyOf(attachment);

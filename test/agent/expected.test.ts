@@ -79,3 +79,12 @@ test('Pods that ask for addresses of their own are told of with the subnets that
     { namespace: 'shop', pod: 'z', uid: 'uid-of-z', subnets: ['common'] },
   ]);
 });
+
+test('a Pod that a former plugin made waits for nothing, also when its records have the name alone', async (t) => {
+  const { pods, pools } = await nodeOf(t, (kube) => {
+    pod(kube, 'a');
+    pod(kube, 'b');
+  });
+  const adopted = { list: () => [{ pod: { namespace: 'shop', name: 'a' } }] } as never; // only list() and who they are is looked at
+  assert.deepEqual([...expectedPods(pods, adopted, subnets, pools)], [['common', 1]]);
+});

@@ -97,6 +97,21 @@ test('a Pod that the runtime does not list for the grace time is released althou
   assert.match(swept.log.join(''), /swept c0\/eth0: the container runtime has no such sandbox and no DEL came/);
 });
 
+test('of Pods that a former plugin made, one whose container nobody could name is no Pod that the runtime does not list', async () => {
+  using ns = testNetns('sweep');
+  using swept = nodeWith([]);
+  for (const [i, container] of ['c1', 'eni2'].entries()) {
+    const hostEnd = { link: `eni${i + 1}`, mac: `02:00:00:00:00:1${i}` };
+    const more = { netns: ns.path, ifname: 'eth0', addresses: [`192.0.2.1${i}`], hostEnd, routes: [], rules: [] };
+    const own = readAttachedInterface({ datapath: 'adopted', madeBy: 'aws-node', ...more });
+    const row = { container, ifname: 'eth0', network: '', pod: {}, netns: ns.path, subnet: '', nic: '', created_ms: 0 } as const;
+    swept.node.attachments.open({ ...row, state: 'ready', interface: own });
+  }
+  const signs = noSigns();
+  for (const now of [LATER, LATER + 60_000, LATER + 600_000]) await sweep(swept.node, signs, { now, grace_ms, listed: new Set(['other']) });
+  assert.deepEqual(swept.left(), ['eni2']);
+});
+
 test('a round in which the runtime did not answer, or listed the Pod, begins the grace time anew', async () => {
   using ns = testNetns('sweep');
   using swept = nodeWith([{ netns: ns.path, pod: kubelets }]);

@@ -87,3 +87,14 @@ test('rubble: a Pod whose interface has nothing in the host is known by its name
     await agent.stop();
   }
 });
+
+test('a Pod that runs, and whose namespace is not where it is looked for, is refused and not said to be gone', async () => {
+  using node = bareNode();
+  await using cri = await runtime(['a']);
+  const file = join(node.dir, 'kept.json');
+  writeFileSync(file, JSON.stringify([kept('10.0.0.5', 'pod-a')]));
+  const { status, out } = await node.flatpodBeside('takeover', 'rubble', '--kept', file, '--runtime-socket', cri.socket, '--node', 'n1');
+  assert.equal(status, 1, out);
+  assert.match(out, /REFUSED .*container a, .*\(FP505\): the runtime says that it runs, but no namespace in .* --netns-dir/);
+  assert.deepEqual(node.attachments(), []);
+});

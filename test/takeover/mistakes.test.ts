@@ -57,6 +57,20 @@ test('FP505: an address or a container that somebody has already is refused by n
   assert.deepEqual(node.attachments(), ['b', 'ours']);
 });
 
+test('a Pod that is gone since an earlier take-over keeps its address from nobody: the plugin was back, and gave it to another', () => {
+  using node = bareNode();
+  const first = node.former('10.0.0.5');
+  assert.equal(node.takeover('aws-node', checkpoint(entry)).status, 0);
+  assert.match(node.takeover('aws-node', checkpoint({ ...entry, containerID: 'c2' })).stdout, /REFUSED .*container c2, /, 'it lives');
+  first.sh(`ip link del eth0; ip netns del ${first.name}`);
+  node.former('10.0.0.5');
+  const { status, stdout } = node.takeover('aws-node', checkpoint({ ...entry, containerID: 'c2' }));
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /taken over {2}container c2 \(10\.0\.0\.5\)/);
+  assert.deepEqual(node.attachments(), ['c2']);
+  assert.match(node.host.ip('route'), /10\.0\.0\.5/);
+});
+
 test('a record that is out of date by now is no mistake: its address is the new Pod’s, whose namespace has it', () => {
   using node = bareNode();
   const fresh = node.former('10.0.0.5');

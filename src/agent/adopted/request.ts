@@ -14,6 +14,8 @@ const formerPod = z.strictObject({
   ifname: z.string().refine((name) => tryIfName(name) !== undefined, 'is no interface name'),
   pod: z.strictObject({ namespace: text.optional(), name: text.optional(), uid: text.optional() }),
   addresses: z.array(ip).min(1).max(16),
+  /** A runtime says that its sandbox runs; absent: nobody was asked, or it does not. */
+  runs: z.boolean().optional(),
   /** Milliseconds since the epoch. */
   since_ms: z.int().min(0).optional(),
 });

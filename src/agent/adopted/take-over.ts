@@ -17,6 +17,7 @@ import { type Attachment, keyOf, type NodeAgent } from '../node-agent.ts';
 import { namespacesOf } from './namespaces.ts';
 import { recordOf, unnamedPods } from './record.ts';
 import type { FormerPod, TakeoverAsked } from './request.ts';
+import { isAlive } from './standing.ts';
 
 /** What became of each Pod, in words: `namespace/name (addresses)`. */
 export interface TakenOver {
@@ -50,7 +51,7 @@ export async function takeOver(node: NodeAgent, asked: TakeoverAsked): Promise<T
 
 async function takeOne(
   node: NodeAgent,
-  { madeBy }: TakeoverAsked,
+  { madeBy, netnsFolder }: TakeoverAsked,
   pod: FormerPod,
   namespaces: ReadonlyMap<Ip, string>,
 ): Promise<'taken' | 'known' | 'ended' | Failure> {
@@ -59,9 +60,14 @@ async function takeOne(
   if (before !== undefined && isAdopted(before.interface)) return 'known';
   const own = recordOf(node, madeBy, pod, namespaces);
   if (own.netns === '' && own.hostEnd === undefined) {
+    if (pod.runs === true) {
+      const reason = `the runtime says that it runs, but no namespace in ${netnsFolder} has its address: name the runtime's folder by --netns-dir`;
+      return failure('takeoverRefused', { container, ifname, reason });
+    }
     await node.kernel.remove(own.rules.map((rule): KernelObject => ({ kind: 'rule', where: host, ...rule })));
     return 'ended';
   }
+  forgetGone(node, pod);
   try {
     if (before !== undefined) throw failure('attachmentExists', { container, ifname, addresses: before.interface.addresses.join(', ') });
     node.attachments.open(attachmentOf(pod, own));
@@ -73,6 +79,20 @@ async function takeOne(
   }
   node.cloud?.pools.occupy(addresses);
   return 'taken';
+}
+
+/**
+ * Forgets those that had its addresses in an earlier take-over and are gone: the former plugin was back in between, and gave the addresses to this one. What is in
+ * the kernel for them is this one's by now.
+ */
+function forgetGone(node: NodeAgent, { container, ifname, addresses }: FormerPod): void {
+  const key = keyOf({ container, ifname });
+  for (const one of node.attachments.list()) {
+    const had = isAdopted(one.interface) && one.interface.addresses.some((address) => addresses.includes(address));
+    if (!had || keyOf(one) === key || node.locks.held(keyOf(one)) || isAlive(node, one)) continue;
+    node.attachments.close(one, 0);
+    node.log.info(`forgot ${keyOf(one)}, which is gone: another Pod has its address`, { addresses: one.interface.addresses.join(' ') });
+  }
 }
 
 function attachmentOf(former: FormerPod, own: AdoptedInterface): Attachment {

@@ -41,6 +41,6 @@ function podOf(entries: readonly KeptEntry[], listed: readonly Sandbox[]): Forme
   const its = listed.filter(({ namespace, name }) => namespace === first?.namespace && name === first.pod);
   const sandbox = its.find(({ ready }) => ready) ?? its.toSorted((a, b) => b.attempt - a.attempt)[0];
   if (sandbox === undefined) return undefined;
-  const { id: container, namespace, name, uid } = sandbox;
-  return { container, ifname: 'eth0', pod: { namespace, name, uid }, addresses: entries.map(({ address }) => address) };
+  const { id: container, namespace, name, uid, ready: runs } = sandbox;
+  return { container, ifname: 'eth0', pod: { namespace, name, uid }, runs, addresses: [...new Set(entries.map(({ address }) => address))] };
 }

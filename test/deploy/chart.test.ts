@@ -84,6 +84,7 @@ const valueSets: Readonly<Record<string, Values>> = {
   },
   'no cloud': { cluster: 'lab', cloud: { type: 'none' } },
   "hostnic's settings": { cluster: 'cl-1', cloud: { type: 'qingcloud' }, hostnic: { enabled: true } },
+  'hostnic left out': { cluster: 'cl-1', cloud: { type: 'qingcloud', caFile: '/etc/flatpod-cloud/ca.pem' }, hostnic: null },
   openstack: {
     cluster: 'lab',
     cloud: { type: 'openstack', cloud: 'prod', cloudsFile: '/etc/flatpod-cloud/clouds.yaml', pairsPerNic: 50, branchesPerInstance: 100 },
@@ -112,6 +113,7 @@ const valueSets: Readonly<Record<string, Values>> = {
       branches: { 'm5.large': 9 },
       endpoint: 'https://ec2.example:8443/path',
       pace: 3,
+      caFile: '/etc/flatpod-cloud/ca.pem',
     },
     controller: { serviceAccountAnnotations: { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/flatpod' } },
   },
@@ -312,6 +314,7 @@ test('Services and their endpoints are read, and Services changed, only where th
     /resources: \[endpointslices\], verbs: \[get, list, watch\]/,
   ]) {
     assert.match(rights(valueSets['load balancers']), words);
+    assert.match(rights({ cluster: 'lab', cloud: { type: 'openstack', loadBalancers: {} } }), words);
     assert.doesNotMatch(rights(valueSets['openstack']), words);
   }
 });

@@ -7,6 +7,7 @@ import type { Ip } from '../net/address.ts';
 import { contains } from '../net/cidr.ts';
 import type { ClusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
 import type { CloudInUse } from './cloud.ts';
+import { sayHeldServices } from './held-services.ts';
 import type { Leading } from './leading.ts';
 
 /** Starts serving them until it is disposed of; undefined: they are left to others. */
@@ -15,7 +16,11 @@ export function serveServices(
   { loadBalancers: balancers }: Pick<CloudInUse, 'loadBalancers'>,
   subnets: Pick<ClusterSubnets, 'list'>,
 ): AsyncDisposable | undefined {
-  if (where.type !== 'openstack' || where.loadBalancers === undefined || balancers === undefined) return undefined;
+  if (where.type !== 'openstack') return undefined;
+  if (where.loadBalancers === undefined || balancers === undefined) {
+    void sayHeldServices(api, log);
+    return undefined;
+  }
   const events = openEvents(api, candidate, systemClock, log);
   const rules = { cluster, isDefault: where.loadBalancers.default, subnetOf: (ip: Ip) => subnetOf(subnets, ip) };
   const services = loadBalancedServices({ api, balancers, rules, releases: where.releases, events, clock: systemClock, log });

@@ -50,6 +50,8 @@ export interface WantedLoadBalancer {
   /** The address that users were told. Of two by these tags, the one that has it is meant. */
   readonly told?: Ip;
   readonly listeners: readonly WantedListener[];
+  /** Nothing else than the members of its ports is to be changed, and nothing made: what else is wanted cannot be had. */
+  readonly membersOnly?: true;
 }
 
 /** One changing request that leads nearer to what is wanted. Only {@link LoadBalancers.perform} sends it. */

@@ -28,6 +28,8 @@ function bench() {
     refuse: (_step: Step): Error | undefined => undefined,
     /** Instead of what the cloud would say. */
     instead: undefined as Standing | undefined,
+    /** How what is left of one stands. */
+    leaving: undefined as Standing | undefined,
   };
   const step = (kind: Step['kind'], text: string, send: () => void): Step => ({
     kind,
@@ -41,8 +43,15 @@ function bench() {
     list: () => Promise.resolve([...there].map(([uid, { tags }]) => ({ id: uid, tags }))),
     look(want) {
       asked.push('look');
-      if (self.instead !== undefined) return Promise.resolve(self.instead);
       const is = there.get(uidOf(want.tags));
+      if (want.membersOnly && is !== undefined) {
+        const listeners = is.listeners.map((one, i) => ({ ...one, members: want.listeners[i]?.members ?? [] }));
+        const isSame = JSON.stringify(is.listeners) === JSON.stringify(listeners);
+        const mend = step('assign', 'mends it', () => void there.set(uidOf(want.tags), { ...is, listeners }));
+        return Promise.resolve({ state: 'there', ...(!isSame && { next: mend }) });
+      }
+      if (want.membersOnly) return Promise.resolve({ state: 'absent' });
+      if (self.instead !== undefined) return Promise.resolve(self.instead);
       const put = (): void => void there.set(uidOf(want.tags), want);
       if (is === undefined) return Promise.resolve({ state: 'absent', next: step('create', 'makes it', put) });
       const next = JSON.stringify(is.listeners) === JSON.stringify(want.listeners) ? {} : { next: step('assign', 'changes it', put) };
@@ -51,6 +60,8 @@ function bench() {
     leave(tags) {
       asked.push('leave');
       const drop = step('delete', 'deletes it', () => void there.delete(uidOf(tags)));
+      if (self.leaving !== undefined && there.has(uidOf(tags)))
+        return Promise.resolve({ ...self.leaving, next: step('delete', 'deletes it', () => undefined) });
       return Promise.resolve(there.has(uidOf(tags)) ? { state: 'there', next: drop } : { state: 'absent' });
     },
     async perform(one) {
@@ -67,6 +78,8 @@ function bench() {
   return {
     ...self,
     self,
+    step,
+    members: () => [...there.values()].flatMap(({ listeners }) => listeners.flatMap((one) => one.members.map(({ address }) => address))),
     start: () => loadBalancedServices(options),
     sweep: (seen: LeftSightings, releases = true) =>
       sweepLoadBalancers({ ...options, releases, service: () => undefined, slices: () => [] }, seen),
@@ -111,6 +124,87 @@ test('what was refused for good is asked ever more seldom however its Pods churn
   services.service('web', {}, { touched: 'yes' });
   await clock.advance(2000);
   assert.equal(ready()?.status, 'True');
+  await running.stop();
+});
+
+test('members follow their Pods while something else of the Service is refused: a mistake in it, or what the cloud does not give', async () => {
+  const b = bench();
+  const { services, clock, members, start, ready, there } = b;
+  services.service('web');
+  services.endpoints('web', ['10.20.0.10']);
+  const running = start();
+  await clock.advance(5000);
+  const sources = (): unknown => [...there.values()].map(({ listeners }) => listeners[0]?.sources);
+  for (const [n, spec] of [
+    [20, { loadBalancerSourceRanges: ['10.0.0.1/8'] }],
+    [30, { loadBalancerIP: 'ten' }],
+  ] as const) {
+    // In the same moment, and then far into the pause that a mistake is left alone for.
+    services.service('web', spec);
+    services.endpoints('web', [`10.20.0.${n}`]);
+    await clock.advance(2000);
+    assert.deepEqual([members(), ready()?.reason], [[`10.20.0.${n}`], 'FP370']);
+    await clock.advance(400_000);
+    services.endpoints('web', [`10.20.0.${n + 1}`]);
+    await clock.advance(1000);
+    assert.deepEqual([members(), ready()?.reason, sources()], [[`10.20.0.${n + 1}`], 'FP370', [[]]]);
+  }
+  // A refusal of the members themselves is asked again, and not at once.
+  b.self.refuse = ({ text }) =>
+    text === 'mends it' ? failure('cloudConflict', { cloud: 'test', call: 'x', object: 'lb', text: 'x' }) : undefined;
+  services.endpoints('web', ['10.20.0.40']);
+  await clock.advance(5000);
+  const tries = b.steps().filter((one) => one === 'mends it').length;
+  b.self.refuse = () => undefined;
+  await clock.advance(11_000);
+  assert.ok(tries < 20, `${tries} tries`);
+  assert.deepEqual(members(), ['10.20.0.40']);
+  b.self.refuse = ({ text }) => (text === 'changes it' ? failure('cloudDenied', { cloud: 'test', call: 'x', text: 'no' }) : undefined);
+  services.service('web', { ports: [{ name: 'web', protocol: 'TCP', port: 81, targetPort: 8080 }] });
+  await clock.advance(60_000);
+  services.endpoints('web', ['10.20.0.50']);
+  await clock.advance(1000);
+  assert.deepEqual(members(), ['10.20.0.50']);
+  await running.stop();
+});
+
+test('load balancers that the cloud gives up on, one after another, are made ever more seldom, and users are told each time', async () => {
+  const b = bench();
+  const { services, clock, start, ready, said, step, steps } = b;
+  services.service('web');
+  let isThere = false;
+  const make = step('create', 'makes it', () => ((isThere = true), meant()));
+  const drop = step('delete', 'deletes it', () => ((isThere = false), meant()));
+  function meant(): void {
+    b.self.instead = isThere
+      ? { state: 'broken', id: 'lb', words: 'provisioning_status ERROR', next: drop }
+      : { state: 'absent', next: make };
+  }
+  meant();
+  const running = start();
+  for (let n = 0; n < 600; n++) {
+    services.endpoints('web', [`10.20.0.${n % 250}`]);
+    await clock.advance(1000);
+  }
+  const made = steps().filter((one) => one === 'makes it').length;
+  assert.ok(made >= 4 && made < 12, `${made} in ten minutes`);
+  assert.deepEqual([ready()?.reason, said.at(-1), said.length], ['FP371', 'Warning LoadBalancerFailed', made]);
+  await running.stop();
+});
+
+test('a load balancer that cannot be deleted is told, and asked ever more seldom', async () => {
+  const b = bench();
+  const { services, clock, start, ready, steps } = b;
+  services.service('web');
+  const running = start();
+  await clock.advance(5000);
+  // It takes the request, and fails afterwards.
+  b.self.leaving = { state: 'broken', id: 'lb', words: 'provisioning_status ERROR' };
+  services.delete('web');
+  await clock.advance(600_000);
+  assert.deepEqual([ready()?.reason, services.find('web')?.metadata.finalizers], ['FP371', ['flatpod.dev/load-balancer']]);
+  const tries = steps().filter((one) => one === 'deletes it').length;
+  assert.ok(tries >= 4 && tries < 12, `${tries} in ten minutes`);
   await running.stop();
 });
 
@@ -196,4 +290,29 @@ test('the sweep takes away what no Service has, seen twice a minute apart, and a
   await clock.advance(2000);
   assert.deepEqual([(await sweep(seen, false)).length, there.size], [0, 2]);
   assert.deepEqual([(await sweep(seen)).length, [...there.values()].map(({ name }) => name)], [1, ['c/shop/kept']]);
+});
+
+test('one that the sweep cannot take away keeps no other, and what is told of one is forgotten with it', async () => {
+  const b = bench();
+  const { services, clock, there, start, sweep } = b;
+  for (const name of ['one', 'two']) services.service(name);
+  const running = start();
+  await clock.advance(5000);
+  await running.stop();
+  const seen: LeftSightings = { seen_ms: new Map(), told: new Set() };
+  for (const name of ['one', 'two']) services.force(name);
+  await sweep(seen);
+  await clock.advance(61_000);
+  await sweep(seen, false);
+  assert.equal(seen.told.size, 2);
+  let isFirst = true;
+  b.self.refuse = () => {
+    const refused = isFirst ? failure('cloudDenied', { cloud: 'test', call: 'delete', text: 'no' }) : undefined;
+    isFirst = false;
+    return refused;
+  };
+  assert.deepEqual([(await sweep(seen)).length, there.size], [1, 1]);
+  assert.deepEqual([(await sweep(seen)).length, there.size, seen.told.size], [1, 0, 1]);
+  await sweep(seen);
+  assert.deepEqual([seen.told.size, seen.seen_ms.size], [0, 0]);
 });

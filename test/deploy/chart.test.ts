@@ -317,6 +317,9 @@ test('Services and their endpoints are read, and Services changed, only where th
     assert.match(rights({ cluster: 'lab', cloud: { type: 'openstack', loadBalancers: {} } }), words);
     assert.doesNotMatch(rights(valueSets['openstack']), words);
   }
+  const namesAlone = /resources: \[services\], verbs: \[list\] \}/;
+  assert.match(rights(valueSets['openstack']), namesAlone, 'those that were served before are named at start');
+  for (const values of [valueSets['load balancers'], least]) assert.doesNotMatch(rights(values), namesAlone);
 });
 
 test('Pods of the AWS plugin are taken over before the agent starts, where the values say so', () => {

@@ -152,7 +152,8 @@ test('a floating IP on another port is nobody’s to take, and only one that we 
     ...more,
   });
   one.answer = octaviaWith([balancer(1)], [floating({ port_id: 'elsewhere' })]);
-  await assert.rejects(of(one, 'n2').look({ ...want, address: parseIp('203.0.113.9') }), fails('cloudAddressTaken', /port elsewhere/));
+  const named = { ...want, listeners: [], address: parseIp('203.0.113.9') };
+  await assert.rejects(of(one, 'n2').look(named), fails('cloudAddressTaken', /port elsewhere/));
   one.answer = octaviaWith([balancer(1)], [floating({ port_id: 'port-1' })]);
   const theirs = await of(one, 'n2').leave(tags);
   assert.deepEqual([theirs.next?.kind, theirs.next?.isRelease], ['unassign', false]);
@@ -162,6 +163,84 @@ test('a floating IP on another port is nobody’s to take, and only one that we 
   assert.deepEqual([ours.next?.text, ours.next?.isRelease], ['deletes floating IP 203.0.113.9', true]);
   one.answer = octaviaWith([], [floating({ description: mark.replace('u1', 'u2') })]);
   assert.deepEqual(await of(one, 'n2').leave(tags), { state: 'absent' });
+});
+
+test('members come before a floating IP that cannot be had, and of members alone nothing else is asked', async () => {
+  await using one = await liar();
+  const taken = { id: 'f1', floating_ip_address: '203.0.113.9', port_id: 'elsewhere', description: 'of Bob' };
+  const listener = { id: 'l1', protocol: 'TCP', protocol_port: 80, default_pool_id: 'p1', allowed_cidrs: ['192.0.2.0/24'] };
+  const pool = { id: 'p1', name: 'tcp-80', lb_algorithm: 'ROUND_ROBIN', healthmonitor_id: 'm1' };
+  const inIt = (member: string, provisioning_status = 'ACTIVE') =>
+    json({
+      loadbalancers: [balancer(1, { provisioning_status })],
+      listeners: [listener],
+      pools: [pool],
+      members: [{ address: member, protocol_port: 8080 }],
+      subnets: [neutronSubnet],
+      floatingips: [taken],
+    });
+  const balancers = of(one, 'n2');
+  const open = want.listeners.map((each) => ({ ...each, sources: [parseCidr('192.0.2.0/24')] }));
+  const named = { ...want, listeners: open, address: parseIp('203.0.113.9') };
+  one.answer = inIt('10.20.0.77');
+  const { next, address } = await balancers.look(named);
+  assert.deepEqual([next?.text, address], ['lb-1 gives tcp-80 1 members', undefined]);
+  one.answer = inIt('10.20.0.9');
+  await assert.rejects(balancers.look(named), fails('cloudAddressTaken', /port elsewhere/));
+  // A subnet that is not there, clients of no family, a listener more: all that is left out.
+  const [first] = want.listeners;
+  assert.ok(first);
+  const alone = { ...want, subnet: 'nowhere' as SubnetId, listeners: [first, { ...first, port: 81 }], membersOnly: true } as const;
+  assert.deepEqual(await balancers.look(alone), { state: 'there', id: 'lb-1', words: 'ONLINE' });
+  one.answer = inIt('10.20.0.77');
+  const mended = await balancers.look(alone);
+  assert.ok(mended.next);
+  one.asked.length = 0;
+  await balancers.perform(mended.next);
+  assert.deepEqual(
+    one.asked.map(({ method, path, body }) => [method, path, JSON.parse(body)]),
+    [
+      [
+        'PUT',
+        '/load-balancer/v2.0/lbaas/pools/p1/members',
+        { members: [{ address: '10.20.0.9', protocol_port: 8080, subnet_id: subnet }] },
+      ],
+    ],
+  );
+  one.answer = inIt('10.20.0.77', 'ERROR');
+  assert.deepEqual([(await balancers.look(alone)).state, (await balancers.look(alone)).next], ['broken', undefined]);
+  one.answer = octaviaWith([]);
+  assert.deepEqual(await balancers.look(alone), { state: 'absent' });
+});
+
+test('a floating IP is for an IPv4 address only: one of IPv6 is told as it is, and made with the address that was asked for', async () => {
+  await using one = await liar();
+  const six = { ...neutronSubnet, cidr: '2001:db8:7::/64' };
+  const answers = (loadbalancers: readonly object[]) =>
+    json({ loadbalancers, listeners: [], pools: [], members: [], subnets: [six], floatingips: [] });
+  const wanted = { ...want, families: [6], listeners: [] } as const;
+  one.answer = answers([balancer(1, { vip_address: '2001:db8:7::9' })]);
+  const { next, address } = await of(one, 'n2').look(wanted);
+  assert.deepEqual([next, address], [undefined, '2001:db8:7::9']);
+  one.answer = answers([]);
+  const balancers = of(one, 'n2');
+  const absent = await balancers.look({ ...wanted, address: parseIp('2001:db8:7::8') });
+  assert.ok(absent.next);
+  one.answer = json({ loadbalancer: balancer(1) }, 201);
+  await balancers.perform(absent.next);
+  const made = JSON.parse(one.asked.at(-1)?.body ?? '') as { loadbalancer: { vip_address: string } };
+  assert.equal(made.loadbalancer.vip_address, '2001:db8:7::8');
+});
+
+test('whatever load balancer goes, the floating IPs on it go before: on none nobody would find them', async () => {
+  await using one = await liar();
+  const on = (port_id: string): object => ({ id: 'f1', floating_ip_address: '203.0.113.9', port_id, description: 'of Bob' });
+  one.answer = octaviaWith([balancer(1, { provisioning_status: 'ERROR' })], [on('port-1')]);
+  assert.equal((await of(one).look(want)).next?.text, 'takes floating IP 203.0.113.9 off');
+  one.answer = octaviaWith([balancer(1), balancer(2)], [on('port-2')]);
+  assert.equal((await of(one).look(want)).next?.text, 'takes floating IP 203.0.113.9 off');
+  one.answer = octaviaWith([balancer(1, { provisioning_status: 'ERROR' })]);
+  assert.deepEqual((await of(one).leave(tags)).state, 'broken', 'so that a deletion that fails can be told');
 });
 
 test('a Service that only clients of another family may reach is refused: no clients would mean all of them', async () => {

@@ -15,7 +15,7 @@ import { type ClusterService, readService, readSlice } from '../../store/kuberne
 import { resources } from '../../store/kubernetes/resources.ts';
 import type { Events } from '../cluster/events.ts';
 import { turns } from '../turns.ts';
-import { passOver, type ServiceMemory } from './pass.ts';
+import { noMemory, passOver, type ServiceMemory } from './pass.ts';
 import { sliceIndex } from './slice-index.ts';
 import { type LeftSightings, sweepLoadBalancers } from './sweep.ts';
 import { FINALIZER, type Rules } from './wanted.ts';
@@ -77,11 +77,15 @@ export function loadBalancedServices(options: ServicesOptions): { stop(): Promis
   );
   const world: ServiceWorld = { ...options, random, service: (key) => services.get(key), slices: slices.of };
   const memoryOf = (key: string): ServiceMemory => {
-    const known = memories.get(key) ?? { refusals: 0, waits: 0, notBefore_ms: 0 };
+    const known = memories.get(key) ?? noMemory();
     memories.set(key, known);
     return known;
   };
-  const queue = turns(clock, AT_ONCE, { run: (key) => passOver(world, memoryOf(key), key), deficit: () => 0 });
+  const queue = turns(clock, AT_ONCE, {
+    // Nothing is kept of one that is gone, whose endpoints go after it, nor of those that have endpoints and no Service.
+    run: async (key) => (services.get(key) === undefined ? undefined : await passOver(world, memoryOf(key), key)),
+    deficit: () => 0,
+  });
   // Before all endpoints are known a load balancer would lose its members.
   void Promise.all([services.synced, endpoints.synced]).then(() => {
     isReady = true;

@@ -7,6 +7,7 @@
  */
 import type { Tags } from '../../cloud/cloud.ts';
 import { tagKeys } from '../../cloud/tag-keys.ts';
+import { asFailure, sentence } from '../../errors/failure.ts';
 import { tagsOfCluster } from '../tags.ts';
 import { FINALIZER, isOurs } from './wanted.ts';
 import type { ServiceWorld } from './world.ts';
@@ -33,6 +34,7 @@ export async function sweepLoadBalancers(world: ServiceWorld, { seen_ms, told }:
   );
   const left = uids.size === 0 ? [] : await ownerless(world, [...uids.keys()]);
   for (const uid of seen_ms.keys()) if (!left.includes(uid)) seen_ms.delete(uid);
+  for (const uid of told) if (!left.includes(uid)) told.delete(uid);
   const now_ms = clock.now_ms();
   const proven = left.filter((uid) => now_ms - (seen_ms.get(uid) ?? now_ms) >= APART_ms);
   for (const uid of left) if (!seen_ms.has(uid)) seen_ms.set(uid, now_ms);
@@ -42,8 +44,16 @@ export async function sweepLoadBalancers(world: ServiceWorld, { seen_ms, told }:
     for (const uid of proven) told.add(uid);
     return [];
   }
-  for (const uid of proven) await takeAway(world, uid, uids.get(uid) ?? {});
-  return proven;
+  const gone: string[] = [];
+  for (const uid of proven)
+    try {
+      await takeAway(world, uid, uids.get(uid) ?? {});
+      gone.push(uid);
+    } catch (error) {
+      // One that cannot go keeps no other.
+      log.warn(`what is left of Service uid ${uid}, which is gone, was not taken away: ${sentence(asFailure(error))}`);
+    }
+  return gone;
 }
 
 async function takeAway({ balancers, log }: ServiceWorld, uid: string, tags: Tags): Promise<void> {

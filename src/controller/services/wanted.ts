@@ -38,9 +38,32 @@ export function tagsOfService(cluster: string, uid: string): Tags {
   return { [tagKeys.cluster]: cluster, [tagKeys.service]: uid };
 }
 
+/** Its members alone, which can be said of every Service. */
+export function membersFor(
+  { namespace, name, uid, ports, families, ingress }: ClusterService,
+  slices: readonly ClusterSlice[],
+  { cluster, subnetOf }: Rules,
+): WantedLoadBalancer & { readonly membersOnly: true } {
+  const told = tryParseIp(ingress[0]?.ip ?? '');
+  return {
+    tags: tagsOfService(cluster, uid),
+    name: `${cluster}/${namespace}/${name}`,
+    families: families.length === 0 ? [4] : families,
+    isInternal: false,
+    ...(told !== undefined && { told }),
+    listeners: ports.map((port) => ({
+      transport: port.transport,
+      port: port.port,
+      sources: [],
+      members: membersOf(port, slices, subnetOf),
+    })),
+    membersOnly: true,
+  };
+}
+
 /** @throws Failure serviceUnfit */
-export function wantedFor(service: ClusterService, slices: readonly ClusterSlice[], { cluster, subnetOf }: Rules): WantedLoadBalancer {
-  const { namespace, name, uid, ports, families, affinity_s, annotations: said } = service;
+export function wantedFor(service: ClusterService, slices: readonly ClusterSlice[], rules: Rules): WantedLoadBalancer {
+  const { namespace, name, affinity_s, annotations: said } = service;
   const full = `${namespace}/${name}`;
   const unfit = (reason: string): Error => failure('serviceUnfit', { service: full, reason });
   const sources = service.sourceRanges.map((text): Cidr => {
@@ -55,22 +78,13 @@ export function wantedFor(service: ClusterService, slices: readonly ClusterSlice
   if (internal !== 'true' && internal !== 'false') throw unfit(`annotation ${annotations.internal} is neither "true" nor "false"`);
   const subnet = said[annotations.subnet];
   if (subnet === '') throw unfit(`annotation ${annotations.subnet} names no subnet`);
-  const told = tryParseIp(service.ingress[0]?.ip ?? '');
+  const { membersOnly: _, listeners, ...rest } = membersFor(service, slices, rules);
   return {
-    tags: tagsOfService(cluster, uid),
-    name: `${cluster}/${full}`,
+    ...rest,
     // The cloud itself says what is wrong with an id.
     ...(subnet !== undefined && { subnet: subnet as SubnetId }),
-    families: families.length === 0 ? [4] : families,
     ...(address !== undefined && { address }),
     isInternal: internal === 'true',
-    ...(told !== undefined && { told }),
-    listeners: ports.map((port) => ({
-      transport: port.transport,
-      port: port.port,
-      sources,
-      ...(affinity_s !== undefined && { affinity: { timeout_s: affinity_s } }),
-      members: membersOf(port, slices, subnetOf),
-    })),
+    listeners: listeners.map((one) => ({ ...one, sources, ...(affinity_s !== undefined && { affinity: { timeout_s: affinity_s } }) })),
   };
 }

@@ -8,7 +8,7 @@ export const loadBalancerErrors = {
     cni: 370,
     message: 'no load balancer for Service {service} as it is',
     details: '{reason}',
-    hint: 'put it right in the Service; what it had before stays as it is until then',
+    hint: 'put it right in the Service; until then what it had before stays as it is, but for its Pods, which are followed',
   },
   loadBalancerBroken: {
     code: 371,

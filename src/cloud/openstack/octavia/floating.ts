@@ -3,9 +3,10 @@
  *
  * Invariants
  * - one that we made says so in its description, in the very request that makes it: only such a one is ever deleted
+ * - only an IPv4 address has one: Neutron has none for IPv6, whose addresses are public themselves or are not
  * - one that somebody else made is put on a load balancer when a Service names it, and taken off again; it stays theirs
  */
-import type { Ip } from '../../../net/address.ts';
+import { familyOf, type Ip } from '../../../net/address.ts';
 import type { Step, WantedLoadBalancer } from '../../load-balancers.ts';
 import type { Tags } from '../../cloud.ts';
 import { addressTaken } from '../../wire/asked.ts';
@@ -14,7 +15,7 @@ import type { Condition, Neutron } from '../neutron.ts';
 import { refusalOf } from '../refusals.ts';
 import type { Task } from '../session.ts';
 import { allWordsOf, tagsIn } from '../tags.ts';
-import { type FloatingIp, floatingIpOf } from './objects.ts';
+import { type Balancer, type FloatingIp, floatingIpOf } from './objects.ts';
 
 const MARK = 'flatpod.dev load balancer: ';
 
@@ -24,8 +25,12 @@ export interface FloatingIps {
   on(port: string, task: Task): Promise<FloatingIp[]>;
   /** Ours that have all of these tags, wherever they are. */
   ours(tags: Tags, task: Task): Promise<{ readonly id: string; readonly tags: Tags; readonly floating: FloatingIp }[]>;
-  /** The next step for a load balancer that is to have one, or is not to. */
-  next(port: string, there: readonly FloatingIp[], want: WantedLoadBalancer, task: Task): Promise<Step | undefined>;
+  /** Whether a load balancer with an address of that family is to have one. */
+  isWanted(family: 4 | 6, want: WantedLoadBalancer): boolean;
+  /** Whether those on it are as wanted: there is no next step. */
+  isSettled(one: Balancer, there: readonly FloatingIp[], want: WantedLoadBalancer): boolean;
+  /** The next step for a load balancer that is to have one, or is not to. @throws Failure cloudAddressTaken */
+  next(one: Balancer, there: readonly FloatingIp[], want: WantedLoadBalancer, task: Task): Promise<Step | undefined>;
   /** Gives it back, or, when it is not ours, takes it off. */
   away(floating: FloatingIp): Step;
 }
@@ -61,7 +66,14 @@ export function floatingIps(neutron: Neutron, network: string | undefined, begin
       neutron.send({ method: 'POST', path: '/floatingips', body: { floatingip } }, task),
     );
   }
+  const isWanted = (family: 4 | 6, want: WantedLoadBalancer): boolean => network !== undefined && !want.isInternal && family === 4;
+  const unwantedOn = (one: Balancer, there: readonly FloatingIp[], want: WantedLoadBalancer): FloatingIp | undefined =>
+    there.find(({ address }) => !isWanted(familyOf(one.address), want) || (want.address !== undefined && address !== want.address));
+  const isSettled = (one: Balancer, there: readonly FloatingIp[], want: WantedLoadBalancer): boolean =>
+    unwantedOn(one, there, want) === undefined && (there.length > 0 || !isWanted(familyOf(one.address), want));
   return {
+    isWanted,
+    isSettled,
     on: async (port, task) => (await list([['port_id', port]], task)).filter((one) => one.port === port),
     async ours(tags, task) {
       const all = await list([], task);
@@ -71,11 +83,11 @@ export function floatingIps(neutron: Neutron, network: string | undefined, begin
         return fits ? [{ id: floating.id, tags: has, floating }] : [];
       });
     },
-    async next(port, there, want, task) {
-      const isWanted = network !== undefined && !want.isInternal;
-      const [unwanted] = there.filter(({ address }) => !isWanted || (want.address !== undefined && address !== want.address));
+    async next(one, there, want, task) {
+      if (isSettled(one, there, want)) return undefined;
+      const unwanted = unwantedOn(one, there, want);
       if (unwanted !== undefined) return away(unwanted);
-      if (!isWanted || there.length > 0) return undefined;
+      const { port } = one;
       const found = want.address === undefined ? undefined : await named(want.address, task);
       if (found === undefined) return make(port, want);
       if (found.port !== undefined)

@@ -53,20 +53,30 @@ export function wholeBody(listeners: readonly WantedListener[], balancing: Balan
 
 /** undefined: it is as it is to be. `wanted`: of one family, with Neutron's own subnets. */
 export function nextChange(wanted: readonly WantedListener[], is: Whole, balancing: Balancing): Change | undefined {
-  const poolOf = (one: WantedListener): Whole['pools'][number] | undefined => is.pools.find(({ name }) => name === nameOf(one));
+  const members = memberChange(wanted, is);
+  if (members !== undefined) return members;
   for (const one of wanted) {
-    const pool = poolOf(one);
-    if (pool !== undefined && !sameMembers(one.members, pool.members)) return setMembers(one, pool);
-  }
-  for (const one of wanted) {
-    const change = poolChange(one, poolOf(one), is, balancing);
+    const change = poolChange(one, poolOf(one, is), is, balancing);
     if (change !== undefined) return change;
   }
   for (const one of wanted) {
-    const change = listenerChange(one, poolOf(one)?.id ?? '', is);
+    const change = listenerChange(one, poolOf(one, is)?.id ?? '', is);
     if (change !== undefined) return change;
   }
   return removal(wanted, is);
+}
+
+/** The same of members alone, in pools that are there. */
+export function memberChange(wanted: readonly WantedListener[], is: Whole): Change | undefined {
+  for (const one of wanted) {
+    const pool = poolOf(one, is);
+    if (pool !== undefined && !sameMembers(one.members, pool.members)) return setMembers(one, pool);
+  }
+  return undefined;
+}
+
+function poolOf(one: WantedListener, { pools }: Whole): Whole['pools'][number] | undefined {
+  return pools.find(({ name }) => name === nameOf(one));
 }
 
 function setMembers(one: WantedListener, { id }: Pool): Change {

@@ -16,14 +16,19 @@ export interface Resolved {
   readonly listeners: readonly WantedListener[];
 }
 
+/** What is read of Neutron for load balancers. */
+export interface Resolver {
+  /** The `families` are tried in order. @throws Failure cloudInvalid, cloudNotFound, serviceUnfit */
+  whole(want: WantedLoadBalancer, families: readonly (4 | 6)[], task: Task): Promise<Resolved>;
+  /** Those ports with their members of that family; who may connect is left out. */
+  members(listeners: readonly WantedListener[], family: 4 | 6, task: Task): Promise<readonly WantedListener[]>;
+}
+
 /** Subnets hardly ever change: what was read is believed for so long. */
 const REMEMBER_ms = 300_000;
 
-/** `usual`: the subnet where the Service names none. The `families` are tried in order. @throws Failure cloudInvalid, cloudNotFound, serviceUnfit */
-export function resolver(
-  neutron: Neutron,
-  usual: SubnetId | undefined,
-): (want: WantedLoadBalancer, families: readonly (4 | 6)[], task: Task) => Promise<Resolved> {
+/** `usual`: the subnet where the Service names none. */
+export function resolver(neutron: Neutron, usual: SubnetId | undefined): Resolver {
   const known = new Map<SubnetId, { readonly subnet: Subnet; readonly until_ms: number }>();
 
   /** Those that there are. */
@@ -37,34 +42,47 @@ export function resolver(
     return parts.flatMap((part) => known.get(part)?.subnet ?? []);
   }
 
-  return async (want, families, task) => {
-    const name = want.subnet ?? usual;
-    if (name === undefined) throw refuse.invalid(askedIn(task), 'neither the Service nor spec.cloud.loadBalancers names a subnet');
-    const ofMembers = new Set(want.listeners.flatMap(({ members }) => members.flatMap(({ subnet }) => subnet ?? [])));
-    const all = await read([name, ...ofMembers], task);
-    const within = (of: SubnetId): Subnet[] => all.filter(({ id }) => partsOf(of).includes(id));
-    const own = within(name);
-    if (own.length === 0)
-      throw refuse.notFound({ ...askedIn(task), object: `subnet ${name}` }, 'no such subnet, or none that this account may see');
-    const subnet = families.map((family) => subnetFor(own, family)).find((one) => one !== undefined);
-    if (subnet === undefined)
-      throw refuse.invalid(askedIn(task), `subnet ${name} has no IPv${families.join(' and no IPv')}, which the Service asks for`);
-    const family = cidrFamily(subnet.cidr);
-    const member = ({ subnet: of, ...one }: WantedMember): WantedMember => {
-      const part = of === undefined ? undefined : within(of).find(({ cidr }) => contains(cidr, one.address))?.id;
+  async function members(listeners: readonly WantedListener[], family: 4 | 6, task: Task): Promise<readonly WantedListener[]> {
+    const all = await read(subnetsOf(listeners), task);
+    const located = ({ subnet: of, ...one }: WantedMember): WantedMember => {
+      const parts = of === undefined ? [] : partsOf(of);
+      const part = all.find(({ id, cidr }) => parts.includes(id) && contains(cidr, one.address))?.id;
       return part === undefined ? one : { ...one, subnet: part };
     };
-    return { subnet, listeners: want.listeners.map((one) => ofFamily(one, want.name, family, member)) };
+    const own = (one: WantedListener): WantedMember[] => one.members.filter(({ address }) => familyOf(address) === family).map(located);
+    return listeners.map((one) => ({ ...one, sources: [], members: own(one) }));
+  }
+
+  return {
+    members,
+    async whole(want, families, task) {
+      const name = want.subnet ?? usual;
+      if (name === undefined) throw refuse.invalid(askedIn(task), 'neither the Service nor spec.cloud.loadBalancers names a subnet');
+      // With those of the members, which are needed next: one list.
+      const all = await read([name, ...subnetsOf(want.listeners)], task);
+      const own = all.filter(({ id }) => partsOf(name).includes(id));
+      if (own.length === 0)
+        throw refuse.notFound({ ...askedIn(task), object: `subnet ${name}` }, 'no such subnet, or none that this account may see');
+      const subnet = families.map((family) => subnetFor(own, family)).find((one) => one !== undefined);
+      if (subnet === undefined)
+        throw refuse.invalid(askedIn(task), `subnet ${name} has no IPv${families.join(' and no IPv')}, which the Service asks for`);
+      const family = cidrFamily(subnet.cidr);
+      const listeners = await members(want.listeners, family, task);
+      return { subnet, listeners: listeners.map((one, i) => ({ ...one, sources: sourcesOf(want, i, family) })) };
+    },
   };
 }
 
-/** @throws Failure serviceUnfit when nobody could connect */
-function ofFamily(one: WantedListener, service: string, family: 4 | 6, member: (one: WantedMember) => WantedMember): WantedListener {
-  const sources = one.sources.filter((source) => cidrFamily(source) === family);
+function subnetsOf(listeners: readonly WantedListener[]): SubnetId[] {
+  return [...new Set(listeners.flatMap(({ members }) => members.flatMap(({ subnet }) => subnet ?? [])))];
+}
+
+/** Of the i-th listener. @throws Failure serviceUnfit when nobody could connect */
+function sourcesOf({ listeners, name }: WantedLoadBalancer, i: number, family: 4 | 6): WantedListener['sources'] {
+  const all = listeners[i]?.sources ?? [];
+  const sources = all.filter((source) => cidrFamily(source) === family);
   // No sources would mean everybody.
-  if (one.sources.length > 0 && sources.length === 0) {
-    const reason = `its load balancer has an IPv${family} address, and none of spec.loadBalancerSourceRanges is IPv${family}`;
-    throw failure('serviceUnfit', { service, reason });
-  }
-  return { ...one, sources, members: one.members.filter(({ address }) => familyOf(address) === family).map(member) };
+  if (all.length === 0 || sources.length > 0) return sources;
+  const reason = `its load balancer has an IPv${family} address, and none of spec.loadBalancerSourceRanges is IPv${family}`;
+  throw failure('serviceUnfit', { service: name, reason });
 }

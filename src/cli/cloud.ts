@@ -92,8 +92,10 @@ function driverOf(
       return { driver: awsCloud({ ...options, ...deadline }) };
     }
     case 'qingcloud': {
-      const { type: _, changes: _changes, releases: _releases, pace: _pace, credentials: from, credentialsFile: path, ...options } = where;
-      return { driver: qingCloud({ ...options, credentials: from === 'file' ? { from, path } : { from }, ...deadline }) };
+      const { type: _, changes: _changes, releases, pace: _pace, credentials: from, credentialsFile: path, adoptVips, ...options } = where;
+      // To take a former plugin's reservations over is to release them first.
+      const adopting = releases && adoptVips !== undefined ? { adoptVips } : {};
+      return { driver: qingCloud({ ...options, ...adopting, credentials: from === 'file' ? { from, path } : { from }, ...deadline }) };
     }
     default:
       return where satisfies never;

@@ -102,6 +102,8 @@ export function checkSubnet(subnet: PodSubnet): Clash<PodSubnet>[] {
   if (addressing !== 'blocks' && (unit === 'prefix' || subnet.spec.range !== undefined)) {
     say(['addressing'], `${addressing} goes with single addresses of a subnet of the cloud`, 'leave it out, or write unit: address');
   }
+  if (addressing !== 'blocks' && subnet.spec.cloudSubnets?.tags !== undefined)
+    say(['addressing'], `${addressing} is of OpenStack, whose subnets are not found by tags`, 'write cloudSubnets.ids, or leave it out');
   return [...clashes, ...checkDatapath(subnet), ...checkRange(subnet), ...checkAssignable(subnet), ...checkWithin(subnet)];
 }
 

@@ -90,6 +90,11 @@ const together = rules(
     field: '.addressing',
   },
   {
+    rule: "!has(self.addressing) || self.addressing == 'blocks' || !has(self.cloudSubnets) || !has(self.cloudSubnets.tags)",
+    message: 'addressing fixed-ips or ports is of OpenStack, whose subnets are not found by tags: write cloudSubnets.ids, or leave it out',
+    field: '.addressing',
+  },
+  {
     rule: '(has(self.cloudSubnet) ? 1 : 0) + (has(self.cloudSubnets) ? 1 : 0) + (has(self.range) ? 1 : 0) == 1',
     message: 'name a subnet of the cloud by cloudSubnet, or several by cloudSubnets, or write range for a network without one; one of them',
     field: '.cloudSubnet',

@@ -32,13 +32,20 @@ export function sizeOfBlocks({ within, exclude }: Bounds): number | undefined {
 
 /** What of the PodSubnet's blocks others have, in a sentence; undefined: nothing. `earlier`: PodSubnets that go before it. */
 export function takenBefore({ metadata, spec }: PodSubnet, earlier: readonly PodSubnet[]): string | undefined {
+  const own = idsOf(spec);
   for (const other of earlier) {
-    if (other.metadata.name === metadata.name || spec.cloudSubnet === undefined || other.spec.cloudSubnet !== spec.cloudSubnet) continue;
+    const id = idsOf(other.spec).find((one) => own.includes(one));
+    if (other.metadata.name === metadata.name || id === undefined) continue;
     const shared = sharedBlock(spec, other.spec);
-    if (shared !== undefined)
-      return `${shared} of ${spec.cloudSubnet} is in the blocks of PodSubnet ${other.metadata.name} too (spec.within)`;
+    if (shared !== undefined) return `${shared} of ${id} is in the blocks of PodSubnet ${other.metadata.name} too (spec.within)`;
   }
   return undefined;
+}
+
+/** The cloud's IPv4 subnets that it names: of a pair of OpenStack's, which is written ID4+ID6, the first. */
+function idsOf({ cloudSubnet, cloudSubnets }: PodSubnet['spec']): string[] {
+  const names = [...(cloudSubnet === undefined ? [] : [cloudSubnet]), ...(cloudSubnets?.ids ?? [])];
+  return names.map((name) => name.split('+', 1).join(''));
 }
 
 /** Which of its blocks its cloud subnet does not have, in a sentence; undefined: none. `cidr4`: what the cloud says of it. */
@@ -51,9 +58,11 @@ export function blocksBeyond({ spec: { within, cloudSubnet } }: PodSubnet, cidr4
 /** Two that name no blocks share the subnet, as the cloud gives each address once; one that names some has these for itself. */
 function sharedBlock(one: Bounds, other: Bounds): Cidr | undefined {
   const excluded = aggregate([...one.exclude, ...other.exclude]);
-  const named = one.within ?? other.within ?? [];
-  return named.find((block) => {
-    const isInBoth = one.within === undefined || other.within === undefined || other.within.some((its) => overlaps(block, its));
-    return isInBoth && !excluded.some((all) => containsCidr(all, block));
-  });
+  return inBoth(one.within, other.within).find((block) => !excluded.some((all) => containsCidr(all, block)));
+}
+
+/** undefined: all of the subnet. Of two blocks that overlap one lies in the other. */
+function inBoth(one: readonly Cidr[] | undefined, other: readonly Cidr[] | undefined): readonly Cidr[] {
+  if (one === undefined || other === undefined) return one ?? other ?? [];
+  return one.flatMap((block) => other.filter((its) => overlaps(block, its)).map((its) => (containsCidr(block, its) ? its : block)));
 }

@@ -125,3 +125,21 @@ test('what serves another machine by now keeps all it has', async () => {
   assert.deepEqual([blocksOf(id), removed], [blocks, ['n1']]);
   await running.stop();
 });
+
+test('a Node that comes back while the cloud is asked about its machine keeps its interfaces, and what it was granted', async () => {
+  const { clock, cloud, at, instance, nodes, removed, foreign, blocksOf, start } = bench();
+  const tags = tagsFor('test', 'n1', 'pods', 'token');
+  const ours = await cloud.createNic({ clientToken: 'token', subnet: at, securityGroups: [], tags, description: '' });
+  const { id, blocks } = await foreign();
+  cloud.terminate(instance);
+  cloud.fault = ({ name }) => {
+    // The last that is asked before anything is taken away.
+    if (name === 'nics') nodes.add('n1');
+    return 'none';
+  };
+  const running = start();
+  await clock.advance(60_000);
+  assert.ok(nodes.has('n1'));
+  assert.deepEqual([blocksOf(id), blocksOf(ours.id), removed], [blocks, [], []]);
+  await running.stop();
+});

@@ -241,3 +241,31 @@ test('PodSubnets of others stay as they are, and so do ours while the API server
   assert.ok(said.some(({ reason, note }) => reason === 'NotOurs' && note.includes('vxnet-1-shop')));
   await served.stop();
 });
+
+test('a PodSubnet that the API server finds wrong is said once, and keeps no other from being served', async () => {
+  const { pass, config, kube, serve, subnets, said, lines } = cluster();
+  const served = serve();
+  await pass(3000);
+  let tries = 0;
+  kube.fault = ({ verb, name }) => {
+    if (verb !== 'patch' || name !== 'vxnet-1-shop') return 'none';
+    tries++;
+    return failure('kubeInvalid', { call: 'patch podsubnets vxnet-1-shop', text: 'spec.within: too many' });
+  };
+  config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'], shop: [blockOf(0), blockOf(128)], db: [blockOf(64)] }) });
+  config('hostnic-cfg-cm', { hostnic: JSON.stringify({ pool: { maxNic: 3, vxNets: ['vxnet-1'] } }) });
+  await pass(20_000);
+  assert.deepEqual(await subnets(), {
+    'vxnet-1': ['default', ['10.9.0.192/26']],
+    'vxnet-1-shop': [['shop'], ['10.9.0.0/26']],
+    'vxnet-1-db': [['db'], ['10.9.0.64/26']],
+  });
+  assert.equal(served.nicsPerInstance(), 4, 'the rest of the settings holds');
+  assert.ok(tries >= 2 && tries <= 6, `it was tried ${tries} times`);
+  const isOfIt = (text: string): boolean => text.includes('vxnet-1-shop is not written') && text.includes('too many');
+  assert.deepEqual([said.filter(({ note }) => isOfIt(note)).length, lines.filter(isOfIt).length], [1, 1]);
+  kube.fault = () => 'none';
+  await pass(6000);
+  assert.deepEqual((await subnets())['vxnet-1-shop'], [['shop'], ['10.9.0.0/26', '10.9.0.128/26']]);
+  await served.stop();
+});

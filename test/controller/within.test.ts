@@ -163,7 +163,7 @@ test('blocks are refused in files where they overlap, and where the cloud choose
   assert.deepEqual(together(pods('a', [first]), pods('b', [second])), []);
   assert.deepEqual(together(pods('a', [first]), pods('b', [first], { cloudSubnet: 'subnet-b' })), []);
   assert.deepEqual(together(pods('a', [first]), pods('b', [second, '10.20.0.64/27'])), [
-    'b: 10.20.0.64/27 of subnet-a is in the blocks of PodSubnet a too (spec.within)',
+    'b: 10.20.0.64/28 of subnet-a is in the blocks of PodSubnet a too (spec.within)',
   ]);
   const whole = subnet('whole', { cloudSubnet: 'subnet-a' });
   assert.deepEqual(together(whole, pods('b', [second])), [
@@ -180,4 +180,24 @@ test('all that lies outside of the blocks is excluded, and nothing of them', () 
   const isExcluded = (offset: number): boolean =>
     excluded.some((block) => containsCidr(block, hostCidr(addressAt(parseCidr('10.20.0.0/24'), offset))));
   assert.deepEqual([63, 64, 69, 70, 71, 79, 80].map(isExcluded), [true, false, false, true, false, false, true]);
+});
+
+test('a block is shared also where the cloud subnet is one of several, or of a pair of OpenStack', () => {
+  const has = (spec: Record<string, unknown>): ReturnType<typeof pods> => subnet('b', spec);
+  const a = pods('a', [first], { cloudSubnet: 'v4+v6' });
+  const clash = /^10\.20\.0\.64\/28 of v4 is in the blocks of PodSubnet a too/;
+  assert.match(takenBefore(has({ cloudSubnet: 'v4' }), [a]) ?? '', clash);
+  assert.match(takenBefore(has({ cloudSubnets: { ids: ['other', 'v4+v6'] } }), [a]) ?? '', clash);
+  assert.equal(takenBefore(has({ cloudSubnets: { ids: ['other', 'v4-2+v6'] } }), [a]), undefined, 'the blocks are of IPv4');
+});
+
+test('what is excluded of a block need not be more than two of them share', () => {
+  const [large, small] = [pods('large', ['10.20.0.64/26']), pods('small', ['10.20.0.64/28'])];
+  const excluding = (block: string) => pods('large', ['10.20.0.64/26'], { exclude: [block] });
+  assert.match(takenBefore(large, [small]) ?? '', /^10\.20\.0\.64\/28 of subnet-a/, 'what both have, and no more');
+  assert.deepEqual(
+    [takenBefore(excluding('10.20.0.64/28'), [small]), takenBefore(small, [excluding('10.20.0.64/28')])],
+    [undefined, undefined],
+  );
+  assert.match(takenBefore(small, [excluding('10.20.0.64/29')]) ?? '', /^10\.20\.0\.64\/28/, 'half of it is shared still');
 });

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NicId, SubnetId } from '../../src/cloud/cloud.ts';
+import { needsFresh } from '../../src/cloud/openstack/decide.ts';
 import type { Port } from '../../src/cloud/openstack/port.ts';
+import { missingOf, roomOf } from '../../src/cloud/openstack/room.ts';
 import { type Decided, type Seen, seenOf, type Sight } from '../../src/cloud/openstack/seen.ts';
 import type { Task } from '../../src/cloud/openstack/session.ts';
 import type { Subnet } from '../../src/cloud/openstack/subnet.ts';
+import { isFailure } from '../../src/errors/failure.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { type Cidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import { parseMac } from '../../src/net/mac.ts';
@@ -17,7 +20,7 @@ const subnet: Subnet = {
   pools: [],
   serviceTypes: [],
 };
-const task: Task = { asked: { cloud: 'openstack', call: 'assign', object: 'a NIC' }, left_ms: () => 1000 };
+const call = (): Task => ({ asked: { cloud: 'openstack', call: 'assign', object: 'a NIC' }, left_ms: () => 1000 });
 const ips = [5, 6, 7, 8].map((n) => parseIp(`10.20.0.${n}`));
 const blocks = ips.map(hostCidr);
 
@@ -77,8 +80,12 @@ function first({ occupied, claimed }: Sight): Decided {
   return { takes: [found] };
 }
 
+/** By a call that has ended. */
 async function choice({ seen }: Desk, isFresh = false): Promise<readonly Cidr[]> {
-  return (await seen.decide([subnet], { task, isFresh }, first)).decided.takes;
+  const task = call();
+  const { decided } = await seen.decide([subnet], { task, isFresh }, first);
+  seen.over(task);
+  return decided.takes;
 }
 
 test('calls that look at one list choose different things, and one of them reads it for all', async () => {
@@ -137,4 +144,41 @@ test('what is claimed while a list is on its way is not forgotten when it comes'
   assert.deepEqual(await late, [blocks[1]], 'claimed before the list was asked for, and not in it');
   assert.deepEqual(await choice(it), [blocks[3]]);
   assert.equal(it.lists, 2);
+});
+
+test('what a call is about to have stays claimed, whatever lists are read, until the call has ended', async () => {
+  const it = desk();
+  const task = call();
+  const slow = await it.seen.decide([subnet], { task, isFresh: true }, first);
+  assert.deepEqual(slow.decided.takes, [blocks[1]]);
+  it.now_ms += 1;
+  assert.deepEqual(await choice(it, true), [blocks[2]], 'the list is newer than the claim, and Neutron was not asked for it yet');
+  it.now_ms += 1;
+  const others: (readonly Cidr[])[] = [];
+  const noted = (sight: Sight): Decided => {
+    others.push(sight.claimedByOthers);
+    return { takes: [] };
+  };
+  await it.seen.decide([subnet], { task: call(), isFresh: true }, noted);
+  it.now_ms += 1;
+  await it.seen.decide([subnet], { task, isFresh: true }, noted);
+  assert.deepEqual(others, [[blocks[1]], []], 'to the call itself it is no other’s');
+  it.seen.over(task);
+  it.now_ms += 1;
+  assert.deepEqual(await choice(it, true), [blocks[1]]);
+});
+
+test('an address of IPv6 and a /80 around it are not both given, though Neutron would', () => {
+  const six: Subnet = { ...subnet, cidr: parseCidr('2001:db8::/64') };
+  const [one, block] = [parseCidr('2001:db8::1:0:0:5/128'), parseCidr('2001:db8:0:0:1::/80')];
+  const lengths = { 4: [32], 6: [128, 80] };
+  const missing = (these: Cidr[], claimed: Cidr[]): Cidr[] =>
+    missingOf(these, roomOf([six], [], { shunned: [], claimed }), lengths, { endpoint: 'neutron', ...call().asked });
+  const isConflict = (error: unknown): boolean =>
+    isFailure(error, 'cloudConflict') && error.details.includes('another call is about to have');
+  assert.throws(() => missing([one], [block]), isConflict);
+  assert.throws(() => missing([block], [one]), isConflict);
+  assert.deepEqual(missing([one], [parseCidr('2001:db8:0:0:2::/80')]), [one]);
+  const isFresh = (these: readonly Cidr[]): boolean => needsFresh({ these });
+  assert.deepEqual([isFresh([one]), isFresh([block]), isFresh(blocks)], [true, true, false], 'and no older list is gone by');
 });

@@ -3,8 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CreateNic, NicId, SubnetId, Wanted } from '../../src/cloud/cloud.ts';
 import { qingCloud } from '../../src/cloud/qingcloud/qingcloud.ts';
+import { cloudOf } from '../../src/cli/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { addressesOf, type Cidr, containsCidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
+import { cloud as cloudConfig } from '../../src/store/clouds.ts';
+import { memoryCloud } from '../cloud/memory-cloud.ts';
+import { virtualClock } from '../cloud/virtual-clock.ts';
 import { cutAt } from './cut.ts';
 import { type Double, key, qingcloudDouble, zone } from './double.ts';
 import { keyFile } from './key-file.ts';
@@ -37,8 +41,20 @@ async function stage() {
         ...(adoptVips !== undefined && { adoptVips }),
       }),
     );
+  /** The cloud as a controller has it by such a configuration. */
+  const configured = (releases: boolean) => {
+    const where = cloudConfig.parse({
+      type: 'qingcloud',
+      endpoint: `${double.url}/iaas`,
+      zone,
+      credentialsFile: keys,
+      adoptVips: 'hostnic_',
+      releases,
+    });
+    return drivers.use(cloudOf(where, memoryCloud(virtualClock()), { subnets: () => [], fence: (cloud) => cloud }));
+  };
   const owned = building.move();
-  return { double, subnet, driver, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { double, subnet, driver, configured, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** By address, the name that it is reserved by. */
@@ -85,6 +101,15 @@ test('what hostnic has reserved is given within the blocks that are asked for, a
   assert.equal((await reserved(double, subnet)).get(inUse), `hostnic_${subnet}`);
   await assert.rejects(driver('hostnic_').assign(id, { addresses4: 6, within }), (error) => isFailure(error, 'cloudSubnetFull'));
   await nothingElseChanged(double, subnet, given);
+});
+
+test('where nothing may be given back nothing that hostnic has reserved is taken over', async () => {
+  await using one = await stage();
+  const { double, subnet, driver, configured } = one;
+  const { id } = await driver().createNic(request(subnet));
+  await assert.rejects(configured(false).assign(id, { addresses4: 1, within }), (error) => isFailure(error, 'cloudSubnetFull'));
+  await nothingElseChanged(double, subnet, []);
+  assert.equal((await configured(true).assign(id, { addresses4: 1, within })).length, 1);
 });
 
 test('a NIC is born with addresses that hostnic has reserved', async () => {

@@ -82,6 +82,12 @@ export const wrongObjects: readonly WrongObject[] = [
   ),
   subnet('subnets by nothing', { cloudSubnet: undefined, cloudSubnets: {} }, /spec\.cloudSubnets/, /name subnets by ids or by tags/),
   subnet('subnets by no tag', { cloudSubnet: undefined, cloudSubnets: { tags: {} } }, /spec\.cloudSubnets\.tags/, /at least one tag/),
+  subnet(
+    'the addressing of one cloud, and subnets that are found as another finds them',
+    { cloudSubnet: undefined, cloudSubnets: { tags: { a: 'b' } }, addressing: 'ports' },
+    /spec\.addressing/,
+    /write cloudSubnets\.ids, or leave it out/,
+  ),
   subnet('a subnet and several', { cloudSubnets: { ids: ['a'] } }, /spec\.cloudSubnet/, /one of them/),
   subnet(
     'most interfaces where each Pod has one',

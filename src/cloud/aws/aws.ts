@@ -11,6 +11,7 @@ import type { Cloud } from '../cloud.ts';
 import { areTags } from '../named.ts';
 import { connectionsBy } from '../wire/ca-file.ts';
 import { usualGateway6 } from './answers.ts';
+import { askedLately } from './asked-lately.ts';
 import { assign, unassign } from './assign.ts';
 import { assignWithin } from './within.ts';
 import { attachBranch } from './branches.ts';
@@ -76,6 +77,7 @@ export function awsCloud(options: AwsOptions): AwsCloud {
   const aws: Aws = {
     ec2: ec2Of(kept, keyring(around, now_ms), place, { deadline_ms, now_ms }),
     known: knownNics(now_ms),
+    asked: askedLately(now_ms),
     hasIpv6: new Map(),
     branches,
   };

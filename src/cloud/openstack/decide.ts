@@ -45,18 +45,18 @@ export function isByNeutron({ addressing }: Scene, { within }: Wanted): boolean 
   return addressing === 'fixed-ips' && within === undefined;
 }
 
-/** Whether an older list may not be gone by: of a /80 Neutron keeps the first address alone from others. */
+/** Whether an older list may not be gone by: of a /80 Neutron keeps the first address alone from others, and any address of IPv6 may lie in one. */
 export function needsFresh({ these = [], prefixes6 = 0 }: Wanted): boolean {
-  return prefixes6 > 0 || these.some((block) => lengthOf(block) === 80);
+  return prefixes6 > 0 || these.some((block) => cidrFamily(block) === 6);
 }
 
 /** See the head of this file. The NIC itself was read a moment ago, whatever is seen of it. @throws Failure cloudInvalid, cloudAddressTaken, cloudSubnetFull */
-export function giftFor(scene: Scene, { want, lengths, shunned, asked }: Asking, { occupied, claimed }: Sight): Gift {
+export function giftFor(scene: Scene, { want, lengths, shunned, asked }: Asking, { occupied, claimed, claimedByOthers }: Sight): Gift {
   const { port, held, reservations, subnets } = scene;
   const { these = [], ...counts } = want;
   const own = occupiedBy([port, ...reservations.map((one) => one.port)]);
   const now = [...own, ...occupied.filter(({ holder }) => holder !== port.id)];
-  const room = roomOf(subnets, now, [...shunned, ...claimed]);
+  const room = roomOf(subnets, now, { shunned: [...shunned, ...claimed], claimed: claimedByOthers });
   const missing = missingOf(these, room, lengths, asked, port.id);
   if (isByNeutron(scene, want)) return { ...noGift, missing, takes: missing };
   // What was reserved and never let through is as good as new.

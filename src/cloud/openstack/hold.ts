@@ -26,7 +26,7 @@ const ROUNDS = 6;
 /** See Cloud.assign. */
 export async function assign(nic: NicId, { want, whose = {} }: Ordered, context: Context): Promise<Cidr[]> {
   const task = context.begin('assign', nic, wantedOf(`of ${nic}`, want, 0));
-  return await context.turn(nic, async () => {
+  const giving = context.turn(nic, async () => {
     const learned: Learned = { shunned: [], isDoubtful: false };
     for (let round = 0; round < ROUNDS; round++) {
       const scene = await sceneOf(nic, context, task);
@@ -35,6 +35,7 @@ export async function assign(nic: NicId, { want, whose = {} }: Ordered, context:
     }
     throw refuse.conflict(askedIn(task), `it was changed by others ${ROUNDS} times while it was decided on`);
   });
+  return await giving.finally(() => context.seen.over(task));
 }
 
 /** See Cloud.unassign. */

@@ -37,7 +37,7 @@ const NIC_OWNER = 'flatpod:nic';
 /** See Cloud.createNic. */
 export async function createNic(request: CreateNic, context: Context): Promise<CloudNic> {
   const task = context.begin('createNic', `a NIC in ${request.subnet}`, wantedOf(request.subnet, request.want, 1));
-  return await context.turn(`token ${request.clientToken}`, async () => {
+  const making = context.turn(`token ${request.clientToken}`, async () => {
     const before = await withToken(request, context, task);
     if (before !== undefined) return await finished(before, request, context, task);
     await mayTag(context, task);
@@ -67,6 +67,7 @@ export async function createNic(request: CreateNic, context: Context): Promise<C
     }
     throw refuse.full(askedIn(task), `others took what was chosen, ${ROUNDS} times`);
   });
+  return await making.finally(() => context.seen.over(task));
 }
 
 function isMacInUse(error: unknown): boolean {
@@ -181,8 +182,8 @@ async function bodiesFor(
   const { decided, isFresh } = await context.seen.decide(
     subnets,
     { task, isFresh: isDoubtful || needsFresh(want) },
-    ({ occupied, claimed }) => {
-      const room = roomOf(subnets, occupied, [...shunned, ...claimed]);
+    ({ occupied, claimed, claimedByOthers }) => {
+      const room = roomOf(subnets, occupied, { shunned: [...shunned, ...claimed], claimed: claimedByOthers });
       const by = missingOf(these, room, lengths, asked);
       const primaries = ownAddresses(room, by, asked);
       const counted = chosen(counts, room, [...by, ...primaries.map(hostOf)], [], asked);

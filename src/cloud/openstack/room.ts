@@ -27,11 +27,17 @@ export interface Room {
   readonly occupied: readonly Occupied[];
   /** Never chosen, though nobody is seen to hold them: what was refused is of projects whose ports we may not see, and other calls are about to have something. */
   readonly shunned: readonly Cidr[];
+  /** What other calls are about to have. */
+  readonly claimed: readonly Cidr[];
 }
 
 /** The subnets with what is occupied of them. */
-export function roomOf(subnets: readonly Subnet[], occupied: readonly Occupied[], shunned: readonly Cidr[]): Room {
-  return { subnets, occupied, shunned };
+export function roomOf(
+  subnets: readonly Subnet[],
+  occupied: readonly Occupied[],
+  { shunned, claimed }: Pick<Room, 'shunned' | 'claimed'>,
+): Room {
+  return { subnets, occupied, shunned, claimed };
 }
 
 /** What these ports have; a reservation's holder is its NIC, where that is among them. */
@@ -58,7 +64,7 @@ export interface Lengths {
 }
 
 /**
- * The blocks asked for by value that the NIC does not have yet. @throws Failure cloudInvalid, cloudAddressTaken
+ * The blocks asked for by value that the NIC does not have yet. @throws Failure cloudInvalid, cloudAddressTaken, cloudConflict for what another call may have soon
  * @param nic absent for one that is yet to be made
  */
 export function missingOf(these: readonly Cidr[], room: Room, lengths: Lengths, asked: Asked, nic?: NicId): Cidr[] {
@@ -69,7 +75,12 @@ export function missingOf(these: readonly Cidr[], room: Room, lengths: Lengths, 
   }
   return these.filter((block) => {
     const found = room.occupied.find((one) => overlaps(one.block, block));
-    if (found === undefined) return true;
+    if (found === undefined) {
+      // Of IPv4 Neutron itself refuses whoever comes later; of a /80 it knows the first address alone.
+      const other = cidrFamily(block) === 6 ? room.claimed.find((one) => overlaps(one, block)) : undefined;
+      if (other !== undefined) throw refuse.conflict(asked, `${block}: another call is about to have ${other}`);
+      return true;
+    }
     if (found.holder === nic && found.block === block) return false;
     throw addressTaken(asked, `port ${found.holder} has ${found.block}`, nameOf(block), found.holder);
   });

@@ -5,6 +5,7 @@
  * Invariants
  * - nothing is refused, and no holder is told, by an older list: what it does not allow is decided once more by one that was begun after it was asked for
  * - calls that look at one list choose different things
+ * - what a call claimed stays claimed until a list was begun after the call had ended: before that no list need have it
  */
 import { type Cidr, cidrFamily, hostCidr } from '../../net/cidr.ts';
 import type { Neutron } from './neutron.ts';
@@ -19,6 +20,8 @@ export interface Sight {
   readonly occupied: readonly Occupied[];
   /** Given or about to be given by calls of this process, too late for the list. */
   readonly claimed: readonly Cidr[];
+  /** Of these, what is not the deciding call's own. */
+  readonly claimedByOthers: readonly Cidr[];
 }
 
 /** How a decision is to be made. */
@@ -44,6 +47,8 @@ export interface Seen {
     how: Deciding,
     decision: (sight: Sight) => T,
   ): Promise<{ decided: T; isFresh: boolean }>;
+  /** The call has ended, well or not: what it claimed, and has, newer lists have too. */
+  over(task: Task): void;
   /** These ports were made a moment ago. */
   made(subnets: readonly Subnet[], ports: readonly Port[]): void;
   /** Nobody has these any more. */
@@ -58,8 +63,13 @@ interface Kept {
   /** When it was asked for. */
   readonly begun_ms: number;
   readonly occupied: readonly Occupied[];
-  /** When each was claimed. */
-  readonly claimed: Map<Cidr, number>;
+  readonly claimed: Map<Cidr, Claim>;
+}
+
+interface Claim {
+  readonly by?: Task;
+  /** Infinity: the call goes on. */
+  readonly ended_ms: number;
 }
 
 /** Lists of that Neutron, one at a time for each subnet; who waits for one uses it. */
@@ -79,7 +89,7 @@ export function seenOf(neutron: Pick<Neutron, 'ports'>, now_ms: () => number): S
     const begun_ms = now_ms();
     const occupied = occupiedBy(await portsOf(subnets, neutron, task));
     // Others went on by the older list meanwhile, and this one may lack what they were given.
-    const claimed = [...(all.get(key)?.claimed ?? [])].filter(([, at_ms]) => at_ms >= begun_ms);
+    const claimed = [...(all.get(key)?.claimed ?? [])].filter(([, { ended_ms }]) => ended_ms >= begun_ms);
     const kept: Kept = { begun_ms, occupied, claimed: new Map(claimed) };
     all.delete(key);
     all.set(key, kept);
@@ -87,28 +97,38 @@ export function seenOf(neutron: Pick<Neutron, 'ports'>, now_ms: () => number): S
     if (all.size > MOST_KEPT && oldest !== undefined) all.delete(oldest);
     return kept;
   }
-  function claim(subnets: readonly Subnet[], blocks: readonly Cidr[]): void {
-    for (const block of blocks) all.get(keyOf(subnets))?.claimed.set(block, now_ms());
+  function claim(subnets: readonly Subnet[], blocks: readonly Cidr[], one: Claim): void {
+    for (const block of blocks) all.get(keyOf(subnets))?.claimed.set(block, one);
+  }
+  function over(task: Task): void {
+    const ended = { by: task, ended_ms: now_ms() };
+    for (const { claimed } of all.values())
+      for (const [block, { by, ended_ms }] of claimed) if (by === task && ended_ms === Infinity) claimed.set(block, ended);
   }
 
   return {
     async decide(subnets, { task, isFresh }, decision) {
+      // What it claimed before was refused, or is seen on the NIC itself.
+      over(task);
       const asked_ms = now_ms();
       const { occupied, claimed, begun_ms } = await since(subnets, isFresh ? asked_ms : asked_ms - KEPT_ms, task);
       const isNew = begun_ms >= asked_ms;
       try {
-        const decided = decision({ occupied, claimed: [...claimed.keys()] });
-        claim(subnets, decided.takes);
+        const claimedByOthers = [...claimed].filter(([, { by }]) => by !== task).map(([block]) => block);
+        const decided = decision({ occupied, claimed: [...claimed.keys()], claimedByOthers });
+        claim(subnets, decided.takes, { by: task, ended_ms: Infinity });
         return { decided, isFresh: isNew };
       } catch (error) {
         if (isNew) throw error;
         return await this.decide(subnets, { task, isFresh: true }, decision);
       }
     },
+    over,
     made: (subnets, ports) =>
       claim(
         subnets,
         ports.flatMap(({ fixed }) => fixed.map(({ ip }) => hostCidr(ip))),
+        { ended_ms: now_ms() },
       ),
     freed(subnets, blocks) {
       const key = keyOf(subnets);

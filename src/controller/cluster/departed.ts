@@ -68,9 +68,15 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
     if (before.find(({ type }) => type === 'Ready')?.message !== message) await networks.writeConditions(name, conditions);
     return;
   }
-  for (const { id, attachment, branch } of left) if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
-  if (isOff) await unassignGranted(cloud, node, new Set(left.map(({ id }) => id)));
-  if (left.some(({ attachment, branch }) => attachment !== undefined || branch !== undefined) || networks.node(name) !== undefined) return;
+  // Each answer took its time, in which the Node may have come back.
+  const isBack = (): boolean => networks.node(name) !== undefined;
+  for (const { id, attachment, branch } of left) {
+    if (isBack()) return;
+    if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
+  }
+  if (isBack()) return;
+  if (isOff) await unassignGranted(cloud, node, new Set(left.map(({ id }) => id)), isBack);
+  if (left.some(({ attachment, branch }) => attachment !== undefined || branch !== undefined) || isBack()) return;
   const { here, away } = of.claims.on(node, []);
   if (here.size + away.size > 0) await of.claims.left(name, [...here, ...away]);
   await networks.remove(name);
@@ -83,6 +89,7 @@ async function unassignGranted(
   cloud: Pick<Cloud, 'nics' | 'unassign'>,
   { spec, status }: NodeNetwork,
   ours: ReadonlySet<NicId>,
+  isBack: () => boolean,
 ): Promise<void> {
   const granted = status.nics.filter(({ id, blocks }) => blocks.length > 0 && !ours.has(id) && !isRangeNic(id));
   if (granted.length === 0) return;
@@ -90,7 +97,7 @@ async function unassignGranted(
     // Somebody plugged it in elsewhere: what it has may be in use there.
     if (branch !== undefined || (attachment !== undefined && attachment.instance !== spec.instance)) continue;
     const back = blocks.filter((block) => granted.some((one) => one.id === id && one.blocks.includes(block)));
-    if (back.length > 0) await cloud.unassign(id, back);
+    if (back.length > 0 && !isBack()) await cloud.unassign(id, back);
   }
 }
 

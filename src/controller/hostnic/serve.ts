@@ -3,6 +3,7 @@
  *
  * Invariants
  * - settings are read whole: with one mistake in them nothing is changed, what was served before goes on, and an event of the object says why
+ * - a PodSubnet that the API server finds wrong is said once, and tried again every few seconds; the others are served
  * - nothing is remembered that is not in the API server: whoever leads next goes on from there
  * - with subnet-auto-assign blocks are written into hostnic-ipam-config first, over the version that was read, and served when they stand there
  */
@@ -54,6 +55,7 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
   let sources: Sources | undefined;
   let stopped = false;
   const said = new Set<string>();
+  const unwritten = new Set<string>();
   const work = seldom({ clock, log, every_ms: EVERY_ms, first_ms: FIRST_ms, what: "hostnic's settings were not served" }, async () => {
     const objects = sources?.objects();
     // Before all is read nobody knows what is gone.
@@ -67,7 +69,7 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
     const nodes = await of.nodes();
     const write = blocksToWrite(objects, namespaces.list(), settings.subnets, nodes);
     if (write !== undefined && (await writeBack(of, write))) return ['all'];
-    await serve(of, objects, settings, served);
+    await serve(of, objects, settings, { served, unwritten });
     const before = served?.nicsPerInstance;
     served = settings;
     if (before !== settings.nicsPerInstance) of.limitChanged();
@@ -147,15 +149,27 @@ async function writeBack({ api, events, log }: ServingHostnic, { configMap, body
   return true;
 }
 
+/** What was served, and said, before. */
+interface Before {
+  readonly served: Settings | undefined;
+  /** What the API server says against PodSubnets: said once. */
+  readonly unwritten: Set<string>;
+}
+
 async function serve(
   { api, events, log }: ServingHostnic,
   objects: readonly SettingsObject[],
   settings: Settings,
-  before: Settings | undefined,
+  { served, unwritten }: Before,
 ): Promise<void> {
-  const { changed, deleted, others } = await keepSubnets(api, settings.subnets);
+  const { changed, deleted, others, refused } = await keepSubnets(api, settings.subnets);
   for (const text of settings.without)
-    if (before?.without.includes(text) !== true) log.info(`of hostnic's settings this has no equal: ${text}`);
+    if (served?.without.includes(text) !== true) log.info(`of hostnic's settings this has no equal: ${text}`);
+  const notes = refused.map(({ name, why }) => `PodSubnet ${name} is not written: ${sentence(why)}`);
+  const news = notes.filter((note) => !unwritten.has(note));
+  unwritten.clear();
+  for (const note of notes) unwritten.add(note);
+  for (const note of news) log.warn(note);
   const configMap = objects.find(({ metadata: { name } }) => name === IPAM_CONFIG);
   if (configMap === undefined) return;
   const about = aboutOf(configMap);
@@ -165,6 +179,7 @@ async function serve(
     log.info(`hostnic's settings are ${note}`);
     events.say({ about, type: 'Normal', reason: 'Served', action: 'ServeHostnic', note });
   }
+  for (const note of news) events.say({ about, type: 'Warning', reason: 'NotWritten', action: 'ServeHostnic', note });
   for (const name of others) {
     const note = `PodSubnet ${name} was made by somebody else and stays as it is: label it flatpod.dev/made-from=hostnic, or delete it`;
     events.say({ about, type: 'Warning', reason: 'NotOurs', action: 'ServeHostnic', note });

@@ -19,8 +19,11 @@ const apart_ms = 60_000;
 /** When each NIC was first seen without an owner. */
 export type Sightings = Map<NicId, number>;
 
+/** What a sweep is done with. */
+type Swept = Pick<World, 'cloud' | 'cluster' | 'networks' | 'clock' | 'timings' | 'log'>;
+
 /** Looks once, and deletes what was seen long enough. Answers with the NICs deleted, or, with `dryRun`, with those that would be. @throws Failure */
-export async function sweep(world: World, seen: Sightings, dryRun: boolean): Promise<CloudNic[]> {
+export async function sweep(world: Swept, seen: Sightings, dryRun: boolean): Promise<CloudNic[]> {
   const { cloud, networks, clock, cluster, log } = world;
   const now_ms = clock.now_ms();
   const nics = await cloud.nics({ tags: tagsOfCluster(cluster) });
@@ -46,7 +49,7 @@ export async function sweep(world: World, seen: Sightings, dryRun: boolean): Pro
   return deleted;
 }
 
-async function deleteIfStillFree({ cloud }: World, { id }: CloudNic): Promise<boolean> {
+async function deleteIfStillFree({ cloud }: Swept, { id }: CloudNic): Promise<boolean> {
   const [now] = await cloud.nics({ ids: [id] });
   if (now === undefined || now.attachment !== undefined || now.branch !== undefined) return false;
   await cloud.deleteNic(id);

@@ -222,7 +222,9 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
         }
         assert.deepEqual(wrong, []);
         changes = proxy.calls.filter(({ isRead }: Met) => !isRead).length;
-        if (changes !== checked) await carried(honest, nodes);
+        // What the cloud has begun it may end later: an agent that was told of an interface and does not see it looks again, as at a kernel's event.
+        const isLooking = (await networks.list()).some(({ spec }) => spec.unplugged !== undefined);
+        if (changes !== checked || isLooking) await carried(honest, nodes);
         checked = changes;
       }
     },

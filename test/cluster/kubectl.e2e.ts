@@ -144,7 +144,7 @@ test('kubectl flatpod', async (t) => {
       why.sentence,
       new RegExp(`node ${n1.name} has none left; PodSubnet ${TINY}: 1 held, 1 in use, .* growth stopped by the ceiling`),
     );
-    assert.match(why.remedy, /perNode\.maximum/);
+    assert.match(why.remedy, /the ceiling in spec\.perNode/);
     await eventually('status says so too', async () => {
       const { pressure } = await asked<ClusterReport>(cluster, 'status');
       assert.equal(pressure[0]?.level, 'short', JSON.stringify(pressure));

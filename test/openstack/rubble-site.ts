@@ -79,7 +79,7 @@ export async function rubbleSite(kernel: GuestKernel): Promise<RubbleSite> {
 
 /** Networks of the member's own, and servers on them. */
 async function ownNetworks(root: Session, demo: Session, open: AsyncDisposableStack) {
-  const made = await root.compute('POST', '/flavors', { flavor: { name: 'node', ram: 64, vcpus: 1, disk: 1 } });
+  const made = await root.compute('POST', '/flavors', { flavor: { name: 'rubble-node', ram: 64, vcpus: 1, disk: 1 } });
   assert.equal(made.status, 200, JSON.stringify(made.body));
   const networks = { nodes: (await make(demo, 'network', { name: 'nodes' })).id, pods: (await make(demo, 'network', { name: 'pods' })).id };
   const ids: string[] = [];

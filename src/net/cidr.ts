@@ -51,6 +51,16 @@ export function firstOf(cidr: Cidr): Ip {
   return cidr.slice(0, cidr.indexOf('/')) as Ip;
 }
 
+/** Whether it is one address alone: a /32 or a /128. */
+export function isHost(cidr: Cidr): boolean {
+  return lengthOf(cidr) === bitsOf(cidrFamily(cidr));
+}
+
+/** As people and clouds write it: an address alone without its length. */
+export function sayCidr(cidr: Cidr): string {
+  return isHost(cidr) ? firstOf(cidr) : cidr;
+}
+
 /** Whether it is a block of IPv4 or of IPv6 addresses. */
 export function cidrFamily(cidr: Cidr): Family {
   return cidr.includes(':') ? 6 : 4;

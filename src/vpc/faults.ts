@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { type Reason, reasons, Refusal } from './model/refusal.ts';
 import { newId } from './calls/token.ts';
+import { numbersFrom } from './numbers.ts';
 
 const MOST_FAULTS = 100;
 const ms = z.int().min(0).max(600_000);
@@ -60,7 +61,7 @@ export class Faults {
       throw new Refusal('LimitExceeded', `${MOST_FAULTS} faults are in force, as many as may be`, 'delete some');
     const { count, ...rest } = request;
     const fault: Fault = { id: newId('fault'), ...rest, ...(count === undefined ? {} : { count }), hits: 0 };
-    this.live.set(fault.id, { fault, random: randomFrom(fault.seed) });
+    this.live.set(fault.id, { fault, random: numbersFrom(fault.seed) });
     return fault;
   }
 
@@ -110,15 +111,4 @@ function fits(fault: Fault, call: string, does: 'read' | 'change', also: string 
   if (kind === 'partial') return call === 'AssignAddresses' || call === 'UnassignAddresses';
   if (kind === 'detachStuck') return call === 'DetachNic';
   return kind !== 'staleReads' || does === 'read';
-}
-
-/** mulberry32: small, seeded, good enough to choose calls. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

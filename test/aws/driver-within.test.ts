@@ -1,9 +1,7 @@
 /** Which addresses the driver chooses of blocks that are a PodSubnet's own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { askedLately } from '../../src/cloud/aws/asked-lately.ts';
 import { freeBlocks } from '../../src/cloud/aws/free-blocks.ts';
-import type { SubnetId } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { ipFromBigInt, ipToBigInt, parseIp } from '../../src/net/address.ts';
 import { type Cidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
@@ -38,20 +36,6 @@ test('of a large block of which every second address is held in no order the oth
     Array.from({ length: 5000 }, (_, i) => at(i < 4000 ? 2 * i + 1 : 4000 + i)),
   );
   assert.deepEqual(freeBlocks(within, 28, 1, held), cidrs('10.0.31.64/28'));
-});
-
-test('what was asked for is not chosen by others while it is, nor some seconds after', () => {
-  let now_ms = 1000;
-  const asked = askedLately(() => now_ms);
-  const [one, other] = ['subnet-1', 'subnet-2'] as [SubnetId, SubnetId]; // any ids will do
-  const blocks = cidrs('10.0.0.5/32', '10.0.0.6/32');
-  const over = asked.ask(one, blocks);
-  now_ms += 60_000;
-  assert.deepEqual([asked.now(one), asked.lately(one), asked.lately(other)], [blocks, blocks, []]);
-  over();
-  assert.deepEqual([asked.now(one), asked.lately(one)], [[], blocks]);
-  now_ms += 20_000;
-  assert.deepEqual(asked.lately(one), []);
 });
 
 test('many interfaces that get addresses of one block at a time get each its own at the first attempt', async () => {

@@ -1,7 +1,7 @@
 /** A proxy between any driver and its server that does to one call after the other what networks, gateways and clouds do on a bad day. */
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as send, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingHttpHeaders, type IncomingMessage, request as send, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { scriptedServer } from './scripted-server.ts';
 
 /** What can happen to a call. `stale` befalls reads alone: another call is let through. */
 export type CallFault =
@@ -17,12 +17,16 @@ export type CallFault =
   | { readonly kind: 'stale'; readonly notOlderThan_ms: number }
   /** It is done; half of the answer comes as if it were the whole. */
   | { readonly kind: 'truncate' }
+  /** It is done; if it lists subnets, an empty list comes. */
+  | { readonly kind: 'withoutSubnets' }
   /** It is not done; a gateway's page comes instead of an answer. */
   | { readonly kind: 'html' }
   /** It is not done, and no answer ever comes: whoever asked is gone. */
   | { readonly kind: 'hangBefore' }
   /** It is done, and no answer ever comes. `done` is called when it is. */
-  | { readonly kind: 'hangAfter'; readonly done: () => void };
+  | { readonly kind: 'hangAfter'; readonly done: () => void }
+  /** It is done, or its answer comes, not before that resolves; done it is also when whoever asked is gone by then. */
+  | { readonly kind: 'hold'; readonly what: 'request' | 'answer'; readonly until: Promise<unknown> };
 
 /** An HTTP answer. */
 export interface Reply {
@@ -36,10 +40,14 @@ export interface Dialect {
   /** The call's name: `AssignPrivateIpAddresses`, `PUT /ports`. */
   readonly nameOf: (call: WireCall) => string;
   readonly isRead: (name: string) => boolean;
+  /** Whether it only asks whether something may be done, by a request that can do nothing. Absent: there are none of that kind. */
+  readonly isQuestion?: (call: WireCall) => boolean;
   /** What is the same in two requests for the same thing: without signatures and times. The URL and the body when absent. */
   readonly sameness?: (call: WireCall) => string;
   /** Too many calls, in the cloud's own words. */
   readonly throttled: (name: string) => Reply;
+  /** The same answer with an empty list of subnets; undefined: it is none, or has none. */
+  readonly withoutSubnets?: (name: string, text: string) => string | undefined;
   /** Where the call goes, when not to the one server. */
   readonly target?: (path: string) => string;
   /** The answer as the driver is to see it: addresses in it lead through the proxy too. */
@@ -52,6 +60,7 @@ export interface WireCall {
   /** Path and query. */
   readonly path: string;
   readonly body: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 /** A request that the proxy has met. */
@@ -59,6 +68,7 @@ export interface Met {
   /** From 1. */
   readonly number: number;
   readonly name: string;
+  /** Nothing is changed by it. */
   readonly isRead: boolean;
 }
 
@@ -80,25 +90,21 @@ const MOST_KEPT = 3;
 export async function faultProxy(server: string, dialect: Dialect, now_ms: () => number = Date.now): Promise<FaultProxy> {
   const calls: Met[] = [];
   const earlier = new Map<string, { readonly at_ms: number; readonly answer: Reply }[]>();
-  const listening = createServer((request, response) => {
+  const listening = await scriptedServer((request, response) => {
     void pass(request, response).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`; // it listens on TCP
+  const { url } = listening;
   const proxy: FaultProxy = {
     url,
     calls,
     befall: () => undefined,
-    async [Symbol.asyncDispose]() {
-      listening.closeAllConnections();
-      await new Promise((resolve) => listening.close(resolve));
-    },
+    [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
   };
 
   async function pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call: WireCall = { method: request.method ?? '', path: request.url ?? '', body: await textOf(request) };
+    const call: WireCall = { method: request.method ?? '', path: request.url ?? '', body: await textOf(request), headers: request.headers };
     const name = dialect.nameOf(call);
-    const met = { number: calls.length + 1, name, isRead: dialect.isRead(name) };
+    const met = { number: calls.length + 1, name, isRead: dialect.isRead(name) || dialect.isQuestion?.(call) === true };
     calls.push(met);
     const fault = proxy.befall(met);
     switch (fault?.kind) {
@@ -117,13 +123,20 @@ export async function faultProxy(server: string, dialect: Dialect, now_ms: () =>
       const old = earlier.get(key)?.find(({ at_ms }) => now_ms() - at_ms <= fault.notOlderThan_ms);
       if (old !== undefined) return answerWith(response, old.answer);
     }
+    if (fault?.kind === 'hold' && fault.what === 'request') await fault.until;
     const reply = await forwarded(dialect.target?.(call.path) ?? server + call.path, call, request.headers);
     const answer = { ...reply, text: dialect.through?.(reply.text, call, url) ?? reply.text };
     if (met.isRead && answer.status === 200) earlier.set(key, [...(earlier.get(key) ?? []), { at_ms: now_ms(), answer }].slice(-MOST_KEPT));
     if (fault?.kind === 'hangAfter') return fault.done();
     if (fault?.kind === 'cutAnswer') return void response.destroy();
     if (fault?.kind === 'delay') await sleep(fault.ms);
-    answerWith(response, fault?.kind === 'truncate' ? { ...answer, text: answer.text.slice(0, answer.text.length / 2) } : answer);
+    if (fault?.kind === 'hold' && fault.what === 'answer') await fault.until;
+    answerWith(response, { ...answer, text: mangled(fault, name, answer.text) });
+  }
+
+  function mangled(fault: CallFault | undefined, name: string, text: string): string {
+    if (fault?.kind === 'truncate') return text.slice(0, text.length / 2);
+    return (fault?.kind === 'withoutSubnets' ? dialect.withoutSubnets?.(name, text) : undefined) ?? text;
   }
   return proxy;
 }

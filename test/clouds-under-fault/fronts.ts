@@ -1,8 +1,9 @@
 /** The servers of the emulated VPC that a controller is put in front of: its own API, EC2's and QingCloud's. */
 import type { Cloud, InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
 import { vpcCloud } from '../../src/cloud/vpc/vpc.ts';
-import { awsBed } from '../aws/ground.ts';
+import { awsBed, variables } from '../aws/ground.ts';
 import type { Dialect, Reply } from '../cloud/fault-proxy.ts';
+import { qingCloudDialect } from '../qingcloud/dialect.ts';
 import { qingGround } from '../qingcloud/ground.ts';
 import { type TestVpc, testVpc } from '../vpc/support.ts';
 
@@ -12,10 +13,22 @@ export interface Site extends AsyncDisposable {
   readonly server: string;
   /** 10.20.0.0/24. */
   readonly subnet: SubnetId;
-  /** A driver that knows nothing of what others did, at the server or at a proxy before it. */
-  driver(url: string): Cloud & Disposable;
+  /** A driver that knows nothing of what others did, at the server or at a proxy before it; so long each of its calls may take. */
+  driver(url: string, patience_ms?: number): Cloud & Disposable;
+  /** Interfaces take so long to be attached from now on, in time of the clock or of the machine. Absent: attaching is one call, which lasts until it is done. */
+  readonly slowAttach?: (ms: number) => Promise<void>;
+  /** What a controller that is a process of its own is configured with, to use the server or the proxy at that address. */
+  configured(url: string): Configured;
   launch(name: string): Promise<InstanceId>;
+  /** One whose own interface is in another subnet: where that one has more room than any test's Pods need. Absent: it has not. */
+  launchElsewhere?(name: string): Promise<InstanceId>;
   terminate(instance: InstanceId): Promise<void>;
+}
+
+/** As in a ControllerConfig's `spec.cloud`, and the environment besides. */
+export interface Configured {
+  readonly cloud: object;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** How large its machines are: interfaces, and addresses of each with its own. */
@@ -70,6 +83,7 @@ const emulated: Kind = {
     nameOf: ({ method, path }) => `${method} ${path.replace(/\?.*/, '').replaceAll(/[a-z]+-[0-9a-f]{8,}/g, ':id')}`,
     isRead: (name) => name.startsWith('GET'),
     throttled: () => json(429, { error: { reason: 'Throttled', message: 'too many calls', remedy: 'wait a little', requestId: 'proxy' } }),
+    withoutSubnets: (name) => (name === 'GET /v1/subnets' ? JSON.stringify({ items: [] }) : undefined),
   },
   async open(_, size) {
     const vpc = await testVpc();
@@ -77,7 +91,8 @@ const emulated: Kind = {
     return {
       server: vpc.url,
       subnet: subnet as SubnetId,
-      driver: (endpoint) => vpcCloud({ endpoint, deadline_ms }),
+      driver: (endpoint, patience_ms = deadline_ms) => vpcCloud({ endpoint, deadline_ms: patience_ms }),
+      configured: (endpoint) => ({ cloud: { type: 'vpc', endpoint }, env: {} }),
       ...machines(vpc, subnet, sizes[size].type, (id) => id),
       [Symbol.asyncDispose]: () => vpc[Symbol.asyncDispose](),
     };
@@ -89,11 +104,13 @@ const ec2: Kind = {
   dialect: {
     nameOf: ({ body }) => /(?:^|&)Action=(\w+)/.exec(body)?.[1] ?? '',
     isRead: (name) => name.startsWith('Describe'),
+    isQuestion: ({ body }) => /[&=]eni-0{17}(&|$)|(^|&)DryRun=true(&|$)/.test(body),
     throttled: () => ({
       status: 503,
       headers: { 'content-type': 'text/xml;charset=UTF-8' },
       text: '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>00000000-0000-4000-8000-000000000001</RequestID></Response>',
     }),
+    withoutSubnets: (_name, text) => (text.includes('<subnetSet>') ? text.replace(/<subnetSet>.*<\/subnetSet>/s, '<subnetSet/>') : undefined),
   },
   async open(now_ms, size) {
     const bed = await awsBed({}, { now_ms });
@@ -101,7 +118,9 @@ const ec2: Kind = {
     return {
       server: bed.url,
       subnet,
-      driver: (endpoint) => bed.driver({ endpoint, now_ms, deadline_ms }),
+      driver: (endpoint, patience_ms = deadline_ms) => bed.driver({ endpoint, now_ms, deadline_ms: patience_ms }),
+      slowAttach: async (ms) => void (bed.front.lag.attach_ms = ms),
+      configured: (endpoint) => ({ cloud: { type: 'aws', region: 'eu-west-1', vpc: bed.vpcId, endpoint }, env: variables }),
       ...machines(bed.vpc, subnet, sizes[size].type, (id) => id),
       [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose](),
     };
@@ -110,30 +129,34 @@ const ec2: Kind = {
 
 const qingcloud: Kind = {
   name: 'qingcloud',
-  dialect: {
-    nameOf: ({ path, body }) => /[?&]action=(\w+)/.exec(`${path}&${body}`)?.[1] ?? '',
-    isRead: (name) => name.startsWith('Describe'),
-    sameness: ({ path, body }) => `${path} ${body}`.replaceAll(/(time_stamp|signature)=[^&\s]*/g, ''),
-    throttled: (name) => json(200, { action: `${name}Response`, ret_code: 2500, message: 'request rate exceeded' }),
-  },
+  dialect: qingCloudDialect,
   async open(_, size) {
     const { type, nics, slots } = sizes[size];
     const ground = await qingGround({ jobs_ms: [1, 5] });
     const { origin, pathname } = new URL(ground.endpoint);
     const subnet = await ground.subnet('10.20.0.0/24', 'a');
     const [own = ''] = (await ground.vpc.call('GET', '/v1/subnets')).body.items.map(({ id }: { id: string }) => id);
+    const elsewhereId = await made(ground.vpc, '/v1/subnets', { name: 'b', zone: 'pek3a', cidr4: '10.20.1.0/24' });
+    const sized = size === 'small' ? 'v1.medium' : type;
+    const here = machines(ground.vpc, own, sized, (id) => `i-${id.slice(-8)}`);
+    const elsewhere = machines(ground.vpc, elsewhereId, sized, (id) => `i-${id.slice(-8)}`);
     return {
       server: origin,
       subnet,
-      driver: (url) =>
+      driver: (url, patience_ms = deadline_ms) =>
         ground.driver({
           endpoint: `${url}${pathname}`,
           nicsPerInstance: nics,
           addressSlotsPerNic: slots,
-          deadline_ms,
-          readDeadline_ms: deadline_ms,
+          deadline_ms: patience_ms,
+          readDeadline_ms: patience_ms,
         }),
-      ...machines(ground.vpc, own, size === 'small' ? 'v1.medium' : type, (id) => `i-${id.slice(-8)}`),
+      configured: (url) => ({
+        cloud: { type: 'qingcloud', endpoint: `${url}${pathname}`, zone: 'pek3a', credentialsFile: ground.keys, nicsPerInstance: nics },
+        env: {},
+      }),
+      ...here,
+      launchElsewhere: elsewhere.launch,
       [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose](),
     };
   },

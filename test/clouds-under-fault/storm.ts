@@ -1,7 +1,7 @@
 /** Nodes come and go, Pods too, interfaces are detached and deleted by hand, and everything that can befall a call does; from a seed. */
 import assert from 'node:assert/strict';
 import type { CallFault } from '../cloud/fault-proxy.ts';
-import { numbersFrom } from '../soak/random.ts';
+import { numbersFrom } from '../../src/vpc/numbers.ts';
 import type { Kind } from './fronts.ts';
 import { type World, world } from './world.ts';
 
@@ -50,6 +50,7 @@ function chosen(w: World, dice: number): CallFault {
     { kind: 'throttle' },
     { kind: 'stale', notOlderThan_ms: STALE_ms },
     { kind: 'truncate' },
+    { kind: 'withoutSubnets' },
     { kind: 'html' },
     { kind: 'hangAfter', done: () => w.kill() },
   ];

@@ -14,10 +14,12 @@ import {
   containsCidr,
   firstOf,
   hostCidr,
+  isHost,
   lastOf,
   lengthOf,
   overlaps,
   parseCidr,
+  sayCidr,
   sizeOf,
   splitPrefix,
   tryParseCidr,
@@ -118,6 +120,21 @@ for (const bad of [
     assert.throws(() => parseCidr(bad), RangeError);
   });
 }
+
+test('one address alone is said without its length, and every other block as it is', () => {
+  fc.assert(
+    fc.property(family.chain(blockOf), (block) => {
+      assert.equal(isHost(block), sizeOf(block) === 1n);
+      assert.equal(sayCidr(block), isHost(block) ? String(firstOf(block)) : block);
+    }),
+  );
+  assert.deepEqual(['10.0.0.7/32', '10.0.0.0/28', '2001:db8::7/128', '::/0'].map(parseCidr).map(sayCidr), [
+    '10.0.0.7',
+    '10.0.0.0/28',
+    '2001:db8::7',
+    '::/0',
+  ]);
+});
 
 test('aggregated blocks hold exactly the same addresses, and could not be fewer of any two', () => {
   const block = fc

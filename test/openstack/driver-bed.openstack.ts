@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { CloudNic, CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
-import { type OpenStackCloud, openStackCloud, type OpenStackOptions } from '../../src/cloud/openstack/openstack.ts';
+import type { CloudNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { startController } from '../../src/controller/controller.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { createLog } from '../../src/log.ts';
@@ -12,40 +11,9 @@ import { demand, memoryNetworks } from '../controller/harness.ts';
 import type { GrantedNic } from '../../src/store/node-network.ts';
 import { overlaps, parseCidr } from '../../src/net/cidr.ts';
 import { make, portNow, removeNetworks } from './client.ts';
-import { type DriverGround, sharedGround } from './driver-ground.ts';
+import { desk } from './driver-desk.ts';
 
-interface Desk extends AsyncDisposable {
-  readonly ground: DriverGround;
-  open(options?: Partial<OpenStackOptions>): OpenStackCloud;
-}
-
-async function desk(): Promise<Desk> {
-  const ground = await sharedGround();
-  const clouds: OpenStackCloud[] = [];
-  return {
-    ground,
-    open(options = {}) {
-      const cloud = openStackCloud({ credentials: { variables: ground.bed.environment('demo') }, deadline_ms: 120_000, ...options });
-      clouds.push(cloud);
-      return cloud;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const cloud of clouds) cloud[Symbol.dispose]();
-      await ground.clean();
-    },
-  };
-}
-
-let tokens = 0;
 const tags = { 'flatpod.dev/cluster': 'bed' };
-const request = (ground: DriverGround, more: Partial<CreateNic> = {}): CreateNic => ({
-  clientToken: `bed-${process.pid}-${++tokens}-${Date.now()}`,
-  subnet: ground.subnet,
-  securityGroups: [],
-  tags,
-  description: 'bed',
-  ...more,
-});
 /** A node's word that the NIC is its own. */
 const granted = ({ id, mac, mtu, blocks }: CloudNic): GrantedNic => ({
   id,
@@ -63,11 +31,9 @@ const kindIs =
     assert.match(error.details, words);
     return true;
   };
-const taggedPorts = async ({ demo, network }: DriverGround): Promise<{ id: string; tags: string[]; device_owner: string }[]> =>
-  (await demo.network('GET', `/ports?network_id=${network}`)).body.ports.filter((port: { tags: string[] }) => port.tags.length > 0);
 
 test('what a member may not do on a network of others is named, one by one, and nothing is made by asking', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { admin, demo } = it.ground;
   const cloud = it.open();
   assert.deepEqual(await cloud.missingPermissions([it.ground.subnet]), []);
@@ -86,7 +52,7 @@ test('what a member may not do on a network of others is named, one by one, and 
     );
     assert.deepEqual((await demo.network('GET', `/ports?network_id=${id}`)).body.ports, []);
     await assert.rejects(
-      cloud.createNic(request(it.ground, { subnet: subnet.id as SubnetId, want: { prefixes4: 1 } })),
+      cloud.createNic(it.request({ subnet: subnet.id as SubnetId, want: { prefixes4: 1 } })),
       kindIs('cloudDenied', /PolicyNotAuthorized/),
     );
   } finally {
@@ -95,11 +61,11 @@ test('what a member may not do on a network of others is named, one by one, and 
 });
 
 test('what a policy forbids of changes and of trunks is named, asked of what is there, which stays as it was', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { bed, demo, subnet } = it.ground;
   const cloud = it.open();
   const policy = join(bed.state, 'etc/neutron-policy.yaml');
-  const { id } = await cloud.createNic(request(it.ground, { isTrunk: true, want: { prefixes4: 1 } }));
+  const { id } = await cloud.createNic(it.request({ isTrunk: true, want: { prefixes4: 1 } }));
   const before = await portNow(demo, id);
   const rules = ['update_port:allowed_address_pairs', 'update_port:fixed_ips', 'create_trunk', 'add_subports', 'remove_subports'];
   const was = readFileSync(policy, 'utf8');
@@ -116,12 +82,12 @@ test('what a policy forbids of changes and of trunks is named, asked of what is 
 });
 
 test('reservations whose NIC was deleted by hand are detached NICs of the cluster and nobody else’s; those of a NIC cannot be deleted', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { demo } = it.ground;
   const cloud = it.open();
   const node = { ...tags, 'flatpod.dev/node': 'n1' };
-  const nic = await cloud.createNic(request(it.ground, { tags: node, want: { prefixes4: 1 } }));
-  const kept = await cloud.createNic(request(it.ground, { tags: node, want: { addresses4: 1 } }));
+  const nic = await cloud.createNic(it.request({ tags: node, want: { prefixes4: 1 } }));
+  const kept = await cloud.createNic(it.request({ tags: node, want: { addresses4: 1 } }));
   await demo.network('DELETE', `/ports/${nic.id}`);
   const ids = async (of: Readonly<Record<string, string>>): Promise<string[]> => (await cloud.nics({ tags: of })).map(({ id }) => id);
   assert.deepEqual(await ids(node), [kept.id], 'of a node only what is one');
@@ -129,7 +95,7 @@ test('reservations whose NIC was deleted by hand are detached NICs of the cluste
   assert.ok(stray !== undefined);
   assert.deepEqual([stray.blocks, stray.tags, stray.attachment], [nic.blocks, node, undefined]);
   assert.deepEqual(await cloud.nics({ ids: [stray.id] }), [stray]);
-  const other = (await taggedPorts(it.ground)).find((port) => port.device_owner === 'flatpod:block' && port.id !== stray.id);
+  const other = (await it.ports()).find((port) => port.device_owner === 'flatpod:block' && port.id !== stray.id);
   assert.ok(other !== undefined);
   // An id of Neutron's own.
   const reserved = other.id as typeof kept.id;
@@ -137,15 +103,15 @@ test('reservations whose NIC was deleted by hand are detached NICs of the cluste
   await assert.rejects(cloud.deleteNic(reserved), kindIs('cloudConflict', /its NIC is there/));
   await cloud.deleteNic(stray.id);
   await cloud.deleteNic(stray.id);
-  assert.deepEqual((await taggedPorts(it.ground)).map(({ id }) => id).toSorted(), [kept.id, other.id].toSorted());
+  assert.deepEqual((await it.ports()).map(({ id }) => id).toSorted(), [kept.id, other.id].toSorted());
 });
 
 test('the sweep takes such reservations away when it has seen them twice, and says so instead where nothing may be given back', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { demo } = it.ground;
   const cloud = it.open();
-  const nic = await cloud.createNic(request(it.ground, { want: { addresses4: 2 } }));
-  const used = await cloud.createNic(request(it.ground, { want: { prefixes4: 1 } }));
+  const nic = await cloud.createNic(it.request({ want: { addresses4: 2 } }));
+  const used = await cloud.createNic(it.request({ want: { prefixes4: 1 } }));
   await demo.network('DELETE', `/ports/${nic.id}`);
   let later_ms = 0;
   const networks = memoryNetworks();
@@ -168,22 +134,22 @@ test('the sweep takes such reservations away when it has seen them twice, and sa
     later_ms += 61_000;
     const told = await controller.sweepOnce({ dryRun: true });
     assert.deepEqual(told.flatMap(({ blocks }) => blocks).toSorted(), nic.blocks.toSorted());
-    assert.equal((await taggedPorts(it.ground)).length, 4);
+    assert.equal((await it.ports()).length, 4);
     assert.equal((await controller.sweepOnce()).length, 2);
     assert.deepEqual(
       (await cloud.nics({ tags })).map(({ id, blocks }) => [id, blocks]),
       [[used.id, used.blocks]],
     );
-    assert.equal((await taggedPorts(it.ground)).length, 2);
+    assert.equal((await it.ports()).length, 2);
   } finally {
     await controller.stop();
   }
 });
 
 test('two controllers with one token at the same instant have one NIC, with one set of blocks', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   for (const want of [{}, { prefixes4: 1, addresses4: 1 }]) {
-    const same = request(it.ground, { want });
+    const same = it.request({ want });
     const made = await Promise.all([1, 2, 3, 4].map(() => it.open().createNic(same)));
     const [first] = made;
     assert.ok(first !== undefined);
@@ -193,15 +159,15 @@ test('two controllers with one token at the same instant have one NIC, with one 
     );
     const [now] = await it.open().nics({ ids: [first.id] });
     assert.equal(now?.blocks.length, Object.keys(want).length);
-    assert.equal((await taggedPorts(it.ground)).length, 1 + Object.keys(want).length);
+    assert.equal((await it.ports()).length, 1 + Object.keys(want).length);
     await it.ground.clean();
   }
 });
 
 test('an Ethernet address that somebody else has already is no reason to make no NIC', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { demo, network } = it.ground;
-  const same = request(it.ground);
+  const same = it.request();
   const { id, mac } = await it.open().createNic(same);
   await it.open().deleteNic(id);
   await make(demo, 'port', { network_id: network, mac_address: mac });
@@ -211,9 +177,9 @@ test('an Ethernet address that somebody else has already is no reason to make no
 });
 
 test('two who change one NIC at the same time both get what they asked for', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const [one, two] = [it.open(), it.open()];
-  const { id } = await one.createNic(request(it.ground));
+  const { id } = await one.createNic(it.request());
   const given = await Promise.all([one.assign(id, { prefixes4: 1 }), two.assign(id, { prefixes4: 1 })]);
   const [a, b] = given.flat();
   assert.ok(a !== undefined && b !== undefined && given.flat().length === 2 && !overlaps(a, b), given.join());
@@ -222,10 +188,10 @@ test('two who change one NIC at the same time both get what they asked for', asy
 });
 
 test('blocks that lie together are one address pair, and others keep theirs', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { demo } = it.ground;
   const cloud = it.open();
-  const { id } = await cloud.createNic(request(it.ground));
+  const { id } = await cloud.createNic(it.request());
   const foreign = { ip_address: '192.0.2.7', mac_address: 'fa:16:3e:aa:aa:aa' };
   await demo.network('PUT', `/ports/${id}`, { port: { allowed_address_pairs: [foreign] } });
   const these = ['10.20.0.64/28', '10.20.0.80/28', '10.20.0.96/28', '10.20.0.112/28'].map(parseCidr);
@@ -240,38 +206,38 @@ test('blocks that lie together are one address pair, and others keep theirs', as
 });
 
 test('a NIC without port security needs no pairs', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const cloud = it.open();
-  const { id } = await cloud.createNic(request(it.ground, { multiMac: true }));
+  const { id } = await cloud.createNic(it.request({ multiMac: true }));
   const [block] = await cloud.assign(id, { prefixes4: 1 });
   assert.ok(block !== undefined);
   assert.deepEqual((await cloud.nics({ ids: [id] }))[0]?.blocks, [block]);
   await cloud.unassign(id, [block]);
-  assert.equal((await taggedPorts(it.ground)).length, 1);
+  assert.equal((await it.ports()).length, 1);
 });
 
 test('more pairs than a NIC may have, by our count or by Neutron’s, and a quota that is used up leave nothing behind', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { admin, demo } = it.ground;
   const [few, many] = [it.open({ pairsPerNic: 1 }), it.open({ pairsPerNic: 20 })];
-  const { id } = await few.createNic(request(it.ground));
+  const { id } = await few.createNic(it.request());
   const apart = Array.from({ length: 11 }, (_, i) => parseCidr(`10.20.0.${64 + 2 * i}/32`));
   await assert.rejects(few.assign(id, { these: apart.slice(0, 2) }), kindIs('cloudLimit', /2 address pairs/));
   await assert.rejects(many.assign(id, { these: apart }), kindIs('cloudLimit', /AllowedAddressPairExhausted/));
-  assert.equal((await taggedPorts(it.ground)).length, 1);
+  assert.equal((await it.ports()).length, 1);
   const quota = (ports: number) => admin.network('PUT', `/quotas/${demo.project}`, { quota: { port: ports } });
   try {
     await quota(1);
-    await assert.rejects(many.createNic(request(it.ground, { want: { prefixes4: 1 } })), kindIs('cloudLimit', /OverQuota/));
-    await assert.rejects(many.assign(id, { prefixes4: 1 }), kindIs('cloudLimit', /OverQuota/));
+    await assert.rejects(many.createNic(it.request({ want: { prefixes4: 1 } })), kindIs('cloudQuota', /OverQuota/));
+    await assert.rejects(many.assign(id, { prefixes4: 1 }), kindIs('cloudQuota', /OverQuota/));
   } finally {
     await quota(500);
   }
-  assert.equal((await taggedPorts(it.ground)).length, 1);
+  assert.equal((await it.ports()).length, 1);
 });
 
 test('the node’s own interface can hold blocks, and keeps what it had', async () => {
-  await using it = await desk();
+  await using it = await desk('bed');
   const { ground } = it;
   const cloud = it.open();
   const [first] = await cloud.nics({ instance: ground.instance });

@@ -10,7 +10,7 @@ import { ipFromBigInt, ipToBigInt } from '../../src/net/address.ts';
 import { type Cidr, cidrOf, firstOf, parseCidr } from '../../src/net/cidr.ts';
 import { make, portNow, removeNetworks } from './client.ts';
 import { type DriverGround, sharedGround } from './driver-ground.ts';
-import { type FaultProxy, faultProxy } from './driver-proxy.ts';
+import { type LossyProxy, lossyProxy } from './driver-proxy.ts';
 
 const OURS = 5000;
 const OTHERS = 5000;
@@ -84,7 +84,7 @@ function within(database: DatabaseSync, body: () => void): void {
 /** The network `many` with its ports, a NIC of the driver's that they are modelled on, and a proxy that counts. */
 interface Many extends AsyncDisposable {
   readonly ground: DriverGround;
-  readonly proxy: FaultProxy;
+  readonly proxy: LossyProxy;
   readonly cloud: OpenStackCloud;
   readonly subnet: SubnetId;
   readonly nic: NicId;
@@ -102,7 +102,7 @@ const requestIn = (subnet: SubnetId, token: string): CreateNic => ({
 async function many(): Promise<Many> {
   await using open = new AsyncDisposableStack();
   const ground = await sharedGround();
-  const proxy = open.use(await faultProxy(ground.bed.authUrl));
+  const proxy = open.use(await lossyProxy(ground.bed.authUrl));
   const database = open.use(new DatabaseSync(join(ground.bed.state, 'db/neutron.db')));
   const variables = { ...ground.bed.environment('demo'), OS_AUTH_URL: proxy.authUrl };
   const cloud = open.use(openStackCloud({ credentials: { variables }, deadline_ms: 300_000 }));

@@ -1,72 +1,25 @@
 /** Addresses that are ports of their own, and subnets that are for some ports only, in a real Neutron; what the contract says of all is in contract-ports.openstack.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
+import type { SubnetId } from '../../src/cloud/cloud.ts';
 import type { Addressing } from '../../src/cloud/openstack/context.ts';
-import { type OpenStackCloud, openStackCloud } from '../../src/cloud/openstack/openstack.ts';
+import type { OpenStackOptions } from '../../src/cloud/openstack/openstack.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { firstOf, parseCidr } from '../../src/net/cidr.ts';
 import { eventually } from '../life/lab.ts';
 import { make, portNow, removeNetworks } from './client.ts';
-import { type DriverGround, sharedGround } from './driver-ground.ts';
-import { type FaultProxy, faultProxy } from './driver-proxy.ts';
+import { type Desk, desk, type RawPort } from './driver-desk.ts';
 
-interface Desk extends AsyncDisposable {
-  readonly ground: DriverGround;
-  readonly proxy: FaultProxy;
-  open(addressing: Addressing): OpenStackCloud;
-}
+const podPorts = async (it: Desk): Promise<RawPort[]> => (await it.ports()).filter(({ device_owner }) => device_owner === 'flatpod:pod');
 
-async function desk(): Promise<Desk> {
-  const ground = await sharedGround();
-  const proxy = await faultProxy(ground.bed.authUrl);
-  const clouds: OpenStackCloud[] = [];
-  return {
-    ground,
-    proxy,
-    open(addressing) {
-      const variables = { ...ground.bed.environment('demo'), OS_AUTH_URL: proxy.authUrl };
-      const cloud = openStackCloud({ credentials: { variables }, deadline_ms: 120_000, slotsPerNic: 100, addressing: () => addressing });
-      clouds.push(cloud);
-      return cloud;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const cloud of clouds) cloud[Symbol.dispose]();
-      await proxy[Symbol.asyncDispose]();
-      await ground.clean();
-    },
-  };
-}
-
-let tokens = 0;
-const request = (subnet: SubnetId, more: Partial<CreateNic> = {}): CreateNic => ({
-  clientToken: `ports-${process.pid}-${++tokens}-${Date.now()}`,
-  subnet,
-  securityGroups: [],
-  tags: { 'flatpod.dev/cluster': 'ports' },
-  description: 'ports',
-  ...more,
-});
-
-interface PodPort {
-  readonly id: string;
-  readonly name: string;
-  readonly device_owner: string;
-  readonly fixed_ips: { readonly ip_address: string }[];
-  readonly tags: string[];
-  readonly security_groups: string[];
-}
-
-async function podPorts({ demo, network }: DriverGround): Promise<PodPort[]> {
-  const all: PodPort[] = (await demo.network('GET', `/ports?network_id=${network}`)).body.ports;
-  return all.filter(({ device_owner }) => device_owner === 'flatpod:pod');
-}
+/** As a PodSubnet says. */
+const by = (addressing: Addressing): Partial<OpenStackOptions> => ({ slotsPerNic: 100, addressing: () => addressing });
 
 test('a burst of addresses is one request, each its own port by name, owner and tags; the NIC is changed for the first alone', async () => {
-  await using it = await desk();
+  await using it = await desk('ports');
   const { ground, proxy } = it;
-  const cloud = it.open('ports');
-  const { id } = await cloud.createNic(request(ground.subnet));
+  const cloud = it.open(by('ports'));
+  const { id } = await cloud.createNic(it.request());
   proxy.plan();
   // More, and farther apart, than a NIC may have pairs.
   const apart = Array.from({ length: 12 }, (_, i) => parseCidr(`10.20.0.${64 + 2 * i}/32`));
@@ -81,7 +34,7 @@ test('a burst of addresses is one request, each its own port by name, owner and 
   const more = await cloud.assign(id, { addresses4: 20 });
   assert.equal(more.length, 20);
   assert.deepEqual(proxy.changes, ['POST /v2.0/ports']);
-  const ports = await podPorts(ground);
+  const ports = await podPorts(it);
   const addresses = [...apart, ...more].map(firstOf);
   assert.deepEqual(ports.map(({ name }) => name).toSorted(), addresses.map((ip) => `flatpod-pod ${ip}`).toSorted());
   for (const { name, fixed_ips, tags, security_groups } of ports) {
@@ -95,17 +48,17 @@ test('a burst of addresses is one request, each its own port by name, owner and 
   proxy.plan();
   await cloud.unassign(id, apart);
   assert.deepEqual(new Set(proxy.changes.map((one) => one.split(' ')[0])), new Set(['DELETE']));
-  assert.equal((await podPorts(ground)).length, 20);
+  assert.equal((await podPorts(it)).length, 20);
   await cloud.unassign(id, more);
   assert.deepEqual((await portNow(ground.demo, id)).allowed_address_pairs, []);
 });
 
 test('a subnet whose addressing is changed keeps what it has in the old way, and gives it back', async () => {
-  await using it = await desk();
+  await using it = await desk('ports');
   const { ground } = it;
-  const [ports, blocks] = [it.open('ports'), it.open('blocks')];
+  const [ports, blocks] = [it.open(by('ports')), it.open(by('blocks'))];
   const apart = Array.from({ length: 12 }, (_, i) => parseCidr(`10.20.0.${64 + 2 * i}/32`));
-  const { id } = await ports.createNic(request(ground.subnet, { want: { these: apart } }));
+  const { id } = await ports.createNic(it.request({ want: { these: apart } }));
   const [prefix] = await blocks.assign(id, { prefixes4: 1 });
   assert.ok(prefix !== undefined);
   assert.deepEqual((await blocks.nics({ ids: [id] }))[0]?.blocks.toSorted(), [...apart, prefix].toSorted());
@@ -117,26 +70,26 @@ test('a subnet whose addressing is changed keeps what it has in the old way, and
 });
 
 test('an IPv6 subnet gives /80 blocks beside Pods’ ports, and prefixes of IPv4 are refused', async () => {
-  await using it = await desk();
-  const cloud = it.open('ports');
-  const { id } = await cloud.createNic(request(it.ground.subnet, { want: { addresses4: 1, prefixes6: 1 } }));
+  await using it = await desk('ports');
+  const cloud = it.open(by('ports'));
+  const { id } = await cloud.createNic(it.request({ want: { addresses4: 1, prefixes6: 1 } }));
   assert.deepEqual((await cloud.nics({ ids: [id] }))[0]?.blocks.map((block) => block.split('/')[1]).toSorted(), ['32', '80']);
   await assert.rejects(cloud.assign(id, { prefixes4: 1 }), (error: unknown) => isFailure(error, 'cloudInvalid'));
 });
 
 for (const addressing of ['blocks', 'ports'] as const)
   test(`${addressing}: in a subnet for compute:flatpod our ports bear that type, and Nova attaches, detaches and attaches them again`, async () => {
-    await using it = await desk();
+    await using it = await desk('ports');
     const { demo, instance } = it.ground;
-    const cloud = it.open(addressing);
+    const cloud = it.open(by(addressing));
     const net = (await make(demo, 'network', { name: 'typed' })).id as string;
     try {
       const typed = { network_id: net, ip_version: 4, enable_dhcp: false, service_types: ['compute:flatpod'] };
       const subnet = (await make(demo, 'subnet', { ...typed, cidr: '10.78.0.0/24' })).id as SubnetId;
-      const nic = await cloud.createNic(request(subnet, { want: { addresses4: 2 } }));
+      const nic = await cloud.createNic(it.request({ subnet, want: { addresses4: 2 } }));
       assert.equal(nic.blocks.length, 2);
       const owners = async (): Promise<Set<string>> =>
-        new Set((await demo.network('GET', `/ports?network_id=${net}`)).body.ports.map((port: PodPort) => port.device_owner));
+        new Set((await demo.network('GET', `/ports?network_id=${net}`)).body.ports.map((port: RawPort) => port.device_owner));
       assert.deepEqual(await owners(), new Set(['compute:flatpod']));
       // Whoever is not of that type gets nothing there.
       const other = await demo.network('POST', '/ports', { port: { network_id: net, device_owner: 'somebody:else' } });
@@ -159,13 +112,13 @@ for (const addressing of ['blocks', 'ports'] as const)
   });
 
 test('a subnet whose types are all of the network’s own ports is refused with its types and with what to write', async () => {
-  await using it = await desk();
+  await using it = await desk('ports');
   const { demo } = it.ground;
   const net = (await make(demo, 'network', { name: 'routers' })).id as string;
   try {
     const typed = { network_id: net, ip_version: 4, enable_dhcp: false, service_types: ['network:router_gateway'] };
     const subnet = (await make(demo, 'subnet', { ...typed, cidr: '10.79.0.0/24' })).id as SubnetId;
-    await assert.rejects(it.open('blocks').createNic(request(subnet)), (error: unknown) => {
+    await assert.rejects(it.open(by('blocks')).createNic(it.request({ subnet })), (error: unknown) => {
       assert.ok(isFailure(error, 'cloudInvalid'), String(error));
       assert.match(error.details, /is for network:router_gateway: .* such as compute:flatpod/);
       return true;
@@ -177,14 +130,14 @@ test('a subnet whose types are all of the network’s own ports is refused with 
 });
 
 test('further fixed IPs of a NIC that is on a server need the server’s own type too', async () => {
-  await using it = await desk();
+  await using it = await desk('ports');
   const { demo, instance } = it.ground;
-  const cloud = it.open('fixed-ips');
+  const cloud = it.open(by('fixed-ips'));
   const net = (await make(demo, 'network', { name: 'typed' })).id as string;
   try {
     const typed = { network_id: net, ip_version: 4, enable_dhcp: false, service_types: ['compute:flatpod'] };
     const subnet = (await make(demo, 'subnet', { ...typed, cidr: '10.78.0.0/24' })).id as SubnetId;
-    const nic = await cloud.createNic(request(subnet, { want: { addresses4: 1 } }));
+    const nic = await cloud.createNic(it.request({ subnet, want: { addresses4: 1 } }));
     await cloud.attachNic(nic.id, instance, 1);
     await assert.rejects(cloud.assign(nic.id, { addresses4: 1 }), (error: unknown) => {
       assert.ok(isFailure(error, 'cloudInvalid'), String(error));

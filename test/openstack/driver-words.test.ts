@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { chooseBlocks, spanOf, without } from '../../src/cloud/openstack/choose.ts';
+import { chooseBlocks } from '../../src/cloud/openstack/choose.ts';
 import { allWordsOf, own as ownWords, ownText, ownWordOf, tagsIn } from '../../src/cloud/openstack/tags.ts';
 import { ipFromBigInt, ipToBigInt } from '../../src/net/address.ts';
 import { aggregate, cidrOf, containsCidr, overlaps, parseCidr } from '../../src/net/cidr.ts';
+import { spanOf, without } from '../../src/net/spans.ts';
 
 test('any tags come back from their words, which are short and portable, whatever stands beside them', () => {
   fc.assert(

@@ -9,7 +9,7 @@ import { raw, scriptedServer } from '../cloud/scripted-server.ts';
 import { eventually } from '../life/lab.ts';
 import { ServiceApi } from '../controller/service-api.ts';
 import { as } from './client.ts';
-import { type FaultProxy, faultProxy } from './driver-proxy.ts';
+import { type LossyProxy, lossyProxy } from './driver-proxy.ts';
 import { addressOf, type OctaviaGround, octaviaGround, readyOf, serve } from './octavia-ground.ts';
 
 const LIMIT_s = 120;
@@ -39,7 +39,7 @@ const isGone = (services: ServiceApi, name: string): Promise<boolean> =>
   eventually('the Service is gone', () => Promise.resolve(services.find(name) === undefined), LIMIT_s);
 const condition = (services: ServiceApi, words: RegExp): Promise<boolean> =>
   eventually(`the condition says ${words}`, () => Promise.resolve(words.test(readyOf(services.find('web'))?.message ?? '')), LIMIT_s);
-const memberChanges = ({ changes }: FaultProxy): string[] => changes.filter((one) => one.endsWith('/members'));
+const memberChanges = ({ changes }: LossyProxy): string[] => changes.filter((one) => one.endsWith('/members'));
 
 // A suite, so that the bed is there for these tests alone: hooks of a file would run before the first test of all files.
 describe('Octavia', () => {
@@ -49,7 +49,7 @@ describe('Octavia', () => {
   after(async () => ground?.[Symbol.asyncDispose]());
 
   test('a Service gets a load balancer in one request, with a listener for each port and its Pods as members, and takes it along when it is deleted', async () => {
-    await using proxy = await faultProxy(ground.bed.authUrl);
+    await using proxy = await lossyProxy(ground.bed.authUrl);
     const services = new ServiceApi();
     const ports = [
       { name: 'web', protocol: 'TCP', port: 80 },
@@ -93,7 +93,7 @@ describe('Octavia', () => {
   });
 
   test('a burst of changes of endpoints is one request, and ports, clients and affinity follow the Service', async () => {
-    await using proxy = await faultProxy(ground.bed.authUrl);
+    await using proxy = await lossyProxy(ground.bed.authUrl);
     const services = new ServiceApi();
     services.service('web');
     services.endpoints('web', ['10.20.0.10']);
@@ -166,7 +166,7 @@ describe('Octavia', () => {
 
   for (const what of ['request', 'answer'] as const)
     test(`whichever changing request loses its ${what}, nothing is there twice and nothing is left`, async () => {
-      await using proxy = await faultProxy(ground.bed.authUrl);
+      await using proxy = await lossyProxy(ground.bed.authUrl);
       for (let nth = 1; ; nth++) {
         proxy.plan({ nth, what });
         await lifetime(proxy.authUrl);
@@ -225,7 +225,7 @@ describe('Octavia', () => {
     await limit(0);
     services.service('web');
     await using _serving = serve(ground, services);
-    await condition(services, /a limit is reached \(FP163\).*Quota has been met/);
+    await condition(services, /a quota of the account is used up \(FP175\).*Quota has been met.*loadbalancer quota set/);
     await limit(-1);
     const nowhere = '00000000-0000-4000-8000-000000000000';
     services.service('web', {}, { 'flatpod.dev/load-balancer-subnet': nowhere });

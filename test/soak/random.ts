@@ -1,4 +1,5 @@
 /** A source of choices that gives the same ones again for the same seed: a failing soak is rerun with its seed. */
+import { numbersFrom } from '../../src/vpc/numbers.ts';
 
 /** Choices. */
 export interface Random {
@@ -14,18 +15,7 @@ export interface Random {
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K;
 }
 
-/** Numbers from 0 to below 1. mulberry32 (public domain, Tommy Ettinger): small, seeded, good enough to choose steps. */
-export function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Choices by such numbers. */
+/** Choices by numbers of that seed. */
 export function randomFrom(seed: number): Random {
   const next = numbersFrom(seed);
   const below = (limit: number): number => Math.floor(next() * limit);

@@ -8,29 +8,17 @@
  * - of what EC2 answers, only blocks of the kind and number asked for are believed
  */
 import { isFailure } from '../../errors/failure.ts';
-import { type Cidr, overlaps } from '../../net/cidr.ts';
+import { type Cidr, hostCidr, overlaps, sayCidr } from '../../net/cidr.ts';
 import type { NicId, Wanted } from '../cloud.ts';
 import { wantedOf } from '../wire/asked.ts';
 import { cidr, ip, Mismatch, object, type Read, text } from '../wire/shape.ts';
-import { hostCidr } from '../../net/cidr.ts';
 import type { Call, Left } from './ec2.ts';
 import { confirmed, items } from './fields.ts';
 import { factsOf, type NicFacts, primaryIn } from './known-nics.ts';
 import { Refused } from './refused.ts';
 import { type Aws, lookAt, notOthers, ours, refusalAbout } from './surroundings.ts';
 import { holders, isAboutBlocks } from './taken.ts';
-import {
-  assignAction,
-  assignParameters,
-  isOfKind,
-  type Lot,
-  lotsOf,
-  lotsOfBlocks,
-  sayLot,
-  sizeOfLot,
-  spelled,
-  valuesName,
-} from './wanted.ts';
+import { assignAction, assignParameters, isOfKind, type Lot, lotsOf, lotsOfBlocks, sayLot, sizeOfLot, valuesName } from './wanted.ts';
 
 /** @throws Failure cloud* */
 export async function assign(nic: NicId, want: Wanted, aws: Aws): Promise<Cidr[]> {
@@ -45,7 +33,7 @@ export async function assignLots(nic: NicId, lots: readonly Lot[], aws: Aws, lef
   const these = lots.flatMap((lot) => ('these' in lot ? lot.these : []));
   const before = await beforehand(nic, lots, aws, left);
   const primary = before === undefined ? undefined : primaryIn(these, before.facts);
-  if (primary !== undefined) throw ours('invalid', 'AssignPrivateIpAddresses', nic, `${spelled(primary)} is its own primary address`);
+  if (primary !== undefined) throw ours('invalid', 'AssignPrivateIpAddresses', nic, `${sayCidr(primary)} is its own primary address`);
   const given: Cidr[] = [];
   /** What may be taken back. */
   const fresh: Cidr[] = [];
@@ -164,7 +152,7 @@ async function takeAway(nic: NicId, blocks: readonly Cidr[], aws: Aws, left: Lef
     const action = kind.family === 4 ? 'UnassignPrivateIpAddresses' : 'UnassignIpv6Addresses';
     let there = kind.these;
     for (let attempt = 0; there.length > 0; attempt++) {
-      const parameters = { NetworkInterfaceId: nic, [valuesName(kind)]: there.map(spelled) };
+      const parameters = { NetworkInterfaceId: nic, [valuesName(kind)]: there.map(sayCidr) };
       const call = { action, parameters, object: nic, read: confirmed };
       const answer = await aws.ec2.ask(call, left);
       if (!(answer instanceof Refused)) break;
@@ -172,7 +160,7 @@ async function takeAway(nic: NicId, blocks: readonly Cidr[], aws: Aws, left: Lef
       // One of them is not there, and EC2 takes all or none: what is there goes alone.
       const found = (await lookAt(nic, action, aws, left)).nic;
       const primary = primaryIn(there, factsOf(found));
-      if (primary !== undefined) throw ours('invalid', action, nic, `${spelled(primary)} is its own primary address`);
+      if (primary !== undefined) throw ours('invalid', action, nic, `${sayCidr(primary)} is its own primary address`);
       const left4 = there.filter((block) => found.blocks.includes(block));
       if (left4.length === there.length) throw ours('conflict', action, nic, `EC2 lists what it says is not there: ${answer.words}`);
       there = left4;

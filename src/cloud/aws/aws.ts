@@ -2,16 +2,16 @@
  * Driver for AWS: EC2's query API as a Cloud. How its refusals are read: docs/clouds/aws.md; why no SDK: docs/adr/0021-own-ec2-client.md.
  *
  * Invariants
- * - a changing call is sent once: whether to repeat it is the controller's decision
+ * - a changing call is sent once: whether to repeat it is the controller's decision; but what a new interface is made with is asked for until EC2 knows that
  * - a change of several calls has one deadline; when one of them fails, what the others did is undone, or said to be unclear
  * - what EC2's codes leave open is read back, and never guessed from their words
  */
 import type { Ip } from '../../net/address.ts';
+import { askedLately } from '../asked-lately.ts';
 import type { Cloud } from '../cloud.ts';
 import { areTags } from '../named.ts';
 import { connectionsBy } from '../wire/ca-file.ts';
 import { usualGateway6 } from './answers.ts';
-import { askedLately } from './asked-lately.ts';
 import { assign, unassign } from './assign.ts';
 import { assignWithin } from './within.ts';
 import { attachBranch } from './branches.ts';

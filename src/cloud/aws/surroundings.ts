@@ -1,9 +1,10 @@
 /** What the driver's calls have in common. */
 import type { Failure } from '../../errors/failure.ts';
+import type { Cidr } from '../../net/cidr.ts';
+import type { AskedLately } from '../asked-lately.ts';
 import type { NicId, SubnetId } from '../cloud.ts';
 import { type Asked, refuse } from '../wire/asked.ts';
 import type { Ec2Nic } from './answers.ts';
-import type { AskedLately } from './asked-lately.ts';
 import type { Call, Ec2, Left } from './ec2.ts';
 import { filter } from './query.ts';
 import type { KnownNics } from './known-nics.ts';
@@ -17,7 +18,7 @@ export const nicsPage = 500;
 export interface Aws {
   readonly ec2: Ec2;
   readonly known: KnownNics;
-  readonly asked: AskedLately;
+  readonly asked: AskedLately<Cidr>;
   /** Whether a subnet has IPv6, as it was told last. */
   readonly hasIpv6: Map<SubnetId, boolean>;
   /** Branches that an instance of that type may have; empty: none has any. */

@@ -1,12 +1,11 @@
 /** Why blocks by value were refused. EC2 has one code for an address of another interface, one outside of the subnet, and one that is its own. */
 import type { Failure } from '../../errors/failure.ts';
-import { type Cidr, overlaps } from '../../net/cidr.ts';
+import { type Cidr, overlaps, sayCidr } from '../../net/cidr.ts';
 import type { NicId, SubnetId } from '../cloud.ts';
 import { addressTaken } from '../wire/asked.ts';
 import type { Left } from './ec2.ts';
 import type { Refused } from './refused.ts';
 import { type Aws, look } from './surroundings.ts';
-import { spelled } from './wanted.ts';
 
 /** Whether such a refusal may be about a block. */
 export function isAboutBlocks({ code }: Refused): boolean {
@@ -38,7 +37,7 @@ export async function holders(
     const same = nic.id === of.nic ? held.filter((block) => nic.blocks.includes(block)) : [];
     const [first] = held.filter((block) => !same.includes(block));
     if (first !== undefined) {
-      return { own, taken: addressTaken({ cloud: 'aws', endpoint: 'ec2', call: '', object: nic.id }, words, spelled(first), nic.id) };
+      return { own, taken: addressTaken({ cloud: 'aws', endpoint: 'ec2', call: '', object: nic.id }, words, sayCidr(first), nic.id) };
     }
     own.push(...same);
   }

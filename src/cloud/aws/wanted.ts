@@ -1,6 +1,6 @@
 /** What is wanted of an interface, in the lots that EC2 takes: one call gives one kind of block of one family, counted or by value. */
 import { failure } from '../../errors/failure.ts';
-import { type Cidr, cidrFamily, firstOf, lengthOf, overlaps } from '../../net/cidr.ts';
+import { type Cidr, cidrFamily, lengthOf, overlaps, sayCidr } from '../../net/cidr.ts';
 import type { Wanted } from '../cloud.ts';
 import type { Parameters } from './query.ts';
 
@@ -57,27 +57,21 @@ export function sayLot(lot: Lot): string {
   return `${lot.count} ${what === 'address' ? `IPv${family} addresses` : `/${lengths[family][what]} prefixes`}`;
 }
 
-/** How EC2 writes a block: an address without its length. */
-export function spelled(block: Cidr): string {
-  const length = lengthOf(block);
-  return length === 32 || length === 128 ? firstOf(block) : block;
-}
-
 /** The lot as parameters of CreateNetworkInterface. EC2 chooses a primary address beside those that are given. */
 export function createParameters(lot: Lot): Parameters {
   const { family, what } = lot;
   if (!('these' in lot)) return counted(lot);
   if (family === 4 && what === 'address') {
-    return { PrivateIpAddresses: lot.these.map((block) => ({ Primary: false, PrivateIpAddress: spelled(block) })) };
+    return { PrivateIpAddresses: lot.these.map((block) => ({ Primary: false, PrivateIpAddress: sayCidr(block) })) };
   }
   const [name, field] =
     family === 6 && what === 'address' ? ['Ipv6Addresses', 'Ipv6Address'] : [`Ipv${family}Prefix`, `Ipv${family}Prefix`];
-  return { [name]: lot.these.map((block) => ({ [field]: spelled(block) })) };
+  return { [name]: lot.these.map((block) => ({ [field]: sayCidr(block) })) };
 }
 
 /** The lot as parameters of AssignPrivateIpAddresses or AssignIpv6Addresses. */
 export function assignParameters(lot: Lot): Parameters {
-  return 'these' in lot ? { [valuesName(lot)]: lot.these.map(spelled) } : counted(lot);
+  return 'these' in lot ? { [valuesName(lot)]: lot.these.map(sayCidr) } : counted(lot);
 }
 
 /** By value, for both ways: assign and unassign. */

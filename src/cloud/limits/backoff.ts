@@ -15,7 +15,7 @@ export type PauseKind = 'short' | 'medium' | 'long' | 'full' | 'settled';
  * a full subnet is left alone for minutes.
  */
 export const backoffs: Readonly<Record<PauseKind, Backoff>> = {
-  short: { first_ms: 200, longest_ms: 10_000 },
+  short: { first_ms: 200, longest_ms: 30_000 },
   medium: { first_ms: 1_000, longest_ms: 60_000 },
   long: { first_ms: 5_000, longest_ms: 300_000 },
   full: { first_ms: 120_000, longest_ms: 600_000 },

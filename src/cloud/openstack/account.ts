@@ -18,6 +18,8 @@ export interface Account {
   readonly caFile?: string;
   /** For sentences: who logs in. */
   readonly who: string;
+  /** Keystone knows the account no more once somebody has revoked it. */
+  readonly isRevocable: boolean;
   /** The `auth` of POST /v3/auth/tokens. Secret. */
   readonly auth: () => unknown;
 }
@@ -39,7 +41,7 @@ export function accountOf(settings: Settings, from: (setting: string) => string)
   };
   if (isTrue(settings['insecure']) || settings['verify'] === 'false')
     throw unusable(`${from('insecure')} is not offered: name the certificates in ${from('cacert')}`);
-  const { auth, who } = identityOf(settings, must);
+  const identity = identityOf(settings, must);
   const url = must('auth_url').replace(/\/+$/, '');
   if (!/^https?:\/\/[^/]/.test(url)) throw unusable(`${from('auth_url')} is no http:// or https:// address`);
   const { region_name: region, cacert: caFile } = settings;
@@ -49,13 +51,12 @@ export function accountOf(settings: Settings, from: (setting: string) => string)
     // `publicURL` is how Keystone v2 spelled it; files still do.
     interface: (settings['interface'] ?? settings['endpoint_type'] ?? 'public').replace(/URL$/, ''),
     ...(caFile !== undefined && { caFile }),
-    who,
-    auth,
+    ...identity,
   };
 }
 
 type Must = (setting: string) => string;
-type Identity = Pick<Account, 'who' | 'auth'>;
+type Identity = Pick<Account, 'who' | 'isRevocable' | 'auth'>;
 
 function identityOf(settings: Settings, must: Must): Identity {
   const type = settings['auth_type'];
@@ -69,6 +70,7 @@ function identityOf(settings: Settings, must: Must): Identity {
   const scope = { project: projectOf(settings, must) };
   return {
     who: `user ${nameIn(user)} of project ${nameIn(scope.project)}`,
+    isRevocable: false,
     auth: () => ({ identity: { methods: ['password'], password: { user: { ...user, password: secret() } } }, scope }),
   };
 }
@@ -80,6 +82,7 @@ function applicationCredential(settings: Settings, must: Must): Identity {
   const which = id === undefined ? { name: must('application_credential_name'), user: userOf(settings, must) } : { id };
   return {
     who: `application credential ${id ?? must('application_credential_name')}`,
+    isRevocable: true,
     auth: () => ({ identity: { methods: ['application_credential'], application_credential: { ...which, secret: secret() } } }),
   };
 }

@@ -6,14 +6,9 @@
  * - blocks lie beside those the NIC has, so that few address pairs hold many; the first of a NIC lies where most is free around it
  * - single addresses lie where a /28 is broken already, so that whole ones stay for others
  */
-import { bitsOf, type Family, type Ip, ipFromBigInt, ipToBigInt } from '../../net/address.ts';
-import { type Cidr, cidrFamily, cidrOf, firstOf, lastOf } from '../../net/cidr.ts';
-
-/** Addresses from the first to the last, both included, as numbers. */
-export interface Span {
-  readonly start: bigint;
-  readonly end: bigint;
-}
+import { bitsOf, type Family, ipFromBigInt, ipToBigInt } from '../../net/address.ts';
+import { type Cidr, cidrFamily, cidrOf, firstOf } from '../../net/cidr.ts';
+import { freeBlocksIn, joined, type Span } from '../../net/spans.ts';
 
 /** What there is to choose from. */
 export interface Choice {
@@ -27,16 +22,6 @@ export interface Choice {
 /** Of more candidates only so many are looked at: a /64 has 65 536 blocks of /80. */
 const MOST = 8192;
 
-/** The block as a span. */
-export function spanOf(block: Cidr): Span {
-  return { start: ipToBigInt(firstOf(block)), end: ipToBigInt(lastOf(block)) };
-}
-
-/** The addresses from one to another as a span. */
-export function spanFrom(start: Ip, end: Ip): Span {
-  return { start: ipToBigInt(start), end: ipToBigInt(end) };
-}
-
 /** That many blocks of the length; fewer when there are no more. */
 export function chooseBlocks({ family, room, taken, own }: Choice, length: number, wanted: number): Cidr[] {
   const bits = bitsOf(family);
@@ -45,7 +30,7 @@ export function chooseBlocks({ family, room, taken, own }: Choice, length: numbe
   const mine = own.filter((block) => cidrFamily(block) === family).map((block) => ipToBigInt(firstOf(block)));
   if (wanted <= 0) return [];
   const filled = joined(taken);
-  const candidates = [...candidatesIn(joined(room), filled, size)];
+  const candidates = [...freeBlocksIn(room, filled, size).take(MOST)];
   while (chosen.length < wanted && candidates.length > 0) {
     let [best, bestRank] = [0, -1];
     for (const [i, start] of candidates.entries()) {
@@ -80,30 +65,6 @@ function bitLength(value: bigint): number {
   return value === 0n ? 0 : value.toString(2).length;
 }
 
-function* candidatesIn(room: readonly Span[], filled: readonly Span[], size: bigint): Generator<bigint> {
-  let found = 0;
-  for (const { start, end } of room) {
-    let at = alignedUp(start, size);
-    let i = firstAfter(filled, at);
-    if (i > 0 && (filled[i - 1]?.end ?? -1n) >= at) i--;
-    while (at + size - 1n <= end) {
-      const next = filled[i];
-      if (next !== undefined && next.start <= at + size - 1n) {
-        at = next.end < at ? at : alignedUp(next.end + 1n, size);
-        i++;
-        continue;
-      }
-      yield at;
-      if (++found >= MOST) return;
-      at += size;
-    }
-  }
-}
-
-function alignedUp(value: bigint, size: bigint): bigint {
-  return ((value + size - 1n) / size) * size;
-}
-
 /** Index of the first span that begins after the address. */
 function firstAfter(spans: readonly Span[], at: bigint): number {
   let [low, high] = [0, spans.length];
@@ -113,30 +74,4 @@ function firstAfter(spans: readonly Span[], at: bigint): number {
     else low = middle + 1;
   }
   return low;
-}
-
-/** In order, and no two touch. */
-function joined(spans: readonly Span[]): Span[] {
-  const found: Span[] = [];
-  for (const span of spans.toSorted((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
-    const last = found.at(-1);
-    if (last === undefined || span.start > last.end + 1n) found.push(span);
-    else if (span.end > last.end) found[found.length - 1] = { start: last.start, end: span.end };
-  }
-  return found;
-}
-
-/** What is in the first and in none of the others. */
-export function without(spans: readonly Span[], others: readonly Span[]): Span[] {
-  const holes = joined(others);
-  return joined(spans).flatMap((span) => {
-    const left: Span[] = [];
-    let at = span.start;
-    for (const hole of holes) {
-      if (hole.end < at || hole.start > span.end) continue;
-      if (hole.start > at) left.push({ start: at, end: hole.start - 1n });
-      at = hole.end + 1n;
-    }
-    return at <= span.end ? [...left, { start: at, end: span.end }] : left;
-  });
 }

@@ -1,9 +1,9 @@
 /** The account as its files and variables say it now: `OS_*`, or a cloud of clouds.yaml with secure.yaml merged over it (openstacksdk, config/loader). */
-import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { certificatesIn } from '../wire/ca-file.ts';
 import { Mismatch, object } from '../wire/shape.ts';
+import { ABSENT, markOf, textIn } from '../wire/watched-file.ts';
 import { type Account, accountOf, type Settings, unusable } from './account.ts';
 
 /** Where to look for the account. */
@@ -78,12 +78,13 @@ function placesOf(name: string, variables: Readonly<Record<string, string | unde
 }
 
 function firstThere(paths: readonly string[]): string | undefined {
-  return paths.find((path) => markOf(path) !== 'absent');
+  return paths.find((path) => markOf(path) !== ABSENT);
 }
 
 /** One flat record: what is under `auth` and what is beside it never have the same name. undefined: the file has no such cloud. */
 function settingsIn(path: string, cloud: string, seen: string[]): Settings | undefined {
-  const text = textOf(path, seen);
+  seen.push(path);
+  const text = textIn(path, unusable);
   try {
     const clouds = object(object(parsed(text, path), 'file')['clouds'] ?? {}, 'clouds');
     if (clouds[cloud] === undefined) return undefined;
@@ -114,18 +115,4 @@ function parsed(text: string, path: string): unknown {
     // The parser's own words quote the line.
     throw unusable(`${path} is no YAML`);
   }
-}
-
-function textOf(path: string, seen: string[]): string {
-  seen.push(path);
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw unusable(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`);
-  }
-}
-
-function markOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? 'absent' : `${found.ino} ${found.mtimeMs} ${found.size}`;
 }

@@ -5,7 +5,7 @@
  * Only a block with both is the NIC's: one that lacks the pair is on its way in or out, and the next change of the NIC ends what was begun.
  */
 import { familyOf, type Ip, compareIps } from '../../net/address.ts';
-import { aggregate, type Cidr, cidrFamily, containsCidr, firstOf, hostCidr, overlaps, tryParseCidr } from '../../net/cidr.ts';
+import { aggregate, type Cidr, containsCidr, firstOf, hostCidr, overlaps, sayCidr, tryParseCidr } from '../../net/cidr.ts';
 import type { SubnetId } from '../cloud.ts';
 import type { FixedIp, Pair, Port } from './port.ts';
 import { nameOf, type Subnet } from './subnet.ts';
@@ -14,6 +14,9 @@ import { own, ownText, ownWord } from './tags.ts';
 /** `device_owner` of the ports that reserve, where their subnet has no service types: of a block, and of the address of one Pod. */
 export const BLOCK_OWNER = 'flatpod:block';
 export const POD_OWNER = 'flatpod:pod';
+
+/** What the `device_id` of the reservations begins with, where we made the NIC: its key follows. */
+export const MADE = 'flatpod-';
 
 /** A reservation: the port, and what it is for. */
 export interface Reservation {
@@ -47,7 +50,7 @@ export function isPodPort({ words }: Port): boolean {
 /** What a NIC is called in the `device_id` of its reservations: known before the NIC is made, where we make it. */
 export function deviceNameOf(port: Port): string {
   const key = ownWord(port.words, own.key);
-  return key === undefined ? port.id : `flatpod-${key}`;
+  return key === undefined ? port.id : `${MADE}${key}`;
 }
 
 /** undefined: a port that calls itself one and is none. */
@@ -105,7 +108,7 @@ export function pairsFor(port: Port, blocks: readonly Cidr[], subnets: readonly 
     mac === port.mac &&
     (isMade ? subnets.some((subnet) => containsCidr(subnet.cidr, block)) : reservations.some((one) => overlaps(one.block, block)));
   const others = port.pairs.filter((pair) => !isOurPair(pair)).map(({ raw }) => raw);
-  return [...others, ...aggregate(blocks).map((block) => ({ ip_address: plain(block) }))];
+  return [...others, ...aggregate(blocks).map((block) => ({ ip_address: sayCidr(block) }))];
 }
 
 /** Whether the port has these pairs already. */
@@ -113,10 +116,6 @@ export function hasPairs(port: Port, pairs: readonly object[]): boolean {
   const text = (pair: object): string => ('ip_address' in pair ? String(pair.ip_address) : '').replace(/\/(32|128)$/, '');
   const [has, wants] = [port.pairs.map(({ raw }) => text(raw)), pairs.map(text)];
   return has.length === wants.length && has.toSorted().join() === wants.toSorted().join();
-}
-
-function plain(block: Cidr): string {
-  return block.replace(cidrFamily(block) === 4 ? /\/32$/ : /\/128$/, '');
 }
 
 /** The subnet it is in, or its two; its network where it has no address. */

@@ -17,7 +17,7 @@ import type { Port } from './port.ts';
 import { fixedIn, isFixed, reservationBody } from './reserve.ts';
 import { isFinal } from './refusals.ts';
 import type { Task } from './session.ts';
-import { checkSlots } from './slots.ts';
+import { checkPairs, checkSlots } from './slots.ts';
 import { own, ownWord, ownWordOf, tagsIn } from './tags.ts';
 
 /** Rounds of read, decide, write: each ends by somebody else's change of the same port, or an address taken a moment before. */
@@ -107,7 +107,8 @@ async function assignOnce(
   const more = isByNeutron(scene, want) ? (want.addresses4 ?? 0) : 0;
   const stay = [...new Set([...held.blocks, ...these, ...reused, ...counted])];
   await checkSlots(scene.port, { blocks: stay, more4: more }, context, task);
-  checkPairs(scene, stay, context, task);
+  // Before anything is reserved for nothing.
+  if (scene.port.isGuarded) checkPairs(pairsOf(scene, stay), context, task);
   // By an older list it may have been somebody's for long; by a newer one it is of those whose ports we may not see.
   const refused = (blocks: readonly Cidr[]): void => {
     if (isFresh) learned.shunned.push(...blocks);
@@ -160,14 +161,6 @@ async function unlessTaken<T>(change: () => Promise<T | undefined>, mayRepeat: b
     refused();
     return undefined;
   }
-}
-
-/** Before anything is reserved for nothing. */
-function checkPairs(scene: Scene, stay: readonly Cidr[], { pairsPerNic }: Context, task: Task): void {
-  if (!scene.port.isGuarded) return;
-  const pairs = pairsOf(scene, stay);
-  if (pairs.length > pairsPerNic)
-    throw refuse.limit(askedIn(task), `${pairs.length} address pairs would be needed, and a NIC has at most ${pairsPerNic}`);
 }
 
 /** What has ports of its Pods lets the whole of its subnets through: then an address comes and goes without a change of the NIC. */

@@ -7,15 +7,16 @@
  * - no secret is in any error, log or dump
  */
 import { failure } from '../../errors/failure.ts';
-import type { Cloud, CloudInstance, InstanceId, InstanceLimits, SubnetId } from '../cloud.ts';
+import type { Cloud, CloudInstance, InstanceId, InstanceLimits, Shortage, SubnetId } from '../cloud.ts';
 import type { LoadBalancers } from '../load-balancers.ts';
 import { idsNamed } from '../named.ts';
 import type { Asked } from '../wire/asked.ts';
 import { type Addressing, type Context, fadingNotes } from './context.ts';
+import { createNic } from './create-nic.ts';
 import type { CredentialSource } from './credentials.ts';
+import { deleteNic } from './delete-nic.ts';
 import { nics } from './find.ts';
 import { assign, unassign } from './hold.ts';
-import { createNic, deleteNic } from './make.ts';
 import { type Neutron, neutronOf } from './neutron.ts';
 import { type Nova, novaOf } from './nova.ts';
 import type { BalancerOptions } from './octavia/calls.ts';
@@ -23,6 +24,7 @@ import { octaviaBalancers } from './octavia/octavia.ts';
 import { missingPermissions } from './permissions.ts';
 import { cloudSubnets, projectNetwork } from './places.ts';
 import { attachBranch, attachNic, detachNic } from './plug.ts';
+import { shortages } from './quota.ts';
 import { seenOf } from './seen.ts';
 import { type Session, sessionOf, type Task } from './session.ts';
 import { networkOf, type Subnet } from './subnet.ts';
@@ -53,6 +55,8 @@ const AT_ONCE = 8;
 export interface OpenStackCloud extends Cloud, Disposable {
   /** What the account may not do with these subnets and with servers, a sentence each. Changes nothing. */
   missingPermissions(subnets: readonly SubnetId[]): Promise<string[]>;
+  /** Ports that are nearly used up. */
+  shortages(): Promise<Shortage[]>;
   /** Octavia's, with the same account. */
   loadBalancers(how: BalancerOptions): LoadBalancers;
 }
@@ -94,6 +98,7 @@ export function openStackCloud(options: OpenStackOptions): OpenStackCloud {
     assign: (nic, want, whose) => assign(nic, { want, ...(whose && { whose }) }, context),
     unassign: (nic, blocks) => unassign(nic, blocks, context),
     missingPermissions: (ids) => missingPermissions(ids, session, context, begin('missingPermissions', 'the account')),
+    shortages: () => shortages(session, context, begin('shortages', 'the quota of the project')),
     loadBalancers: (how) => octaviaBalancers(session, context, how),
     [Symbol.dispose]: () => session.close(),
   };

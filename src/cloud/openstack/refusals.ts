@@ -1,11 +1,14 @@
 /** What refusals of Neutron and Nova mean to us: tables by their types, never by their texts. docs/clouds/openstack.md has the same, with what is done about each. */
 import { type Failure, isFailure } from '../../errors/failure.ts';
-import { addressTaken, refuse, refuseByStatus, type Refuse, understood } from '../wire/asked.ts';
+import { addressTaken, overQuota, refuse, refuseByStatus, type Refuse, understood } from '../wire/asked.ts';
 import { Mismatch, object, text } from '../wire/shape.ts';
 import type { Answered } from './session.ts';
 
 const { unavailable, throttled, limit, notFound, conflict, denied, credentials, invalid, full } = refuse;
 const taken: Refuse = (asked, words) => addressTaken(asked, words);
+const quota = overQuota(
+  'each interface and each reserved block is a port: an administrator sees the quota by `openstack quota show PROJECT` and raises it by `openstack quota set --ports N PROJECT`, that of floating IPs by --floating-ips N',
+);
 
 /** `NeutronError.type` (neutron_lib/exceptions, neutron/services/trunk/exceptions). */
 export const neutronRefusals: Readonly<Record<string, Refuse>> = {
@@ -17,7 +20,7 @@ export const neutronRefusals: Readonly<Record<string, Refuse>> = {
   InvalidIpForSubnet: invalid,
   InvalidInput: invalid,
   HTTPBadRequest: invalid,
-  OverQuota: limit,
+  OverQuota: quota,
   AllowedAddressPairExhausted: limit,
   AddressPairAndPortSecurityRequired: invalid,
   PortSecurityAndIPRequiredForSecurityGroups: invalid,
@@ -100,6 +103,7 @@ const final: ReadonlySet<string> = new Set([
   'cloudAddressTaken',
   'cloudSubnetFull',
   'cloudLimit',
+  'cloudQuota',
   'cloudDenied',
   'cloudCredentials',
   'cloudInvalid',

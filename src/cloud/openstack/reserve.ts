@@ -1,6 +1,6 @@
 /** The bodies of the ports by which addresses are had: for a NIC, and for the blocks it holds. */
-import { bitsOf, type Ip } from '../../net/address.ts';
-import { addressesOf, type Cidr, cidrFamily, firstOf, lengthOf } from '../../net/cidr.ts';
+import type { Ip } from '../../net/address.ts';
+import { addressesOf, type Cidr, cidrFamily, firstOf, isHost, lengthOf } from '../../net/cidr.ts';
 import type { Tags } from '../cloud.ts';
 import type { Asked } from '../wire/asked.ts';
 import type { Addressing } from './context.ts';
@@ -25,7 +25,7 @@ export interface Owner {
  * @throws Failure cloudInvalid
  */
 export function reservationBody(block: Cidr, { network, subnets, device, tags, addressing }: Owner, asked: Asked): object {
-  const isPods = addressing === 'ports' && isSingle(block);
+  const isPods = addressing === 'ports' && isHost(block);
   const ips = lengthOf(block) === 80 ? [firstOf(block)] : [...addressesOf(block)];
   return {
     network_id: network,
@@ -50,9 +50,5 @@ export function fixedIn(subnets: readonly Subnet[], ip: Ip): object {
  * less for a /80.
  */
 export function isFixed(block: Cidr, addressing: Addressing): boolean {
-  return isSingle(block) && (addressing === 'fixed-ips' || (addressing === 'blocks' && cidrFamily(block) === 6));
-}
-
-function isSingle(block: Cidr): boolean {
-  return lengthOf(block) === bitsOf(cidrFamily(block));
+  return isHost(block) && (addressing === 'fixed-ips' || (addressing === 'blocks' && cidrFamily(block) === 6));
 }

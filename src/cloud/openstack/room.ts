@@ -1,11 +1,12 @@
 /**
  * A subnet, or a pair of them, as it is now: who holds what of it, what may be asked for by value, and what is free. Pure: read anew for each change.
  */
-import { bitsOf, type Family, familyOf, type Ip, ipToBigInt } from '../../net/address.ts';
-import { type Cidr, cidrFamily, containsCidr, contains, firstOf, hostCidr, lastOf, lengthOf, overlaps } from '../../net/cidr.ts';
+import { bitsOf, type Family, familyOf, type Ip } from '../../net/address.ts';
+import { type Cidr, cidrFamily, containsCidr, contains, firstOf, hostCidr, lastOf, lengthOf, overlaps, sayCidr } from '../../net/cidr.ts';
+import { meet, type Span, spanFrom, spanOf, without } from '../../net/spans.ts';
 import type { NicId, Wanted } from '../cloud.ts';
 import { addressTaken, type Asked, refuse } from '../wire/asked.ts';
-import { chooseBlocks, spanFrom, spanOf, type Span, without } from './choose.ts';
+import { chooseBlocks } from './choose.ts';
 import { deviceNameOf, heldBy, isReservation, reservationOf } from './held.ts';
 import type { Port } from './port.ts';
 import { type Subnet, subnetFor } from './subnet.ts';
@@ -82,12 +83,8 @@ export function missingOf(these: readonly Cidr[], room: Room, lengths: Lengths, 
       return true;
     }
     if (found.holder === nic && found.block === block) return false;
-    throw addressTaken(asked, `port ${found.holder} has ${found.block}`, nameOf(block), found.holder);
+    throw addressTaken(asked, `port ${found.holder} has ${found.block}`, sayCidr(block), found.holder);
   });
-}
-
-function nameOf(block: Cidr): string {
-  return lengthOf(block) === bitsOf(cidrFamily(block)) ? firstOf(block) : block;
 }
 
 /** Why nobody can be given it. */
@@ -104,10 +101,6 @@ function unfit(block: Cidr, { subnets, occupied }: Room, lengths: Lengths): stri
   if (lengthOf(block) === 80 && subnet.pools.some((pool) => meet(spanOf(block), spanFrom(pool.start, pool.end))))
     return `it is in an allocation pool of subnet ${subnet.id}: let the pools end before what Pods may have`;
   return undefined;
-}
-
-function meet(a: Span, b: Span): boolean {
-  return a.start <= b.end && b.start <= a.end;
 }
 
 /** First and last address of the subnet (of IPv6 only the first, RFC 4291 section 2.6.1) and its gateway. */
@@ -171,10 +164,8 @@ export function freeIn(subnet: Subnet, ports: readonly Port[]): number {
   if (cidrFamily(subnet.cidr) !== 4) return 0;
   const pools = poolsOf(subnet);
   const total = pools.reduce((sum, { start, end }) => sum + (end - start + 1n), 0n);
-  const used = ports.flatMap((port) => port.fixed).filter(({ ip }) => familyOf(ip) === 4 && pools.some((pool) => meet(pool, hostSpan(ip))));
+  const used = ports
+    .flatMap((port) => port.fixed)
+    .filter(({ ip }) => familyOf(ip) === 4 && pools.some((pool) => meet(pool, spanFrom(ip, ip))));
   return Math.max(0, Number(total) - new Set(used.map(({ ip }) => ip)).size);
-}
-
-function hostSpan(ip: Ip): Span {
-  return { start: ipToBigInt(ip), end: ipToBigInt(ip) };
 }

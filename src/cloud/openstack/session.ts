@@ -145,6 +145,11 @@ async function within(sockets: Connections, call: HttpCall, asked: Asked, task: 
   return await reached(sockets.exchange(call, left_ms), asked);
 }
 
+/** Whether Keystone itself says so (Identity API v3, Errors): not some other server that does not know the path. */
+function isKeystones(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'object' && body.error !== null;
+}
+
 /** POST /v3/auth/tokens. */
 async function tokenFor(account: ReadAccount['account'], sockets: Connections, task: Task): Promise<Token> {
   const asked: Asked = { ...task.asked, call: 'login', object: account.who, endpoint: account.authUrl };
@@ -157,6 +162,8 @@ async function tokenFor(account: ReadAccount['account'], sockets: Connections, t
   try {
     const body = understood(answer, jsonOf, asked);
     if (answer.status === 201) return understood({ body, headers: answer.headers }, tokenOf, asked);
+    if (answer.status === 404 && account.isRevocable && isKeystones(body))
+      throw refuse.credentials(asked, `404: ${account.who} is not there: was it revoked? Or is ${account.authUrl} not Keystone v3?`);
   } catch (error) {
     if (answer.status < 500 || !isFailure(error)) throw error;
   }

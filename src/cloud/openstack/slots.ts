@@ -1,4 +1,4 @@
-/** What an instance may have on its NICs. Neutron knows no such limit: the driver keeps it, so that no NIC is asked for more than its account was told. */
+/** What a NIC may have: of slots, of which Neutron knows no limit, so that no NIC is asked for more than its account was told, and of address pairs. */
 import { type Cidr, cidrFamily } from '../../net/cidr.ts';
 import type { InstanceId } from '../cloud.ts';
 import { refuse } from '../wire/asked.ts';
@@ -28,4 +28,10 @@ export async function checkSlots(port: Port, { blocks, more4 }: Wished, context:
   ] as const)
     if (of(family) > most)
       throw refuse.limit(askedIn(task), `${of(family)} slots of IPv${family} would be needed, and a NIC here has ${most}`);
+}
+
+/** Before Neutron refuses them, by its own limit. @throws Failure cloudLimit when a NIC would have more pairs than it may. */
+export function checkPairs(pairs: readonly object[], { pairsPerNic }: Context, task: Task): void {
+  if (pairs.length > pairsPerNic)
+    throw refuse.limit(askedIn(task), `${pairs.length} address pairs would be needed, and a NIC has at most ${pairsPerNic}`);
 }

@@ -10,13 +10,10 @@ import type { CloudNic, NicFilter } from '../cloud.ts';
 import { tagKeys } from '../tag-keys.ts';
 import { refuse } from '../wire/asked.ts';
 import { askedIn, type Context } from './context.ts';
-import { deviceNameOf, isReservation, reservationOf } from './held.ts';
+import { deviceNameOf, isReservation, MADE, reservationOf } from './held.ts';
 import type { Port } from './port.ts';
 import type { Task } from './session.ts';
 import { own, tagsIn } from './tags.ts';
-
-/** What the `device_id` of the reservations begins with, where we made the NIC: its key follows. */
-const MADE = 'flatpod-';
 
 /** Whether strays are to be shown: all NICs of a cluster are asked for, or single ones. */
 export function mayBeStrays({ ids, instance, tags = {} }: NicFilter): boolean {

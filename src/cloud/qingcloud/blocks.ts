@@ -7,9 +7,10 @@
  * - a refusal of an address that looked free has others chosen, a few times
  */
 import { isFailure } from '../../errors/failure.ts';
-import type { Ip } from '../../net/address.ts';
+import { compareIps, type Ip } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import { type Mac, tryParseMac } from '../../net/mac.ts';
+import type { AskedLately } from '../asked-lately.ts';
 import { type Clock, sleep } from '../clock.ts';
 import type { NicId, SubnetId, Tags, Wanted } from '../cloud.ts';
 import { type Asked, refuse, wantedOf } from '../wire/asked.ts';
@@ -26,6 +27,7 @@ import { blockOf, ownVips, type Picture, readNic, type Reader, readVips, type Co
 export interface BlockUse extends Reader, Reserver {
   readonly clock: Clock;
   readonly known: Known;
+  readonly askedFor: AskedLately<Ip>;
   /** A read of a vxnet that begins after it was asked for; many share one. */
   readonly contents: (vxnet: SubnetId) => Promise<Contents>;
 }
@@ -88,7 +90,7 @@ export function bearerOf({ names }: Pick<BlockUse, 'names'>, nic: NicRecord, vxn
 
 /** Gives the NIC what is wanted, all or none. `first`: what is in the vxnet, as it was read just now. */
 export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: Picture, patience: Patience): Promise<Cidr[]> {
-  const { api, names, settings, clock, known } = use;
+  const { api, names, settings, clock, askedFor } = use;
   const { vxnet, mac, cluster, id } = bearer;
   const wanted = wantedOf(vxnet.id, want, 0);
   const asked = api.asked({ action: 'AllocateVips', about: id, parameters: {}, wanted });
@@ -101,13 +103,14 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
   let picture = first;
   for (let attempt = 1; ; attempt++) {
     const plan = planIn(use, picture, bearer, want, asked);
-    const over = known.ask(vxnet.id, addressesIn(plan));
+    const over = askedFor.ask(vxnet.id, addressesIn(plan));
     try {
       const former = plan.adopted.map((vip) => vip.id);
       if (former.length > 0) await release(use, former, id, patience);
       await reserve(use, { vxnet: vxnet.id, nameFor, wanted }, plan.missing, patience);
       return [...plan.blocks];
     } catch (error) {
+      if (isFailure(error, 'cloudConflict')) use.known.noteBarred(vxnet.id, outsideOf(vxnet, addressesIn(plan)));
       const pause_ms = PAUSE_ms * 2 ** attempt;
       // Of former reservations one may be gone since the list was made.
       const isOld = isFailure(error, 'cloudConflict') || (plan.adopted.length > 0 && isFailure(error, 'cloudNotFound'));
@@ -121,14 +124,20 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
 }
 
 /** What was asked for some seconds ago may be free again: it is avoided only where there is enough beside it. */
-function planIn({ names, settings, known }: BlockUse, picture: Picture, bearer: Bearer, want: Wanted, asked: Asked): AdoptingPlan {
-  const vxnet = bearer.vxnet.id;
+function planIn({ names, settings, askedFor, known }: BlockUse, picture: Picture, bearer: Bearer, want: Wanted, asked: Asked): AdoptingPlan {
+  const barred = known.barred(bearer.vxnet.id);
+  const [lately, now] = [askedFor.lately(bearer.vxnet.id).union(barred), askedFor.now(bearer.vxnet.id).union(barred)];
   try {
-    return { ...planBlocks({ picture, names, settings, avoided: (ip) => known.isRecent(vxnet, ip) }, bearer, want, asked), adopted: [] };
+    return { ...planBlocks({ picture, names, settings, avoided: lately }, bearer, want, asked), adopted: [] };
   } catch (error) {
     if (!isFailure(error, 'cloudSubnetFull')) throw error;
-    return planAdopting({ picture, names, settings, avoided: (ip) => known.isAsked(vxnet, ip) }, bearer, want, asked);
+    return planAdopting({ picture, names, settings, avoided: now }, bearer, want, asked);
   }
+}
+
+/** Those that the cloud itself gives to nobody: where it lets nobody reserve them either, it says so only when asked. */
+function outsideOf({ router }: VxnetRecord, ips: readonly Ip[]): Ip[] {
+  return ips.filter((ip) => router !== undefined && (compareIps(ip, router.given.first) < 0 || compareIps(ip, router.given.last) > 0));
 }
 
 function addressesIn({ missing }: BlockPlan): Ip[] {
@@ -162,7 +171,7 @@ export async function releaseOwn(
         id,
         patience,
       );
-      for (const { ip } of vips) use.known.forgetAddress(vxnet, ip);
+      for (const { ip } of vips) use.askedFor.forget(vxnet, ip);
       return;
     } catch (error) {
       // The list was older than the release of one of them.

@@ -1,7 +1,7 @@
 /** QingCloud's `config.yaml`: the keys that its own programs know. Those that say how often and how long to try are ours to decide, and ignored. */
-import { readFileSync, statSync } from 'node:fs';
 import { parse } from 'yaml';
 import { failure } from '../../errors/failure.ts';
+import { markOf, textIn } from '../wire/watched-file.ts';
 
 /** What is read of it. */
 export interface ConfigFile {
@@ -21,28 +21,19 @@ export interface WatchedConfig {
   forget(): void;
 }
 
-/** A file is another when its inode, length or time is: Secrets are mounted by a link that is exchanged. */
+/** Nothing is read before it is asked for. */
 export function configFile(path: string): WatchedConfig {
-  let known: { readonly stamp: string; readonly content: ConfigFile } | undefined;
+  let known: { readonly mark: string; readonly content: ConfigFile } | undefined;
   return {
     read() {
-      const stamp = stampOf(path);
-      if (known?.stamp !== stamp) known = { stamp, content: contentOf(path) };
+      const mark = markOf(path);
+      if (known?.mark !== mark) known = { mark, content: contentOf(path) };
       return known.content;
     },
     forget() {
       known = undefined;
     },
   };
-}
-
-function stampOf(path: string): string {
-  try {
-    const { ino, size, mtimeNs } = statSync(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs}`;
-  } catch (error) {
-    throw unusable(path, 'cannot be read', error);
-  }
 }
 
 function contentOf(path: string): ConfigFile {
@@ -68,22 +59,23 @@ function contentOf(path: string): ConfigFile {
 }
 
 function valuesOf(path: string): Readonly<Record<string, unknown>> {
+  const text = textIn(path, unusable);
   let content: unknown;
   try {
-    content = parse(readFileSync(path, 'utf8'), { logLevel: 'error' });
+    content = parse(text, { logLevel: 'error' });
   } catch {
     // Not as a cause: a parser's error quotes the line, which may be that of the secret.
-    throw unusable(path, 'cannot be read as YAML');
+    throw unusable(`${path} cannot be read as YAML`);
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw unusable(path, 'is no list of keys and values');
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw unusable(`${path} is no list of keys and values`);
   // Narrowed just now; each value is looked at when it is taken.
   return content as Record<string, unknown>;
 }
 
 function lacks(path: string, name: string): never {
-  throw unusable(path, `lacks ${name}`);
+  throw unusable(`${path} lacks ${name}`);
 }
 
-function unusable(path: string, what: string, cause?: unknown): Error {
-  return failure('cloudCredentials', { cloud: 'qingcloud', call: 'any call', text: `the credentials file ${path} ${what}` }, cause);
+function unusable(what: string): Error {
+  return failure('cloudCredentials', { cloud: 'qingcloud', call: 'any call', text: `the credentials file ${what}` });
 }

@@ -64,7 +64,7 @@ async function make(
   const asked = api.asked(call);
   // Nothing is made that would have to be deleted again.
   if (picture !== undefined)
-    planAdopting({ picture, names, settings, avoided: () => false }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
+    planAdopting({ picture, names, settings, avoided: new Set() }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
   const ip = picture === undefined || want.these === undefined ? undefined : primaryFor(picture, want, asked);
   const parameters = { vxnet: vxnet.id, nic_name: name, count: 1, ...(ip && { private_ips: [ip] }) };
   let made: Awaited<ReturnType<typeof madeOf>>;

@@ -1,6 +1,5 @@
 /**
- * What a driver remembers, none of which it could not read again: the vxnets of NICs, the ranges of vxnets, and which addresses were asked for a moment
- * ago. All of it has an end.
+ * What a driver remembers, none of which it could not read again: the vxnets of NICs, the ranges of vxnets, how long names may be. All of it has an end.
  */
 import type { Ip } from '../../net/address.ts';
 import type { Clock } from '../clock.ts';
@@ -21,30 +20,29 @@ export interface Known {
   /** Where the NIC was when it was last seen. */
   lastVxnetOf(nic: NicId): SubnetId | undefined;
   forgetNic(nic: NicId): void;
-  /** These are asked for from now on. Call the answer when that is over: they count as recent for some seconds more. */
-  ask(vxnet: SubnetId, ips: readonly Ip[]): () => void;
-  /** Whether it is being asked for right now. */
-  isAsked(vxnet: SubnetId, ip: Ip): boolean;
-  /** Also whether it was some seconds ago: a list may not show it yet. */
-  isRecent(vxnet: SubnetId, ip: Ip): boolean;
+  /** The cloud refused to reserve these, and they are such as it gives to nobody itself. */
+  noteBarred(vxnet: SubnetId, ips: readonly Ip[]): void;
+  /** Those that it refused in the last minutes: others had them perhaps, and have them no more. */
+  barred(vxnet: SubnetId): ReadonlySet<Ip>;
   /** Whether a name of that length was seen whole in a list. */
   isProven(nameLength: number): boolean;
   noteProven(nameLength: number): void;
-  /** It was given back. */
-  forgetAddress(vxnet: SubnetId, ip: Ip): void;
 }
 
 const VXNET_ms = 300_000;
-/** Lists are seldom older than that. */
-const LAG_ms = 15_000;
+const BARRED_ms = 600_000;
 const MOST_NICS = 50_000;
 
 /** An empty memory. */
 export function nothingKnown(reader: Reader, clock: Clock): Known {
   const places = new Map<NicId, SubnetId>();
   const vxnets = new Map<SubnetId, { readonly record: VxnetRecord; readonly until_ms: number }>();
-  const recent = new Map<string, number>();
+  const refused = new Map<SubnetId, ReadonlyMap<Ip, number>>();
   let proven = 0;
+
+  function stillRefused(id: SubnetId): Map<Ip, number> {
+    return new Map([...(refused.get(id) ?? [])].filter(([, until_ms]) => clock.now_ms() < until_ms));
+  }
 
   async function vxnet(id: SubnetId, patience: Patience): Promise<VxnetRecord> {
     const known = vxnets.get(id);
@@ -78,19 +76,13 @@ export function nothingKnown(reader: Reader, clock: Clock): Known {
     noteVxnets,
     lastVxnetOf: (nic) => places.get(nic),
     forgetNic: (nic) => void places.delete(nic),
-    ask(where, ips) {
-      for (const [key, until_ms] of recent) if (until_ms <= clock.now_ms()) recent.delete(key);
-      for (const ip of ips) recent.set(`${where} ${ip}`, Number.POSITIVE_INFINITY);
-      return () => {
-        for (const ip of ips) recent.set(`${where} ${ip}`, clock.now_ms() + LAG_ms);
-      };
+    noteBarred(id, ips) {
+      if (ips.length > 0) refused.set(id, new Map([...stillRefused(id), ...ips.map((ip) => [ip, clock.now_ms() + BARRED_ms] as const)]));
     },
+    barred: (id) => new Set(stillRefused(id).keys()),
     isProven: (length) => length <= proven,
     noteProven(length) {
       proven = Math.max(proven, length);
     },
-    isAsked: (where, ip) => recent.get(`${where} ${ip}`) === Number.POSITIVE_INFINITY,
-    forgetAddress: (where, ip) => void recent.delete(`${where} ${ip}`),
-    isRecent: (where, ip) => (recent.get(`${where} ${ip}`) ?? 0) > clock.now_ms(),
   };
 }

@@ -1,6 +1,17 @@
 /** Which addresses have to be reserved so that a NIC has what is wanted; or why it cannot. Pure. */
 import { compareIps, type Ip } from '../../net/address.ts';
-import { addressesOf, type Cidr, cidrFamily, containsCidr, firstOf, hostCidr, lastOf, lengthOf, overlaps } from '../../net/cidr.ts';
+import {
+  addressesOf,
+  type Cidr,
+  cidrFamily,
+  containsCidr,
+  firstOf,
+  hostCidr,
+  lastOf,
+  lengthOf,
+  overlaps,
+  sayCidr,
+} from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
 import type { AddressRange } from '../../net/range.ts';
 import type { Wanted } from '../cloud.ts';
@@ -33,7 +44,7 @@ export interface Ground {
   readonly names: Names;
   readonly settings: Settings;
   /** Of those that are counted, none of these is chosen. */
-  readonly avoided: (ip: Ip) => boolean;
+  readonly avoided: ReadonlySet<Ip>;
 }
 
 /** What no picture is needed for. @throws Failure cloudInvalid */
@@ -68,15 +79,14 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
       if (primaries.has(ip)) throw refuse.invalid(asked, `${ip} is a NIC's own address`);
     }
     const other = [...addressesOf(block)].map((ip) => reserved.get(ip)).find((vip) => vip !== undefined && !isPart(vip, block, holder));
-    if (other !== undefined)
-      throw addressTaken(asked, `${other.ip} is reserved as ${other.id}`, block.replace('/32', ''), holderOf(other, picture));
+    if (other !== undefined) throw addressTaken(asked, `${other.ip} is reserved as ${other.id}`, sayCidr(block), holderOf(other, picture));
   }
   const slots = whole.length + fresh.length + addresses4 + prefixes4 + (holder.hasAddress ? 1 : 0);
   if (holder.isAttached && slots > settings.addressSlotsPerNic)
     throw refuse.limit(asked, `${slots} of at most ${settings.addressSlotsPerNic} addresses and prefixes`);
 
   const isTaken = (ip: Ip): boolean =>
-    reserved.has(ip) || primaries.has(ip) || kept.has(ip) || avoided(ip) || these.some((block) => containsCidr(block, `${ip}/32` as Cidr));
+    reserved.has(ip) || primaries.has(ip) || kept.has(ip) || avoided.has(ip) || these.some((block) => containsCidr(block, hostCidr(ip)));
   const strange = within?.find((block) => !containsCidr(router.cidr, block));
   if (strange !== undefined) throw refuse.invalid(asked, `${strange} is outside of ${router.cidr}`);
   const isWithin = (block: Cidr): boolean => within?.some((one) => containsCidr(one, block)) !== false;

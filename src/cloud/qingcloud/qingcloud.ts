@@ -6,9 +6,11 @@
  * - a changing call has a deadline in all, and sends nothing after it
  * - an answer is believed only when it has the shape that is documented and answers what was asked
  */
+import { askedLately } from '../asked-lately.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Cloud, CloudInstance, CloudNetwork, InstanceId } from '../cloud.ts';
 import { idsNamed } from '../named.ts';
+import type { SecurityGroup } from '../security-group.ts';
 import { refuse } from '../wire/asked.ts';
 import { type InstanceRecord, instanceRecord } from './answers.ts';
 import { attaching } from './attach.ts';
@@ -22,6 +24,7 @@ import { createNic } from './create-nic.ts';
 import { deleteNic } from './delete-nic.ts';
 import { detachNic } from './detach.ts';
 import { findNics, type NicUse } from './find-nics.ts';
+import { securityGroupOf } from './groups.ts';
 import { noOrphans } from './orphans.ts';
 import { noMoves } from './tracked.ts';
 import { deniedActions } from './permissions.ts';
@@ -31,8 +34,14 @@ import { type Patience, patienceFor } from './patience.ts';
 import { sharedReads } from './shared.ts';
 import { contentsOf, readVxnets, subnetOf, thoseKnown } from './vxnet.ts';
 
+/** What the driver offers. */
+export interface QingCloud extends Cloud, Disposable {
+  /** Where the options name one. */
+  readonly securityGroup?: SecurityGroup;
+}
+
 /** QingCloud as a cloud. Dispose of it to close its connections and to watch no more jobs. */
-export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock): Cloud & Disposable {
+export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock): QingCloud {
   const settings = settingsOf(options);
   const api = apiOf(credentialsOf(options, clock), clock, options.caFile);
   const reader = { api, names: namesOf(settings.longestName), settings };
@@ -45,13 +54,16 @@ export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock)
     jobs,
     clock,
     known,
+    askedFor: askedLately(() => clock.now_ms()),
     contents: sharedReads((vxnet, patience) => contentsOf(reader, vxnet, patience), reading),
     moves: noMoves(api, jobs),
     tokens: noTokens(clock),
     orphans: noOrphans(reader, clock),
   };
   const attach = attaching(use);
+  const { securityGroup } = settings;
   return {
+    ...(securityGroup !== undefined && { securityGroup: securityGroupOf({ api, jobs, clock, reading, changing }, securityGroup) }),
     name: 'qingcloud',
     network: () => networkOf(use, reading()),
     async instance(id) {

@@ -1,15 +1,10 @@
 /** Certificates in a file, by which a cloud of somebody's own is known. */
-import { readFileSync, statSync } from 'node:fs';
 import { type Connections, connections, Untrusted } from './http.ts';
+import { markOf, textIn } from './watched-file.ts';
 
 /** The certificates, in PEM. `unusable` makes the error, with what is wrong with the file. @throws what `unusable` makes */
 export function certificatesIn(path: string, unusable: (what: string) => Error): string {
-  let pem: string;
-  try {
-    pem = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw unusable(`${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'no text'}`);
-  }
+  const pem = textIn(path, unusable);
   // TLS takes what has none without a word, and then knows nobody.
   if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw unusable(`${path} has no certificate in it`);
   return pem;
@@ -39,9 +34,4 @@ export function connectionsBy(path: string | undefined): Connections {
       known?.secure.close();
     },
   };
-}
-
-function markOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? 'absent' : `${found.ino} ${found.mtimeMs} ${found.size}`;
 }

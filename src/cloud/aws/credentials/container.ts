@@ -2,8 +2,8 @@
  * Keys from an agent beside the container: Pod Identity on EKS, task roles on ECS. A URL and a token to show there.
  * Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
  */
-import { readFileSync } from 'node:fs';
 import { object, text } from '../../wire/shape.ts';
+import { textIn } from '../../wire/watched-file.ts';
 import { keys, type Source, Trouble } from './source.ts';
 
 /** AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or _TOKEN. */
@@ -49,15 +49,7 @@ function placeOf(uri: string): { endpoint: string; path: string } {
 
 function tokenOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
   const path = env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'];
-  const token = path ? read(path) : env['AWS_CONTAINER_AUTHORIZATION_TOKEN'];
+  const token = path ? textIn(path, (what) => new Trouble(`the token ${what}`)).trim() : env['AWS_CONTAINER_AUTHORIZATION_TOKEN'];
   if (token !== undefined && /[\r\n]/.test(token)) throw new Trouble('the authorization token has more than one line');
   return token;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw new Trouble(`the token ${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'no text'}`);
-  }
 }

@@ -2,9 +2,9 @@
  * Keys in the shared files: ~/.aws/credentials, ~/.aws/config, or wherever the environment or the configuration says they are. A Secret of Kubernetes is
  * mounted as such a file. Read again whenever one changes.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ABSENT, markOf, textIn } from '../../wire/watched-file.ts';
 import { iniOf, type Sections } from './ini.ts';
 import { keys, type Source, type Surroundings, Trouble } from './source.ts';
 import { byWebIdentity } from './web-identity.ts';
@@ -29,7 +29,7 @@ export const sharedFiles: Source = {
     if (other === undefined) return undefined;
     throw new Trouble(`profile ${name} gets its keys by ${other}, which Flatpod does not do: give it keys, or a web identity`);
   },
-  stamp: (around) => filesOf(around).map(stampOf).join(' '),
+  stamp: (around) => filesOf(around).map(markOf).join(' '),
 };
 
 /** The region of the profile. */
@@ -57,23 +57,5 @@ function filesOf({ env, credentialsFile }: Where): [string, string] {
 }
 
 function sectionsOf(path: string): Sections {
-  try {
-    return iniOf(readFileSync(path, 'utf8'));
-  } catch (error) {
-    if (isAbsent(error)) return new Map();
-    throw new Trouble(`${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'no text'}`);
-  }
-}
-
-function stampOf(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${mtimeMs}:${size}:${ino}`;
-  } catch {
-    return '-';
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+  return markOf(path) === ABSENT ? new Map() : iniOf(textIn(path, (what) => new Trouble(what)));
 }

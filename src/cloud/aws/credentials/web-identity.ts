@@ -2,9 +2,9 @@
  * Keys for a token of another identity provider (roles for service accounts on EKS): STS gives them for the token, in a call that is not signed.
  * Source: AWS STS API reference, AssumeRoleWithWebIdentity.
  */
-import { readFileSync } from 'node:fs';
 import { type Asked, reached, refuse, refuseByStatus, understood } from '../../wire/asked.ts';
 import { object, text } from '../../wire/shape.ts';
+import { textIn } from '../../wire/watched-file.ts';
 import { errorOf, type Refused } from '../refused.ts';
 import { formOf } from '../query.ts';
 import type { Credentials } from '../sigv4.ts';
@@ -31,7 +31,8 @@ export async function byWebIdentity(
   const { endpoint } = await sts();
   const asked: Asked = { cloud: 'aws', endpoint, call: 'AssumeRoleWithWebIdentity', object: role };
   // Read each time: the kubelet replaces it.
-  const parameters = { RoleArn: role, RoleSessionName: session, WebIdentityToken: tokenOf(tokenFile) };
+  const token = textIn(tokenFile, (what) => new Trouble(`the token ${what}`)).trim();
+  const parameters = { RoleArn: role, RoleSessionName: session, WebIdentityToken: token };
   const body = formOf(asked.call, '2011-06-15', parameters);
   const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
   const answer = await reached(connections.exchange({ method: 'POST', endpoint, path: '/', headers, body }, left_ms), asked);
@@ -53,12 +54,4 @@ function refusalOf({ code, words, status }: Refused, asked: Asked): Error {
   if (status >= 500) return refuseByStatus(status)(asked, words);
   // The role's trust policy says who may have it; all else is about the token.
   return (code === 'AccessDenied' ? refuse.denied : refuse.credentials)(asked, words);
-}
-
-function tokenOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw new Trouble(`the token ${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'no text'}`);
-  }
 }

@@ -42,6 +42,8 @@ export interface Pool {
 export interface Member {
   readonly address: Ip;
   readonly port: number;
+  /** Absent: Octavia was not told where the address is. */
+  readonly subnet?: string;
 }
 
 /** An address from outside for a port. */
@@ -107,7 +109,12 @@ const persistenceOf: Read<NonNullable<Pool['persistence']>> = (value, at) => {
 /** @throws Mismatch */
 export const memberOf: Read<Member> = (value, at) => {
   const from = object(value, at);
-  return { address: ip(from['address'], `${at}.address`), port: count(from['protocol_port'], `${at}.protocol_port`) };
+  const subnet = from['subnet_id'] ?? undefined;
+  return {
+    address: ip(from['address'], `${at}.address`),
+    port: count(from['protocol_port'], `${at}.protocol_port`),
+    ...(subnet !== undefined && { subnet: id(subnet, `${at}.subnet_id`) }),
+  };
 };
 
 /** @throws Mismatch */

@@ -70,20 +70,34 @@ export function nextChange(wanted: readonly WantedListener[], is: Whole, balanci
 export function memberChange(wanted: readonly WantedListener[], is: Whole): Change | undefined {
   for (const one of wanted) {
     const pool = poolOf(one, is);
-    if (pool !== undefined && !sameMembers(one.members, pool.members)) return setMembers(one, pool);
+    if (pool === undefined) continue;
+    if (!sameMembers(one.members, pool.members)) return setMembers(one, pool, one.members);
+    const placed = withoutUnplaced(one.members, pool.members);
+    if (placed.length < one.members.length) return setMembers(one, pool, placed);
   }
   return undefined;
+}
+
+/**
+ * Without some of those whose subnet was not known when they were made, and is now: a member keeps the subnet it was made with, so it goes, and the next
+ * request makes it anew. Half of them at a time: the others serve meanwhile.
+ */
+function withoutUnplaced(wanted: readonly WantedMember[], are: readonly Member[]): readonly WantedMember[] {
+  const unplaced = new Set(are.flatMap((one) => (one.subnet === undefined ? [endOf(one)] : [])));
+  const late = wanted.filter((one) => one.subnet !== undefined && unplaced.has(endOf(one)));
+  const goes = new Set(late.slice(0, Math.ceil(late.length / 2)));
+  return wanted.filter((one) => !goes.has(one));
 }
 
 function poolOf(one: WantedListener, { pools }: Whole): Whole['pools'][number] | undefined {
   return pools.find(({ name }) => name === nameOf(one));
 }
 
-function setMembers(one: WantedListener, { id }: Pool): Change {
+function setMembers(one: WantedListener, { id }: Pool, members: readonly WantedMember[]): Change {
   return {
     kind: 'assign',
-    text: `gives ${nameOf(one)} ${one.members.length} members`,
-    request: { method: 'PUT', path: `/pools/${id}/members`, body: { members: one.members.map(memberBody) } },
+    text: `gives ${nameOf(one)} ${members.length} members`,
+    request: { method: 'PUT', path: `/pools/${id}/members`, body: { members: members.map(memberBody) } },
   };
 }
 
@@ -156,8 +170,11 @@ function memberBody({ address, port, subnet }: WantedMember): object {
 }
 
 function sameMembers(wanted: readonly WantedMember[], are: readonly Member[]): boolean {
-  const text = ({ address, port }: Member): string => `${address} ${port}`;
-  return sameSet(wanted.map(text), are.map(text));
+  return sameSet(wanted.map(endOf), are.map(endOf));
+}
+
+function endOf({ address, port }: Pick<Member, 'address' | 'port'>): string {
+  return `${address} ${port}`;
 }
 
 function samePersistence({ affinity, transport }: WantedListener, is: Pool['persistence']): boolean {

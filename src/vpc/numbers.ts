@@ -1,0 +1,12 @@
+/** Numbers that look random and are the same again for the same seed. */
+
+/** From 0 to below 1. mulberry32 (public domain, Tommy Ettinger): small, seeded, good enough to choose calls and steps. */
+export function numbersFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -4,6 +4,7 @@ import { type Ip, familyOf } from '../net/address.ts';
 import { type Cidr, contains, firstOf, sizeOf } from '../net/cidr.ts';
 import type { FormerLease } from '../store/address-history.ts';
 import type { GrantedNic } from '../store/node-network.ts';
+import { subnetOfBlock } from '../store/nic-shares.ts';
 import { quarantineOf } from '../store/quarantine.ts';
 import { excludedOf } from '../store/within.ts';
 import { podName } from './attach.ts';
@@ -59,7 +60,7 @@ export function addressReport(node: NodeAgent, address: Ip): AddressReport {
   const former = node.attachments.former(address).map(({ address: _, ...lease }) => ({ ...lease, pod: podName(lease) }));
   const nic = nicOf(node, address);
   const block = nic?.blocks.find((one) => contains(one, address));
-  const place = { subnet: nic?.subnet ?? '', nic: nic?.id ?? '', block: block ?? '' };
+  const place = { subnet: subnetAt(nic, block) ?? '', nic: nic?.id ?? '', block: block ?? '' };
   return { node: node.cloud?.name ?? '(no configuration)', address, ...place, ...standing(node, address, nic, block), former };
 }
 
@@ -99,9 +100,14 @@ function isOrphan({ cloud, kernel }: NodeAgent, address: Ip): boolean {
   return cloud !== undefined && orphansIn(kernel, cloud.config.numbers.protocol, new Set()).includes(address);
 }
 
+/** An interface's own address and its gateway are told with the PodSubnet it is for first. */
+function subnetAt(nic: GrantedNic | undefined, block: Cidr | undefined): string | undefined {
+  return nic === undefined || block === undefined ? nic?.subnet : subnetOfBlock(nic, block);
+}
+
 /** As in src/ipam/usable.ts. */
 function isExcluded({ cloud }: NodeAgent, nic: GrantedNic, block: Cidr, address: Ip): boolean {
-  const spec = cloud?.grants.subnets.find(({ metadata }) => metadata.name === nic.subnet)?.spec;
+  const spec = cloud?.grants.subnets.find(({ metadata }) => metadata.name === subnetAt(nic, block))?.spec;
   const isFirstOfPrefix = familyOf(address) === 6 && sizeOf(block) > 1n && firstOf(block) === address;
   return isFirstOfPrefix || (spec !== undefined && excludedOf(spec).some((one) => contains(one, address)));
 }

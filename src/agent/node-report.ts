@@ -9,7 +9,9 @@ import { podName } from './attach.ts';
 import { now_ms } from './pools.ts';
 import { asFailure } from '../errors/failure.ts';
 import { isNetns } from '../kernel/netns.ts';
+import type { NodeSettings } from '../store/node-network.ts';
 import { status } from './status.ts';
+import { subnetsOf } from '../store/nic-shares.ts';
 
 /** The node as a whole; every field is plain JSON. */
 export interface NodeReport {
@@ -18,6 +20,8 @@ export interface NodeReport {
   /** Why not; empty when ready. */
   readonly reason: string;
   readonly rss_mib: number;
+  /** What the controller says beside the node's own configuration; undefined: nothing. */
+  readonly settings?: NodeSettings;
   readonly nics: readonly {
     /** Its name on the node; where a Pod has it, its name at home. Empty when it is gone. */
     readonly link: string;
@@ -60,10 +64,12 @@ export function reportOf(node: NodeAgent): NodeReport {
   const demand = cloud?.pools.demand() ?? [];
   const attachments = node.attachments.list();
   const lost = lostNics(node, attachments);
+  const settings = cloud?.grants.status?.settings;
   return {
     node: cloud?.name ?? '(no configuration)',
     ...readiness(node),
     rss_mib: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    ...(settings !== undefined && { settings }),
     nics: nicsOf(node, lost),
     pools: (cloud?.grants.subnets ?? []).map(({ metadata: { name } }) => {
       const counts = cloud?.pools.pool(name)?.counts(now_ms()) ?? { inUse: 0, cooling: 0, free: 0, held: 0 };
@@ -98,7 +104,7 @@ function nicsOf({ cloud }: NodeAgent, lost: ReadonlyMap<Attachment, Difference>)
     place: placeOf(named),
     id: named.nic.id,
     deviceIndex: named.nic.deviceIndex,
-    subnet: named.nic.subnet ?? '',
+    subnet: subnetsOf(named.nic).join(', '),
     mac: named.nic.mac,
     address: named.nic.primary4 ?? named.nic.primary6 ?? '',
     blocks: named.nic.blocks.length,

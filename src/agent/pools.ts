@@ -10,6 +10,7 @@ import { asFailure, type Failure, failure } from '../errors/failure.ts';
 import { Pool, type PoolOptions, type Resting, type Taken } from '../ipam/pool.ts';
 import type { Ip } from '../net/address.ts';
 import { type Cidr, contains, firstOf } from '../net/cidr.ts';
+import { subnetsOf, viewFor } from '../store/nic-shares.ts';
 import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { excludedOf } from '../store/within.ts';
@@ -109,7 +110,8 @@ export class Pools {
     this.#claimed = new Set([...claimed].map(firstOf));
     return [...this.#pools].flatMap(([name, own]) => {
       const serving = nics
-        .filter((nic) => nic.subnet === name)
+        .filter((nic) => subnetsOf(nic).includes(name))
+        .map((nic) => viewFor(nic, name))
         .map((nic) => ({ ...nic, blocks: nic.blocks.filter((block) => !claimed.has(block)) }));
       // An address that was a claim's and is anyone's now may be in use still.
       this.#restore(own);
@@ -290,7 +292,7 @@ function poolPart({ spec }: PodSubnet): PoolOptions {
 
 /** What stops Pods although nothing stops the controller: interfaces that it granted and the node does not have. */
 function withMissing(growth: Growth, nics: NodeNetworkStatus['nics'], plugged: ReadonlySet<string>): Growth {
-  const missing = nics.filter(({ id, subnet }) => subnet === growth.subnet && !plugged.has(id));
+  const missing = nics.filter((nic) => subnetsOf(nic).includes(growth.subnet) && !plugged.has(nic.id));
   if (growth.stoppedBy !== 'none' || missing.length === 0) return growth;
   const names = missing.map(({ id, mac, parent }) => parent ?? `${id} with the MAC ${mac}`);
   return { ...growth, text: `the node has no interface ${names.join(', ')}` };

@@ -2,30 +2,34 @@
 import type { Wanted } from '../cloud/cloud.ts';
 import { heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
+import { subnetsOf, viewFor } from '../store/nic-shares.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import type { NicIntent } from './notes.ts';
 import type { Situation } from './situation.ts';
-import { intentOf, isOurs, subnetOf } from './tags.ts';
+import { partsOf } from './shared-nics.ts';
+import { intentOf, isOurs } from './tags.ts';
 
 /** Addresses by PodSubnet: on NICs that are granted or ours, wherever those are; what was granted and what the cloud has. */
 export function heldBy(situation: Situation, grants: readonly GrantedNic[]): Map<string, number> {
   const { nics, cluster, node, foreign } = situation;
   const blocks = new Map<string, Cidr[]>();
-  const add = (subnet: string | undefined, more: readonly Cidr[]): void => {
-    if (subnet !== undefined) blocks.set(subnet, [...(blocks.get(subnet) ?? []), ...more]);
+  const add = (subnet: string, more: readonly Cidr[]): void => {
+    blocks.set(subnet, [...(blocks.get(subnet) ?? []), ...more]);
   };
   for (const nic of nics) {
     const grant = grants.find(({ id }) => id === nic.id);
-    const subnet = grant === undefined && isOurs(nic, cluster, node) ? subnetOf(nic) : grant?.subnet;
-    add(
-      subnet,
-      [...new Set([...nic.blocks, ...(grant?.blocks ?? [])])].filter((block) => !foreign.has(block)),
-    );
+    if (grant === undefined && !isOurs(nic, cluster, node)) continue;
+    for (const [subnet, own] of partsOf(nic, grant, situation))
+      add(
+        subnet,
+        own.filter((block) => !foreign.has(block)),
+      );
   }
-  for (const grant of grants) if (!nics.some(({ id }) => id === grant.id)) add(grant.subnet, grant.blocks);
+  for (const grant of grants)
+    if (!nics.some(({ id }) => id === grant.id)) for (const subnet of subnetsOf(grant)) add(subnet, viewFor(grant, subnet).blocks);
   return new Map([...blocks].map(([subnet, all]) => [subnet, worth(all, configOf(subnet, situation))]));
 }
 
@@ -37,8 +41,8 @@ export function heldByStatus(
 ): Map<string, number> {
   const held = new Map<string, number>();
   const find = (name: string): PodSubnet | undefined => subnets.find(({ metadata }) => metadata.name === name);
-  for (const { subnet, blocks } of grants)
-    if (subnet !== undefined) held.set(subnet, (held.get(subnet) ?? 0) + worth(blocks, find(subnet)));
+  for (const grant of grants)
+    for (const subnet of subnetsOf(grant)) held.set(subnet, (held.get(subnet) ?? 0) + worth(viewFor(grant, subnet).blocks, find(subnet)));
   for (const intent of intents) held.set(intent.subnet, (held.get(intent.subnet) ?? 0) + worthOfIntent(intent, find(intent.subnet)));
   return held;
 }

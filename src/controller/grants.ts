@@ -3,6 +3,7 @@
  *
  * Invariants
  * - a block that was granted stays granted until the agent gave it back or two reads lack it
+ * - what an agent was told of a subnet stands until the cloud says something else of it; a list that lacks the subnet says nothing
  * - a block that the agent still lists as returned is not granted anew: it would take the old promise for a new grant's end
  * - blocks somebody else put on the first NIC are never granted, and none that no Pod can have, whatever the cloud says; nor a prefix in which an address
  *   is kept for a claim
@@ -10,12 +11,13 @@
 import { isRangeNic } from '../cloud/range/ids.ts';
 import type { CloudNic } from '../cloud/cloud.ts';
 import { type Cidr, contains, containsCidr } from '../net/cidr.ts';
+import { viewFor } from '../store/nic-shares.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { liesIn } from './cloud-subnets.ts';
+import { fits, hostOf, sharesOf } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
-import { isOurs, subnetOf } from './tags.ts';
-import { isFirst, isWhole, needsMultiMac, useFor, useOf } from './uses.ts';
+import { isOurs } from './tags.ts';
+import { isFirst, isWhole, useOf } from './uses.ts';
 import { blockKey, isPluggedInto, isReturned, nicKey } from './vanished.ts';
 
 /** All NICs the node may use now, by device index. */
@@ -47,14 +49,19 @@ function grantOf(nic: CloudNic, situation: Situation): GrantedNic | undefined {
   const before = granted.find((old) => old.id === id);
   if (isSpent(nic, before, situation)) return undefined;
   const use = useOf(nic);
-  const subnet = isFirst(nic) ? servedByFirst(nic, before, situation) : use === 'trunk' ? undefined : subnetOf(nic);
-  const { cidr4, cidr6, gateway4, gateway6, parent = before?.parent } = cloudSubnets.get(cloudSubnet) ?? {};
-  const facts = { subnet, parent, cidr4, cidr6, gateway4, gateway6, primary4, primary6 };
+  const subnet = isFirst(nic) ? servedByFirst(nic, before, situation) : use === 'trunk' ? undefined : hostOf(nic, before, situation);
+  const known = cloudSubnets.get(cloudSubnet) ?? before;
+  // Its Pods would have no way out.
+  if (known === undefined && subnet !== undefined && !isFirst(nic)) return undefined;
+  const { cidr4, cidr6, gateway4, gateway6 } = known ?? {};
+  const facts = { subnet, parent: known?.parent ?? before?.parent, cidr4, cidr6, gateway4, gateway6, primary4, primary6 };
   const blocks = subnet === undefined ? [] : grantedBlocks(nic, before, situation);
+  const shared = subnet === undefined ? undefined : sharesOf(nic, blocks, { host: subnet, before }, situation);
   return {
     id,
     mac,
     ...withoutUndefined(facts),
+    ...(shared !== undefined && { shared }),
     deviceIndex: attachment.deviceIndex,
     mtu,
     blocks,
@@ -114,17 +121,6 @@ function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, situation:
   const fitting = situation.subnets.filter((subnet) => fits(nic, subnet, situation));
   const rank = (subnet: PodSubnet): number => (subnet.metadata.name === before?.subnet ? 0 : subnet.spec.default ? 1 : 2);
   const [best] = fitting.sort((a, b) => rank(a) - rank(b) || a.metadata.name.localeCompare(b.metadata.name));
-  const serving = before !== undefined && before.blocks.length > 0 ? before.subnet : undefined;
+  const serving = before?.subnet !== undefined && viewFor(before, before.subnet).blocks.length > 0 ? before.subnet : undefined;
   return serving ?? best?.metadata.name;
-}
-
-/** Whether the NIC may serve Pods of that PodSubnet. */
-export function fits(nic: CloudNic, subnet: PodSubnet, situation: Situation): boolean {
-  return (
-    nic.whose === undefined &&
-    liesIn(nic, subnet, situation) &&
-    useOf(nic) === useFor(subnet) &&
-    (nic.multiMac === true || !needsMultiMac(subnet)) &&
-    (!isFirst(nic) || subnet.spec.useFirstNic)
-  );
 }

@@ -11,6 +11,7 @@ import { type Family, familyOf } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
 import type { Action } from './action.ts';
 import type { Unserved, WantedAddresses } from './claims/claims.ts';
+import { isOfItsSubnet, whyFull } from './claim-nics.ts';
 import { claimsFull } from './growth-text.ts';
 import { boundsOf, freeSlots, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -43,7 +44,7 @@ export function assignClaimed(pool: SubnetPool, situation: Situation, clusterRoo
     };
     const room = (one: ServingNic): number => slots.get(one)?.[pool.counted] ?? 0;
     const nic = pool.serving
-      .filter((one) => mayTake(one, wanted, pool) && fits(one))
+      .filter((one) => isOfItsSubnet(one.nic.subnet, wanted, pool, situation) && mayTake(one, wanted, pool) && fits(one))
       .toSorted((a, b) => Number(hasPart(b, wanted)) - Number(hasPart(a, wanted)) || room(b) - room(a))[0];
     if (need[pool.counted] > left) overCeiling.push(wanted);
     else if (nic === undefined) homeless.push(wanted);
@@ -67,7 +68,10 @@ export function unservedOf(
   const over = of.ceiling === undefined ? [] : overCeiling.map((wanted): Unserved => ({ wanted, stop: of.ceiling ?? none }));
   // Beside what it has on a full interface no other one can help.
   const stuck = homeless.filter(({ beside }) => !of.isComing || beside.length > 0);
-  return [...over, ...stuck.map((wanted): Unserved => ({ wanted, stop: claimsFull(pool, situation, wanted) }))];
+  return [
+    ...over,
+    ...stuck.map((wanted): Unserved => ({ wanted, stop: whyFull(wanted, pool, situation) ?? claimsFull(pool, situation, wanted) })),
+  ];
 }
 
 const none: Unserved['stop'] = { stoppedBy: 'none', text: '' };

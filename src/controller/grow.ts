@@ -6,22 +6,25 @@
  * - what is on its way already (a NIC being attached, an intent not yet answered) is not asked for again
  * - never more NICs than the instance takes, never more addresses than the ceiling
  */
-import type { CloudNic } from '../cloud/cloud.ts';
+import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
 import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
-import type { Unserved } from './claims/claims.ts';
+import type { Unserved, WantedAddresses } from './claims/claims.ts';
+import { bornFor, type ClaimsNic, nicForClaims } from './claim-nics.ts';
+import { awaitsAnother, isOneAttaching } from './coming.ts';
 import { isKnownFull, nextSubnet } from './cloud-subnets.ts';
 import { worthOf } from './counting.ts';
 import { atCeiling, atClusterCeiling, atInterfaces, instanceFull, noPlace, noRoomForV6, obstacle, rangeFull } from './growth-text.ts';
 import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';
 import { growWhole, type Places } from './grow-whole.ts';
 import { mayBeMade, newIntent, openIntents, oursFor } from './new-nics.ts';
-import { interfacesLeft, type NicRoom, roomForMore } from './nic-room.ts';
+import { hasSome, interfacesLeft, type NicRoom, roomForMore } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
+import { isComingTo } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
 import type { Stop } from './stop.ts';
 
@@ -50,6 +53,7 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
     return { ...asks, stop: left > 0 ? noPlace(config, situation, left) : ceilingStop(pool, need, false), unserved: [] };
   }
   const claims = assignClaimed(pool, situation, clusterRoom(pool));
+  const claimsNic = nicForClaims(claims.homeless, pool, situation);
   const asked: Asked = {
     pool,
     config,
@@ -59,14 +63,15 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
     intents: [],
     left: situation.claims.holdsGrowth ? 0 : Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
     clusterRoom: claims.clusterRoom,
-    spares: Math.max(
-      spareNicsMissing(pool, config, situation),
-      claims.homeless.length > 0 && !isOneAttaching({ pool, config, situation }) ? 1 : 0,
-    ),
+    spares: Math.max(spareNicsMissing(pool, config, situation), claimsNic !== undefined && !isOneAttaching(config, situation) ? 1 : 0),
+    claimsNic,
+    homeless: claims.homeless,
     noRoom: claims.overCeiling.length > 0,
   };
   onTheWay(asked);
   assignToServing(asked);
+  if ((asked.left > 0 || asked.spares > 0) && awaitsAnother(pool, config, situation, places.made))
+    return { actions: asked.actions, intents: [], stop: ceilingStop(pool, need, asked.noRoom), unserved: [] };
   // What stands for a range is always there.
   if (pool.range === undefined) {
     plugIn(asked);
@@ -78,7 +83,8 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
 
 function unservedBy(asked: Asked, claims: ClaimsAsked): Unserved[] {
   const { pool, situation, actions } = asked;
-  const isComing = actions.some((action) => action.do === 'create' || action.do === 'attach') || isOneAttaching(asked);
+  const isComing =
+    actions.some((action) => action.do === 'create' || action.do === 'attach') || isOneAttaching(asked.config, asked.situation);
   const ceiling = pool.ceiling === undefined ? undefined : atClusterCeiling(pool, pool.ceiling);
   return unservedOf(pool, situation, claims, { isComing, ceiling });
 }
@@ -96,6 +102,9 @@ interface Asked {
   clusterRoom: number;
   /** Empty NICs still to be attached. */
   spares: number;
+  /** The first of them is for this; undefined: no claim needs one. */
+  readonly claimsNic: ClaimsNic | undefined;
+  readonly homeless: readonly WantedAddresses[];
   noV6?: boolean;
   /** Something was left out for want of room in the cluster. */
   noRoom: boolean;
@@ -147,14 +156,20 @@ function ceilingStop(pool: SubnetPool, need: Need, noRoom: boolean): Stop | unde
 
 /** NICs being attached bring what they carry, and room for more. */
 function onTheWay(asked: Asked): void {
-  for (const nic of oursFor(asked.situation, asked.config)) if (nic.attachment?.state === 'attaching') bring(asked, nic);
+  const { config, situation, pool } = asked;
+  for (const nic of oursFor(situation, config)) if (nic.attachment?.state === 'attaching') bring(asked, nic);
+  for (const nic of situation.nics)
+    if (isComingTo(nic, config, situation)) asked.left -= freeSlots(nic, situation.instance.limits, pool.counted);
 }
 
 function assignToServing(asked: Asked): void {
   const { pool, config, situation } = asked;
   const { limits } = situation.instance;
   const room = ({ nic }: ServingNic): number => freeSlots(nic, limits, pool.counted);
-  const serving = pool.serving.filter(({ nic }) => !isKnownFull(nic.subnet, config, situation));
+  let guestIn = interfacesLeft(pool, situation);
+  const serving = pool.serving.filter(
+    (one) => !isKnownFull(one.nic.subnet, config, situation) && (!one.isGuest || hasSome(one) || guestIn-- > 0),
+  );
   for (const one of serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
     const blocks = Math.max(0, Math.min(room(one), asked.left));
     const alsoV6 = isDual(config) && !situation.claims.holdsGrowth && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
@@ -177,10 +192,15 @@ function pausedV6(nic: CloudNic, asked: Asked): boolean {
   return true;
 }
 
+/** Whether another NIC in that subnet of the cloud helps. */
+function isOfUse(subnet: SubnetId, { left, spares, claimsNic }: Asked): boolean {
+  return left > 0 || (spares > 0 && (claimsNic?.cloudSubnet ?? subnet) === subnet);
+}
+
 /** NICs of ours for this PodSubnet that are not attached: made before a crash, or pulled out by hand. */
 function plugIn(asked: Asked): void {
   for (const nic of oursFor(asked.situation, asked.config)) {
-    if (nic.attachment !== undefined || (asked.left <= 0 && asked.spares <= 0)) continue;
+    if (nic.attachment !== undefined || !isOfUse(nic.subnet, asked)) continue;
     const deviceIndex = asked.room();
     if (deviceIndex === undefined) return;
     asked.actions.push({ do: 'attach', subnet: asked.pool.name, nic: nic.id, deviceIndex });
@@ -193,12 +213,13 @@ function makeAgain(asked: Asked): void {
   const { situation, pool, config } = asked;
   for (const intent of openIntents(pool, situation)) {
     const isVain = isKnownFull(intent.cloudSubnet, config, situation) || blocksOf(intent, pool) > atMost(pool, situation);
-    const tooMuch = isVain || worthOf(intent.want, config) > asked.clusterRoom;
-    if ((asked.left <= 0 && asked.spares <= 0) || tooMuch || asked.room() === undefined) {
+    const claims = bornFor(intent, asked.homeless);
+    const tooMuch = isVain || claims?.length === 0 || worthOf(intent.want, config) > asked.clusterRoom;
+    if (!isOfUse(intent.cloudSubnet, asked) || tooMuch || asked.room() === undefined) {
       if (mayBeMade(intent, situation)) asked.intents.push(intent);
       continue;
     }
-    create(asked, intent);
+    create(asked, intent, claims);
   }
 }
 
@@ -208,6 +229,10 @@ function makeNew(asked: Asked): void {
   const hasPrimary = (pool.counted === 4 ? found?.cidr4 : found?.cidr6) !== undefined;
   const perNic = slotsOfNew(situation.instance.limits, pool.counted, hasPrimary);
   const wanted = (): boolean => (asked.left > 0 && perNic > 0) || asked.spares > 0;
+  if (asked.claimsNic !== undefined && asked.spares > 0 && asked.room() !== undefined) {
+    const { want, claims, ...where } = asked.claimsNic;
+    create(asked, { ...newIntent(config, situation, want, 'pods', asked.intents), ...where }, claims);
+  }
   while (wanted() && asked.room() !== undefined) {
     const blocks = Math.max(0, Math.min(asked.left, perNic));
     const want = wantedOf(config, pool, blocks, isDual(config) && blocks > 0);
@@ -215,9 +240,9 @@ function makeNew(asked: Asked): void {
   }
 }
 
-function create(asked: Asked, intent: NicIntent): void {
+function create(asked: Asked, intent: NicIntent, claims: readonly WantedAddresses[] = []): void {
   asked.intents.push(intent);
-  asked.actions.push({ do: 'create', subnet: asked.pool.name, intent });
+  asked.actions.push({ do: 'create', subnet: asked.pool.name, intent, ...(claims.length > 0 && { claims }) });
   const blocks = blocksOf(intent, asked.pool);
   asked.left -= blocks;
   if (blocks === 0) asked.spares--;
@@ -236,14 +261,10 @@ function atMost({ name }: SubnetPool, { mostAtOnce }: Situation): number {
 /** What a NIC on its way brings: its blocks, and slots that can be filled once it is there. */
 function bring(asked: Asked, nic: CloudNic): void {
   const { counted } = asked.pool;
-  const blocks = nic.blocks.filter((block) => cidrFamily(block) === counted).length;
+  const blocks = nic.blocks.filter((block) => cidrFamily(block) === counted && !isClaimed(block, asked.situation)).length;
   const before = asked.left;
   asked.left -= blocks + freeSlots(nic, asked.situation.instance.limits, counted);
   if (blocks === 0 && before <= 0) asked.spares--;
-}
-
-function isOneAttaching(of: Pick<Asked, 'situation' | 'pool' | 'config'>): boolean {
-  return oursFor(of.situation, of.config).some(({ attachment }) => attachment?.state === 'attaching');
 }
 
 /** Empty NICs the PodSubnet wants attached, less those that are and will stay so. */
@@ -258,7 +279,8 @@ function spareNicsMissing(pool: SubnetPool, config: PodSubnet, { instance }: Sit
 /** NICs of the cloud, beside the first, that carry no address for a Pod. */
 export function emptyNics({ serving, counted }: SubnetPool): ServingNic[] {
   return serving.filter(
-    ({ grant, nic }) =>
+    ({ grant, nic, isGuest }) =>
+      !isGuest &&
       grant.deviceIndex !== 0 &&
       grant.parent === undefined &&
       ![...grant.blocks, ...nic.blocks].some((block) => cidrFamily(block) === counted),

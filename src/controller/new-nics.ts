@@ -5,9 +5,10 @@ import { subnetIdOf } from '../store/subnet-id.ts';
 import { liesIn, nextSubnet } from './cloud-subnets.ts';
 import type { NicIntent } from './notes.ts';
 import type { SubnetPool } from './pools.ts';
+import { groupsFor, groupsOfNode } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
 import { intentOf, isOurs, newToken, subnetOf } from './tags.ts';
-import { isFirst, needsMultiMac, type NicUse, useFor, useOf } from './uses.ts';
+import { needsMultiMac, type NicUse, useFor, useOf } from './uses.ts';
 
 /** Intents nobody has seen a NIC of. One that stays unseen for long is dead (its NIC was made and deleted again): a new one has a new token. */
 export function openIntents(pool: SubnetPool, { intents, nics, now_ms, limits }: Situation): NicIntent[] {
@@ -30,21 +31,12 @@ export function newIntent(config: PodSubnet, situation: Situation, want: Wanted,
     subnet,
     // Without any `obstacle` stops before.
     cloudSubnet: nextSubnet(config, situation, others)?.id ?? subnetIdOf(config),
-    securityGroups: use === 'trunk' ? ofTheNode(situation) : groupsFor(config, situation),
+    securityGroups: use === 'trunk' ? groupsOfNode(situation) : groupsFor(config, situation),
     want,
     ...(use !== 'pods' && { use }),
     ...(use === 'pods' && needsMultiMac(config) && { multiMac: true }),
     since_ms: situation.now_ms,
   };
-}
-
-/** The PodSubnet's own, else those of the instance's first NIC. */
-function groupsFor(config: PodSubnet, situation: Situation): readonly string[] {
-  return config.spec.securityGroups.length > 0 ? config.spec.securityGroups : ofTheNode(situation);
-}
-
-function ofTheNode({ nics, spec }: Situation): readonly string[] {
-  return nics.find((nic) => nic.attachment?.instance === spec.instance && isFirst(nic))?.securityGroups ?? [];
 }
 
 function unusedToken(subnet: string, situation: Situation, others: readonly NicIntent[]): string {

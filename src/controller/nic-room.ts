@@ -25,9 +25,15 @@ export function roomForMore(room: NicRoom, most: number): NicRoom {
 /** Interfaces that the node may still get for the PodSubnet, by perNode.interfaces; below zero: that was lowered. */
 export function interfacesLeft({ name, config, serving }: SubnetPool, { nics, cluster, node, spec }: Situation): number {
   const most = config?.spec.perNode.interfaces ?? Number.POSITIVE_INFINITY;
-  const first = serving.filter(({ nic }) => isFirst(nic)).length;
+  const shared = serving.filter((one) => one.isGuest && hasSome(one)).length;
+  const first = serving.filter(({ nic, isGuest }) => isFirst(nic) && !isGuest).length;
   const own = nics.filter((nic) => isPluggedInto(nic, spec.instance) && isOurs(nic, cluster, node) && isFor(nic, name));
-  return most - first - own.length;
+  return most - first - shared - own.length;
+}
+
+/** A guest's interface counts once it has something of it. */
+export function hasSome({ grant, untold }: SubnetPool['serving'][number]): boolean {
+  return grant.blocks.length > 0 || untold.length > 0;
 }
 
 /** A trunk is for any PodSubnet. */

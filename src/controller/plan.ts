@@ -9,7 +9,7 @@ import type { GrantedNic, Growth } from '../store/node-network.ts';
 import type { Action } from './action.ts';
 import type { Unserved } from './claims/claims.ts';
 import { grantsOf } from './grants.ts';
-import { growPool } from './grow.ts';
+import { type Growing, growPool } from './grow.ts';
 import { nicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { poolsOf } from './pools.ts';
@@ -47,7 +47,11 @@ export function planFor(situation: Situation): Plan {
   const pools = poolsOf(situation, grants);
   const room = nicRoom(situation);
   const trunks = trunkRoom(situation, room);
-  const growings = pools.map((pool) => growPool(pool, situation, { room, trunks }));
+  const growings: Growing[] = [];
+  for (const pool of pools) {
+    const made = growings.flatMap(({ actions }) => actions.flatMap((action) => (action.do === 'create' ? [action.intent] : [])));
+    growings.push(growPool(pool, situation, { room, trunks, made }));
+  }
   const growing = new Set(growings.flatMap(({ actions }) => actions).flatMap((action) => ('nic' in action ? [action.nic] : [])));
   const shrinkings = pools.map((pool) => shrinkPool(pool, situation, growing));
   const remnants = leftovers(situation, grants, growing);

@@ -4,20 +4,27 @@ import { BLOCK_UNITS } from '../cloud/range/choose.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import { heldAddresses, type Holding } from '../ipam/target.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
+import { subnetsOf, viewFor } from '../store/nic-shares.ts';
 import type { Demand, GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { excludedOf } from '../store/within.ts';
 import { outside4 } from '../net/outside.ts';
 import { heldBy } from './counting.ts';
-import { fits } from './grants.ts';
 import type { RangeStanding } from './range-rooms.ts';
+import { fits, mayShare, partsOf } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
 import { givesWhole } from './uses.ts';
 
-/** A NIC that serves the PodSubnet: what the cloud has and what the agent was told. */
+/** A NIC that serves the PodSubnet, or may. */
 export interface ServingNic {
+  /** What the cloud has, with all blocks that are granted, also those of other PodSubnets that share it. */
   readonly nic: CloudNic;
+  /** What the agent was told of this PodSubnet's part. */
   readonly grant: GrantedNic;
+  /** Blocks of its part that the cloud has and the agent was not told of. */
+  readonly untold: readonly Cidr[];
+  /** The PodSubnet is a guest on it: see shared-nics.ts. */
+  readonly isGuest: boolean;
 }
 
 /** One PodSubnet on one node. */
@@ -61,7 +68,7 @@ export interface ClusterCeiling {
 
 /** All PodSubnets the node asks for or holds something of; those with the most waiting first. */
 export function poolsOf(situation: Situation, grants: readonly GrantedNic[]): SubnetPool[] {
-  const held = grants.flatMap(({ subnet }) => subnet ?? []);
+  const held = grants.flatMap(subnetsOf);
   const wanted = situation.claims.wanted.map(({ subnet }) => subnet);
   const names = new Set([...situation.spec.demand.map(({ subnet }) => subnet), ...held, ...wanted]);
   const counts = heldBy(situation, grants);
@@ -70,33 +77,25 @@ export function poolsOf(situation: Situation, grants: readonly GrantedNic[]): Su
 }
 
 function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[], here: number): SubnetPool {
-  const { spec, subnets, nics } = situation;
+  const { spec, subnets } = situation;
   const config = subnets.find((subnet) => subnet.metadata.name === name);
   const demand = spec.demand.find(({ subnet }) => subnet === name) ?? { subnet: name, inUse: 0, cooling: 0, waiting: 0 };
-  const all = grants.flatMap((grant): ServingNic[] => {
-    const nic = nics.find(({ id }) => id === grant.id);
-    if (grant.subnet !== name || nic === undefined) return [];
-    // A block that was granted and that the last read does not show takes its slot all the same.
-    return [{ nic: { ...nic, blocks: [...new Set([...nic.blocks, ...grant.blocks])] }, grant }];
-  });
-  const serving = all.filter(({ nic }) => config !== undefined && fits(nic, config, situation));
+  const { serving, leaving } = nicsFor(name, config, situation, grants);
   const { families, unit, warm, perNode } = config?.spec ?? noLonger;
   const exclude = config === undefined ? [] : excludedOf(config.spec);
   const counted = families.includes(4) ? 4 : 6;
   const isWhole = givesWhole(config);
   const worth = (some: readonly Cidr[]): number => heldAddresses(some, counted, exclude, perNode.maximum);
   const blocks = grants
-    .filter(({ subnet }) => subnet === name)
-    .flatMap((grant) => grant.blocks.filter((block) => cidrFamily(block) === counted && !isClaimed(block, situation)));
+    .flatMap((grant) => (subnetsOf(grant).includes(name) ? viewFor(grant, name).blocks : []))
+    .filter((block) => cidrFamily(block) === counted && !isClaimed(block, situation));
   const promised = blocks.filter((block) => spec.returned.includes(block) && !situation.doubted.has(block));
   // Without them there must be room for what is in use, or the promise is not believed.
   const isCredible = worth(blocks.filter((block) => !promised.includes(block))) >= demand.inUse + demand.cooling;
   const returned = isCredible ? promised : [];
   const isPending = (block: Cidr): boolean =>
     spec.returned.includes(block) && !situation.foreign.has(block) && !isClaimed(block, situation);
-  const pending = worth(
-    serving.flatMap(({ nic, grant }) => nic.blocks.filter((block) => !grant.blocks.includes(block) && isPending(block))),
-  );
+  const pending = worth(serving.flatMap(({ untold }) => untold.filter(isPending)));
   const ceiling = ceilingOf(config, situation, here);
   const keepsNone =
     spec.draining !== undefined || situation.ranges.get(name)?.isCalledIn === true || (ceiling !== undefined && ceiling.room < 0);
@@ -120,9 +119,35 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
           ? BLOCK_UNITS
           : 1,
   };
-  const leaving = all.filter((one) => !serving.includes(one));
-  const isUnplugged = range !== undefined && all.some(({ nic }) => spec.unplugged?.includes(nic.id) === true);
+  const isUnplugged = range !== undefined && [...serving, ...leaving].some(({ nic }) => spec.unplugged?.includes(nic.id) === true);
   return { name, config, demand, serving, leaving, counted, isWhole, holding, returned, pending, ceiling, range, isUnplugged };
+}
+
+/** The NICs that have something for the PodSubnet, or may have. */
+function nicsFor(
+  name: string,
+  config: PodSubnet | undefined,
+  situation: Situation,
+  grants: readonly GrantedNic[],
+): Pick<SubnetPool, 'serving' | 'leaving'> {
+  const [serving, leaving]: [ServingNic[], ServingNic[]] = [[], []];
+  for (const grant of grants) {
+    const nic = situation.nics.find(({ id }) => id === grant.id);
+    const { subnet: host } = grant;
+    if (nic === undefined || host === undefined) continue;
+    const isGuest = host !== name;
+    const isOpen = config !== undefined && (isGuest ? mayShare(nic, config, host, situation) : fits(nic, config, situation));
+    if (isGuest && !isOpen && !subnetsOf(grant).includes(name)) continue;
+    const untold = nic.blocks.filter((block) => !grant.blocks.includes(block));
+    (isOpen ? serving : leaving).push({
+      // A block that was granted and that the last read does not show takes its slot all the same.
+      nic: { ...nic, blocks: [...new Set([...nic.blocks, ...grant.blocks])] },
+      grant: viewFor(grant, name),
+      untold: untold.length === 0 ? [] : (partsOf({ ...nic, blocks: untold }, { ...grant, blocks: [] }, situation).get(name) ?? []),
+      isGuest,
+    });
+  }
+  return { serving, leaving };
 }
 
 /** Of a range nodes that keep a reserve get 16 addresses at a time, while there is plenty and as long as nothing else stops them short of that. */

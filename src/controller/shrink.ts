@@ -36,12 +36,13 @@ export interface Shrinking {
 
 /** What the pool gives back. `growing`: NICs that are about to take more. */
 export function shrinkPool(pool: SubnetPool, situation: Situation, growing: ReadonlySet<NicId>): Shrinking {
-  if (situation.shrinkStopped || situation.stopped !== undefined || situation.instance.state === 'terminated') {
+  const isStopped = situation.shrinkStopped || (pool.isWhole && situation.detachStopped);
+  if (isStopped || situation.stopped !== undefined || situation.instance.state === 'terminated') {
     return { askBack: [], withdraw: [], release: [], wholes: [], actions: [], doubted: [] };
   }
   const { doubted, unassigns, wholes } = returns(pool, situation);
   const surplus = surplusNics(pool, situation, growing);
-  const release = surplus.filter((one) => isReleasable(one, situation)).map(({ nic }) => nic.id);
+  const release = situation.detachStopped ? [] : surplus.filter((one) => isReleasable(one, situation)).map(({ nic }) => nic.id);
   const { ask, withdraw } = asksOf(pool, situation);
   const askBack = [...ask, ...surplus.flatMap(({ grant }) => askable(grant.blocks, situation))];
   return { askBack, withdraw, release, wholes, actions: [...unassigns, ...release.map((nic): Action => ({ do: 'detach', nic }))], doubted };
@@ -85,7 +86,12 @@ function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet
   const spares = spec.draining !== undefined ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
   const empty = emptyNics(pool).filter(({ nic }) => !growing.has(nic.id));
   const beyond = empty.sort((a, b) => b.grant.deviceIndex - a.grant.deviceIndex).slice(0, Math.max(0, empty.length - spares));
-  return [...beyond, ...pool.leaving.filter(({ grant, nic }) => grant.deviceIndex !== 0 && nic.blocks.length === 0 && !isRangeNic(nic.id))];
+  return [
+    ...beyond,
+    ...pool.leaving.filter(
+      ({ grant, nic, isGuest }) => !isGuest && grant.deviceIndex !== 0 && nic.blocks.length === 0 && !isRangeNic(nic.id),
+    ),
+  ];
 }
 
 /** Old enough, so that a Pod that comes and goes does not cost a NIC each time; and without any block. */

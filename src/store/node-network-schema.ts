@@ -7,6 +7,7 @@
  */
 import * as z from 'zod';
 import type { InstanceId, NicId } from '../cloud/cloud.ts';
+import { levels } from '../log.ts';
 import { type Mac, tryParseMac } from '../net/mac.ts';
 import { listAtomic, listMap } from './crd/rules.ts';
 import { podSubnetSpec } from './pod-subnet.ts';
@@ -96,6 +97,12 @@ const nic = z.object({
   id: nicId.describe("the cloud's id of the interface"),
   mac: mac.describe('its Ethernet address'),
   subnet: name.exactOptional().describe('the PodSubnet it serves; absent: it serves no Pods'),
+  shared: z
+    .array(z.object({ subnet: name.describe('a PodSubnet'), blocks: blocks.prefault([]).describe('those of the blocks that are its own') }))
+    .max(SUBNETS)
+    .meta(listMap('subnet'))
+    .exactOptional()
+    .describe('further PodSubnets that share the interface, each with blocks of its own'),
   deviceIndex: z.int().min(0).max(255).describe('its place on the instance, or that of its trunk; the first, 0, is the node’s own'),
   parent: z
     .string()
@@ -146,6 +153,20 @@ const usable = z.object({
   spec: tolerant(podSubnetSpec).describe('its spec, as of when this was written'),
 });
 
+/** See NodeSettings. */
+export const nodeSettings = z
+  .object({
+    serviceCidrs: z
+      .array(block)
+      .max(256)
+      .meta(listAtomic)
+      .exactOptional()
+      .describe('Service addresses, beside those of its file: new Pods on a network of their own reach them through the node'),
+    mtu: z.int().min(1280).max(65_535).exactOptional().describe("bytes: new Pods' interfaces have no higher MTU"),
+    log: z.enum(levels).exactOptional().describe('the least severe lines that the agent logs, instead of what its file says'),
+  })
+  .describe('what the controller says beside the file that the agent was started with; it is heeded at once');
+
 /** The controller's half. */
 export const nodeNetworkStatus = z
   .object({
@@ -159,6 +180,7 @@ export const nodeNetworkStatus = z
     nics: z.array(nic).max(NICS).prefault([]).meta(listMap('id')).describe('interfaces the node has, and what each may give to Pods'),
     growth: z.array(growth).max(SUBNETS).default([]).meta(listMap('subnet')).describe('why the node does not hold more'),
     subnets: z.array(usable).max(SUBNETS).meta(listMap('name')).exactOptional().describe('the PodSubnets the node may use'),
+    settings: nodeSettings.exactOptional(),
     settled: z
       .string()
       .max(256)

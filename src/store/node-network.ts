@@ -8,6 +8,7 @@
  * The controller may withdraw an ask; an agent that has answered it already keeps to its answer, and the block goes all the same.
  */
 import type { InstanceId, NicId } from '../cloud/cloud.ts';
+import type { Level } from '../log.ts';
 import type { Ip } from '../net/address.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -31,6 +32,8 @@ export interface GrantedNic {
   readonly mac: Mac;
   /** Name of the PodSubnet whose Pods it serves; absent for a first interface that serves none, and for a trunk. */
   readonly subnet?: string;
+  /** Further PodSubnets that share it, and which of `blocks` are theirs: in one subnet of the cloud each has blocks of its own. See nic-shares.ts. */
+  readonly shared?: readonly { readonly subnet: string; readonly blocks: readonly Cidr[] }[];
   /** Its place on the instance; of a branch that of its trunk, so several share it. */
   readonly deviceIndex: number;
   /**
@@ -118,6 +121,16 @@ export interface NodeNetworkSpec {
   readonly draining?: string;
 }
 
+/** What the controller says of how the node serves its Pods, beside the node's own configuration. What is absent is left to that. */
+export interface NodeSettings {
+  /** Service addresses, beside those of the configuration: from now on new Pods on a network of their own reach them through the node. */
+  readonly serviceCidrs?: readonly Cidr[];
+  /** Bytes: interfaces of new Pods have no higher MTU. */
+  readonly mtu?: number;
+  /** The least severe lines that the agent logs, instead of what the configuration says. */
+  readonly log?: Level;
+}
+
 /** The controller's half. */
 export interface NodeNetworkStatus {
   /** All address blocks of the VPC: destinations that need no SNAT. */
@@ -127,6 +140,8 @@ export interface NodeNetworkStatus {
   readonly growth: readonly Growth[];
   /** The PodSubnets whose addresses the node may use; absent when standalone, where the agent's own configuration says it. */
   readonly subnets?: readonly NodeSubnet[];
+  /** Absent: the configuration alone says it. */
+  readonly settings?: NodeSettings;
   /** What became of `spec.claims`. */
   readonly claims?: readonly ClaimGranted[];
   /** The leaving (spec.draining) for which nothing is under way in the cloud: what `nics` still holds is all there is. */

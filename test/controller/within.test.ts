@@ -7,6 +7,7 @@ import { subnetStanding } from '../../src/controller/cluster/subnet-standing.ts'
 import { clashAmong } from '../../src/store/kubernetes/cluster-subnets.ts';
 import { outside4 } from '../../src/net/outside.ts';
 import { checkSubnet, checkTogether } from '../../src/store/cross-checks.ts';
+import { subnetsOf, viewFor } from '../../src/store/nic-shares.ts';
 import { excludedOf, takenBefore } from '../../src/store/within.ts';
 import { agent, bench, demand, subnet } from './harness.ts';
 
@@ -17,11 +18,16 @@ function pods(name: string, within: readonly string[], more: Record<string, unkn
   return subnet(name, { cloudSubnet: 'subnet-a', useFirstNic: false, warm: { spare: 0 }, within, ...more });
 }
 
+function stored(one: ReturnType<typeof subnet>, created = '2026-01-01T00:00:00Z') {
+  const status = { cloudSubnets: [], cidrs: [], assignedTo: [], conditions: [] };
+  return { subnet: one, status, uid: one.metadata.name, resourceVersion: '1', generation: 1, created };
+}
+
 function isIn(blocks: readonly Cidr[]): (block: Cidr) => boolean {
   return (block) => blocks.some((one) => containsCidr(one, block));
 }
 
-test('two PodSubnets of one cloud subnet get addresses of their own blocks alone, each on an interface of its own', async () => {
+test('two PodSubnets of one cloud subnet get addresses of their own blocks alone', async () => {
   const { clock, cloud, networks, controller, status } = bench();
   const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
   const subnets = [pods('a', [first]), pods('b', [second], { unit: 'prefix' })];
@@ -31,7 +37,8 @@ test('two PodSubnets of one cloud subnet get addresses of their own blocks alone
   await networks.writeSpec('n1', { instance, demand: asks, returned: [] });
   await clock.advance(30_000);
   const { nics } = await status();
-  const blocksOf = (name: string): Cidr[] => nics.filter((nic) => nic.subnet === name).flatMap(({ blocks }) => blocks);
+  const blocksOf = (name: string): Cidr[] =>
+    nics.filter((nic) => subnetsOf(nic).includes(name)).flatMap((nic) => viewFor(nic, name).blocks);
   assert.equal(blocksOf('a').length, 5);
   assert.ok(blocksOf('a').every(isIn([first])), blocksOf('a').join(', '));
   assert.equal(blocksOf('b').length, 1);
@@ -97,7 +104,7 @@ test('nothing is asked for where another has the blocks, or the cloud subnet has
 
 test('the status says what is wrong with the blocks, and when all of them is held', () => {
   const cloudSubnets = [{ id: 'subnet-a' as SubnetId, cidr4: parseCidr('10.20.0.0/24'), free4: 200 }];
-  const nodes = [{ name: 'n1', uid: 'n1', labels: {}, isReady: true, providerId: undefined, addresses: undefined }];
+  const nodes = [{ name: 'n1', uid: 'n1', labels: {}, annotations: {}, isReady: true, providerId: undefined, addresses: undefined }];
   const said = (facts: Partial<Parameters<typeof subnetStanding>[0]>): string => {
     const { status, reason, message } = subnetStanding({ subnet: pods('a', [first]), cloudSubnets, nodes, held: 0, ...facts });
     return `${status} ${reason}: ${message}`;
@@ -105,7 +112,7 @@ test('the status says what is wrong with the blocks, and when all of them is hel
   assert.match(said({}), /^True Usable/);
   assert.equal(said({ held: 16 }), 'True Full: nodes hold all 16 addresses of its blocks (spec.within)');
   assert.equal(
-    said({ clash: takenBefore(pods('b', [first]), [pods('a', [first])]) }),
+    said({ clash: clashAmong(pods('b', [first]), [stored(pods('a', [first])), stored(pods('b', [first]))]) }),
     'False BlocksOverlap: 10.20.0.64/28 of subnet-a is in the blocks of PodSubnet a too (spec.within): give each block to one PodSubnet',
   );
   assert.equal(
@@ -115,23 +122,32 @@ test('the status says what is wrong with the blocks, and when all of them is hel
 });
 
 test('of two PodSubnets with one block the one that was made later has none', () => {
-  const stored = (one: ReturnType<typeof pods>, created: string) => ({
-    subnet: one,
-    status: { cloudSubnets: [], cidrs: [], assignedTo: [], conditions: [] },
-    uid: one.metadata.name,
-    resourceVersion: '1',
-    generation: 1,
-    created,
-  });
   const [older, newer] = [pods('z', [first]), pods('a', [first])];
   const all = [stored(newer, '2026-01-02T00:00:00Z'), stored(older, '2026-01-01T00:00:00Z')];
-  assert.deepEqual([clashAmong(older, all), clashAmong(newer, all)?.includes('PodSubnet z')], [undefined, true]);
+  assert.deepEqual([clashAmong(older, all), clashAmong(newer, all)?.text.includes('PodSubnet z')], [undefined, true]);
+});
+
+test('of two PodSubnets that would have one subnet of Neutron in two ways the one that was made later has none, and is told what to write', () => {
+  const ports = subnet('a', { cloudSubnet: 'v4+v6', addressing: 'ports' });
+  const [older, newer] = [stored(subnet('z', { cloudSubnet: 'v4' })), stored(ports, '2026-01-02T00:00:00Z')];
+  const branch = stored(subnet('branch', { cloudSubnet: 'v4', datapath: 'branch' }));
+  const all = [newer, branch, older];
+  assert.deepEqual([clashAmong(older.subnet, all), clashAmong(branch.subnet, all)], [undefined, undefined]);
+  const cloudSubnets = [{ id: 'v4+v6' as SubnetId, cidr4: parseCidr('10.20.0.0/24'), free4: 200 }];
+  const standing = subnetStanding({ subnet: ports, cloudSubnets, nodes: [], held: 0, clash: clashAmong(ports, all) });
+  assert.deepEqual(standing, {
+    status: 'False',
+    reason: 'AddressingDiffers',
+    message: 'subnet v4 has addressing blocks by PodSubnet z, and ports by this one: write the same spec.addressing in both',
+  });
+  assert.equal(clashAmong(ports, [newer, branch]), undefined, 'an interface for one Pod has the addresses it was made with');
 });
 
 test('an instance takes fewer interfaces than its cloud would let it, for as long as somebody says so: a word of it is heeded at the next pass', async () => {
   const one = bench();
   const instance = one.cloud.launch('i-1', one.cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
-  one.subnets = [pods('a', [first], { useFirstNic: false }), pods('b', [second], { useFirstNic: false })];
+  one.cloud.addSubnet('subnet-b', '10.20.1.0/24');
+  one.subnets = ['a', 'b'].map((name) => subnet(name, { cloudSubnet: `subnet-${name}`, useFirstNic: false, warm: { spare: 0 } }));
   let most: number | undefined = 2;
   const running = await one.controller({ nicsPerInstance: () => most });
   const waiting = ['a', 'b'].map((name) => ({ subnet: name, inUse: 0, cooling: 0, waiting: 1 }));
@@ -200,4 +216,18 @@ test('what is excluded of a block need not be more than two of them share', () =
     [undefined, undefined],
   );
   assert.match(takenBefore(small, [excluding('10.20.0.64/29')]) ?? '', /^10\.20\.0\.64\/28/, 'half of it is shared still');
+});
+
+test('a PodSubnet that names its cloud subnets by tags shares those that it has now with others, or has none of their blocks', () => {
+  const tagged = subnet('tagged', { cloudSubnets: { tags: { role: 'pods' } } });
+  const own = pods('own', [first]);
+  const having = (ids: string[], created?: string) => {
+    const one = stored(tagged, created);
+    return { ...one, status: { ...one.status, cloudSubnets: ids } };
+  };
+  const later = '2026-01-02T00:00:00Z';
+  const text = '10.20.0.64/28 of subnet-a is in the blocks of PodSubnet';
+  assert.match(clashAmong(own, [having(['subnet-b', 'subnet-a']), stored(own, later)])?.text ?? '', new RegExp(`^${text} tagged too`));
+  assert.match(clashAmong(tagged, [having(['subnet-a'], later), stored(own)])?.text ?? '', new RegExp(`^${text} own too`));
+  assert.equal(clashAmong(own, [having(['subnet-b']), stored(own, later)]), undefined, 'it lies in none of those');
 });

@@ -3,6 +3,7 @@ import type { Ip } from '../../net/address.ts';
 import { contains } from '../../net/cidr.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { GrantedNic } from '../../store/node-network.ts';
+import { type Place as NicPlace, placeOf as placeIn } from '../../store/nic-shares.ts';
 import type { NodeView, PodView } from './core.ts';
 import type { SubnetView } from './objects.ts';
 import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
@@ -40,10 +41,8 @@ export interface Owner {
   readonly claim: string;
 }
 
-interface Place {
+interface Place extends NicPlace {
   readonly node: string;
-  readonly nic: GrantedNic;
-  readonly block: string;
 }
 
 /** Answers. */
@@ -51,7 +50,7 @@ export function ownerOf(facts: OwnerFacts): Owner {
   const { address } = facts;
   const place = placeOf(facts);
   const claim = facts.claims.find(({ status }) => status.addresses.some((held) => held.address === address));
-  const subnet = place?.nic.subnet ?? subnetOf(facts)?.metadata.name ?? '';
+  const subnet = place?.subnet ?? subnetOf(facts)?.metadata.name ?? '';
   const common = {
     node: place?.node ?? '',
     nic: place?.nic.id ?? '',
@@ -125,9 +124,9 @@ function has({ hostNetwork, phase, ips }: PodView, address: Ip): boolean {
 
 /** The node and NIC whose grants have it. */
 function placeOf({ address, networks }: Pick<OwnerFacts, 'address' | 'networks'>): Place | undefined {
-  for (const { node, nic } of nicsOf(networks)) {
-    const block = nic.blocks.find((one) => contains(one, address));
-    if (block !== undefined) return { node, nic, block };
+  for (const { name, status } of networks) {
+    const place = placeIn(status?.nics ?? [], address);
+    if (place !== undefined) return { ...place, node: name };
   }
   return undefined;
 }

@@ -112,6 +112,7 @@ export interface NodeView {
   readonly name: string;
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
   readonly providerId: string | undefined;
   readonly unschedulable: boolean;
   readonly taints: readonly string[];
@@ -136,6 +137,7 @@ const node = z
       name,
       uid,
       labels,
+      annotations,
       providerId: providerIdOf(spec, annotations),
       unschedulable: spec.unschedulable,
       conditions: status.conditions,

@@ -1,6 +1,6 @@
 /** Everything behind a Pod, from the cloud's address to the kernel, in one object. Pure. */
 import type { AttachmentReport, PodReport } from '../../agent/pod-report.ts';
-import { contains } from '../../net/cidr.ts';
+import { placeOf } from '../../store/nic-shares.ts';
 import type { ClusterNamespace } from '../../store/kubernetes/core-objects.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeAnswer } from './ask-node.ts';
@@ -55,8 +55,7 @@ export function podStack({ pod, namespace, subnets, network, claims, agent }: Po
   const nics = network?.status?.nics ?? [];
   const addresses = ips.length > 0 && !hostNetwork ? ips : [];
   const cloud = addresses.map((address) => {
-    const nic = nics.find(({ blocks }) => blocks.some((block) => contains(block, address)));
-    const block = nic?.blocks.find((one) => contains(one, address));
+    const { nic, block, subnet } = placeOf(nics, address) ?? {};
     return {
       address,
       instance: network?.instance ?? '',
@@ -65,7 +64,7 @@ export function podStack({ pod, namespace, subnets, network, claims, agent }: Po
       mac: nic?.mac ?? '',
       block: block ?? '',
       claimed: block !== undefined && nic?.claimed?.includes(block) === true,
-      subnet: nic?.subnet ?? '',
+      subnet: subnet ?? '',
     };
   });
   const chosen = attachments[0]?.subnet ?? cloud.find(({ subnet }) => subnet !== '')?.subnet ?? '';

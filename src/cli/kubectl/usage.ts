@@ -2,6 +2,7 @@
 import { usableSize } from '../../ipam/usable.ts';
 import { cidrFamily } from '../../net/cidr.ts';
 import type { Growth } from '../../store/node-network.ts';
+import { subnetsOf, viewFor } from '../../store/nic-shares.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import type { StoredNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { excludedOf } from '../../store/within.ts';
@@ -34,7 +35,7 @@ export function usageOf(network: StoredNodeNetwork, subnets: readonly PodSubnet[
   const nics = status?.nics ?? [];
   const names = new Set(
     [
-      ...nics.filter(({ blocks }) => blocks.length > 0).map(({ subnet }) => subnet),
+      ...nics.filter(({ blocks }) => blocks.length > 0).flatMap(subnetsOf),
       ...(spec?.demand ?? []).map(({ subnet }) => subnet),
       ...(status?.growth ?? []).map(({ subnet }) => subnet),
     ].filter((name) => name !== undefined),
@@ -42,7 +43,7 @@ export function usageOf(network: StoredNodeNetwork, subnets: readonly PodSubnet[
   return [...names].toSorted().map((subnet): Usage => {
     const config = specOf(network, subnets, subnet);
     const counted = config === undefined || config.families.includes(4) ? 4 : 6;
-    const serving = nics.filter((nic) => nic.subnet === subnet);
+    const serving = nics.filter((nic) => subnetsOf(nic).includes(subnet)).map((nic) => viewFor(nic, subnet));
     const claims = new Set(serving.flatMap(({ claimed = [] }) => claimed).filter((block) => cidrFamily(block) === counted));
     const blocks = serving.flatMap((nic) => nic.blocks).filter((block) => cidrFamily(block) === counted && !claims.has(block));
     const size = blocks.reduce((sum, block) => sum + usableSize(block, config === undefined ? [] : excludedOf(config)), 0);

@@ -47,7 +47,7 @@ export function noSubnet(facts: WhyFacts): Finding | undefined {
   if (elsewhere.length > 0) {
     return {
       kind: 'subnet-elsewhere',
-      sentence: `${name} has no address, because PodSubnet ${some(elsewhere)} would serve it, but is not for node ${facts.pod.node ?? ''} (spec.nodeSelector)`,
+      sentence: `${name} has no address, because PodSubnet ${some(elsewhere)} would serve it, but is not for node ${facts.pod.node ?? ''} (spec.nodeSelector, spec.nodeAnnotationSelector)`,
       remedy: 'run the Pod on a node that the selector selects, or add a PodSubnet for the zone of this one',
     };
   }

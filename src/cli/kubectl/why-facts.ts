@@ -2,7 +2,7 @@
 import type { ClusterNamespace } from '../../store/kubernetes/core-objects.ts';
 import { instanceOf } from '../../store/kubernetes/provider-id.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
-import { matches } from '../../store/label-selector.ts';
+import { servesNode } from '../../store/kubernetes/cluster-subnets.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { candidatesFor, type PodAsking } from '../../store/subnet-order.ts';
 import type { EventView, LeaseView, NodeView, PodView } from './core.ts';
@@ -87,14 +87,14 @@ export function askingOf({ pod, namespace }: Pick<WhyFacts, 'pod' | 'namespace'>
   };
 }
 
-/** The PodSubnets the Pod's node may use: as it was told, else by their nodeSelectors. */
+/** The PodSubnets the Pod's node may use: as it was told, else by what they select nodes by. */
 export function subnetsOfNode(facts: Pick<WhyFacts, 'node' | 'subnets' | 'pod' | 'networks'>): readonly PodSubnet[] {
   const told = facts.networks.find(({ name }) => name === facts.pod.node)?.status?.subnets;
   if (told !== undefined) {
     return told.map(({ name, spec }) => ({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec }));
   }
-  const labels = facts.node?.labels ?? {};
-  return facts.subnets.filter(({ spec: { nodeSelector } }) => nodeSelector === undefined || matches(nodeSelector, labels));
+  const node = facts.node ?? { labels: {}, annotations: {} };
+  return facts.subnets.filter((subnet) => servesNode(subnet, node));
 }
 
 /** Those of them that may serve the Pod, the first to be tried first, and what the node has of each. */

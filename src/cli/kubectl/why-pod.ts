@@ -1,5 +1,5 @@
 /** Reasons that lie in the Pod itself, or in its way to a node. */
-import { contains } from '../../net/cidr.ts';
+import { placeOf } from '../../store/nic-shares.ts';
 import { type Finding, nameOfPod, networkOf, type WhyFacts } from './why-facts.ts';
 
 /** Pods that are to have no address of their own, and those that have one. */
@@ -22,19 +22,19 @@ export function settled(facts: WhyFacts): Finding | undefined {
 function withAddress(facts: WhyFacts, name: string): Finding {
   const { pod } = facts;
   const nics = networkOf(facts)?.status?.nics ?? [];
-  const places = pod.ips.map((ip) => nics.find(({ blocks }) => blocks.some((block) => contains(block, ip))));
+  const places = pod.ips.map((ip) => placeOf(nics, ip));
   const text = pod.ips.join(' and ');
-  if (places.some((nic) => nic === undefined)) {
+  if (places.includes(undefined)) {
     return {
       kind: 'foreign-address',
       sentence: `${name} has ${text}, which is of no block that node ${pod.node ?? '?'} was granted: another plugin gave it, or the grant is gone`,
       remedy: `kubectl flatpod pod ${name} shows what the agent knows; Pods that were there before Flatpod keep what they have until they are made anew`,
     };
   }
-  const [nic] = places;
+  const [place] = places;
   return {
     kind: 'has-address',
-    sentence: `${name} has ${text} of PodSubnet ${nic?.subnet ?? '?'}, on NIC ${nic?.id ?? '?'} of node ${pod.node ?? '?'}`,
+    sentence: `${name} has ${text} of PodSubnet ${place?.subnet ?? '?'}, on NIC ${place?.nic.id ?? '?'} of node ${pod.node ?? '?'}`,
     remedy: '',
   };
 }

@@ -3,6 +3,7 @@ import { isRangeNic } from '../../cloud/range/ids.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { heldBy } from '../counting.ts';
+import { subnetsOf, viewFor } from '../../store/nic-shares.ts';
 import { givesWhole, useFor } from '../uses.ts';
 
 /** One PodSubnet on one node, in addresses. */
@@ -46,10 +47,12 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
     if (!families.includes(4) || range !== undefined) return { ...own, limit: perNode.maximum, room: perNode.maximum, perNic: 1 };
     const size = unit === 'prefix' ? 16 : 1;
     const perNic = Math.max(1, (instance.limits.addressSlotsPerNic - 1) * size);
-    const serving = plan.nics.filter(({ subnet }) => subnet === name).length;
+    const nics = plan.nics.filter((nic) => subnetsOf(nic).includes(name));
+    const serving = nics.length;
+    const ofOthers = nics.reduce((sum, nic) => sum + nic.blocks.length - viewFor(nic, name).blocks.length, 0) * size;
     const further = Math.max(0, Math.min(freeNics, (perNode.interfaces ?? Number.POSITIVE_INFINITY) - serving));
-    const most = Math.min(perNode.maximum, (serving + further) * perNic);
-    return { ...own, limit: Math.max(has, Math.floor(most / size) * size), room: Math.max(0, serving * perNic - has), perNic };
+    const most = Math.min(perNode.maximum, (serving + further) * perNic - ofOthers);
+    return { ...own, limit: Math.max(has, Math.floor(most / size) * size), room: Math.max(0, serving * perNic - ofOthers - has), perNic };
   }
 
   /** What one waits for may end soon; what the cloud or the instance refuses may not. */

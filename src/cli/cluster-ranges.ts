@@ -31,7 +31,7 @@ export function clusterRanges(
       const instance = found && instanceFor(found);
       if (found === undefined || instance === undefined) return undefined;
       const ranged = subnets()
-        .forNode(found.labels)
+        .forNode(found)
         .filter(({ spec }) => spec.range !== undefined);
       return { instance, podSubnets: ranged.map(({ metadata }) => metadata.name) };
     },

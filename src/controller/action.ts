@@ -16,8 +16,8 @@ export type Action =
     }
   | { readonly do: 'attach'; readonly subnet: string; readonly nic: NicId; readonly deviceIndex: number }
   | { readonly do: 'attachBranch'; readonly subnet: string; readonly nic: NicId; readonly trunk: NicId; readonly vlan: number }
-  /** Creates the NIC of the intent; it is attached by the plan that finds it. */
-  | { readonly do: 'create'; readonly subnet: string; readonly intent: NicIntent }
+  /** Creates the NIC of the intent; it is attached by the plan that finds it. `claims`: whose addresses it is born with. */
+  | { readonly do: 'create'; readonly subnet: string; readonly intent: NicIntent; readonly claims?: readonly WantedAddresses[] }
   | { readonly do: 'unassign'; readonly nic: NicId; readonly blocks: readonly Cidr[] }
   | { readonly do: 'detach'; readonly nic: NicId }
   | { readonly do: 'delete'; readonly nic: NicId };

@@ -5,7 +5,7 @@
 import type { CloudNic, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
 import { areTags } from '../cloud/named.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { subnetsNamed } from '../store/subnet-id.ts';
+import { sayCloudSubnets, subnetsNamed } from '../store/subnet-id.ts';
 import type { Facts } from './facts.ts';
 import type { NicIntent } from './notes.ts';
 import type { Situation } from './situation.ts';
@@ -26,8 +26,11 @@ export function liesIn(nic: CloudNic, config: PodSubnet, { cluster, node, tagged
   return tagged.get(name)?.ids.includes(nic.subnet) === true || (isOurs(nic, cluster, node) && subnetOf(nic) === name);
 }
 
+/** Where an instance is among the subnets. */
+type Around = Pick<Situation, 'cloudSubnets' | 'tagged'> & { readonly instance: { readonly zone: string } };
+
 /** Those of its subnets whose interfaces the instance can have, and that have what its Pods need. */
-export function nearSubnets(config: PodSubnet, { cloudSubnets, tagged, instance }: Situation): CloudSubnet[] {
+export function nearSubnets(config: PodSubnet, { cloudSubnets, tagged, instance }: Around): CloudSubnet[] {
   const all = cloudSubnetsOf(config, { subnets: cloudSubnets, tagged });
   if (config.spec.cloudSubnets === undefined) return all;
   return all.filter(
@@ -36,6 +39,13 @@ export function nearSubnets(config: PodSubnet, { cloudSubnets, tagged, instance 
       refused === undefined &&
       config.spec.families.every((family) => (family === 4 ? cidr4 : cidr6) !== undefined),
   );
+}
+
+/** Why {@link nearSubnets} are none, in a sentence without a full stop. */
+export function whyNoneNear(config: PodSubnet, { cloudSubnets, tagged, instance }: Around): string {
+  const all = cloudSubnetsOf(config, { subnets: cloudSubnets, tagged });
+  const zones = [...new Set(all.flatMap(({ zone }) => zone ?? []))].toSorted().join(', ');
+  return `of ${all.length} subnets that the cloud has of PodSubnet ${config.metadata.name} (${sayCloudSubnets(config)}) none in zone ${instance.zone} has what its Pods need${zones === '' ? '' : `; they are in ${zones}`}`;
 }
 
 /** Whether nothing more is asked of that subnet now: it had nothing left a while ago, and there are others. */

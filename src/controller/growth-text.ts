@@ -3,9 +3,9 @@ import type { CloudInstance, CloudSubnet } from '../cloud/cloud.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import type { WantedAddresses } from './claims/claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { sayCloudSubnets, subnetIdOf } from '../store/subnet-id.ts';
+import { subnetIdOf } from '../store/subnet-id.ts';
 import { blocksBeyond } from '../store/within.ts';
-import { cloudSubnetsOf, nearSubnets } from './cloud-subnets.ts';
+import { nearSubnets, whyNoneNear } from './cloud-subnets.ts';
 import { interfacesLeft } from './nic-room.ts';
 import type { ClusterCeiling, SubnetPool } from './pools.ts';
 import type { RangeStanding } from './range-rooms.ts';
@@ -39,12 +39,7 @@ function noneNear(config: PodSubnet, situation: Situation): Stop | undefined {
   const { problem } = tagged.get(name) ?? {};
   if (problem !== undefined) return { stoppedBy: 'subnet', text: problem };
   const near = nearSubnets(config, situation);
-  if (near.length === 0) {
-    const all = cloudSubnetsOf(config, { subnets: situation.cloudSubnets, tagged });
-    const zones = [...new Set(all.flatMap(({ zone }) => zone ?? []))].toSorted().join(', ');
-    const text = `of ${all.length} subnets that the cloud has of PodSubnet ${name} (${sayCloudSubnets(config)}) none in zone ${instance.zone} has what its Pods need${zones === '' ? '' : `; they are in ${zones}`}`;
-    return { stoppedBy: 'subnet', text };
-  }
+  if (near.length === 0) return { stoppedBy: 'subnet', text: whyNoneNear(config, situation) };
   const [first, ...others] = near.flatMap(({ id }) => fullSubnets.get(id) ?? []);
   if (first === undefined || others.length + 1 < near.length) return undefined;
   const too = near.map(({ id }) => id).join(', ');

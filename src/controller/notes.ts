@@ -57,7 +57,9 @@ function isIntent(value: unknown): value is NicIntent {
     Array.isArray(value['securityGroups']) &&
     value['securityGroups'].every((group) => typeof group === 'string') &&
     isRecord(value['want']) &&
-    Object.entries(value['want']).every(([key, one]) => (key === 'within' ? areBlocks(one) : Number.isSafeInteger(one))) &&
+    Object.entries(value['want']).every(([key, one]) =>
+      key === 'within' || key === 'these' ? areBlocks(one) : Number.isSafeInteger(one),
+    ) &&
     [undefined, 'pod', 'branch', 'trunk'].some((use) => use === value['use']) &&
     (value['multiMac'] === undefined || typeof value['multiMac'] === 'boolean') &&
     Number.isSafeInteger(value['since_ms']) &&

@@ -29,7 +29,7 @@ export function nodeOf(nic: CloudNic): string | undefined {
 }
 
 /** The PodSubnet the NIC was made for; that object may be gone since. */
-export function subnetOf(nic: CloudNic): string | undefined {
+export function subnetOf(nic: Pick<CloudNic, 'tags'>): string | undefined {
   return nic.tags[keys.subnet];
 }
 

@@ -2,6 +2,9 @@
 import * as z from 'zod';
 import { listSet, rules } from './crd/rules.ts';
 
+/** By ids; by tags there may be more, of which status lists that many. */
+export const MOST_CLOUD_SUBNETS = 64;
+
 const MOST_TAGS = 10;
 
 /** By ids or by tags: each new interface goes to the one in its node's zone with the most free addresses. */
@@ -10,7 +13,7 @@ export const cloudSubnets = z
     ids: z
       .array(z.string().min(1).max(256))
       .min(1)
-      .max(64)
+      .max(MOST_CLOUD_SUBNETS)
       .exactOptional()
       .meta(listSet)
       .describe('the ids by which the cloud knows them; absent: those with the tags'),

@@ -1,4 +1,5 @@
 /** Mistakes that no field has by itself: two objects, or two fields of one, that do not go together. */
+import { addressedOtherwise } from './addressing.ts';
 import { checkRange } from './check-range.ts';
 import type { Key } from './config-problem.ts';
 import type { NodeConfig } from './node-config.ts';
@@ -185,6 +186,7 @@ export function checkTogether(subnets: readonly PodSubnet[]): Clash<PodSubnet>[]
       ...(twice ? [{ object: subnet, ...clash }] : []),
       ...namespacesTwice(subnet),
       ...blocksTwice(subnet, subnets.slice(0, i)),
+      ...otherAddressing(subnet, subnets.slice(0, i)),
       ...forClusters(subnet),
     ];
   });
@@ -193,6 +195,11 @@ export function checkTogether(subnets: readonly PodSubnet[]): Clash<PodSubnet>[]
 function blocksTwice(object: PodSubnet, earlier: readonly PodSubnet[]): Clash<PodSubnet>[] {
   const what = takenBefore(object, earlier);
   return what === undefined ? [] : [{ object, path: ['spec', 'within'], what, remedy: 'give each block to one PodSubnet' }];
+}
+
+function otherAddressing(object: PodSubnet, earlier: readonly PodSubnet[]): Clash<PodSubnet>[] {
+  const what = addressedOtherwise(object, earlier);
+  return what === undefined ? [] : [{ object, path: ['spec', 'addressing'], what, remedy: 'write the same in both' }];
 }
 
 function namespacesTwice(subnet: PodSubnet): Clash<PodSubnet>[] {
@@ -212,12 +219,13 @@ function namespacesTwice(subnet: PodSubnet): Clash<PodSubnet>[] {
 
 /** Labels, annotations and other nodes: a standalone agent knows none of them. */
 function forClusters(subnet: PodSubnet): Clash<PodSubnet>[] {
-  const { assignable, perCluster, namespaceSelector, podSelector, nodeSelector } = subnet.spec;
+  const { assignable, perCluster, namespaceSelector, podSelector, nodeSelector, nodeAnnotationSelector } = subnet.spec;
   const labels = 'remove it: a standalone agent knows no labels; namespaces can be named';
   const remedies = {
     ...(namespaceSelector && { namespaceSelector: labels }),
     ...(podSelector && { podSelector: labels }),
     ...(nodeSelector && { nodeSelector: 'remove it: a standalone agent serves its own node' }),
+    ...(nodeAnnotationSelector && { nodeAnnotationSelector: 'remove it: a standalone agent serves its own node' }),
     ...(assignable && { assignable: 'remove it: a standalone agent sees no annotations; namespaces can be named' }),
     ...(perCluster.maximum !== undefined && { perCluster: 'write perNode: a standalone agent knows no other nodes' }),
   };

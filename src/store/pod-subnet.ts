@@ -1,7 +1,7 @@
 /** PodSubnet: a subnet of the cloud, or a range without one, that Pods may use, who may, and how much of it each node may hold. Cluster-scoped; a document of a file, or a CRD. */
 import * as z from 'zod';
 import { cidrFamily } from '../net/cidr.ts';
-import { cloudSubnets } from './cloud-subnets.ts';
+import { cloudSubnets, MOST_CLOUD_SUBNETS } from './cloud-subnets.ts';
 import { listAtomic, listSet, rules } from './crd/rules.ts';
 import { labelSelector } from './label-selector.ts';
 import { range } from './range.ts';
@@ -167,6 +167,11 @@ export const podSubnetSpec = z
       .describe(
         "in a cluster: only nodes with these labels hold addresses of this subnet, such as those of the subnet's zone; absent: all nodes",
       ),
+    nodeAnnotationSelector: labelSelector
+      .exactOptional()
+      .describe(
+        'in a cluster: only nodes with these annotations, which are selected as labels are, hold addresses of this subnet; with nodeSelector both must hold; absent: whatever their annotations',
+      ),
     priority: z
       .int()
       .min(-1_000_000)
@@ -238,10 +243,10 @@ export const podSubnetStatus = z
     zone: z.string().max(256).exactOptional().describe("the subnet's zone, or zones with commas between: nodes elsewhere cannot use it"),
     cloudSubnets: z
       .array(z.string().max(256))
-      .max(64)
+      .max(MOST_CLOUD_SUBNETS)
       .default([])
       .meta(listSet)
-      .describe('the ids of the subnets that cloudSubnets names, as the cloud has them now'),
+      .describe('the ids of the subnets that cloudSubnets names, as the cloud has them now; of more than 64 the first'),
     cidrs: z.array(block).max(128).prefault([]).meta(listAtomic).describe('the blocks the subnet has'),
     free: z.int().min(0).exactOptional().describe('addresses that nobody in the cloud holds; may lag behind'),
     held: z.int().min(0).exactOptional().describe('addresses that all nodes together hold, as perCluster.maximum counts them'),

@@ -30,11 +30,21 @@ export function sizeOfBlocks({ within, exclude }: Bounds): number | undefined {
   return usable.reduce((sum, block) => sum + Number(sizeOf(block)), 0);
 }
 
-/** What of the PodSubnet's blocks others have, in a sentence; undefined: nothing. `earlier`: PodSubnets that go before it. */
-export function takenBefore({ metadata, spec }: PodSubnet, earlier: readonly PodSubnet[]): string | undefined {
-  const own = idsOf(spec);
+/** By the names of PodSubnets that name their subnets of the cloud by tags: which these are now. */
+export type FoundByTags = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * What of the PodSubnet's blocks others have, in a sentence; undefined: nothing. `earlier`: PodSubnets that go before it. `found`: without it those that name
+ * subnets by tags have none in common with others, as far as anybody knows.
+ */
+export function takenBefore(
+  { metadata, spec }: PodSubnet,
+  earlier: readonly PodSubnet[],
+  found: FoundByTags = new Map(),
+): string | undefined {
+  const own = idsOf(spec, found.get(metadata.name));
   for (const other of earlier) {
-    const id = idsOf(other.spec).find((one) => own.includes(one));
+    const id = idsOf(other.spec, found.get(other.metadata.name)).find((one) => own.includes(one));
     if (other.metadata.name === metadata.name || id === undefined) continue;
     const shared = sharedBlock(spec, other.spec);
     if (shared !== undefined) return `${shared} of ${id} is in the blocks of PodSubnet ${other.metadata.name} too (spec.within)`;
@@ -43,8 +53,9 @@ export function takenBefore({ metadata, spec }: PodSubnet, earlier: readonly Pod
 }
 
 /** The cloud's IPv4 subnets that it names: of a pair of OpenStack's, which is written ID4+ID6, the first. */
-function idsOf({ cloudSubnet, cloudSubnets }: PodSubnet['spec']): string[] {
-  const names = [...(cloudSubnet === undefined ? [] : [cloudSubnet]), ...(cloudSubnets?.ids ?? [])];
+function idsOf({ cloudSubnet, cloudSubnets }: PodSubnet['spec'], found: readonly string[] = []): string[] {
+  const several = cloudSubnets?.tags === undefined ? cloudSubnets?.ids : found;
+  const names = [...(cloudSubnet === undefined ? [] : [cloudSubnet]), ...(several ?? [])];
   return names.map((name) => name.split('+', 1).join(''));
 }
 

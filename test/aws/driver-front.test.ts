@@ -132,6 +132,25 @@ test('an interface that EC2 does not know yet is waited for', async () => {
   await bed.cloud.attachNic(id, instance, 1);
 });
 
+test('an interface is made whole though EC2 does not know it yet when the rest of it is asked for', async () => {
+  await using bed = await awsBed();
+  const subnet = await bed.subnet('10.20.0.0/24', { cidr6: '2001:db8:20::/64' });
+  bed.front.lag.unknown_ms = 300;
+  const bounds = [parseCidr('10.20.0.64/28')];
+  for (const want of [
+    { addresses4: 2, prefixes6: 1 },
+    { addresses4: 2, within: bounds },
+  ]) {
+    const made = await bed.cloud.createNic(request(subnet, { want }));
+    assert.equal(made.blocks.length, 'within' in want ? 2 : 3);
+    bed.front.lag.unknown_ms = 0;
+    assert.deepEqual((await only(bed, made.id))?.blocks.toSorted(), made.blocks.toSorted());
+    bed.front.lag.unknown_ms = 300;
+  }
+  bed.front.lag.unknown_ms = 0;
+  assert.equal((await ours(bed)).length, 2, 'each was made once');
+});
+
 test('missing permissions are named one by one, and asking changes nothing', async () => {
   await using bed = await awsBed({ branches: { 't3.small': 2 } });
   const subnet = await bed.subnet('10.20.0.0/24');

@@ -1,6 +1,8 @@
 /** `flatpod import aws-node`: every variable of the DaemonSet is answered for, ENIConfigs and subnets become PodSubnets that our programs read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { servesNode } from '../../src/store/kubernetes/cluster-subnets.ts';
+import { subnet } from '../controller/harness.ts';
 import * as fc from 'fast-check';
 import { isFailure } from '../../src/errors/failure.ts';
 import { entryOf, importOf, specOf, textOfFixture, unfinished } from './import-support.ts';
@@ -137,31 +139,51 @@ test('a SecurityGroupPolicy without groups, or without a namespace, is a mistake
     assert.throws(() => importOf('aws-node', on, subnets, wrong), { kind: 'importMistaken' });
 });
 
-test('nodes that say their ENIConfig by the external label or an annotation are selected by that label, or told what to be labelled with', () => {
-  const key = 'k8s.amazonaws.com/eniConfig';
-  const externally = 'vpc.amazonaws.com/externalEniConfig';
+/** ENIConfigs a and b, and nodes. */
+function customOf(nodes: Readonly<Record<string, object>>, env: Record<string, string> = {}) {
   const config = (name: string) => ({ kind: 'ENIConfig', metadata: { name }, spec: { subnet: `subnet-${name}` } });
-  const node = (name: string, metadata: object) => ({ kind: 'Node', metadata: { name, ...metadata } });
-  const imported = importOf('aws-node', daemonSet({ AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'true' }), {
-    kind: 'List',
-    items: [
-      config('a'),
-      config('b'),
-      node('n1', { labels: { [key]: 'a' } }),
-      node('n2', { labels: { [key]: 'a', [externally]: 'b' } }),
-      node('n3', { labels: { [key]: 'b' }, annotations: { [key]: 'a' } }),
-      node('n4', { labels: { [key]: 'b' }, annotations: { [key]: 'b' } }),
-      node('n5', { annotations: { [key]: 'unknown' } }),
-    ],
+  const items = Object.entries(nodes).map(([name, metadata]) => ({ kind: 'Node', metadata: { name, ...metadata } }));
+  const on = daemonSet({ AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'true', ...env });
+  return importOf('aws-node', on, { kind: 'List', items: [config('a'), config('b'), ...items] });
+}
+
+/** Of each node the subnets of the PodSubnets that serve it, which are to be one, by what is made for it now or later. */
+function servedBy(imported: ReturnType<typeof customOf>, node: { labels?: Record<string, string>; annotations?: Record<string, string> }) {
+  const made = imported.made.filter(({ kind }) => kind === 'PodSubnet').map(({ name, spec }) => subnet(name, structuredClone(spec)));
+  return made.filter((one) => servesNode(one, { labels: {}, annotations: {}, ...node })).map(({ spec }) => spec.cloudSubnet);
+}
+
+const usual = 'k8s.amazonaws.com/eniConfig';
+const externally = 'vpc.amazonaws.com/externalEniConfig';
+
+test('the external label, the annotation and the label of a node name its ENIConfig in this order, also where they are set later', () => {
+  const imported = customOf({
+    n1: { labels: { [usual]: 'a' } },
+    n2: { labels: { [usual]: 'a', [externally]: 'b' } },
+    n3: { labels: { [usual]: 'b' }, annotations: { [usual]: 'a' } },
+    n4: { annotations: { [usual]: 'unknown' } },
   });
   assert.deepEqual(unfinished(imported), []);
-  const notExternal = [{ key: externally, operator: 'DoesNotExist' }];
-  const selectorOf = (name: string) => specOf(imported.made, 'PodSubnet', name)['nodeSelector'];
-  assert.deepEqual(selectorOf('a'), { matchLabels: { [key]: 'a' }, matchExpressions: notExternal });
-  assert.deepEqual(selectorOf('b-external'), { matchLabels: { [externally]: 'b' } });
-  assert.deepEqual(selectorOf('a-external'), { matchLabels: { [externally]: 'a' } });
   const told = imported.account.entries.filter(({ from }) => from.startsWith('Node ')).map(({ from, remedy }) => `${from}: ${remedy}`);
-  assert.deepEqual(told, [`Node n3: kubectl label node n3 ${externally}=a`, 'Node n5: add that, or correct the node']);
+  assert.deepEqual(told, ['Node n4: add that, or correct the node']);
+  for (const [labels, annotations, expected] of [
+    [{ [usual]: 'a' }, {}, 'subnet-a'],
+    [{ [usual]: 'b' }, {}, 'subnet-b'],
+    [{ [usual]: 'b' }, { [usual]: 'a' }, 'subnet-a'],
+    [{}, { [usual]: 'b' }, 'subnet-b'],
+    [{ [usual]: 'a', [externally]: 'b' }, { [usual]: 'a' }, 'subnet-b'],
+    [{ [externally]: 'a' }, {}, 'subnet-a'],
+  ] as const)
+    assert.deepEqual(servedBy(imported, { labels, annotations }), [expected], JSON.stringify([labels, annotations]));
+  assert.deepEqual(servedBy(imported, {}), []);
+});
+
+test('an annotation of a name that was chosen is heeded though no node has it yet; a usual one that nobody uses makes no further PodSubnets', () => {
+  const chosen = customOf({}, { ENI_CONFIG_ANNOTATION_DEF: 'example.com/eni' });
+  assert.equal(entryOf(chosen, 'ENI_CONFIG_ANNOTATION_DEF').fate, 'taken');
+  assert.deepEqual(servedBy(chosen, { labels: { [usual]: 'a' }, annotations: { 'example.com/eni': 'b' } }), ['subnet-b']);
+  const plain = customOf({ n1: { labels: { [usual]: 'a' }, annotations: { [usual]: 'a' } } });
+  assert.equal(plain.made.filter(({ kind }) => kind === 'PodSubnet').length, 2);
 });
 
 test('without any subnet the PodSubnet is left to be completed, and the account says so', () => {

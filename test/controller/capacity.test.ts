@@ -73,7 +73,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
   const counts = { of: 0 };
   const told = new Map<string, number>();
   const nodes = (): ClusterNode[] =>
-    [...names, ...unseen].map((name) => ({ name, uid: name, labels: {}, isReady: true, providerId: undefined, addresses: told.get(name) }));
+    [...names, ...unseen].map((name) => ({ name, uid: name, labels: {}, annotations: {}, isReady: true, providerId: undefined, addresses: told.get(name) }));
   let wake = (_node: string): void => undefined;
   const stored = {
     subnet: podSubnet,

@@ -39,6 +39,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const setting: fc.Arbitrary<Setting> = fc.record({
   families: fc.constantFrom<readonly (4 | 6)[]>([4], [4, 6], [6, 4], [6]),
   unit: fc.constantFrom('address' as const, 'prefix' as const),
+  several: fc.boolean(),
 });
 
 test('whatever fails: an address of a claim is on one node, is one Pod’s, never an ordinary Pod’s, and a Pod that comes back has the same again', async () => {

@@ -47,10 +47,12 @@ export type Step =
 export interface Setting {
   readonly families: readonly (4 | 6)[];
   readonly unit: 'address' | 'prefix';
+  /** It has a second subnet of the cloud, and the first interfaces of nodes are in one, in the other and in neither. */
+  readonly several: boolean;
 }
 
 /** Runs them, then lets everything come to rest. Rejects when something did not hold. */
-export async function simulate(steps: readonly Step[], { families, unit }: Setting): Promise<void> {
+export async function simulate(steps: readonly Step[], { families, unit, several }: Setting): Promise<void> {
   /** What each Pod with fixed addresses got first. */
   const firsts = new Map<string, readonly Ip[]>();
   await using b = clusterBench({
@@ -72,9 +74,12 @@ export async function simulate(steps: readonly Step[], { families, unit }: Setti
       }
     },
   });
-  b.subnets = [subnet('pods', { cloudSubnet: 'subnet-a', default: true, families, unit, warm: { spare: 1 } })];
+  const where = several ? { cloudSubnets: { ids: ['subnet-a', 'subnet-b'] } } : { cloudSubnet: 'subnet-a' };
+  b.subnets = [subnet('pods', { ...where, default: true, families, unit, warm: { spare: 1 } })];
+  b.cloud.addSubnet('subnet-b', '10.21.0.0/24', { cidr6: '2001:db8:0:21::/64' });
+  b.cloud.addSubnet('subnet-nodes', '10.22.0.0/24');
   b.addClaim('jobs', { podSelector: { matchLabels: { app: 'jobs' } }, count: 2, reclaim: 'TTL', ttl_s: 60 });
-  for (const node of nodes) b.addNode(node);
+  for (const [i, node] of nodes.entries()) b.addNode(node, several ? ['subnet-a', 'subnet-b', 'subnet-nodes'][i] : 'subnet-a');
   const faults = faultsOf(b);
   await b.lead();
   for (const step of steps) {

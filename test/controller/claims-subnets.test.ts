@@ -88,20 +88,6 @@ test('a claim that names its PodSubnet is tried there alone', async (t) => {
   assert.equal(b.claim('db-1')?.status.addresses[0]?.subnet, 'c');
 });
 
-test('a PodSubnet with several subnets keeps no addresses for claims, and the Pod is told so, or served by the next', async (t) => {
-  const b = await benchFor(t);
-  b.subnets = [
-    subnet('a', { cloudSubnets: { ids: ['small', 'subnet-a'] }, default: true, priority: 2 }),
-    subnet('c', { cloudSubnet: 'subnet-a', default: true }),
-  ];
-  b.addClaim('db-0', { pod: 'db-0', subnet: 'a' });
-  b.addPod('db-0', 'n1', fixed);
-  b.addPod('db-1', 'n1', fixed);
-  await b.pass(5000);
-  assert.match(b.problemOf('db-0') ?? '', /\(FP250\): a: it has several subnets of the cloud \(spec\.cloudSubnets\)/);
-  assert.equal(b.claim('db-1')?.status.addresses[0]?.subnet, 'c');
-});
-
 test('the ceiling of a PodSubnet for all nodes together is told as the reason', async (t) => {
   const b = await benchFor(t);
   b.subnets = [

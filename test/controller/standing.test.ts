@@ -8,6 +8,13 @@ import { nodeStanding } from '../../src/controller/node-standing.ts';
 import { seldom } from '../../src/controller/cluster/seldom.ts';
 import { subnetStanding } from '../../src/controller/cluster/subnet-standing.ts';
 import { createLog } from '../../src/log.ts';
+import { factsOf } from '../../src/controller/facts.ts';
+import { subnetStatuses } from '../../src/controller/cluster/subnet-status.ts';
+import { clusterSubnets } from '../../src/store/kubernetes/cluster-subnets.ts';
+import { resources } from '../../src/store/kubernetes/resources.ts';
+import { podSubnetStatus } from '../../src/store/pod-subnet.ts';
+import { memoryCloud } from '../cloud/memory-cloud.ts';
+import { memoryKube } from '../store/memory-kube.ts';
 import type { ClusterNode } from '../../src/store/kubernetes/core-objects.ts';
 import { virtualClock } from '../cloud/virtual-clock.ts';
 import { subnet } from './harness.ts';
@@ -17,6 +24,7 @@ const node = (name: string, zone: string, labels: Record<string, string> = {}): 
   name,
   uid: name,
   labels,
+  annotations: {},
   isReady: true,
   providerId: `vpc:///${zone}/i-${name}`,
   addresses: undefined,
@@ -44,6 +52,8 @@ test('a PodSubnet says in a word and in a sentence why it cannot be used', () =>
     said({ subnet: chosen, nodes: [node('n1', 'zone-a')] }),
     /^False NoNode: no node has the labels that spec\.nodeSelector asks for/,
   );
+  const annotated = subnet('web', { cloudSubnet: 's-1', nodeAnnotationSelector: { matchLabels: { pool: 'web' } } });
+  assert.match(said({ subnet: annotated }), /^False NoNode: no node has what spec\.nodeSelector and spec\.nodeAnnotationSelector ask for/);
   assert.match(
     said({ nodes: [node('n1', 'zone-b'), node('n3', 'zone-a', { 'topology.kubernetes.io/zone': 'zone-c' })] }),
     /^False WrongZone: subnet s-1 is in zone zone-a, the nodes that may use it are in zone-b, zone-c/,
@@ -76,15 +86,25 @@ test('a PodSubnet with several subnets serves the zones of all, and is full when
 test('a node is ready while its Pods get addresses, and says what stops them when they do not', () => {
   const demand = [{ subnet: 'web', inUse: 3, cooling: 0, waiting: 0 }];
   const growth = [{ subnet: 'web', stoppedBy: 'ceiling' as const, text: 'this node holds 3 of at most 3' }];
-  assert.equal(nodeStanding({ demand }, growth, 1).status, 'True');
+  assert.equal(nodeStanding({ demand }, { growth, subnets: 1, refused: [] }).status, 'True');
   const waiting = demand.map((one) => ({ ...one, waiting: 2 }));
-  assert.deepEqual(nodeStanding({ demand: waiting }, growth, 1), {
+  assert.deepEqual(nodeStanding({ demand: waiting }, { growth, subnets: 1, refused: [] }), {
     status: 'False',
     reason: 'AddressesMissing',
     message: 'Pods wait for an address of web: this node holds 3 of at most 3',
   });
-  assert.equal(nodeStanding({ demand }, [], 0).reason, 'NoSubnet');
-  assert.equal(nodeStanding({ demand, draining: 'x' }, [], 1).reason, 'Draining');
+  assert.equal(nodeStanding({ demand }, { growth: [], subnets: 0, refused: [] }).reason, 'NoSubnet');
+  assert.equal(nodeStanding({ demand, draining: 'x' }, { growth: [], subnets: 1, refused: [] }).reason, 'Draining');
+});
+
+test('a node whose cloud takes nothing back is ready, and says what it is stuck with', () => {
+  const refused = [{ stoppedBy: 'cloud' as const, text: 'not permitted: DetachNetworkInterface' }];
+  const standing = nodeStanding({ demand: [] }, { growth: [], subnets: 1, refused });
+  assert.deepEqual([standing.status, standing.reason], ['True', 'ReleasesRefused']);
+  assert.match(standing.message, /Pods on this node get addresses; .* is not given back: not permitted: DetachNetworkInterface/);
+  const leaving = nodeStanding({ demand: [], draining: 'x' }, { growth: [], subnets: 1, refused });
+  assert.deepEqual([leaving.status, leaving.reason], ['False', 'Draining']);
+  assert.match(leaving.message, /not permitted: DetachNetworkInterface/);
 });
 
 test('a condition keeps its time until its status is another', () => {
@@ -146,4 +166,28 @@ test('an event is said once in ten minutes, a few a second, and never more than 
   await clock.advance(600_000);
   assert.equal(events.say(saying('full')).isNews, true);
   events.stop();
+});
+
+test('a PodSubnet whose tags find more subnets than its status lists is used, and says so; what is written is what the API server takes', async () => {
+  const kube = memoryKube();
+  const spec = { cloudSubnets: { tags: { role: 'pods' } } };
+  kube.put(resources.podSubnets, { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name: 'web' }, spec });
+  const clock = virtualClock();
+  const cloud = memoryCloud(clock);
+  for (let i = 0; i < 70; i++)
+    cloud.tagSubnet(cloud.addSubnet(`s-${i}`, `10.20.${i}.0/24`, { zone: 'zone-a', cidr6: `2001:db8:${i}::/64` }), { role: 'pods' });
+  const subnets = clusterSubnets(kube, quiet, { changed: () => undefined, blocksChanged: () => undefined });
+  await subnets.synced;
+  const facts = factsOf(cloud, clock, 60_000);
+  const held = () => ({ held: 0, nodes: 0 });
+  const work = subnetStatuses({ subnets, facts, nodes: () => [node('n1', 'zone-a')], held, wrote: () => undefined, clock, log: quiet });
+  work.ask('web');
+  await clock.advance(10_000);
+  const status = podSubnetStatus.parse(subnets.get('web')?.status);
+  assert.deepEqual([status.cloudSubnets.length, status.cidrs.length, status.zone], [64, 128, 'zone-a']);
+  const [ready] = status.conditions;
+  assert.deepEqual([ready?.status, ready?.reason], ['True', 'ManySubnets']);
+  assert.match(ready?.message ?? '', /^1 node may use it; the cloud has 70 subnets with role=pods, of which status lists 64: one more tag/);
+  await work.stop();
+  subnets.stop();
 });

@@ -9,6 +9,7 @@ import { assignLots } from './assign.ts';
 import { noBranch, noBranches } from './branches.ts';
 import { confirmed } from './fields.ts';
 import type { Left } from './ec2.ts';
+import { patiently } from './newborn.ts';
 import type { Parameters } from './query.ts';
 import { subnets, told } from './read.ts';
 import { Refused } from './refused.ts';
@@ -30,7 +31,13 @@ export async function createNic(request: CreateNic, mtu: number, aws: Aws): Prom
   const has = (length: number): number => further.filter((block) => lengthOf(block) === length).length;
   const want = { within, addresses4: Math.max(0, addresses4 - has(32)), prefixes4: Math.max(0, prefixes4 - has(28)) };
   const left = aws.ec2.deadline();
-  return await finished(made, () => assignWithin(made.id, want, aws, left), wantedOf(request.subnet, request.want, 1), aws, left);
+  return await finished(
+    made,
+    () => assignWithin(made.id, want, patiently(aws, made.id), left),
+    wantedOf(request.subnet, request.want, 1),
+    aws,
+    left,
+  );
 }
 
 async function create(request: CreateNic, mtu: number, aws: Aws): Promise<CloudNic> {
@@ -56,7 +63,7 @@ async function create(request: CreateNic, mtu: number, aws: Aws): Promise<CloudN
   const made = told(answer, [], mtu, aws);
   const missing = missingOf(later, first, made);
   if (missing.length === 0) return made;
-  return await finished(made, () => assignLots(made.id, missing, aws, left), call.wanted, aws, left);
+  return await finished(made, () => assignLots(made.id, missing, patiently(aws, made.id), left), call.wanted, aws, left);
 }
 
 /** The interface with what is assigned now; one that cannot have it goes again. */

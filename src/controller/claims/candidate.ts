@@ -1,11 +1,14 @@
-/** A PodSubnet that may serve a Pod's wish, and which addresses of it a claim can have. */
+/** The PodSubnets that may serve a Pod's wish, subnet of the cloud by subnet of the cloud, and which addresses of each a claim can have. */
 import { createHash } from 'node:crypto';
-import type { CloudSubnet, SubnetId } from '../../cloud/cloud.ts';
+import type { CloudNic, CloudSubnet, SubnetId } from '../../cloud/cloud.ts';
 import { failure } from '../../errors/failure.ts';
 import { compareIps, type Family, familyOf, type Ip } from '../../net/address.ts';
 import { addressAt, contains, lastOf, sizeOf } from '../../net/cidr.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
-import { subnetIdOf } from '../../store/subnet-id.ts';
+import { sayCloudSubnets, subnetIdOf } from '../../store/subnet-id.ts';
+import { cloudSubnetsOf, nearSubnets, whyNoneNear } from '../cloud-subnets.ts';
+import type { Facts } from '../facts.ts';
+import { subnetOf } from '../tags.ts';
 import { givesWhole } from '../uses.ts';
 
 /** What is known of a node when its Pods' wishes are followed. */
@@ -13,27 +16,68 @@ export interface NodeView {
   /** The PodSubnets it may use. */
   readonly subnets: readonly PodSubnet[];
   readonly cloudSubnets: ReadonlyMap<SubnetId, CloudSubnet>;
+  /** Which of them PodSubnets that name theirs by tags have now. */
+  readonly tagged: Facts['tagged'];
   readonly zone: string;
+  /** Its interfaces. */
+  readonly nics: readonly Pick<CloudNic, 'subnet' | 'tags'>[];
+  /** Subnets of the cloud that had nothing left a while ago. */
+  readonly full: ReadonlyMap<SubnetId, unknown>;
 }
 
-/** A PodSubnet, and what the cloud says of it. */
+/** A PodSubnet, and a subnet of the cloud that it has for that node. */
 export interface Candidate {
   readonly name: string;
+  /** Of several subnets of one PodSubnet each has its own: `pods (subnet-1)`. */
+  readonly key: string;
   readonly spec: PodSubnet['spec'];
   readonly cloud: CloudSubnet;
 }
 
-/** The PodSubnet of that name, or why its addresses cannot be on that node. */
-export function candidateOf(name: string, { subnets, cloudSubnets, zone }: NodeView): Candidate | string {
+/** What the PodSubnet of that name has for that node, the best first; or why its addresses cannot be on it. */
+export function candidatesOf(name: string, view: NodeView): readonly Candidate[] | string {
+  const { subnets, cloudSubnets, zone } = view;
   const found = subnets.find(({ metadata }) => metadata.name === name);
   if (found === undefined) return 'this node may not use it';
-  if (found.spec.cloudSubnets !== undefined)
-    return 'it has several subnets of the cloud (spec.cloudSubnets), and such an address is of one: name a PodSubnet with cloudSubnet';
+  if (givesWhole(found)) return `with datapath ${found.spec.datapath} its Pods have the address that the cloud gives their interface`;
+  if (found.spec.cloudSubnets !== undefined) return ofSeveral(found, view);
   const cloud = cloudSubnets.get(subnetIdOf(found));
   if (cloud === undefined) return `the cloud knows no subnet ${subnetIdOf(found)}`;
   if (cloud.zone !== undefined && cloud.zone !== zone) return `it is in zone ${cloud.zone}, and this node in ${zone}`;
-  if (givesWhole(found)) return `with datapath ${found.spec.datapath} its Pods have the address that the cloud gives their interface`;
-  return { name, spec: found.spec, cloud };
+  return [{ name, key: name, spec: found.spec, cloud }];
+}
+
+/**
+ * Those in the node's zone: first where something is left, then where the node has an interface already, then where the most is free. One whose tags are
+ * gone comes last, as long as the node has an interface in it.
+ */
+function ofSeveral(found: PodSubnet, view: NodeView): readonly Candidate[] | string {
+  const { name } = found.metadata;
+  const where = { ...view, instance: view };
+  const near = nearSubnets(found, where);
+  const left = view.nics.flatMap((nic) => (subnetOf(nic) === name ? (view.cloudSubnets.get(nic.subnet) ?? []) : []));
+  const all = new Map([...left, ...near].map((cloud) => [cloud.id, cloud]));
+  if (all.size === 0) return view.tagged.get(name)?.problem ?? whyNoneNear(found, where);
+  const rank = (cloud: CloudSubnet): number => {
+    if (!near.includes(cloud)) return 3;
+    if (view.full.has(cloud.id)) return 2;
+    return view.nics.some(({ subnet }) => subnet === cloud.id) ? 0 : 1;
+  };
+  const inOrder = [...all.values()].toSorted((a, b) => rank(a) - rank(b) || b.free4 - a.free4 || (a.id < b.id ? -1 : 1));
+  return inOrder.map((cloud) => ({ name, key: `${name} (${cloud.id})`, spec: found.spec, cloud }));
+}
+
+/** Why an address that a claim has of the PodSubnet cannot be on that node, since it is of one subnet of the cloud for good; undefined: it can. */
+export function whyElsewhere(name: string, address: Ip, view: NodeView): string | undefined {
+  const found = view.subnets.find(({ metadata }) => metadata.name === name);
+  const here = candidatesOf(name, view);
+  if (found === undefined || (typeof here !== 'string' && here.some((one) => lies(one, address)))) return undefined;
+  const all = cloudSubnetsOf(found, { subnets: view.cloudSubnets, tagged: view.tagged });
+  const its = all.find((cloud) => lies({ cloud }, address));
+  if (its?.zone !== undefined && its.zone !== view.zone)
+    return `it is of cloud subnet ${its.id} in zone ${its.zone}, and that node is in zone ${view.zone}`;
+  if (its !== undefined || found.spec.cloudSubnets === undefined) return undefined;
+  return `it is in none of the subnets that the cloud has of PodSubnet ${name} now (${sayCloudSubnets(found)})`;
 }
 
 /** @throws Failure claimAddressUnusable that says why no Pod can have the address. */
@@ -42,12 +86,12 @@ export function refuseUnusable(candidate: Candidate, address: Ip): void {
   if (reason !== undefined) throw failure('claimAddressUnusable', { address, reason });
 }
 
-function whyUnusable({ name, spec, cloud }: Candidate, address: Ip): string | undefined {
+function whyUnusable({ name, key, spec, cloud }: Candidate, address: Ip): string | undefined {
   const family = familyOf(address);
   if (!spec.families.includes(family)) return `PodSubnet ${name} gives its Pods no IPv${family} addresses (spec.families)`;
   const cidr = cidrOfFamily(cloud, family);
   if (cidr === undefined || !contains(cidr, address))
-    return `it lies outside of PodSubnet ${name}, which has ${cidr ?? `no IPv${family} block`}`;
+    return `it lies outside of PodSubnet ${key}, which has ${cidr ?? `no IPv${family} block`}`;
   if (spec.range !== undefined && family === 6) return whyNone6(name);
   const { first = address, last = address } = spec.range?.ipv4 ?? {};
   if (compareIps(address, first) < 0 || compareIps(address, last) > 0)
@@ -67,7 +111,7 @@ function whyNone6(name: string): string {
 }
 
 /** Whether the cloud's subnet has such a block at all, and the address in it. */
-export function lies({ cloud }: Candidate, address: Ip): boolean {
+export function lies({ cloud }: Pick<Candidate, 'cloud'>, address: Ip): boolean {
   const cidr = cidrOfFamily(cloud, familyOf(address));
   return cidr !== undefined && contains(cidr, address);
 }

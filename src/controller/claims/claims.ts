@@ -1,5 +1,5 @@
 /** What the passes over nodes and the IPClaims have to tell each other; and a node without any. */
-import type { CloudNic } from '../../cloud/cloud.ts';
+import type { CloudNic, SubnetId } from '../../cloud/cloud.ts';
 import type { Failure } from '../../errors/failure.ts';
 import type { Ip } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
@@ -13,10 +13,14 @@ export interface WantedAddresses {
   readonly uid: string;
   /** The PodSubnet they are to be of. */
   readonly subnet: string;
+  /** Of which of its subnets of the cloud; absent: of that in which `these` lie. */
+  readonly cloudSubnet?: SubnetId;
   /** By value, at most one of a family. */
   readonly these: readonly Ip[];
   /** And an IPv4 address that the cloud chooses, which from then on is the claim's. */
   readonly any4: boolean;
+  /** The cloud has refused to make an interface with these: one is made without, and they are assigned to it. */
+  readonly isRefusedAtBirth?: boolean;
   /** What it has on the node already: the interface with those is to get the others. */
   readonly beside: readonly Ip[];
 }
@@ -56,6 +60,8 @@ export interface Claims {
   assigned(node: string, wanted: readonly WantedAddresses[], blocks: readonly Cidr[]): Promise<void>;
   /** The cloud has refused these. Rejects never. */
   refused(wanted: readonly WantedAddresses[], why: Failure): Promise<void>;
+  /** The cloud has refused an interface that was to be born with these; whether for their sake is found by assigning them. */
+  refusedAtBirth(wanted: readonly WantedAddresses[]): void;
   /** These have to wait. Rejects never. */
   unserved(those: readonly Unserved[]): Promise<void>;
   /** These blocks are not on the node any more. @throws Failure kube* */
@@ -79,6 +85,7 @@ export const noClaims: Claims = {
   on: () => nobody,
   assigned: () => Promise.resolve(),
   refused: () => Promise.resolve(),
+  refusedAtBirth: () => undefined,
   unserved: () => Promise.resolve(),
   left: () => Promise.resolve(),
 };

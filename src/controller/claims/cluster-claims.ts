@@ -87,6 +87,13 @@ export class ClusterClaims implements Claims {
     }
   }
 
+  refusedAtBirth(wanted: readonly WantedAddresses[]): void {
+    for (const { uid } of wanted) {
+      const wish = this.#wishes.list.of(uid);
+      if (wish !== undefined) wish.isRefusedAtBirth = true;
+    }
+  }
+
   async unserved(those: readonly Unserved[]): Promise<void> {
     for (const one of those) await this.#wishes.unserved(one);
   }

@@ -1,16 +1,16 @@
 /** From a Pod's wish to the addresses it is to have: which claim, which PodSubnet, which of the claim's addresses. */
-import { failure, isFailure } from '../../errors/failure.ts';
+import { failure } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Ip } from '../../net/address.ts';
 import { type PlacedPod, readPlacedPod } from '../../store/kubernetes/core-objects.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import { claimKey, type HeldAddress, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimBook } from './book.ts';
-import { candidateOf, type NodeView } from './candidate.ts';
-import { type Choice, chooseFrom, type Room } from './choose.ts';
+import type { NodeView } from './candidate.ts';
+import type { Choice, Room } from './choose.ts';
+import { elsewhere, firstChoice } from './first-choice.ts';
 import { type Occupant, occupantsOf } from './occupants.ts';
 import type { NodeLife } from './node-life.ts';
-import { heldBy } from './share.ts';
 import { claimFor, refuseHeld, type Wish } from './wish.ts';
 import type { WishList } from './wish-list.ts';
 
@@ -46,6 +46,7 @@ export async function follow(following: Following, wish: Wish, view: NodeView): 
     free,
     coming: others.flatMap(({ fresh }) => fresh ?? []),
     refuseTaken: (address) => refuseTaken(following, wish, occupants, address),
+    elsewhere: (held) => elsewhere(wish, claim, held, view),
     misses: wish.misses,
   };
   try {
@@ -70,46 +71,6 @@ function refuseTaken({ book, list }: Following, wish: Wish, occupants: ReadonlyM
   if (occupant === undefined) return;
   const { node, block, words } = occupant;
   throw failure('claimAddressInUse', { address, user: words, node, block });
-}
-
-/** Of the first PodSubnet that has something. @throws Failure claim* that says why none has. */
-function firstChoice(wish: Wish, room: Room, view: NodeView): Choice {
-  const names = subnetsFor(wish, room, view);
-  const reasons: [name: string, reason: string][] = [];
-  let refused: unknown;
-  for (const name of names) {
-    const candidate = candidateOf(name, view);
-    const before = wish.tried.get(name) ?? (typeof candidate === 'string' ? candidate : undefined);
-    if (before !== undefined || typeof candidate === 'string') {
-      reasons.push([name, before ?? '']);
-      continue;
-    }
-    try {
-      return chooseFrom(candidate, room);
-    } catch (error) {
-      if (!isFailure(error)) throw error;
-      refused ??= error;
-      reasons.push([name, error.details === '' ? error.message : `${error.message}: ${error.details}`]);
-    }
-  }
-  if (refused !== undefined && names.length === 1) throw refused;
-  const all = reasons.map(([name, reason]) => `${name}: ${reason}`).join('; ');
-  const pod = `Pod ${wish.asked.namespace}/${wish.asked.pod}`;
-  throw failure('claimWithoutSubnet', { pod, reasons: all === '' ? 'none that this node may use serves it' : all });
-}
-
-/** The PodSubnets to try, in order. @throws Failure claimUnfit when the claim's addresses are of one that does not serve the Pod. */
-function subnetsFor({ asked, uid, node }: Wish, { claim, free }: Room, { subnets }: NodeView): readonly string[] {
-  const { spec, status } = claim;
-  const served = [...asked.subnets, ...subnets.map(({ metadata }) => metadata.name)];
-  const [own] = heldBy(claim, uid);
-  const [first] = status.addresses;
-  const must = own?.subnet ?? (spec.pod === undefined ? undefined : first?.subnet) ?? spec.subnet;
-  if (must === undefined)
-    return [...new Set([...free.map(({ subnet }) => subnet).filter((name) => served.includes(name)), ...asked.subnets])];
-  if ((first === undefined ? asked.subnets : served).includes(must)) return [must];
-  const reason = `is of PodSubnet ${must}, which does not serve Pod ${asked.namespace}/${asked.pod} on node ${node}`;
-  throw failure('claimUnfit', { claim: claimKey(claim), reason });
 }
 
 /** Those of the claim's addresses that no other Pod has. Of a claim for one Pod by name that is all: no two Pods have one name. */

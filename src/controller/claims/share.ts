@@ -108,7 +108,7 @@ function isApart(held: HeldAddress, wish: Wish, places: ReadonlyMap<Cidr, NicId>
 function wantedBy(wish: Wish, { book, life, now_ms }: AllClaims): WantedAddresses | undefined {
   if (now_ms < wish.again_ms) return undefined;
   const { uid, node, fresh } = wish;
-  const held = heldBy(book.get(wish.claim ?? ''), uid);
+  const held = oneOfEach(wish, heldBy(book.get(wish.claim ?? ''), uid));
   const isHere = (one: HeldAddress): boolean => one.node === node;
   if (held.some((one) => !isHere(one) && whereIs(one, life) !== undefined)) return undefined;
   const addressOf = ({ address }: HeldAddress): Ip => address;
@@ -116,7 +116,9 @@ function wantedBy(wish: Wish, { book, life, now_ms }: AllClaims): WantedAddresse
   const subnet = held[0]?.subnet ?? fresh?.subnet;
   const any4 = fresh?.any4 ?? false;
   if (subnet === undefined || (these.length === 0 && !any4)) return undefined;
-  return { uid, subnet, these, any4, beside: held.filter(isHere).map(addressOf) };
+  const cloudSubnet = held.length === 0 && fresh !== undefined && { cloudSubnet: fresh.cloudSubnet };
+  const birth = wish.isRefusedAtBirth === true && { isRefusedAtBirth: true };
+  return { uid, subnet, ...cloudSubnet, these, any4, ...birth, beside: held.filter(isHere).map(addressOf) };
 }
 
 /** Whether all that its Pod is to have is its claim's and bound to it, wherever it is. */
@@ -153,6 +155,15 @@ export function whereIs({ node }: HeldAddress, life: AllClaims['life']): string 
 /** The addresses that are that Pod's. */
 export function heldBy(claim: StoredClaim | undefined, uid: string): readonly HeldAddress[] {
   return claim?.status.addresses.filter(({ podUid }) => podUid === uid) ?? [];
+}
+
+/** Two leaders may have bound two of a family to one Pod, perhaps of two subnets of the cloud: one will do, best one that is there. */
+function oneOfEach({ node }: Wish, held: readonly HeldAddress[]): HeldAddress[] {
+  const isBetter = (one: HeldAddress, other: HeldAddress): boolean =>
+    familyOf(one.address) === familyOf(other.address) && (one.node === node) > (other.node === node);
+  const isSame = (one: HeldAddress, other: HeldAddress): boolean => familyOf(one.address) === familyOf(other.address);
+  const best = held.filter((one) => !held.some((other) => isBetter(other, one)));
+  return best.filter((one, i) => best.findIndex((other) => isSame(one, other)) === i);
 }
 
 /** As the PodSubnet has its families: the first is the Pod's main address. */

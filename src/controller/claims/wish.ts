@@ -1,4 +1,5 @@
 /** What one Pod asks for, from its annotations, and which IPClaim serves it. */
+import type { SubnetId } from '../../cloud/cloud.ts';
 import { failure, isFailure } from '../../errors/failure.ts';
 import { type Family, type Ip, tryParseIp } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
@@ -20,12 +21,14 @@ export interface Wish {
   families?: readonly Family[];
   /** What its claim does not have yet. */
   fresh?: Fresh | undefined;
-  /** PodSubnets that were tried in vain in this round, and why. */
+  /** Candidates (by their keys) that were tried in vain in this round, and why. */
   readonly tried: Map<string, string>;
   /** A block that another Pod, or the pool of a node, has, and that is asked back there. */
   inTheWay?: InTheWay | undefined;
   /** Why it is not served, in a sentence. Of what is wrong with the wish itself, or of what the cloud or the node lacks. */
   trouble?: { readonly text: string; readonly of: 'wish' | 'cloud' } | undefined;
+  /** No interface could be made with its addresses; until they are assigned. */
+  isRefusedAtBirth?: boolean;
   /** Addresses of our own choice that were somebody's. */
   misses: number;
   /** Not looked at before that time of the clock. */
@@ -43,6 +46,10 @@ export interface InTheWay {
 /** Addresses that a claim is to get for one Pod. */
 export interface Fresh {
   readonly subnet: string;
+  /** Of which of its subnets of the cloud. */
+  readonly cloudSubnet: SubnetId;
+  /** Both, as {@link Wish.tried} has them. */
+  readonly candidate: string;
   /** By value, at most one of a family. */
   readonly these: readonly Ip[];
   /** One of `these` was not asked for by anybody: we chose it. */

@@ -23,7 +23,7 @@ import type { Unserved, WantedAddresses } from './claims.ts';
 import type { NodeLife } from './node-life.ts';
 import { answerTo, heldBy, isBound, whereIs } from './share.ts';
 import { withStanding } from './standing.ts';
-import type { Wish } from './wish.ts';
+import type { Fresh, Wish } from './wish.ts';
 import { WishList } from './wish-list.ts';
 
 /** Whatever is not served is looked at again after that: not everything that may help is told of. */
@@ -82,7 +82,7 @@ export class Wishes {
       this.list.want(wish, undefined);
       return;
     }
-    if (fresh !== undefined && why.kind === 'cloudSubnetFull') await this.#tryOthers(wish, fresh.subnet, why.details || why.message);
+    if (fresh !== undefined && why.kind === 'cloudSubnetFull') await this.#tryOthers(wish, fresh, why.details || why.message);
     else {
       await this.refuse(wish, sentence(inOtherWords(why, wanted)), 'cloud');
       if (why.kind === 'cloudInvalid') await this.#drop(wish, wanted);
@@ -90,11 +90,11 @@ export class Wishes {
   }
 
   /** Nothing was asked of the cloud, for want of something. */
-  async unserved({ wanted: { uid, subnet }, stop }: Unserved): Promise<void> {
+  async unserved({ wanted: { uid }, stop }: Unserved): Promise<void> {
     const wish = this.list.of(uid);
     if (wish === undefined) return;
     const isFinal = stop.stoppedBy === 'instance' || stop.stoppedBy === 'subnet' || stop.stoppedBy === 'ceiling';
-    if (isFinal && wish.fresh !== undefined) await this.#tryOthers(wish, subnet, stop.text);
+    if (isFinal && wish.fresh !== undefined) await this.#tryOthers(wish, wish.fresh, stop.text);
     else await this.#say(wish, stop.text, 'cloud');
   }
 
@@ -125,6 +125,7 @@ export class Wishes {
     this.list.trouble(wish, undefined);
     wish.tried.clear();
     wish.misses = 0;
+    wish.isRefusedAtBirth = false;
   }
 
   /** The status with the claim's condition as it is, or will be once that wish is served. */
@@ -195,11 +196,11 @@ export class Wishes {
     }
   }
 
-  /** The next PodSubnet at once; after the last one all are tried again, in a while. */
-  async #tryOthers(wish: Wish, subnet: string, why: string): Promise<void> {
-    const isOnly = wish.asked.subnets.every((name) => name === subnet || wish.tried.has(name));
-    wish.tried.set(subnet, why);
-    if (isOnly && wish.tried.size === 1) {
+  /** The next subnet of the cloud, or PodSubnet, at once; after the last one all are tried again, in a while. */
+  async #tryOthers(wish: Wish, { subnet, candidate }: Fresh, why: string): Promise<void> {
+    wish.tried.set(candidate, why);
+    const isOnly = candidate === subnet && wish.asked.subnets.every((name) => name === subnet);
+    if (isOnly) {
       wish.tried.clear();
       await this.refuse(wish, why, 'cloud');
       return;

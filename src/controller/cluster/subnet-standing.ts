@@ -1,8 +1,9 @@
 /** Whether a PodSubnet can be used, and by which nodes, as its status says. */
 import type { CloudSubnet } from '../../cloud/cloud.ts';
 import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
-import { servesNode } from '../../store/kubernetes/cluster-subnets.ts';
+import { servesNode, type SubnetClash } from '../../store/kubernetes/cluster-subnets.ts';
 import { zoneOf } from '../../store/kubernetes/provider-id.ts';
+import { MOST_CLOUD_SUBNETS } from '../../store/cloud-subnets.ts';
 import { sayCloudSubnets } from '../../store/subnet-id.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { blocksBeyond, sizeOfBlocks } from '../../store/within.ts';
@@ -18,8 +19,8 @@ export interface SubnetFacts {
   readonly nodes: readonly ClusterNode[];
   /** Addresses that all nodes together hold. */
   readonly held: number;
-  /** Which of its blocks another PodSubnet has; absent: none. */
-  readonly clash?: string | undefined;
+  /** What it has that another PodSubnet has already; absent: nothing. */
+  readonly clash?: SubnetClash | undefined;
 }
 
 /** True: some node can use it, though perhaps nothing of it is left. */
@@ -35,12 +36,14 @@ export function subnetStanding({ subnet, cloudSubnets, problem, nodes, held, cla
     return no('CloudSubnetUnknown', `the cloud has none of the subnets ${id}: correct spec.cloudSubnets, or make one`);
   }
   if (one.refused !== undefined) return no('RangeInTheWay', one.refused);
-  if (clash !== undefined) return no('BlocksOverlap', `${clash}: give each block to one PodSubnet`);
+  if (clash !== undefined) return no(clash.reason, `${clash.text}: ${clash.remedy}`);
   const beyond = blocksBeyond(subnet, one.cidr4);
   if (beyond !== undefined) return no('BlocksOutside', `${beyond}: name blocks of that`);
-  const chosen = nodes.filter(({ labels }) => servesNode(subnet, labels));
+  const chosen = nodes.filter((node) => servesNode(subnet, node));
   if (chosen.length === 0) {
     if (nodes.length === 0) return no('NoNode', 'the cluster has no node yet');
+    if (subnet.spec.nodeAnnotationSelector !== undefined)
+      return no('NoNode', 'no node has what spec.nodeSelector and spec.nodeAnnotationSelector ask for: kubectl describe nodes');
     return no('NoNode', 'no node has the labels that spec.nodeSelector asks for: kubectl get nodes --show-labels');
   }
   const theirs = cloudSubnets.map(({ zone }) => zone);
@@ -57,7 +60,10 @@ export function subnetStanding({ subnet, cloudSubnets, problem, nodes, held, cla
   if (own !== undefined && held >= own) return yes('Full', `nodes hold all ${own} addresses of its blocks (spec.within)`);
   if (cloudSubnets.every(({ free4 }) => free4 === 0) && subnet.spec.families.includes(4))
     return yes('Full', `no IPv4 address is left in ${subnet.spec.range !== undefined ? 'its range' : `cloud subnet ${id}`}`);
-  return yes('Usable', `${near.length} ${near.length === 1 ? 'node' : 'nodes'} may use it`);
+  const usable = `${near.length} ${near.length === 1 ? 'node' : 'nodes'} may use it`;
+  if (cloudSubnets.length <= MOST_CLOUD_SUBNETS) return yes('Usable', usable);
+  const more = `the cloud has ${cloudSubnets.length} subnets ${id.replace(/^those /, '')}, of which status lists ${MOST_CLOUD_SUBNETS}: one more tag would find fewer`;
+  return yes('ManySubnets', `${usable}; ${more}`);
 }
 
 /** Where its instance is, as far as the Node says. */

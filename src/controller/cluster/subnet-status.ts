@@ -6,6 +6,7 @@ import type { Log } from '../../log.ts';
 import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import { clashAmong, type ClusterSubnets, type StoredPodSubnet } from '../../store/kubernetes/cluster-subnets.ts';
 import type { PodSubnetStatus } from '../../store/pod-subnet.ts';
+import { MOST_CLOUD_SUBNETS } from '../../store/cloud-subnets.ts';
 import { cloudSubnetsOf } from '../cloud-subnets.ts';
 import type { Facts, ReadFacts } from '../facts.ts';
 import { withReady } from '../conditions.ts';
@@ -62,7 +63,8 @@ function fieldsOf(
 ): Partial<PodSubnetStatus> {
   const { name } = subnet.metadata;
   const total = heldOf(name);
-  const cloudSubnets = cloudSubnetsOf(subnet, facts);
+  const cloudSubnets = cloudSubnetsOf(subnet, facts).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const listed = cloudSubnets.slice(0, MOST_CLOUD_SUBNETS);
   const problem = facts.tagged.get(name)?.problem;
   const clash = clashAmong(subnet, subnets.list());
   const standing = { ...subnetStanding({ subnet, cloudSubnets, problem, nodes, held: total.held, clash }), observedGeneration: generation };
@@ -72,8 +74,8 @@ function fieldsOf(
   const of4 = cloudSubnets.filter(({ cidr4 }) => cidr4 !== undefined);
   return {
     ...(zones.length > 0 && { zone: zones.join(', ') }),
-    cloudSubnets: subnet.spec.cloudSubnets === undefined ? [] : cloudSubnets.map(({ id }) => id).toSorted(),
-    cidrs: cloudSubnets.flatMap(({ cidr4, cidr6 }) => [cidr4, cidr6].filter((cidr) => cidr !== undefined)),
+    cloudSubnets: subnet.spec.cloudSubnets === undefined ? [] : listed.map(({ id }) => id),
+    cidrs: listed.flatMap(({ cidr4, cidr6 }) => [cidr4, cidr6].filter((cidr) => cidr !== undefined)),
     ...(of4.length > 0 && { free: of4.reduce((sum, { free4 }) => sum + free4, 0) }),
     ...total,
     conditions,

@@ -87,6 +87,13 @@ export const clusterErrors = {
     details: '',
     hint: 'nothing needs to be done when that Pod has just been deleted',
   },
+  claimElsewhere: {
+    code: 252,
+    cni: 252,
+    message: '{address} of IPClaim {claim} cannot be had by Pod {pod} on node {node}',
+    details: '{reason}',
+    hint: 'keep the Pod where that address can be (nodeSelector topology.kubernetes.io/zone); or have it get another one: delete the IPClaim, and ask for none in another zone by annotation flatpod.dev/ip',
+  },
   probeUnusable: {
     code: 259,
     cni: 259,

@@ -207,6 +207,6 @@ function sameNode(before: ClusterNode, after: ClusterNode): boolean {
     before.uid === after.uid &&
     before.isReady === after.isReady &&
     before.providerId === after.providerId &&
-    JSON.stringify(before.labels) === JSON.stringify(after.labels)
+    JSON.stringify([before.labels, before.annotations]) === JSON.stringify([after.labels, after.annotations])
   );
 }

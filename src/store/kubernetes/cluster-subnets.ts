@@ -4,7 +4,8 @@ import { failure } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
-import { matches } from '../label-selector.ts';
+import { addressedOtherwise } from '../addressing.ts';
+import { type Labels, matches } from '../label-selector.ts';
 import { type PodSubnet, podSubnet, type PodSubnetStatus, podSubnetStatus } from '../pod-subnet.ts';
 import { takenBefore } from '../within.ts';
 import { isBehind } from './own-write.ts';
@@ -26,8 +27,8 @@ export interface ClusterSubnets {
   /** All of them, by name. */
   list(): StoredPodSubnet[];
   get(name: string): StoredPodSubnet | undefined;
-  /** Those that a node with these labels may use. */
-  forNode(labels: Readonly<Record<string, string>>): PodSubnet[];
+  /** Those that the node may use. */
+  forNode(node: Marks): PodSubnet[];
   /** Replaces those fields of the status, over the version that `get` answers with. @throws Failure kubeConflict, kubeNotFound and the like */
   writeStatus(name: string, fields: Partial<PodSubnetStatus>): Promise<void>;
   /** Resolves when all there are have been read. */
@@ -36,8 +37,16 @@ export interface ClusterSubnets {
   stop(): void;
 }
 
-/** Starts following; `changed` is called after each change of a spec. */
-export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) => void): ClusterSubnets {
+/** Who is told of changes. */
+export interface SubnetsHeed {
+  /** Of a spec. */
+  readonly changed: (name: string) => void;
+  /** Of the blocks that the cloud tells. */
+  readonly blocksChanged: () => void;
+}
+
+/** Starts following. */
+export function clusterSubnets(api: KubeApi, log: Log, { changed, blocksChanged }: SubnetsHeed): ClusterSubnets {
   /** Our last writes that the watch has not shown yet. */
   const written = new Map<string, StoredPodSubnet>();
   const cache = watchObjects(
@@ -48,6 +57,7 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) =
       changed(change) {
         const [before, after] = [change.before, change.kind === 'set' ? change.object : undefined];
         if (JSON.stringify(before?.subnet) !== JSON.stringify(after?.subnet)) changed(change.key);
+        if (blocksIn(before) !== blocksIn(after)) blocksChanged();
       },
     },
   );
@@ -66,7 +76,7 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) =
   return {
     list,
     get,
-    forNode: (labels) => list().flatMap(({ subnet }) => (servesNode(subnet, labels) ? subnet : [])),
+    forNode: (node) => list().flatMap(({ subnet }) => (servesNode(subnet, node) ? subnet : [])),
     async writeStatus(name, fields) {
       const found = get(name);
       if (found === undefined) throw failure('kubeNotFound', { object: `podsubnets.flatpod.dev ${name}`, text: 'it is not followed' });
@@ -79,21 +89,50 @@ export function clusterSubnets(api: KubeApi, log: Log, changed: (name: string) =
   };
 }
 
-/** Which of its blocks a PodSubnet that was made before it has too, in a sentence; undefined: none. */
-export function clashAmong(subnet: PodSubnet, all: readonly StoredPodSubnet[]): string | undefined {
-  const own = all.find((one) => one.subnet.metadata.name === subnet.metadata.name);
-  if (own === undefined) return undefined;
-  const isEarlier = ({ created, subnet: { metadata } }: StoredPodSubnet): boolean =>
-    created < own.created || (created === own.created && metadata.name < subnet.metadata.name);
-  return takenBefore(
-    subnet,
-    all.filter(isEarlier).map((one) => one.subnet),
-  );
+function blocksIn(stored: StoredPodSubnet | undefined): string {
+  return JSON.stringify([stored?.status.cidrs, stored?.status.cloudSubnets]);
 }
 
-/** Whether a node with these labels may use it. */
-export function servesNode({ spec: { nodeSelector } }: PodSubnet, labels: Readonly<Record<string, string>>): boolean {
-  return nodeSelector === undefined || matches(nodeSelector, labels);
+/** Why a PodSubnet gives nothing more, for the sake of one that was made before it. */
+export interface SubnetClash {
+  readonly reason: 'BlocksOverlap' | 'AddressingDiffers';
+  readonly text: string;
+  readonly remedy: string;
+}
+
+/** undefined: it is in nobody's way. */
+export function clashAmong(subnet: PodSubnet, all: readonly StoredPodSubnet[]): SubnetClash | undefined {
+  const inOrder = inOrderOfMaking(all);
+  const at = inOrder.findIndex(({ metadata }) => metadata.name === subnet.metadata.name);
+  const earlier = inOrder.slice(0, Math.max(at, 0));
+  const found = new Map(all.map((one) => [one.subnet.metadata.name, one.status.cloudSubnets]));
+  const taken = takenBefore(subnet, earlier, found);
+  if (taken !== undefined) return { reason: 'BlocksOverlap', text: taken, remedy: 'give each block to one PodSubnet' };
+  const text = addressedOtherwise(subnet, earlier);
+  return text === undefined ? undefined : { reason: 'AddressingDiffers', text, remedy: 'write the same spec.addressing in both' };
+}
+
+/** Those first that were made first. */
+export function inOrderOfMaking(all: readonly StoredPodSubnet[]): PodSubnet[] {
+  const before = (one: string, other: string): number => (one < other ? -1 : Number(one > other));
+  return all
+    .toSorted((a, b) => before(a.created, b.created) || before(a.subnet.metadata.name, b.subnet.metadata.name))
+    .map(({ subnet }) => subnet);
+}
+
+/** What PodSubnets select nodes by. */
+export interface Marks {
+  readonly labels: Labels;
+  readonly annotations: Labels;
+}
+
+/** Whether the node may use it. */
+export function servesNode({ spec }: PodSubnet, { labels, annotations }: Marks): boolean {
+  const { nodeSelector, nodeAnnotationSelector } = spec;
+  return (
+    (nodeSelector === undefined || matches(nodeSelector, labels)) &&
+    (nodeAnnotationSelector === undefined || matches(nodeAnnotationSelector, annotations))
+  );
 }
 
 const envelope = z.object({

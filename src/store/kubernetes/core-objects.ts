@@ -13,6 +13,7 @@ export interface ClusterNode {
   readonly name: string;
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
   /** Its kubelet was heard of lately. */
   readonly isReady: boolean;
   /** spec.providerID, such as `vpc:///zone-a/i-1`, or what stands for it. */
@@ -31,7 +32,7 @@ const node = z
     const isReady = status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
     const addresses = status.allocatable[ADDRESSES];
     const providerId = providerIdOf(spec, annotations);
-    return { name, uid, labels, isReady, providerId, addresses: addresses === undefined ? undefined : Number(addresses) };
+    return { name, uid, labels, annotations, isReady, providerId, addresses: addresses === undefined ? undefined : Number(addresses) };
   });
 
 /** @throws ZodError */

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { failure } from '../../../src/errors/failure.ts';
 import { createLog } from '../../../src/log.ts';
 import { ClusterNodeNetworks } from '../../../src/store/kubernetes/cluster-node-networks.ts';
+import { clusterSubnets } from '../../../src/store/kubernetes/cluster-subnets.ts';
 import { resources } from '../../../src/store/kubernetes/resources.ts';
 import { readNodeNetwork } from '../../../src/store/kubernetes/stored-node-network.ts';
 import type { NodeNetworkStatus } from '../../../src/store/node-network.ts';
@@ -195,4 +196,37 @@ test('a controller that finds a NodeNetwork for each Node creates none, though i
   };
   await leader(t, { ...kube, list: late });
   assert.deepEqual(writes(kube), []);
+});
+
+test('a node whose label or annotation is set later is told of then, and has the PodSubnets that select it by that', async (t) => {
+  const kube = memoryKube();
+  addNode(kube, 'vpc:///a/i-1');
+  const config = (name: string, spec: object) =>
+    kube.put(resources.podSubnets, {
+      apiVersion: 'flatpod.dev/v1alpha1',
+      kind: 'PodSubnet',
+      metadata: { name },
+      spec: { cloudSubnet: name, ...spec },
+    });
+  const key = 'k8s.amazonaws.com/eniConfig';
+  const none = { matchExpressions: [{ key, operator: 'DoesNotExist' }] };
+  config('by-label', { nodeSelector: { matchLabels: { [key]: 'a' } }, nodeAnnotationSelector: none });
+  config('by-annotation', { nodeAnnotationSelector: { matchLabels: { [key]: 'a' } } });
+  const { networks } = await leader(t, kube);
+  const subnets = clusterSubnets(kube, createLog('test', 'error'), { changed: () => undefined, blocksChanged: () => undefined });
+  t.after(() => subnets.stop());
+  await subnets.synced;
+  speak(kube);
+  await quiet();
+  const told: (readonly string[])[] = [];
+  const now = (): string[] => {
+    const node = networks.node('n1');
+    return node === undefined ? [] : subnets.forNode(node).map(({ metadata }) => metadata.name);
+  };
+  networks.watch(() => told.push(now()));
+  for (const metadata of [{ labels: { [key]: 'a' } }, { annotations: { [key]: 'a' } }, { annotations: { [key]: 'b' } }]) {
+    kube.put(resources.nodes, { metadata: { name: 'n1', ...metadata } });
+    await quiet();
+  }
+  assert.deepEqual(told, [['by-label'], ['by-annotation'], []]);
 });

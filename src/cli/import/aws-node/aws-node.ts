@@ -4,10 +4,10 @@ import type { Document } from '../../../import/document.ts';
 import type { Imported, Made } from '../../../import/made.ts';
 import { type Found, objectsIn, sayFound } from '../../../import/objects.ts';
 import { asName } from '../../../import/values.ts';
-import { type EniConfig, EXTERNAL_LABEL, readEniConfigs } from './eni-configs.ts';
+import { type EniConfig, EXTERNAL_LABEL, readEniConfigs, USUAL_NAME } from './eni-configs.ts';
 import { readEnvironment } from './environment.ts';
 import { ofPolicies, POLICY, readGroupPolicies } from './group-policies.ts';
-import { externalConfigs, type NamedBy } from './nodes.ts';
+import { type NamedBy, otherNames } from './nodes.ts';
 import type { AwsPlan } from './plan.ts';
 import { ofConfigs, ofSubnets } from './pod-subnets.ts';
 import { readSubnets } from './subnets.ts';
@@ -29,9 +29,9 @@ export function readAwsNode(documents: readonly Document[], account: Account): I
   const configs = readEniConfigs(objectsOf(eniConfigs), plan.customBy !== undefined, account);
   const subnets = answers.flatMap(({ object }) => readSubnets(object, plan, account));
   const custom = (label: string): Made[] => {
-    const by = { label, annotation: plan.customByAnnotation ?? label };
+    const by = { label, annotation: plan.customByAnnotation ?? USUAL_NAME };
     remarksOnCustom(daemonSet, by, configs, nodes.length > 0, account);
-    return ofConfigs(plan, label, configs, externalConfigs(objectsOf(nodes), configs, by, account));
+    return ofConfigs(plan, by, configs, otherNames(objectsOf(nodes), configs, by, account));
   };
   const podSubnets = plan.customBy === undefined ? ofSubnets(plan, subnets, account) : custom(plan.customBy);
   const withGroups = readGroupPolicies(objectsOf(policies), plan, account);

@@ -13,6 +13,9 @@ export interface EniConfig {
 /** The label that goes before ENI_CONFIG_LABEL_DEF. */
 export const EXTERNAL_LABEL = 'vpc.amazonaws.com/externalEniConfig';
 
+/** The label and the annotation that name a node's ENIConfig, unless variables name others. */
+export const USUAL_NAME = 'k8s.amazonaws.com/eniConfig';
+
 /** Those of the objects. They are accounted for as taken when `used` says so. */
 export function readEniConfigs(objects: readonly Setting[], used: boolean, account: Account): EniConfig[] {
   const seen = new Set<string>();

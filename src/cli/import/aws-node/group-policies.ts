@@ -75,7 +75,7 @@ function nameOf({ namespace, name }: Pick<GroupPolicy, 'namespace' | 'name'>): s
 export function ofPolicies(policies: readonly GroupPolicy[], plan: AwsPlan, beside: readonly Made[]): Made[] {
   return policies.flatMap((policy) =>
     beside.map(({ name, spec }) => {
-      const { cloudSubnet, cloudSubnets, nodeSelector, families } = spec;
+      const { cloudSubnet, cloudSubnets, nodeSelector, nodeAnnotationSelector, families } = spec;
       const { namespace, securityGroups, podSelector } = policy;
       return {
         kind: 'PodSubnet' as const,
@@ -84,6 +84,7 @@ export function ofPolicies(policies: readonly GroupPolicy[], plan: AwsPlan, besi
           ...(cloudSubnet !== undefined && { cloudSubnet }),
           ...(cloudSubnets !== undefined && { cloudSubnets }),
           ...(nodeSelector !== undefined && { nodeSelector }),
+          ...(nodeAnnotationSelector !== undefined && { nodeAnnotationSelector }),
           ...(families !== undefined && { families }),
           namespaces: [namespace],
           ...(podSelector !== undefined && { podSelector }),

@@ -1,7 +1,7 @@
 /** Nodes: which of them say their ENIConfig otherwise than by the usual label, by another label or an annotation. */
 import { type Account, below, type Setting } from '../../../import/account.ts';
 import { textIn } from '../../../import/values.ts';
-import { type EniConfig, EXTERNAL_LABEL } from './eni-configs.ts';
+import { type EniConfig, EXTERNAL_LABEL, USUAL_NAME } from './eni-configs.ts';
 
 /** By what a node names its ENIConfig. The external label goes before the annotation, and that before the label. */
 export interface NamedBy {
@@ -9,14 +9,17 @@ export interface NamedBy {
   readonly annotation: string;
 }
 
-/** The ENIConfigs that nodes name by the external label, or are to name so since they do by an annotation: that is told, node by node. */
-export function externalConfigs(
-  nodes: readonly Setting[],
-  configs: readonly EniConfig[],
-  { label, annotation }: NamedBy,
-  account: Account,
-): Set<string> {
-  const external = new Set<string>();
+/** Which of the two that go before the label nodes use: PodSubnets have to heed them then, also on nodes that get them later. */
+export interface OtherNames {
+  readonly external: boolean;
+  readonly annotation: boolean;
+}
+
+/** What nodes say otherwise than by the label. One that names an ENIConfig which is not there is told of. */
+export function otherNames(nodes: readonly Setting[], configs: readonly EniConfig[], by: NamedBy, account: Account): OtherNames {
+  const { label, annotation } = by;
+  // Whoever has chosen an annotation uses it, perhaps on nodes that are to come.
+  const used = { external: false, annotation: annotation !== USUAL_NAME };
   for (const node of nodes) {
     const name = textIn(account, below(node, 'metadata', 'name')) ?? '';
     const said = (where: 'labels' | 'annotations', key: string): string | undefined => {
@@ -27,19 +30,11 @@ export function externalConfigs(
     const byAnnotation = said('annotations', annotation);
     const config = byLabel ?? byAnnotation;
     if (config === undefined || (byLabel === undefined && config === said('labels', label))) continue;
-    if (!configs.some((one) => one.name === config)) {
-      account.left(
-        `Node ${name}`,
-        EXTERNAL_LABEL,
-        `it names the ENIConfig ${config}, which is not among the files`,
-        'add that, or correct the node',
-      );
-      continue;
-    }
-    external.add(config);
-    if (byLabel !== undefined) continue;
-    const what = `its annotation ${annotation} goes before the label ${label} in the AWS plugin; PodSubnets go by labels`;
-    account.left(`Node ${name}`, 'annotations', what, `kubectl label node ${name} ${EXTERNAL_LABEL}=${config}`);
+    used.external ||= byLabel !== undefined;
+    used.annotation ||= byLabel === undefined;
+    if (configs.some((one) => one.name === config)) continue;
+    const what = `it names the ENIConfig ${config}, which is not among the files`;
+    account.left(`Node ${name}`, byLabel === undefined ? annotation : EXTERNAL_LABEL, what, 'add that, or correct the node');
   }
-  return external;
+  return used;
 }

@@ -3,6 +3,7 @@ import type { Account } from '../../../import/account.ts';
 import { type Made, warmFields } from '../../../import/made.ts';
 import { asName } from '../../../import/values.ts';
 import { type EniConfig, EXTERNAL_LABEL } from './eni-configs.ts';
+import type { NamedBy, OtherNames } from './nodes.ts';
 import type { AwsPlan } from './plan.ts';
 import { type AwsSubnet, TAG } from './subnets.ts';
 
@@ -44,40 +45,51 @@ export function ofSubnets(plan: AwsPlan, subnets: readonly AwsSubnet[], account:
   }));
 }
 
-/** One for each ENIConfig, and another one for nodes that name it by the external label, where there are such (`external`). */
-export function ofConfigs(plan: AwsPlan, label: string, configs: readonly EniConfig[], external: ReadonlySet<string>): Made[] {
-  const made = (name: string, { subnet, securityGroups }: EniConfig, nodeSelector: object, comment: string): Made => ({
+/**
+ * One for each ENIConfig; where nodes use the annotation or the external label, two or three: for nodes with the external label, for those of the others with
+ * the annotation, and for those of the others with the label, as the plugin looks for them.
+ */
+export function ofConfigs(plan: AwsPlan, by: NamedBy, configs: readonly EniConfig[], used: OtherNames): Made[] {
+  const made = (name: string, { subnet, securityGroups }: EniConfig, selectors: object, comment: string): Made => ({
     kind: 'PodSubnet',
     name: asName(name),
     spec: {
       cloudSubnet: subnet,
       default: true,
-      nodeSelector,
+      ...selectors,
       ...(securityGroups.length > 0 && { securityGroups }),
       useFirstNic: false,
       ...commonOf(plan),
     },
     comment,
   });
-  return configs.flatMap((config) => [
-    made(config.name, config, selectorFor(config.name, label, external.size > 0), `ENIConfig ${config.name}`),
-    ...(external.has(config.name)
-      ? [
-          made(
-            `${config.name}-external`,
-            config,
-            { matchLabels: { [EXTERNAL_LABEL]: config.name } },
-            `ENIConfig ${config.name}, for nodes with the label ${EXTERNAL_LABEL}`,
-          ),
-        ]
-      : []),
-  ]);
+  const notExternal = used.external ? [without(EXTERNAL_LABEL)] : [];
+  return configs.flatMap((config) => {
+    const { name } = config;
+    const about = `ENIConfig ${name}`;
+    const all = [made(name, config, byLabelOf(name, by, notExternal, used), about)];
+    if (used.annotation) {
+      const nodeAnnotationSelector = { matchLabels: { [by.annotation]: name } };
+      const selectors = { ...(notExternal.length > 0 && { nodeSelector: { matchExpressions: notExternal } }), nodeAnnotationSelector };
+      all.push(made(`${name}-annotated`, config, selectors, `${about}, for nodes with the annotation ${by.annotation}`));
+    }
+    if (used.external) {
+      const nodeSelector = { matchLabels: { [EXTERNAL_LABEL]: name } };
+      all.push(made(`${name}-external`, config, { nodeSelector }, `${about}, for nodes with the label ${EXTERNAL_LABEL}`));
+    }
+    return all;
+  });
 }
 
-/** The ENIConfig "default" is for nodes without the label; the external label goes before it. */
-function selectorFor(name: string, label: string, isExternalUsed: boolean): Record<string, unknown> {
-  const none = (key: string) => ({ key, operator: 'DoesNotExist' });
-  const others = isExternalUsed ? [none(EXTERNAL_LABEL)] : [];
-  if (name === 'default') return { matchExpressions: [none(label), ...others] };
-  return { matchLabels: { [label]: name }, ...(others.length > 0 && { matchExpressions: others }) };
+/** The ENIConfig "default" is for nodes without the label; the external label and the annotation go before it. */
+function byLabelOf(name: string, { label, annotation }: NamedBy, notExternal: readonly object[], used: OtherNames): object {
+  const nodeSelector =
+    name === 'default'
+      ? { matchExpressions: [without(label), ...notExternal] }
+      : { matchLabels: { [label]: name }, ...(notExternal.length > 0 && { matchExpressions: notExternal }) };
+  return { nodeSelector, ...(used.annotation && { nodeAnnotationSelector: { matchExpressions: [without(annotation)] } }) };
+}
+
+function without(key: string): object {
+  return { key, operator: 'DoesNotExist' };
 }

@@ -1,6 +1,6 @@
 /** Variables about addresses outside of the VPC, families, subnets and security groups. */
 import { blocksIn, numberIn } from '../../../import/values.ts';
-import { EXTERNAL_LABEL } from './eni-configs.ts';
+import { USUAL_NAME } from './eni-configs.ts';
 import { isTrue, needless, onlyDefault, type VariableRule } from './plan.ts';
 
 const twoFamilies = {
@@ -33,7 +33,7 @@ const custom: VariableRule = {
     if (!isTrue(text)) account.equal(setting, 'PodSubnets are chosen by their selectors');
     else {
       const named = other('ENI_CONFIG_LABEL_DEF');
-      plan.customBy = named === '' ? 'k8s.amazonaws.com/eniConfig' : named;
+      plan.customBy = named === '' ? USUAL_NAME : named;
       plan.customByAnnotation = other('ENI_CONFIG_ANNOTATION_DEF');
       account.taken(setting, 'a PodSubnet for each ENIConfig, with spec.nodeSelector and spec.useFirstNic: false');
     }
@@ -41,12 +41,12 @@ const custom: VariableRule = {
 };
 
 const customName = (what: 'label' | 'annotation'): VariableRule => ({
-  default: 'k8s.amazonaws.com/eniConfig',
+  default: USUAL_NAME,
   read({ account, setting, other }) {
     const isOn = isTrue(other('AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG'));
     if (!isOn) account.equal(setting, 'nothing: custom networking is off');
     else if (what === 'label') account.taken(setting, 'PodSubnet spec.nodeSelector');
-    else account.equal(setting, `spec.nodeSelector of a PodSubnet, by the label ${EXTERNAL_LABEL}; see LEFT FOR YOU`);
+    else account.taken(setting, 'PodSubnet spec.nodeAnnotationSelector, where it is set or a node has such an annotation');
   },
 });
 

@@ -27,6 +27,11 @@ export class Cooling {
     this.#rise(this.#heap.length - 1);
   }
 
+  /** Forgets it before its end. False when it does not rest. */
+  delete(ip: Ip): boolean {
+    return this.#until.delete(ip);
+  }
+
   /** Removes and returns the next address whose rest is over; undefined when there is none. */
   takeExpired(now_ms: number): Ip | undefined {
     for (;;) {

@@ -101,10 +101,11 @@ export class Pool {
     return overlapping;
   }
 
-  /** After a restart: what the node's state says is leased and resting. An address that is both is leased. Before or after {@link grant}. */
+  /** What the node's state says is leased and resting: after a restart, or when others turn out to use some. An address that is both is leased, also one that rested here until now. Before or after {@link grant}. */
   restore(leased: readonly Ip[], resting: readonly Resting[]): void {
     for (const ip of leased) {
       if (this.#leases.has(ip)) continue;
+      this.#endRest(ip);
       this.#addLease(ip);
       this.#occupy(ip, 'leased');
     }
@@ -237,6 +238,13 @@ export class Pool {
   #addLease(ip: Ip): void {
     this.#leases.add(ip);
     if (familyOf(ip) === this.#countedFamily) this.#countedLeases++;
+  }
+
+  /** Its end would free an address that somebody uses. */
+  #endRest(ip: Ip): void {
+    if (!this.#cooling.delete(ip)) return;
+    const block = this.#table.of(ip);
+    if (block !== undefined) this.#change(block, () => block.cooling--);
   }
 
   /** Books a lease or a rest on the block of the address; an excluded address occupies nothing that was free. */

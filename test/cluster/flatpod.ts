@@ -17,6 +17,8 @@ export interface FlatpodOptions {
   readonly subnets?: Readonly<Record<string, object>>;
   /** Over the test's own values, one level deep. */
   readonly values?: Values;
+  /** How many nodes have an agent; all unless told otherwise. */
+  readonly agents?: number;
 }
 
 interface NodeNetworkObject extends KubeObject {
@@ -34,13 +36,13 @@ export async function installFlatpod(cluster: Cluster, options: FlatpodOptions =
     execFileSync(process.execPath, [join(root, 'scripts/image.ts'), tar], { stdio: ['ignore', 'ignore', 'inherit'] });
     await cluster.importImage(tar);
   }
-  const { subnets = {}, values = {} } = options;
+  const { subnets = {}, values = {}, agents } = options;
   await upgradeFlatpod(cluster, values);
   // The chart leaves PodSubnets out while the API server does not know the kind.
   const pods = cluster.isOnBridge ? {} : { pods: { cloudSubnet: cluster.vpc.lab.subnets.get('pods')?.id, default: true } };
   await applySubnets(cluster, { ...pods, ...subnets });
   for (const node of cluster.nodes) await node.untilReady(cluster.admin, 90);
-  await untilRolledOut(cluster);
+  await untilRolledOut(cluster, 60, agents);
 }
 
 /** helm upgrade --install with those values over the test's own. */
@@ -91,15 +93,15 @@ export async function untilNodesKnow(
   );
 }
 
-/** Waits until all agents and controllers are ready. */
-export async function untilRolledOut(cluster: Cluster, limit_s = 60): Promise<void> {
+/** Waits until all agents, so many of them, and controllers are ready. */
+export async function untilRolledOut(cluster: Cluster, limit_s = 60, count = cluster.nodes.length): Promise<void> {
   await eventually(
     'agents and controllers are ready',
     async () => {
       const apps = `/apis/apps/v1/namespaces/${NAMESPACE}`;
-      const agents = await cluster.admin.ask<Rollout>('GET', `${apps}/daemonsets/flatpod-agent`);
+      const { status: agents } = await cluster.admin.ask<Rollout>('GET', `${apps}/daemonsets/flatpod-agent`);
       const controllers = await cluster.admin.ask<Rollout>('GET', `${apps}/deployments/flatpod-controller`);
-      return agents.status.numberReady === cluster.nodes.length && controllers.status.readyReplicas === 2;
+      return agents.numberReady === count && controllers.status.readyReplicas === 2;
     },
     limit_s,
   );

@@ -82,7 +82,7 @@ async function reaches(cluster: Cluster, namespace: string, node: ClusterNode, o
 }
 
 /** Waits until the node's containerd has loaded the list of that name. */
-async function untilLoaded(node: ClusterNode, name: string): Promise<void> {
+export async function untilLoaded(node: ClusterNode, name: string): Promise<void> {
   await eventually(`containerd has loaded ${name}`, async () => {
     const { info } = await runtimeStatus(node.path(SOCKET), true);
     return info.get('cniconfig')?.includes(`"Name":"${name}"`) === true;

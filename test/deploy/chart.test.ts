@@ -329,7 +329,7 @@ test('Pods of the AWS plugin are taken over before the agent starts, where the v
   assert.equal(agentOf(least)?.initContainers, undefined);
   const spec = agentOf({ ...least, agent: { takeover: 'aws-node' } });
   const [first] = spec?.initContainers ?? [];
-  assert.deepEqual(first?.args, ['takeover', 'aws-node', '--if-any', '--netns-dir=/run/netns']);
+  assert.deepEqual(first?.args, ['takeover', 'aws-node', '--if-any', '--netns-dir=/run/netns', '--config=/etc/flatpod/node.yaml']);
   const mounted = new Map(first.volumeMounts.map(({ name, mountPath }) => [name, mountPath]));
   for (const name of ['state', 'namespaces', 'aws-node']) {
     const volume = spec?.volumes.find((other) => other.name === name);

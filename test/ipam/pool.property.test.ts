@@ -21,6 +21,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('giveBack' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('inUse' as const), last: fc.nat(39) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -109,6 +110,14 @@ function run(model: Model, pool: Pool, at: Step): Pool {
       again.restore([...model.leased], model.rests());
       again.grant(model.nics());
       return again;
+    }
+    case 'inUse': {
+      // Somebody else turns out to use it, best one that rests.
+      const ip = [...model.resting.keys()][at.last % Math.max(model.resting.size, 1)] ?? parseIp(`10.0.0.${at.last}`);
+      pool.restore([ip], []);
+      model.leased.add(ip);
+      model.resting.delete(ip);
+      return pool;
     }
     default:
       return at satisfies never;

@@ -68,6 +68,29 @@ test('hostnic: Pods of this node that the runtime has are taken over; their DEL 
   }
 });
 
+test('FP507: a list of Pods on other nodes alone is not a success that found none: the nodes that it names are told', async () => {
+  using node = bareNode();
+  await using cri = await runtime(['a']);
+  node.former('10.0.0.5');
+  const takeOverFrom = (...entries: readonly object[]) => {
+    const file = join(node.dir, 'kept.json');
+    writeFileSync(file, JSON.stringify(entries));
+    return node.flatpodBeside('takeover', 'hostnic', '--kept', file, '--runtime-socket', cri.socket, '--node', 'n1');
+  };
+  for (const ofNone of [[], [kept('10.0.0.6', 'pod-a', '')]]) {
+    const { status, out } = await takeOverFrom(kept('10.0.0.5', 'pod-a', 'n2'), kept('10.0.0.7', 'pod-b', 'n3'), ...ofNone);
+    assert.equal(status, 1, out);
+    assert.match(out, /nothing was taken over from hostnic: .*kept\.json names no node n1 \(FP507\)/);
+    assert.match(out, /its Pods are on n2, n3/);
+  }
+  const many = Array.from({ length: 11 }, (_, i) => kept(`10.0.1.${i}`, `other-${i}`, `m${String(i).padStart(2, '0')}`));
+  assert.match((await takeOverFrom(...many)).out, /its Pods are on m00, .*m07 and 3 others/);
+  assert.deepEqual(node.attachments(), []);
+  const { status, out } = await takeOverFrom();
+  assert.equal(status, 0, 'a list of none is of none');
+  assert.match(out, /^0 Pods of hostnic/);
+});
+
 test('rubble: a Pod whose interface has nothing in the host is known by its namespace; at its end the address is taken from it', async () => {
   using node = bareNode();
   using lan = testNetns('lan');

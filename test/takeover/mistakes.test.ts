@@ -83,6 +83,27 @@ test('a record that is out of date by now is no mistake: its address is the new 
   assert.doesNotMatch(node.host.ip('rule'), /512/, 'what the former plugin forgot');
 });
 
+test('with no agent there, rules of ours are known by the number that the agent’s configuration says; such a file with a mistake stops all', () => {
+  using node = bareNode();
+  node.host.exec('ip rule add pref 512 to 10.0.0.5 lookup main; ip rule add pref 740 from 10.0.0.5 lookup main protocol 120');
+  const [record, config] = [join(node.dir, 'ipam.json'), join(node.dir, 'node.yaml')];
+  writeFileSync(record, checkpoint(entry));
+  const takeOver = (protocol: number) => {
+    const head = 'apiVersion: flatpod.dev/v1alpha1\nkind: NodeConfig\nmetadata: {name: n}\n';
+    writeFileSync(config, `${head}spec: {cluster: {}, numbers: {protocol: ${protocol}}}\n`);
+    return node.flatpod('takeover', 'aws-node', '--checkpoint', record, '--config', config);
+  };
+  const mistaken = takeOver(1);
+  assert.equal(mistaken.status, 1);
+  assert.match(mistaken.stderr, /\(FP190\).*\n.*spec\.numbers\.protocol/);
+  assert.match(node.host.ip('rule'), /512:/, 'nothing was done');
+  const { status, stdout, stderr } = takeOver(120);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /gone {8}container c1 \(10\.0\.0\.5\)/);
+  assert.doesNotMatch(node.host.ip('rule'), /512:/, 'what the former plugin forgot');
+  assert.match(node.host.ip('rule'), /740:\s+from 10\.0\.0\.5 lookup main proto 120/, 'ours');
+});
+
 test('a stored record that cannot be one is refused, and not taken for anything', () => {
   const dir = mkdtempSync('/tmp/fpt-takeover-');
   try {

@@ -42,6 +42,21 @@ for (const when of ['before the agent started', 'while it runs'] as const)
     await assert.rejects(own.lease(subnet, { ...wanting, requested: [used] }, 0), { kind: 'addressInUse' });
   });
 
+test('an address that rested when it was taken over is used, not at rest: the end of the rest does not free it', async () => {
+  const own = pools([]);
+  await own.lease(subnet, { ...wanting, requested: [used] }, 0);
+  own.release('pods', [used], now_ms() + 10);
+  own.occupy([used]);
+  assert.deepEqual(own.demand(), [{ subnet: 'pods', inUse: 1, cooling: 0, waiting: 0 }]);
+  const rested = Promise.withResolvers<void>();
+  setTimeout(rested.resolve, 20);
+  await rested.promise;
+  assert.deepEqual(own.demand(), [{ subnet: 'pods', inUse: 1, cooling: 0, waiting: 0 }]);
+  await assert.rejects(own.lease(subnet, { ...wanting, requested: [used] }, 0), { kind: 'addressInUse' });
+  own.endOrphan(used, 0);
+  assert.deepEqual((await own.lease(subnet, { ...wanting, requested: [used] }, 0)).addresses, [used]);
+});
+
 test('its block is not given back before the Pod has ended and the address has rested, however often grants change', () => {
   const own = pools([]);
   own.occupy([used]);

@@ -4,14 +4,19 @@ import type { Ip } from '../../net/address.ts';
 import type { NodeAgent } from '../node-agent.ts';
 
 /** Our protocol number when no configuration says another (src/store/node-config.ts). */
-const USUAL_PROTOCOL = 114;
+export const USUAL_PROTOCOL = 114;
 
-/** Rules and routes that name the addresses themselves. A rule of a NIC of ours may do so too, for a block of one address. */
+/** The protocol number of what the agent makes. */
+export function protocolOf({ cloud }: Pick<NodeAgent, 'cloud'>): number {
+  return cloud?.config.numbers.protocol ?? USUAL_PROTOCOL;
+}
+
+/** Rules and routes that name the addresses themselves. A rule of a NIC of ours may do so too, for a block of one address: by the protocol `ours`. */
 export function aboutThem(
-  { kernel, cloud }: Pick<NodeAgent, 'kernel' | 'cloud'>,
+  kernel: NodeAgent['kernel'],
+  ours: number,
   addresses: readonly Ip[],
 ): { readonly routes: FormerRoute[]; readonly rules: FormerRule[] } {
-  const ours = cloud?.config.numbers.protocol ?? USUAL_PROTOCOL;
   const links = new Map(kernel.links().map(({ index, name }) => [index, name]));
   const { routes, rules } = kernel.about(addresses);
   return {

@@ -7,21 +7,26 @@ import type { NodeAgent } from '../node-agent.ts';
 import { aboutThem } from './about.ts';
 import type { FormerPod, TakeoverAsked } from './request.ts';
 
-/** What is in the kernel of the Pod now, if anything. `namespaces`: where its addresses were found. */
-export function recordOf(
-  node: NodeAgent,
-  madeBy: AdoptedInterface['madeBy'],
-  { ifname, addresses }: FormerPod,
-  namespaces: ReadonlyMap<Ip, string>,
-): AdoptedInterface {
-  const { routes, rules } = aboutThem(node, addresses);
+/** Where Pods of a former plugin are looked for. */
+export interface Sought {
+  readonly kernel: NodeAgent['kernel'];
+  readonly madeBy: AdoptedInterface['madeBy'];
+  /** Of routes and rules of ours. */
+  readonly protocol: number;
+  /** Where their addresses were found. */
+  readonly namespaces: ReadonlyMap<Ip, string>;
+}
+
+/** What is in the kernel of the Pod now, if anything. */
+export function recordOf({ kernel, madeBy, protocol, namespaces }: Sought, { ifname, addresses }: FormerPod): AdoptedInterface {
+  const { routes, rules } = aboutThem(kernel, protocol, addresses);
   const netns = addresses.map((address) => namespaces.get(address)).find((path) => path !== undefined) ?? '';
-  const hostEnd = hostEndOf(node, new Set(routes.map(({ link }) => link)));
+  const hostEnd = hostEndOf(kernel, new Set(routes.map(({ link }) => link)));
   return { datapath: 'adopted', madeBy, netns, ifname, addresses, ...(hostEnd !== undefined && { hostEnd }), routes, rules };
 }
 
 /** The veth that a route of its leads to. */
-function hostEndOf({ kernel }: NodeAgent, named: ReadonlySet<string>): NodeLink | undefined {
+function hostEndOf(kernel: NodeAgent['kernel'], named: ReadonlySet<string>): NodeLink | undefined {
   const found = kernel.links().find(({ name, kind }) => kind === 'veth' && named.has(name));
   return found?.mac === undefined ? undefined : { link: found.name, mac: found.mac };
 }

@@ -10,12 +10,12 @@
 import { type AdoptedInterface, isAdopted } from '../../datapath/interface.ts';
 import { type Failure, failure, isFailure, sentence } from '../../errors/failure.ts';
 import { host, type KernelObject } from '../../kernel/state.ts';
-import type { Ip } from '../../net/address.ts';
 import type { PodIdentity } from '../../store/pod-identity.ts';
 import { podName } from '../attach.ts';
 import { type Attachment, keyOf, type NodeAgent } from '../node-agent.ts';
+import { protocolOf } from './about.ts';
 import { namespacesOf } from './namespaces.ts';
-import { recordOf, unnamedPods } from './record.ts';
+import { recordOf, type Sought, unnamedPods } from './record.ts';
 import type { FormerPod, TakeoverAsked } from './request.ts';
 import { isAlive } from './standing.ts';
 
@@ -31,15 +31,16 @@ export interface TakenOver {
   readonly refused: string[];
 }
 
-/** Takes over those that live. @throws Failure kernelRefused, store*; those before it are taken over then, and the same again does the rest. */
-export async function takeOver(node: NodeAgent, asked: TakeoverAsked): Promise<TakenOver> {
+/** Takes over those that live. `protocol`: of routes and rules that are ours, where no configuration of the agent says it. @throws Failure kernelRefused, store*; those before it are taken over then, and the same again does the rest. */
+export async function takeOver(node: NodeAgent, asked: TakeoverAsked, protocol = protocolOf(node)): Promise<TakenOver> {
   const done: TakenOver = { taken: [], known: [], ended: [], refused: [] };
   const pods = [...asked.pods, ...unnamedPods(node, asked)];
   const ours = node.attachments.list().flatMap(({ interface: own, netns }) => (isAdopted(own) ? [] : [netns]));
   const namespaces = namespacesOf(node.kernel, asked.netnsFolder, new Set(pods.flatMap(({ addresses }) => addresses)), ours);
+  const sought: Sought = { kernel: node.kernel, madeBy: asked.madeBy, protocol, namespaces };
   for (const pod of pods) {
     using _turn = await node.locks.take(keyOf(pod));
-    const became = await takeOne(node, asked, pod, namespaces);
+    const became = await takeOne(node, asked.netnsFolder, sought, pod);
     if (typeof became === 'string') done[became].push(`${podName({ ...pod, pod: identityOf(pod) })} (${pod.addresses.join(', ')})`);
     else done.refused.push(sentence(became));
   }
@@ -51,14 +52,14 @@ export async function takeOver(node: NodeAgent, asked: TakeoverAsked): Promise<T
 
 async function takeOne(
   node: NodeAgent,
-  { madeBy, netnsFolder }: TakeoverAsked,
+  netnsFolder: string,
+  sought: Sought,
   pod: FormerPod,
-  namespaces: ReadonlyMap<Ip, string>,
 ): Promise<'taken' | 'known' | 'ended' | Failure> {
   const { container, ifname, addresses } = pod;
   const before = node.attachments.find(container, ifname);
   if (before !== undefined && isAdopted(before.interface)) return 'known';
-  const own = recordOf(node, madeBy, pod, namespaces);
+  const own = recordOf(sought, pod);
   if (own.netns === '' && own.hostEnd === undefined) {
     if (pod.runs === true) {
       const reason = `the runtime says that it runs, but no namespace in ${netnsFolder} has its address: name the runtime's folder by --netns-dir`;

@@ -5,6 +5,9 @@ import { NAMED } from '../../kernel/netns.ts';
 import { run } from '../exit.ts';
 import { sub } from '../subcommand.ts';
 
+/** Where the agent's configuration usually is (flatpod install). */
+export const USUAL_CONFIG = '/etc/flatpod/node.yaml';
+
 /** Its options, as typed. */
 export interface TakeoverOptions {
   readonly checkpoint: string;
@@ -14,6 +17,7 @@ export interface TakeoverOptions {
   readonly node?: string;
   readonly runtimeSocket: string;
   readonly netnsDir: string;
+  readonly config?: string;
   readonly socket: string;
   readonly state: string;
   readonly json: boolean;
@@ -39,6 +43,10 @@ export function addTakeover(root: Command, places: { readonly socket: string; re
       '/run/containerd/containerd.sock',
     )
     .option('--netns-dir <dir>', 'where the runtime binds network namespaces', NAMED)
+    .option(
+      '--config <file>',
+      `what the agent that comes is started with, which says by which numbers its own routes and rules are known; read when none runs yet; ${USUAL_CONFIG} when absent, if it is there`,
+    )
     .option('--socket <path>', "the agent's socket", places.socket)
     .option('--state <dir>', 'directory of the state: written when no agent runs yet', places.state)
     .option('--json', 'print one JSON object', false)

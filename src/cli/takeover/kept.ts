@@ -12,7 +12,10 @@ import { jsonOf, sayIssues } from './json-file.ts';
 const keptFile = z.array(z.object({ address: ip, namespace: z.string(), pod: z.string(), node: z.string() }));
 type KeptEntry = z.infer<typeof keptFile>[number];
 
-/** Those of this node. `gone`: in words, those that the runtime has no sandbox of. @throws Failure badOption, takeoverMistaken, runtime*. */
+/** Of the names of nodes so many are told. */
+const TOLD = 8;
+
+/** Those of this node. `gone`: in words, those that the runtime has no sandbox of. @throws Failure badOption, takeoverMistaken, takeoverElsewhere, runtime*. */
 export async function readKept(
   plugin: FormerPlugin,
   { kept, node, runtimeSocket }: TakeoverOptions,
@@ -22,6 +25,12 @@ export async function readKept(
   const read = keptFile.safeParse(jsonOf(plugin, kept));
   if (!read.success) throw failure('takeoverMistaken', { system: plugin, path: kept, reason: sayIssues(read.error) }, read.error);
   const name = node ?? process.env['NODE_NAME'] ?? hostname();
+  const named = [...new Set(read.data.map((entry) => entry.node))].filter((one) => one !== '').toSorted();
+  // Also where it is the right name: somebody is to see that nothing of the list is of this node.
+  if (named.length > 0 && !named.includes(name)) {
+    const nodes = named.length > TOLD ? `${named.slice(0, TOLD).join(', ')} and ${named.length - TOLD} others` : named.join(', ');
+    throw failure('takeoverElsewhere', { system: plugin, path: kept, node: name, nodes });
+  }
   // Without a node in it, the runtime decides whether the Pod is here.
   const here = read.data.filter((entry) => entry.node === '' || entry.node === name);
   const byPod = Map.groupBy(here, ({ namespace, pod }) => `${namespace}/${pod}`);

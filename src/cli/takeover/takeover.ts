@@ -1,18 +1,20 @@
 /** `flatpod takeover`: the former plugin's own records, told to the agent; with no agent, written where the one that starts will find it. */
 import { existsSync } from 'node:fs';
+import { USUAL_PROTOCOL } from '../../agent/adopted/about.ts';
 import { type FormerPod, parseTakeover, type TakeoverAsked } from '../../agent/adopted/request.ts';
 import type { TakenOver } from '../../agent/adopted/take-over.ts';
 import type { FormerPlugin } from '../../datapath/interface.ts';
 import { isFailure } from '../../errors/failure.ts';
+import { readConfigFile } from '../../store/config-file.ts';
 import { askAgent } from '../ask.ts';
 import { readCheckpoint } from './aws-node.ts';
-import type { TakeoverOptions } from './commands.ts';
+import { type TakeoverOptions, USUAL_CONFIG } from './commands.ts';
 import { readKept } from './kept.ts';
 import { takeOverWithoutAgent } from './without-agent.ts';
 
 const DEADLINE_ms = 60_000;
 
-/** Prints what became of each Pod; 1 when one could not be taken over. @throws Failure takeoverMistaken, runtimeSilent, agentRefused, store*. */
+/** Prints what became of each Pod; 1 when one could not be taken over. @throws Failure takeoverMistaken, takeoverElsewhere, configFile*, runtimeSilent, agentRefused, store*. */
 export async function runTakeover(plugin: FormerPlugin, options: TakeoverOptions): Promise<number> {
   const former = await formerPods(plugin, options);
   if (former === undefined) {
@@ -46,13 +48,20 @@ async function formerPods(plugin: FormerPlugin, options: TakeoverOptions): Promi
 }
 
 /** `agent`: whether one was told. Only when none listens is its state touched: one that is silent holds it. */
-async function told(asked: TakeoverAsked, { socket, state }: TakeoverOptions): Promise<{ taken: TakenOver; agent: boolean }> {
+async function told(asked: TakeoverAsked, { socket, state, config }: TakeoverOptions): Promise<{ taken: TakenOver; agent: boolean }> {
   try {
     return { taken: await askAgent<TakenOver>(socket, 'takeover', DEADLINE_ms, '', asked), agent: true };
   } catch (error) {
     if (!isFailure(error, 'agentSilent')) throw error;
-    return { taken: await takeOverWithoutAgent(asked, state, error), agent: false };
+    const protocol = protocolIn(config);
+    return { taken: await takeOverWithoutAgent(asked, state, protocol, error), agent: false };
   }
+}
+
+/** @throws Failure configFile*: an agent would not start with such a file either. */
+function protocolIn(config: string | undefined): number {
+  if (config === undefined && !existsSync(USUAL_CONFIG)) return USUAL_PROTOCOL;
+  return readConfigFile(config ?? USUAL_CONFIG).config.spec.numbers.protocol;
 }
 
 function textOf({ taken, known, ended, refused }: TakenOver, plugin: FormerPlugin, agent: boolean): string {

@@ -9,15 +9,16 @@ import { createLog } from '../../log.ts';
 import { openAttachments } from '../../store/attachments.ts';
 import { lockState, openDatabase } from '../../store/sqlite.ts';
 
-/** @throws Failure `silence` when an agent is there all the same; takeover*, store*. */
-export async function takeOverWithoutAgent(asked: TakeoverAsked, state: string, silence: Failure): Promise<TakenOver> {
+/** `protocol`: of routes and rules of the agent that comes. @throws Failure `silence` when an agent is there all the same; takeover*, store*. */
+export async function takeOverWithoutAgent(asked: TakeoverAsked, state: string, protocol: number, silence: Failure): Promise<TakenOver> {
   using _lock = locked(state, silence);
   using database = openDatabase(state);
   using kernel = openKernel();
   const attachments = openAttachments(database, readAttachedInterface);
   // What is said goes to stdout, at the end; the log of a command is nobody's.
   const log = createLog('takeover', 'error');
-  return await takeOver({ kernel, database, attachments, interrupted: new Set(), locks: new Locks(), log, cloud: undefined }, asked);
+  const node = { kernel, database, attachments, interrupted: new Set<string>(), locks: new Locks(), log, cloud: undefined };
+  return await takeOver(node, asked, protocol);
 }
 
 function locked(state: string, silence: Failure): Disposable {

@@ -5,7 +5,9 @@
  * - as long as the instance lives its Pods may use their addresses: everything stays as it is, and says so; of a machine of no cloud a person says that it
  *   is off
  * - when the cloud says that it is terminated, our interfaces that are left go first, then the object, then what claims and ceilings counted for it
- * - of interfaces that are not ours, such as its own first one, which may outlive it, goes what the Node was granted; what serves another instance now stays
+ * - of interfaces that are not ours, such as its own first one, which may outlive it, goes what the Node was granted; what serves another instance now stays.
+ *   What was assigned on one and not granted yet, since a controller ended in between, stays too: nothing on the interface tells it from its owner's. Where
+ *   the cloud keeps reservations, these say whose it is, and the sweep ends them
  * - a Node of that name that came back in the meantime keeps all of it
  */
 import type { Clock } from '../../cloud/clock.ts';

@@ -45,6 +45,13 @@ export const importErrors = {
     details: '{reason}',
     hint: 'flatpod status shows who has the address: two Pods with one address hinder each other until one of them is deleted',
   },
+  takeoverElsewhere: {
+    code: 507,
+    cni: 507,
+    message: 'nothing was taken over from {system}: {path} names no node {node}',
+    details: 'its Pods are on {nodes}',
+    hint: 'say by --node what Kubernetes calls this node; if that is its name, no Pod of the list is here, and there is nothing to take over',
+  },
   hostnicMistaken: {
     code: 506,
     cni: 506,

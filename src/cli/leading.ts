@@ -1,8 +1,7 @@
 /** What the controller does in one term: from nodes' demand to the cloud, as long as it leads. */
 import { systemClock } from '../cloud/clock.ts';
-import { fencedBalancers } from '../cloud/limits/balancing.ts';
+import { fencedSteps, type Stepwise } from '../cloud/limits/steps.ts';
 import { fenced } from '../cloud/limits/fenced.ts';
-import type { LoadBalancers } from '../cloud/load-balancers.ts';
 import type { Cloud, InstanceId } from '../cloud/cloud.ts';
 import type { Ledger } from '../cloud/range/ledger.ts';
 import { rangeCloud } from '../cloud/range/range-cloud.ts';
@@ -18,11 +17,11 @@ import type { Log } from '../log.ts';
 import type { ControllerConfig } from '../store/controller-config.ts';
 import { ClusterNodeNetworks } from '../store/kubernetes/cluster-node-networks.ts';
 import type { ClusterNode } from '../store/kubernetes/core-objects.ts';
-import { clashAmong, type ClusterSubnets, clusterSubnets } from '../store/kubernetes/cluster-subnets.ts';
+import { clashAmong, type ClusterSubnets, clusterSubnets, inOrderOfMaking, type SubnetsHeed } from '../store/kubernetes/cluster-subnets.ts';
 import { instanceOf } from '../store/kubernetes/provider-id.ts';
 import { type CloudInUse, cloudOf } from './cloud.ts';
-import { serveServices } from './services.ts';
-import { sayPermissions } from './permissions.ts';
+import { type ServedServices, serveServices } from './services.ts';
+import { type Permissions, sayPermissions } from './permissions.ts';
 import { clusterLedger } from './cluster-ledger.ts';
 import { type ClusterRanges, clusterRanges } from './cluster-ranges.ts';
 import { orOver } from './terms.ts';
@@ -53,17 +52,14 @@ export async function lead(leading: Leading): Promise<void> {
   const instanceFor = (node: ClusterNode): InstanceId | undefined => instanceIn(where.type, node);
   const networks = new ClusterNodeNetworks(api, term, log, instanceFor);
   running.defer(() => networks.stop());
-  let subnetChanged = (_name: string): void => undefined;
+  let heed: SubnetsHeed | undefined;
   const ranges = clusterRanges(() => subnets, networks, instanceFor);
   let affairs: Affairs | undefined;
   let wake: Controller['wake'] = () => undefined;
   const life = lifeIn(networks, (node) => wake(node));
   const claims = new ClusterClaims(api, life, log);
   running.defer(() => claims.stop());
-  const subnets = clusterSubnets(api, log, (name) => {
-    ranges.changed();
-    subnetChanged(name);
-  });
+  const subnets = followSubnets(leading, ranges, () => heed);
   running.defer(() => subnets.stop());
   // Without an API server this may last for hours, and the Lease is another's by then.
   await orOver(Promise.all([networks.synced, subnets.synced, claims.synced]), over);
@@ -80,6 +76,7 @@ export async function lead(leading: Leading): Promise<void> {
     claims,
     cloud,
     nicsPerInstance: () => affairs?.nicsPerInstance(),
+    nodeSettings: () => affairs?.nodeSettings(),
     releases: where.releases,
     ranges: ranged,
     log,
@@ -100,28 +97,59 @@ export async function lead(leading: Leading): Promise<void> {
     controller,
     hostnic: config.hostnic?.namespace,
     cloud,
+    group: cloud.securityGroup,
     clock: systemClock,
     tellScheduler,
     log,
   });
   running.defer(async () => void (await Promise.all([controller.stop(), all.stop()]))); // a pass would only meet a shut fence
   affairs = all;
-  subnetChanged = (name) => {
-    all.subnetChanged(name);
-    tellNodes(controller, log);
-  };
-  running.use(serveServices(leading, cloud, subnets));
-  sayPermissions(cloud, subnets.list(), log);
+  const permissions = sayPermissions({ cloud, subnets: () => subnets.list().map(({ subnet }) => subnet), clock: systemClock, log });
+  running.defer(() => permissions.stop());
+  heed = heedOf({ affairs: all, controller, permissions, services: running.use(serveServices(leading, cloud, subnets)) }, log);
   serves();
   await orOver(new Promise(() => undefined), over);
 }
 
-/** Which PodSubnets a node may use, of which its agent is told, and which of them give nothing more since others have their blocks. */
+/** `heed`: who is told of changes, once the cluster is served. */
+function followSubnets(
+  { api, log }: Leading,
+  ranges: ReturnType<typeof clusterRanges>,
+  heed: () => SubnetsHeed | undefined,
+): ClusterSubnets {
+  return clusterSubnets(api, log, {
+    changed(name) {
+      ranges.changed();
+      heed()?.changed(name);
+    },
+    blocksChanged: () => heed()?.blocksChanged(),
+  });
+}
+
+interface Heeding {
+  readonly affairs: Affairs;
+  readonly controller: Controller;
+  readonly permissions: Permissions;
+  readonly services: ServedServices | undefined;
+}
+
+function heedOf({ affairs, controller, permissions, services }: Heeding, log: Log): SubnetsHeed {
+  return {
+    changed(name) {
+      affairs.subnetChanged(name);
+      permissions.subnetsChanged();
+      tellNodes(controller, log);
+    },
+    blocksChanged: () => services?.blocksChanged(),
+  };
+}
+
+/** Which PodSubnets a node may use, of which its agent is told, and which of them give nothing more since they clash with others. */
 function subnetsFor(subnets: ClusterSubnets, networks: ClusterNodeNetworks): Pick<ControllerOptions, 'subnets' | 'clash' | 'tellSubnets'> {
   return {
     tellSubnets: true,
-    subnets: (node) => subnets.forNode(networks.node(node)?.labels ?? {}),
-    clash: (subnet) => clashAmong(subnet, subnets.list()),
+    subnets: (node) => subnets.forNode(networks.node(node) ?? { labels: {}, annotations: {} }),
+    clash: (subnet) => clashAmong(subnet, subnets.list())?.text,
   };
 }
 
@@ -145,9 +173,9 @@ function laterTerm(networks: ClusterNodeNetworks, { term, log }: Leading): numbe
 function fencedCloud({ config, holdsFor_ms, over }: Leading, ranges: Cloud, subnets: Pick<ClusterSubnets, 'list'>): CloudInUse {
   const left_ms = (): number => (over.aborted ? 0 : holdsFor_ms());
   const fence = (driver: Cloud): Cloud => fenced(driver, left_ms, LONGEST_CALL_ms);
-  const fenceBalancers = (driver: LoadBalancers): LoadBalancers => fencedBalancers(driver, left_ms, LONGEST_CALL_ms);
-  const all = () => subnets.list().map(({ subnet }) => subnet);
-  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, subnets: all, fence, fenceBalancers });
+  const fenceSteps = <T extends Stepwise>(part: T): T => fencedSteps(part, left_ms, LONGEST_CALL_ms);
+  const all = () => inOrderOfMaking(subnets.list());
+  return cloudOf(config.cloud, ranges, { deadline_ms: LONGEST_CALL_ms, subnets: all, fence, fenceSteps });
 }
 
 /** Without a cloud a Node is its own instance, whatever its providerID. */

@@ -10,12 +10,18 @@ import type { CloudInUse } from './cloud.ts';
 import { sayHeldServices } from './held-services.ts';
 import type { Leading } from './leading.ts';
 
-/** Starts serving them until it is disposed of; undefined: they are left to others. */
+/** They are served until it is disposed of. */
+export interface ServedServices extends AsyncDisposable {
+  /** PodSubnets have other blocks now. */
+  blocksChanged(): void;
+}
+
+/** Starts serving them; undefined: they are left to others. */
 export function serveServices(
   { api, config: { cluster, cloud: where }, candidate, log }: Pick<Leading, 'api' | 'config' | 'candidate' | 'log'>,
   { loadBalancers: balancers }: Pick<CloudInUse, 'loadBalancers'>,
   subnets: Pick<ClusterSubnets, 'list'>,
-): AsyncDisposable | undefined {
+): ServedServices | undefined {
   if (where.type !== 'openstack') return undefined;
   if (where.loadBalancers === undefined || balancers === undefined) {
     void sayHeldServices(api, log);
@@ -25,6 +31,7 @@ export function serveServices(
   const rules = { cluster, isDefault: where.loadBalancers.default, subnetOf: (ip: Ip) => subnetOf(subnets, ip) };
   const services = loadBalancedServices({ api, balancers, rules, releases: where.releases, events, clock: systemClock, log });
   return {
+    blocksChanged: () => services.placesChanged(),
     async [Symbol.asyncDispose]() {
       events.stop();
       await services.stop();

@@ -30,6 +30,7 @@ const decisions: Readonly<Record<CloudErrorName, Decision>> = {
   cloudSubnetFull: { next: 'less', pause: 'full', stoppedBy: 'subnet' },
   cloudAddressTaken: { next: 'readBack', pause: 'medium', stoppedBy: 'subnet' },
   cloudLimit: { next: 'tell', pause: 'settled', stoppedBy: 'instance' },
+  cloudQuota: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudDenied: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudUntrusted: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },
   cloudCredentials: { next: 'tell', pause: 'settled', stoppedBy: 'cloud' },

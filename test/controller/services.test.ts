@@ -1,5 +1,6 @@
 /** Services of type LoadBalancer, with a cloud in memory and a clock of the test's own: when it is asked, and what users are told. */
 import assert from 'node:assert/strict';
+import type { SubnetId } from '../../src/cloud/cloud.ts';
 import { test } from 'node:test';
 import type { LoadBalancers, Standing, Step, WantedLoadBalancer } from '../../src/cloud/load-balancers.ts';
 import { type LeftSightings, sweepLoadBalancers } from '../../src/controller/services/sweep.ts';
@@ -30,6 +31,8 @@ function bench() {
     instead: undefined as Standing | undefined,
     /** How what is left of one stands. */
     leaving: undefined as Standing | undefined,
+    /** Where addresses are. */
+    place: undefined as SubnetId | undefined,
   };
   const step = (kind: Step['kind'], text: string, send: () => void): Step => ({
     kind,
@@ -71,7 +74,7 @@ function bench() {
       await one.send();
     },
   };
-  const rules = { cluster: 'c', isDefault: false, subnetOf: () => undefined };
+  const rules = { cluster: 'c', isDefault: false, subnetOf: () => self.place };
   const events = { say: ({ type, reason }: { type: string; reason: string }) => (said.push(`${type} ${reason}`), { isNews: true }) };
   const log = createLog('test', 'error', () => undefined);
   const options = { api: services.api, balancers, rules, releases: true, events, clock, log, random: () => 0.5 };
@@ -104,6 +107,22 @@ test('the finalizer is there before anything is made, and what we write ourselve
   services.endpoints('web', ['10.20.0.12']);
   await clock.advance(3000);
   assert.deepEqual(steps(), ['makes it', 'changes it']);
+  await running.stop();
+});
+
+test('when it is known where addresses are, members hear of it at once, and not at the next look', async () => {
+  const b = bench();
+  const { services, clock, there, steps, start } = b;
+  services.service('web');
+  services.endpoints('web', ['10.20.0.10']);
+  const running = start();
+  const subnets = (): unknown => [...there.values()].map(({ listeners }) => listeners[0]?.members.map(({ subnet }) => subnet));
+  await clock.advance(5000);
+  assert.deepEqual(subnets(), [[undefined]]);
+  b.self.place = 'subnet-a' as SubnetId; // an id of the test's own
+  running.placesChanged();
+  await clock.advance(3000);
+  assert.deepEqual([subnets(), steps()], [[['subnet-a']], ['makes it', 'changes it']]);
   await running.stop();
 });
 

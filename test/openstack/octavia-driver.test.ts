@@ -83,7 +83,7 @@ test('each refusal has one meaning', async () => {
   assert.ok(next);
   for (const [status, text, kind, headers] of [
     [409, 'Load Balancer x is immutable and cannot be updated.', 'cloudConflict', {}],
-    [403, 'Quota has been met for resources: LoadBalancer', 'cloudLimit', {}],
+    [403, 'Quota has been met for resources: LoadBalancer', 'cloudQuota', {}],
     [403, 'Policy does not allow this request to be performed.', 'cloudDenied', {}],
     [400, 'Validation failure', 'cloudInvalid', {}],
     [501, 'Provider does not support a requested option', 'cloudInvalid', {}],
@@ -175,7 +175,7 @@ test('members come before a floating IP that cannot be had, and of members alone
       loadbalancers: [balancer(1, { provisioning_status })],
       listeners: [listener],
       pools: [pool],
-      members: [{ address: member, protocol_port: 8080 }],
+      members: [{ address: member, protocol_port: 8080, subnet_id: subnet }],
       subnets: [neutronSubnet],
       floatingips: [taken],
     });

@@ -2,13 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import type { SubnetId } from '../../src/cloud/cloud.ts';
 import type { WantedListener } from '../../src/cloud/load-balancers.ts';
+import type { Member } from '../../src/cloud/openstack/octavia/objects.ts';
 import { type Change, nextChange, type Whole } from '../../src/cloud/openstack/octavia/plan.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 
 const balancing = { algorithm: 'ROUND_ROBIN', monitor: true } as const;
 const member = (last: number, port = 8080) => ({ address: parseIp(`10.20.0.${last}`), port });
+const placed = (last: number) => ({ ...member(last), subnet: 's1' as SubnetId }); // an id of the test's own
 const want = (more: Partial<WantedListener> = {}): WantedListener => ({
   transport: 'TCP',
   port: 80,
@@ -26,13 +29,13 @@ function carriedOut(is: Whole, { request: { method, path, body } }: Change, id: 
   if (kind === 'pools') {
     const pool = is.pools.find((one) => one.id === which);
     if (part === 'members') {
-      const members = (body as { members: { address: string; protocol_port: number }[] }).members;
-      return {
-        ...is,
-        pools: is.pools.map((one) =>
-          one.id === which ? { ...one, members: members.map((m) => ({ address: parseIp(m.address), port: m.protocol_port })) } : one,
-        ),
-      };
+      const members = (body as { members: { address: string; protocol_port: number; subnet_id?: string }[] }).members;
+      // One that is there keeps the subnet it was made with.
+      const made = members.map(({ address, protocol_port: port, subnet_id: subnet }): Member => {
+        const there = pool?.members.find((one) => one.address === address && one.port === port);
+        return there ?? { address: parseIp(address), port, ...(subnet !== undefined && { subnet }) };
+      });
+      return { ...is, pools: is.pools.map((one) => (one.id === which ? { ...one, members: made } : one)) };
     }
     if (method === 'DELETE') {
       assert.ok(!is.listeners.some((one) => one.pool === which), 'a pool in use is not deleted');
@@ -110,6 +113,18 @@ test('Pods that come and go are one request, before anything else', () => {
   assert.deepEqual(nextChange([want({ members: [] })], end, balancing)?.request.body, { members: [] });
 });
 
+test('members that were made before anybody knew their subnet are made anew, half of them at a time; those of no subnet stay as they are', () => {
+  const node = member(9);
+  const { end } = steps([want({ members: [node, ...[1, 2, 3].map((last) => member(last))] })], nothing);
+  const known = [want({ members: [node, ...[1, 2, 3].map(placed)] })];
+  const { texts, end: mended } = steps(known, end);
+  const sizes = texts.map((text) => Number(/(\d+) members/.exec(text)?.[1]));
+  assert.deepEqual(sizes, [2, 4, 3, 4]);
+  assert.deepEqual(mended.pools[0]?.members, known[0]?.members);
+  // What it was told before is not doubted: it may be another name of the same.
+  assert.deepEqual(steps([want({ members: [member(1)] })], steps([want({ members: [placed(1)] })], nothing).end).texts, []);
+});
+
 test('a port that is not wanted any more is closed before its pool goes, and a pool that a lost answer left goes too', () => {
   const { end } = steps([want(), want({ transport: 'UDP', port: 53 })], nothing);
   assert.deepEqual(steps([want()], end).texts, ['listens no more on udp-53', 'deletes pool udp-53']);
@@ -133,7 +148,9 @@ test('whatever there is and whatever is wanted: the requests come to an end, all
     port: fc.constantFrom(80, 81),
     sources: fc.uniqueArray(fc.constantFrom(parseCidr('192.0.2.0/24'), parseCidr('198.51.100.0/24'))),
     affinity: fc.option(fc.record({ timeout_s: fc.constantFrom(30, 60) }), { nil: undefined }),
-    members: fc.uniqueArray(fc.integer({ min: 1, max: 4 })).map((all) => all.map((last) => member(last))),
+    members: fc
+      .record({ all: fc.uniqueArray(fc.integer({ min: 1, max: 4 })), isKnown: fc.boolean() })
+      .map(({ all, isKnown }) => all.map((last) => (isKnown ? placed(last) : member(last)))),
   });
   const service = fc
     .uniqueArray(listener, { selector: ({ transport, port }) => `${transport}${port}`, maxLength: 5 })
@@ -170,6 +187,9 @@ test('whatever there is and whatever is wanted: the requests come to an end, all
       const order = (all: typeof asked): string[] => all.map((one) => JSON.stringify(one)).toSorted();
       assert.deepEqual(order(shown as typeof asked), order(asked)); // every listener has a pool, or the members would differ
       assert.equal(end.pools.length, wanted.length);
+      const unplaced = end.pools.flatMap(({ name, members }) => members.flatMap((one) => (one.subnet === undefined ? [name] : [])));
+      const unknown = wanted.filter(({ members }) => members.some((one) => one.subnet === undefined));
+      assert.ok(unplaced.every((name) => unknown.some(({ transport, port }) => name === `${transport.toLowerCase()}-${port}`)));
     }),
   );
 });

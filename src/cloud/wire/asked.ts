@@ -56,6 +56,11 @@ export function addressTaken({ cloud }: Asked, words: string, address = 'what wa
   return failure('cloudAddressTaken', { cloud, address, holder, text: words });
 }
 
+/** A quota of the account's. `remedy`: how this cloud has it raised; the cloud's words say which it is. */
+export function overQuota(remedy: string): Refuse {
+  return ({ cloud, call }, words, cause) => failure('cloudQuota', { cloud, call, text: words, remedy }, cause);
+}
+
 /** A refusal by its status alone, where its code is one that we do not know. */
 export function refuseByStatus(status: number): Refuse {
   if (status === 429) return refuse.throttled;

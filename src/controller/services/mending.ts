@@ -32,6 +32,7 @@ const aboutTheRest: ReadonlySet<ErrorName> = new Set([
   'cloudNotFound',
   'cloudAddressTaken',
   'cloudLimit',
+  'cloudQuota',
   'cloudDenied',
   'cloudReleasesStopped',
 ]);

@@ -44,8 +44,16 @@ const SWEEP_ms = 300_000;
 /** Headless Services have no load balancers, and most endpoints. */
 const NOT_HEADLESS = '!service.kubernetes.io/headless';
 
-/** Starts serving them. `stop` resolves when no pass runs any more. */
-export function loadBalancedServices(options: ServicesOptions): { stop(): Promise<void> } {
+/** What serves them. */
+export interface LoadBalancedServices {
+  /** What `rules.subnetOf` answers may be another by now. */
+  placesChanged(): void;
+  /** Resolves when no pass runs any more. */
+  stop(): Promise<void>;
+}
+
+/** Starts serving them. */
+export function loadBalancedServices(options: ServicesOptions): LoadBalancedServices {
   const { api, clock, log, random = Math.random } = options;
   const memories = new Map<string, ServiceMemory>();
   const slices = sliceIndex();
@@ -87,12 +95,18 @@ export function loadBalancedServices(options: ServicesOptions): { stop(): Promis
     deficit: () => 0,
   });
   // Before all endpoints are known a load balancer would lose its members.
+  const wakeAll = (): void => {
+    for (const { namespace, name } of services.list()) queue.wake(`${namespace}/${name}`, random() * 1000);
+  };
   void Promise.all([services.synced, endpoints.synced]).then(() => {
     isReady = true;
-    for (const { namespace, name } of services.list()) queue.wake(`${namespace}/${name}`, random() * 1000);
+    wakeAll();
   });
   const sweeping = sweepNowAndThen(world);
   return {
+    placesChanged() {
+      if (isReady) wakeAll();
+    },
     async stop() {
       services.stop();
       endpoints.stop();

@@ -31,6 +31,13 @@ export const cloudErrors = {
     details: '{text}',
     hint: 'a larger instance type has more interfaces and addresses; prefixes give 16 addresses for one slot',
   },
+  cloudQuota: {
+    code: 175,
+    cni: 175,
+    message: '{cloud} refuses {call}: a quota of the account is used up',
+    details: '{text}',
+    hint: '{remedy}. Flatpod asks again ever more seldom, and goes on by itself once there is room',
+  },
   cloudNotFound: {
     code: 164,
     cni: 164,

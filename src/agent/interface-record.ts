@@ -24,7 +24,7 @@ export type RecordOf<I extends AttachedInterface> = (leased: Leased) => I;
 export function recordByDatapath(node: NodeAgent, cloud: CloudPart, request: AddRequest): RecordOf<PodInterface> {
   return ({ subnet, nic, addresses }) => {
     const { container, ifname, calledAs, netns, mac } = request;
-    const { mtu } = request.config;
+    const mtu = lower(request.config.mtu, cloud.grants.status?.settings?.mtu);
     const way = wayOf(subnet, nic.nic, cloud.hasKind);
     refuseOtherMode(node, nic.link, way);
     const others = node.attachments
@@ -35,6 +35,10 @@ export function recordByDatapath(node: NodeAgent, cloud: CloudPart, request: Add
     const wish = { container, ifname, calledAs, netns, mac, mtu, rank: freeRank(others), others };
     return podInterface(wish, way, nic, addresses, { numbers: cloud.config.numbers, viaNode: cloud.grants.viaNode });
   };
+}
+
+function lower(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 /** The mode of ipvlan is the parent's: a child of another mode would change it for all that are there (ipvlan_set_port_mode() in drivers/net/ipvlan/ipvlan_main.c). */

@@ -15,6 +15,7 @@ import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { excludedOf } from '../store/within.ts';
 import { exhausted, refused } from './pool-errors.ts';
+import { fits } from './way.ts';
 
 /** ADDs that may wait for one subnet; a node has no more Pods than that. */
 const WAITING_LIMIT = 1024;
@@ -116,9 +117,9 @@ export class Pools {
       // An address that was a claim's and is anyone's now may be in use still.
       this.#restore(own);
       const overlapping = own.pool.grant(
-        serving.filter((nic) => plugged.has(nic.id)),
+        serving.filter((nic) => plugged.has(nic.id) && fits(own.subnet, nic)),
         granted,
-        serving.filter((nic) => !plugged.has(nic.id)),
+        serving.filter((nic) => !plugged.has(nic.id) || !fits(own.subnet, nic)),
       );
       const blocks = serving.flatMap((nic) => nic.blocks);
       own.pool.restore(

@@ -36,10 +36,29 @@ export function sayInstead(subnet: PodSubnet, has: (kind: LinkKind) => boolean):
   }
 }
 
+/**
+ * Whether new Pods of the subnet may have addresses of that NIC. When its datapath was changed there are NICs of the former kind still, which Pods have or
+ * which go back: whoever took one of those for itself would take it away from all others.
+ */
+export function fits({ spec: { datapath } }: PodSubnet, { use, trunk }: Pick<GrantedNic, 'use' | 'trunk'>): boolean {
+  switch (datapath) {
+    case 'nic':
+      return use === 'pod' && trunk === undefined;
+    case 'branch':
+      return trunk !== undefined;
+    case 'routed-veth':
+    case 'ipvlan':
+    case 'macvlan':
+      return use === undefined && trunk === undefined;
+  }
+}
+
 /** The way for Pods with addresses of that NIC. @throws Failure kindUnsupported, macsRefused, parentBusy, notABranch. */
 export function wayOf(subnet: PodSubnet, nic: GrantedNic, has: (kind: LinkKind) => boolean): Way {
   const datapath = datapathOn(subnet, has);
   const { mode } = subnet.spec;
+  // An ADD that waited while the datapath became another: the next one has an address of a NIC that fits.
+  if (datapath !== 'branch' && !fits(subnet, nic)) throw failure('parentBusy', { parent: nic.id, object: `datapath ${datapath}` });
   switch (datapath) {
     case 'routed-veth':
     case 'nic':

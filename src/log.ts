@@ -1,8 +1,10 @@
 /** The log: JSON lines with pino's field names on stderr, one line a fact. No library: the agent has a memory budget. */
 import { writeSync } from 'node:fs';
 
-/** Severity, numbered as pino does. */
-export type Level = 'debug' | 'info' | 'warn' | 'error';
+/** Severity, from the least. */
+export const levels = ['debug', 'info', 'warn', 'error'] as const;
+/** One of them; numbered as pino does. */
+export type Level = (typeof levels)[number];
 const numbers: Record<Level, number> = { debug: 20, info: 30, warn: 40, error: 50 };
 
 /** What a line may carry beside its message. */
@@ -16,12 +18,13 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A log that drops lines below `least` and hands the others, newline included, to `write` (stderr when absent). */
-export function createLog(name: string, least: Level = 'info', write: (line: string) => void = toStderr): Log {
+/** A log that drops lines below `least`, which is asked at each line where it may change, and hands the others, newline included, to `write` (stderr when absent). */
+export function createLog(name: string, least: Level | (() => Level) = 'info', write: (line: string) => void = toStderr): Log {
+  const leastNow = typeof least === 'string' ? (): Level => least : least;
   const at =
     (level: Level) =>
     (message: string, fields: LogFields = {}): void => {
-      if (numbers[level] < numbers[least]) return;
+      if (numbers[level] < numbers[leastNow()]) return;
       write(`${JSON.stringify({ level: numbers[level], time: Date.now(), name, ...fields, msg: message })}\n`);
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };

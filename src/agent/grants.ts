@@ -30,6 +30,7 @@ import type {
   NodeNetworks,
   NodeSubnet,
 } from '../store/node-network.ts';
+import { subnetsOf } from '../store/nic-shares.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { claimedReturned, withLetGo } from './claims.ts';
 import { formerSubnets } from './former-subnets.ts';
@@ -182,7 +183,7 @@ export class Grants {
     const { pools, inUse } = this.#options;
     if (status?.subnets !== undefined) this.subnets = status.subnets.map(asPodSubnet);
     this.#sayUnserved();
-    pools.configure([...this.subnets, ...formerSubnets(this.subnets, [...inUse(), ...(status?.nics ?? []).map(({ subnet }) => subnet)])]);
+    pools.configure([...this.subnets, ...formerSubnets(this.subnets, [...inUse(), ...(status?.nics ?? []).flatMap(subnetsOf)])]);
   }
 
   /** Before a Pod meets it, and once for each subnet. */
@@ -201,7 +202,7 @@ export class Grants {
     if (JSON.stringify(plan) !== JSON.stringify(this.plan)) replacePlan(kernel, log, this.plan, plan);
     this.nics = nics;
     this.plan = plan;
-    this.viaNode = viaNode(kernel.addresses(), config);
+    this.viaNode = viaNode(kernel.addresses(), config, this.status.settings);
     const overlapping = pools.grant(this.status, new Set(nics.map(({ nic }) => nic.id)));
     if (overlapping.length > 0) log.error(`granted blocks overlap and are not used: ${overlapping.join(', ')}`);
     this.demandChanged(false);

@@ -1,8 +1,11 @@
 /** A node that stands alone: the controller runs beside the agent, over the node's own database. */
+import { systemClock } from '../cloud/clock.ts';
 import type { InstanceId } from '../cloud/cloud.ts';
 import { Ledger } from '../cloud/range/ledger.ts';
 import { rangeCloud } from '../cloud/range/range-cloud.ts';
+import { letPodsIn } from '../controller/cluster/let-pods-in.ts';
 import { startController } from '../controller/controller.ts';
+import { factsOf } from '../controller/facts.ts';
 import type { NodeMode } from '../store/node-mode.ts';
 import { podRangeOf } from '../store/pod-range.ts';
 import { cloudOf } from './cloud.ts';
@@ -27,18 +30,17 @@ export async function standalone(
     ranges: () => ranges,
     node: (asked) => (asked === name || asked === instance ? node : undefined),
   });
-  const cloud = cloudOf(where, ranged, { subnets: () => subnets, fence: (driver) => driver });
+  const cloud = cloudOf(where, ranged, { subnets: () => subnets, fence: (driver) => driver, fenceSteps: (part) => part });
   const { releases } = where;
   const controller = await startController({ cluster, networks: copy, subnets: () => subnets, cloud, releases, ranges: ranged, log });
-  sayPermissions(
-    cloud,
-    subnets.map((subnet) => ({ subnet })),
-    log,
-  );
+  const { securityGroup: group } = cloud;
+  const letting = group && letPodsIn({ group, subnets: () => subnets, facts: factsOf(cloud, systemClock, 0), clock: systemClock, log });
+  const permissions = sayPermissions({ cloud, subnets: () => subnets, clock: systemClock, log });
   return {
     store: copy,
     async stop() {
-      await controller.stop();
+      permissions.stop();
+      await Promise.all([letting?.stop(), controller.stop()]);
       cloud[Symbol.dispose]();
     },
   };

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { type AgentOptions, startAgent } from '../agent/start.ts';
 import { readAttachedInterface } from '../datapath/stored.ts';
 import { failure } from '../errors/failure.ts';
-import { createLog, type Log } from '../log.ts';
+import { createLog, type Level, type Log } from '../log.ts';
 import { openAttachments } from '../store/attachments.ts';
 import { readConfigFile, readControllerConfigFile } from '../store/config-file.ts';
 import { ledgerIn } from '../store/ledger-sqlite.ts';
@@ -15,6 +15,7 @@ import { modeOf } from '../store/node-mode.ts';
 import { rememberedNamespaces } from '../store/remembered-namespaces.ts';
 import { lockState, openDatabase } from '../store/sqlite.ts';
 import type { Installing } from './agent-install.ts';
+import { followLevel } from './agent-level.ts';
 import type { Candidate } from './candidate.ts';
 import { untilSignal } from './signal.ts';
 import type { Around, Surroundings } from './surroundings.ts';
@@ -44,7 +45,8 @@ export async function runAgent(options: AgentArguments): Promise<number> {
   await using running = new AsyncDisposableStack();
   const read = file === undefined ? undefined : readConfigFile(file);
   const standsFor = controllerBeside(options.controller, read?.config.spec.cluster !== undefined);
-  const log = createLog('agent', read?.config.spec.log);
+  let level: Level | undefined;
+  const log = createLog('agent', () => level ?? read?.config.spec.log ?? 'info');
   // Before anything is read, or put aside by --rebuild.
   running.use(lockState(state));
   const database = openDatabase(state, rebuild);
@@ -65,6 +67,7 @@ export async function runAgent(options: AgentArguments): Promise<number> {
       log,
     });
     running.defer(() => surroundings.stop());
+    running.defer(await followLevel(surroundings.store, name, log, (now) => void (level = now)));
     // Named like the node, of which there is one in the cluster. It ends after the agent, whose drain needs a controller.
     candidate = standsFor && running.use(await standsFor(name));
     cloud = { name, config, subnets, ...surroundings };

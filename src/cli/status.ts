@@ -1,5 +1,6 @@
 /** `flatpod status`: node, NICs, pools, Pods. */
 import type { NodeReport } from '../agent/node-report.ts';
+import { saySettings } from '../store/say-settings.ts';
 import { askAgent } from './ask.ts';
 import { styled, table } from './table.ts';
 
@@ -31,11 +32,16 @@ function textOf(report: NodeReport): string {
   ]);
   const pods = report.pods.map((pod) => [pod.pod, pod.addresses.join(' '), pod.ifname, pod.link, pod.subnet, stateOf(pod)]);
   return [
-    `${styled(out, 'bold', 'NODE')}  ${report.node}  ${state}  (agent ${report.rss_mib} MiB)\n`,
+    `${styled(out, 'bold', 'NODE')}  ${report.node}  ${state}  (agent ${report.rss_mib} MiB)\n${toldOf(report)}`,
     table(out, ['NIC', 'DEVICE', 'ID', 'PODSUBNET', 'MAC', 'ADDRESS', 'BLOCKS'], nics),
     table(out, ['POOL', 'IN USE', 'COOLING', 'FREE', 'HELD', 'WAITING', 'CAN GROW'], pools),
     table(out, ['POD', 'ADDRESSES', 'INTERFACE', 'HOST END', 'PODSUBNET', 'STATE'], pods),
   ].join('\n');
+}
+
+function toldOf({ settings = {} }: NodeReport): string {
+  const told = saySettings(settings).join(', ');
+  return told === '' ? '' : `${styled(process.stdout, 'bold', 'TOLD')}  ${told}\n`;
 }
 
 function stateOf({ alive, state, lost }: NodeReport['pods'][number]): string {

@@ -19,7 +19,8 @@ import { notesOf } from './notes.ts';
 import { turns } from './turns.ts';
 import { noRanges, rangeRooms } from './range-rooms.ts';
 import { pass } from './reconcile.ts';
-import { type Sightings, sweep } from './sweeper.ts';
+import { shortageTeller } from './shortages.ts';
+import { noSightings, sweep } from './sweeper.ts';
 import { type Timings, usualTimings, type World } from './world.ts';
 
 /** What a controller works on and with. */
@@ -40,6 +41,8 @@ export interface ControllerOptions {
   /** See World; no such limit, and nobody looks, when absent. */
   readonly share?: World['share'];
   readonly nicsPerInstance?: World['nicsPerInstance'];
+  /** See World; nothing when absent. */
+  readonly nodeSettings?: World['nodeSettings'];
   readonly observe?: World['observe'];
   /** Ranges without a cloud, as far as `cloud` has any; none when absent. */
   readonly ranges?: RangeView;
@@ -81,7 +84,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const world = worldOf(options, names, (node) => queue.wake(node, world.timings.debounce_ms));
   const { clock, random, timings, holdings: held } = world;
   const memories = new Map<string, NodeMemory>();
-  const seen: Sightings = new Map();
+  const seen = noSightings();
   const told = new Set<NicId>();
 
   const memoryOf = (node: string): NodeMemory => {
@@ -105,10 +108,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
     if (unplugged !== memory.unplugged) [memory.unplugged, memory.mustRead] = [unplugged, true];
     queue.wake(name, timings.debounce_ms);
   });
+  const tellShortages = shortageTeller(world);
+  if (!world.releases) world.log.info(`nothing is given back to ${world.cloud.name}: spec.cloud.releases is false`);
   const sweeping = everyNowAndThen(world, async () => {
     const unowned = await sweep(world, seen, !world.releases);
     if (!world.releases) sayUnowned(world.log, unowned, told);
+    await tellShortages();
   });
+  void tellShortages();
   for (const { name, status } of found) {
     held.note(name, heldByStatus(status.nics, notesOf(status)?.intents ?? [], options.subnets(name)), false);
     queue.wake(name, random() * Math.min(timings.debounce_ms, 1000));
@@ -148,6 +155,7 @@ function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (no
     clash: () => undefined,
     share: () => undefined,
     nicsPerInstance: () => undefined,
+    nodeSettings: () => ({}),
     releases: true,
     observe: () => undefined,
     ...options,

@@ -2,7 +2,7 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { Log } from '../log.ts';
-import type { NodeNetworks } from '../store/node-network.ts';
+import type { NodeNetworks, NodeSettings } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { Claims } from './claims/claims.ts';
 import type { Holdings } from './holdings.ts';
@@ -52,7 +52,7 @@ export interface World {
   readonly networks: NodeNetworks;
   /** The PodSubnets that node may use now. */
   readonly subnets: (node: string) => readonly PodSubnet[];
-  /** Why nothing is asked for that PodSubnet, as others have its blocks; undefined: nobody has. */
+  /** Why nothing is asked for that PodSubnet, for the sake of another; undefined: it is in nobody's way. */
   readonly clash: (subnet: PodSubnet) => string | undefined;
   /** Whether agents are told of them: in a cluster they know no others. */
   readonly tellSubnets: boolean;
@@ -67,6 +67,8 @@ export interface World {
    * many as the cloud says. Asked at each pass, as it changes while what the cloud said is remembered for minutes.
    */
   readonly nicsPerInstance: () => number | undefined;
+  /** What every node is told beside its own configuration; undefined: not known yet, so that what it was told before goes on. */
+  readonly nodeSettings: () => NodeSettings | undefined;
   /** Called after each plan. */
   readonly observe: (situation: Situation, plan: Plan) => void;
   /** Sharing out ranges. */

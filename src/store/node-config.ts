@@ -1,5 +1,6 @@
 /** NodeConfig: the first document of a standalone configuration file: which cloud, and how this node's kernel is used. */
 import * as z from 'zod';
+import { levels } from '../log.ts';
 import { cloud } from './clouds.ts';
 import { addressOrBlock, block, metadata } from './schema-parts.ts';
 
@@ -83,13 +84,18 @@ const nodeConfigSpec = z.strictObject({
   serviceCidrs: z
     .array(block)
     .default([])
-    .describe('Service addresses: Pods on a network of their own (ipvlan, macvlan, nic, branch) reach them through their node'),
+    .describe(
+      'Service addresses: Pods on a network of their own (ipvlan, macvlan, nic, branch) reach them through their node. A controller that serves the settings of hostnic adds theirs',
+    ),
   viaNode: z
     .array(addressOrBlock)
     .max(64)
     .default([])
     .describe('further destinations that such Pods reach through their node, such as the address of NodeLocal DNSCache'),
-  log: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('the least severe lines that are logged'),
+  log: z
+    .enum(levels)
+    .default('info')
+    .describe('the least severe lines that are logged. A controller that serves the settings of hostnic may say another'),
 });
 
 /** A NodeConfig as it stands in a file. */

@@ -1,89 +1,12 @@
 /** hostnic's settings served as they are: on an API server in memory, by the controller's own parts, under a virtual clock. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
-import type { Saying } from '../../src/controller/cluster/events.ts';
-import { serveHostnic } from '../../src/controller/hostnic/serve.ts';
 import { isRecord } from '../../src/kube/answers.ts';
-import { createLog } from '../../src/log.ts';
 import type { NodeNetwork } from '../../src/store/node-network.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
 import { failure } from '../../src/errors/failure.ts';
 import type { Cidr } from '../../src/net/cidr.ts';
-import { virtualClock } from '../cloud/virtual-clock.ts';
-import { memoryKube } from '../store/memory-kube.ts';
-
-const at = { ...resources.configMaps, namespace: 'kube-system' };
-const blockOf = (from: number): string => `4100-10-9-0-${from}-26`;
-
-/** A cluster that hostnic was set up in: a vxnet in four blocks, of which the namespace shop has the first. */
-function cluster() {
-  const [clock, kube] = [virtualClock(), memoryKube()];
-  const said: Saying[] = [];
-  const lines: string[] = [];
-  const changes: string[] = [];
-  let nodes: NodeNetwork[] = [];
-  const events = { say: (one: Saying) => ({ isNews: said.push(one) > 0 }), stop: () => undefined };
-  const log = createLog('test', 'debug', (line) => lines.push(line));
-  const config = (name: string, data: Record<string, string>): void => kube.put(at, { metadata: { name }, data });
-  const namespace = (name: string): void => kube.put(resources.namespaces, { metadata: { name, labels: {}, annotations: {} } });
-  config('hostnic-ipam-config', { 'subnet-auto-assign': 'off', ipam: JSON.stringify({ Default: ['vxnet-1'], shop: [blockOf(0)] }) });
-  config('hostnic-cfg-cm', {
-    hostnic: JSON.stringify({ pool: { maxNic: 60, vxNets: ['vxnet-1'] } }),
-    'hostnic-cni': JSON.stringify({ type: 'hostnic', serviceCIDR: '10.233.0.0/18', hairpin: true, natMark: '0x10000' }),
-  });
-  const cut = { name: 'vxnet-1', ippool: 'vxnet-1', subnets: [0, 64, 128, 192].map(blockOf) };
-  kube.put(resources.vxNetPools, {
-    metadata: { name: 'v-pool' },
-    spec: { vxnets: [{ name: 'vxnet-1' }], blockSize: 26 },
-    status: { ready: true, pools: [cut] },
-  });
-  kube.put(resources.ipPools, { metadata: { name: 'vxnet-1' }, spec: { type: 'local', cidr: '10.9.0.0/24' } });
-  namespace('shop');
-  /** Watches tell on later turns of the event loop, which no clock moves. */
-  const pass = async (ms: number): Promise<void> => {
-    for (let at_ms = 0; at_ms < ms; at_ms += 100) {
-      await turn();
-      await clock.advance(100);
-    }
-  };
-  return {
-    pass,
-    kube,
-    said,
-    lines,
-    config,
-    namespace,
-    nodesAre: (now: NodeNetwork[]) => void (nodes = now),
-    serve: () =>
-      serveHostnic({
-        api: kube,
-        namespace: 'kube-system',
-        nodes: () => Promise.resolve(nodes),
-        limitChanged: () => changes.push('maxNic'),
-        events,
-        clock,
-        log,
-      }),
-    changes,
-    /** What became of it, in the words that matter here. */
-    subnets: async (): Promise<Record<string, unknown>> => {
-      const { items } = await kube.list(resources.podSubnets, (value) => value);
-      return Object.fromEntries(
-        items.map((one) => {
-          const { metadata, spec } = one as { metadata: { name: string }; spec: Record<string, unknown> };
-          const { namespaces, within, default: isDefault } = spec;
-          return [metadata.name, [isDefault === true ? 'default' : namespaces, within]];
-        }),
-      );
-    },
-    ipam: (): unknown => {
-      const map = kube.stored({ ...at, name: 'hostnic-ipam-config' });
-      const data = isRecord(map) && isRecord(map['data']) ? map['data']['ipam'] : '';
-      return typeof data === 'string' ? JSON.parse(data) : data;
-    },
-  };
-}
+import { at, blockOf, hostnicCluster } from './hostnic-cluster.ts';
 
 /** A node that has these blocks, and of which a Pod waits. */
 function node(subnet: string, blocks: readonly string[], waiting: number): NodeNetwork {
@@ -96,7 +19,7 @@ function node(subnet: string, blocks: readonly string[], waiting: number): NodeN
 }
 
 test('namespaces have PodSubnets of their blocks, all others the rest, and a change is served as soon as it is seen', async () => {
-  const { pass, config, serve, subnets, kube } = cluster();
+  const { pass, config, serve, subnets, kube } = hostnicCluster();
   const served = serve();
   await pass(3000);
   const rest = { 'vxnet-1': ['default', ['10.9.0.64/26', '10.9.0.128/25']] };
@@ -120,21 +43,48 @@ test('namespaces have PodSubnets of their blocks, all others the rest, and a cha
 });
 
 test('maxNic is another at once, and nodes are looked at again only when it is', async () => {
-  const { pass, config, serve, changes } = cluster();
+  const { pass, config, serve, changes } = hostnicCluster();
   const served = serve();
   await pass(3000);
-  assert.deepEqual([served.nicsPerInstance(), changes.length], [61, 1]);
+  assert.deepEqual([served.nicsPerInstance(), changes()], [61, 1]);
   config('hostnic-cfg-cm', { hostnic: JSON.stringify({ pool: { maxNic: 3, vxNets: ['vxnet-1'] } }) });
   await pass(3000);
-  assert.deepEqual([served.nicsPerInstance(), changes.length], [4, 2]);
+  assert.deepEqual([served.nicsPerInstance(), changes()], [4, 2]);
   config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'] }) });
   await pass(3000);
-  assert.deepEqual([served.nicsPerInstance(), changes.length], [4, 2]);
+  assert.deepEqual([served.nicsPerInstance(), changes()], [4, 2]);
   await served.stop();
 });
 
+test('who begins to lead attaches nothing before maxNic was read, unless that cannot be read', async () => {
+  const { pass, config, kube, serve, changes } = hostnicCluster();
+  const asMade: unknown[] = [];
+  kube.fault = ({ verb }) => {
+    if (verb === 'create') asMade.push(first.nicsPerInstance());
+    return 'none';
+  };
+  const first = serve();
+  assert.equal(first.nicsPerInstance(), 1, 'the instance’s own');
+  await pass(3000);
+  assert.deepEqual(asMade, [61, 61], 'it is known before there is a PodSubnet that could ask for one');
+  assert.deepEqual([first.nicsPerInstance(), changes()], [61, 1]);
+  await first.stop();
+  config('hostnic-ipam-config', { ipam: '{' });
+  const second = serve();
+  await pass(3000);
+  assert.deepEqual([second.nicsPerInstance(), changes()], [undefined, 2], 'a mistake that stands there stops no node');
+  await second.stop();
+  kube.fault = ({ verb }) => (verb === 'list' ? failure('kubeUnreachable', { call: verb, server: 'memory', text: 'busy' }) : 'none');
+  const third = serve();
+  await pass(3000);
+  assert.deepEqual([third.nicsPerInstance(), changes()], [1, 2]);
+  await pass(3000);
+  assert.deepEqual([third.nicsPerInstance(), changes()], [undefined, 3], 'nor does an API server that does not answer');
+  await third.stop();
+});
+
 test('settings with a mistake are refused whole: what was served stays, and an event of the object says why', async () => {
-  const { pass, config, serve, subnets, said, kube } = cluster();
+  const { pass, config, serve, subnets, said, kube } = hostnicCluster();
   const served = serve();
   await pass(3000);
   const before = await subnets();
@@ -155,16 +105,25 @@ test('settings with a mistake are refused whole: what was served stays, and an e
     assert.match(event?.note ?? '', /^FP506.*|hostnic's settings are not served/);
     assert.match(event?.note ?? '', why);
   }
-  said.length = 0;
-  kube.remove({ ...at, name: 'hostnic-ipam-config' });
-  await pass(3000);
-  assert.deepEqual(await subnets(), before, 'a ConfigMap that is deleted by mistake costs nobody an address');
-  assert.match(said[0]?.note ?? '', /is not there/);
+  for (const [name, why] of [
+    ['hostnic-cfg-cm', /hostnic-cfg-cm is not there: nobody knows how Pods are connected/],
+    ['hostnic-ipam-config', /hostnic-ipam-config is not there: nobody knows which namespace has which blocks/],
+  ] as const) {
+    config('hostnic-ipam-config', { ipam: JSON.stringify({ Default: ['vxnet-1'], shop: [blockOf(0)] }) });
+    config('hostnic-cfg-cm', { hostnic: JSON.stringify({ pool: { maxNic: 60, vxNets: ['vxnet-1'] } }), 'hostnic-cni': '{}' });
+    await pass(3000);
+    said.length = 0;
+    kube.remove({ ...at, name });
+    await pass(3000);
+    assert.deepEqual(await subnets(), before, 'a ConfigMap that is deleted by mistake costs nobody an address');
+    assert.equal(served.nicsPerInstance(), 61);
+    assert.match(said[0]?.note ?? '', why);
+  }
   await served.stop();
 });
 
 test('with subnet-auto-assign a namespace gets a block, which is written into the ConfigMap, and another one when that is full', async () => {
-  const { pass, kube, config, namespace, serve, subnets, ipam, nodesAre, said } = cluster();
+  const { pass, kube, config, namespace, serve, subnets, ipam, nodesAre, said } = hostnicCluster();
   config('hostnic-ipam-config', { 'subnet-auto-assign': 'on', ipam: JSON.stringify({ shop: [blockOf(0)] }) });
   const served = serve();
   await pass(3000);
@@ -198,7 +157,7 @@ test('with subnet-auto-assign a namespace gets a block, which is written into th
 });
 
 test('addresses of Pods that hostnic made are excluded as long as its blocks say so', async () => {
-  const { pass, kube, serve } = cluster();
+  const { pass, kube, serve } = hostnicCluster();
   const excluded = (): unknown => {
     const one = kube.stored({ ...resources.podSubnets, name: 'vxnet-1-shop' });
     return isRecord(one) && isRecord(one['spec']) ? one['spec']['exclude'] : one;
@@ -226,7 +185,7 @@ test('addresses of Pods that hostnic made are excluded as long as its blocks say
 });
 
 test('PodSubnets of others stay as they are, and so do ours while the API server refuses', async () => {
-  const { pass, kube, serve, subnets, said } = cluster();
+  const { pass, kube, serve, subnets, said } = hostnicCluster();
   kube.put(resources.podSubnets, { metadata: { name: 'vxnet-1-shop' }, spec: { cloudSubnet: 'vxnet-9' } });
   kube.put(resources.podSubnets, { metadata: { name: 'other' }, spec: { cloudSubnet: 'vxnet-8', namespaces: ['x'] } });
   kube.fault = ({ verb }) => (verb === 'create' ? failure('kubeUnreachable', { call: verb, server: 'memory', text: 'busy' }) : 'none');
@@ -243,7 +202,7 @@ test('PodSubnets of others stay as they are, and so do ours while the API server
 });
 
 test('a PodSubnet that the API server finds wrong is said once, and keeps no other from being served', async () => {
-  const { pass, config, kube, serve, subnets, said, lines } = cluster();
+  const { pass, config, kube, serve, subnets, said, lines } = hostnicCluster();
   const served = serve();
   await pass(3000);
   let tries = 0;

@@ -12,13 +12,17 @@ import type { CloudNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import { createLog } from '../../src/log.ts';
 import { controllerConfig } from '../../src/store/controller-config.ts';
+import { viewFor } from '../../src/store/nic-shares.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
+import { readNodeNetwork } from '../../src/store/kubernetes/stored-node-network.ts';
 import { type Container, eventually, testNode, type TestNode } from '../life/lab.ts';
 import { memoryKube, type MemoryKube } from '../store/memory-kube.ts';
 import { type ServedKube, serveKube } from '../store/served-kube.ts';
 import { type QingGround, qingGround } from './ground.ts';
 
 const CLUSTER = 'served';
+const IPAM = 'hostnic-ipam-config';
+const configMaps = { ...resources.configMaps, namespace: 'kube-system' };
 let beds = 0;
 
 /** A Pod with its address. */
@@ -34,10 +38,20 @@ export interface ServedBed extends AsyncDisposable {
   ipam(of: Readonly<Record<string, readonly string[]>>): void;
   /** Writes maxNic of hostnic-cfg-cm. */
   maxNic(most: number): void;
-  /** A Pod that the scheduler put there; waits for its address. */
-  pod(node: TestNode, namespace: string): Promise<Served>;
+  /** Writes these keys of its hostnic-cni, over those that are there; undefined takes one away. */
+  cni(keys: Readonly<Record<string, unknown>>): void;
+  /** A Pod that the scheduler put there; waits for its address. `mtu`: of the CNI configuration. */
+  pod(node: TestNode, namespace: string, mtu?: number): Promise<Served>;
+  /** Starts its agent, which was ended, where no API server answers. */
+  startAlone(node: TestNode): Promise<void>;
+  /** Blocks that the node was granted for the namespace's PodSubnet. */
+  held(node: TestNode, namespace: string): Promise<string[]>;
   /** NICs of the node that the controller made, as the cloud has them. */
   nics(node: TestNode): Promise<CloudNic[]>;
+  /** What hostnic-ipam-config says: blocks by namespace. */
+  written(): Readonly<Record<string, readonly string[]>>;
+  readonly ground: QingGround;
+  readonly kube: MemoryKube;
   /** What the controller logged. */
   readonly lines: readonly string[];
 }
@@ -49,10 +63,25 @@ export interface Wishes {
   readonly ipam: (vxnet: SubnetId) => Readonly<Record<string, readonly string[]>>;
   readonly hostNicType?: 'veth' | 'passthrough';
   readonly maxNic?: number;
+  /** `subnet-auto-assign: on`. */
+  readonly autoAssign?: boolean;
+  /** How v-pool is cut: into quarters by hostnic's controller, or by nobody, into blocks of this length. */
+  readonly uncut?: number;
+  /** Done before the controller starts; what it answers is added to its `spec.cloud`. */
+  readonly before?: (site: Beginning) => Promise<object>;
+}
+
+/** A cluster of which nothing runs yet. */
+export interface Beginning {
+  readonly ground: QingGround;
+  readonly kube: MemoryKube;
+  readonly vxnet: SubnetId;
+  readonly nodes: readonly TestNode[];
 }
 
 /** With two nodes in a vxnet of their own. */
-export async function servedBed({ ipam: first, hostNicType = 'veth', maxNic = 60 }: Wishes): Promise<ServedBed> {
+export async function servedBed(wishes: Wishes): Promise<ServedBed> {
+  const { ipam: first, hostNicType = 'veth', maxNic = 60, autoAssign = false, uncut } = wishes;
   await using building = new AsyncDisposableStack();
   const name = `fpqs${process.pid % 1000}-${++beds}`;
   const dir = mkdtempSync(join(tmpdir(), 'fpqs-'));
@@ -71,12 +100,22 @@ export async function servedBed({ ipam: first, hostNicType = 'veth', maxNic = 60
     nodes.push(await nodeOf({ ground, kube, served, dir, building, lab: `${name}x` }, node));
   }
   for (const namespace of ['kube-system', 'shop', 'db', 'web']) kube.put(resources.namespaces, { metadata: { name: namespace } });
-  const ipam: ServedBed['ipam'] = (of) => configMap(kube, 'hostnic-ipam-config', { ipam: JSON.stringify(of) });
+  const ipam: ServedBed['ipam'] = (of) =>
+    configMap(kube, IPAM, { 'subnet-auto-assign': autoAssign ? 'on' : 'off', ipam: JSON.stringify(of) });
   ipam(first(vxnet));
-  const most = (is: number): void => settings(kube, { vxnet, hostNicType, maxNic: is });
-  most(maxNic);
+  const maxNicIs = (most: number): void => daemonSettings(kube, vxnet, most);
+  maxNicIs(maxNic);
+  let keys: Readonly<Record<string, unknown>> = { type: 'hostnic', hostNicType, serviceCIDR: '10.96.0.0/16' };
+  const cni: ServedBed['cni'] = (more) => {
+    keys = { ...keys, ...more };
+    configMap(kube, 'hostnic-cfg-cm', { 'hostnic-cni': JSON.stringify(keys) });
+  };
+  cni({});
+  if (uncut === undefined) cutPool(kube, vxnet);
+  else kube.put(resources.vxNetPools, { metadata: { name: 'v-pool' }, spec: { vxnets: [{ name: vxnet }], blockSize: uncut } });
+  const more = await wishes.before?.({ ground, kube, vxnet, nodes });
   const lines: string[] = [];
-  building.use(await controller(ground, kube, lines));
+  building.use(await controller(ground, kube, lines, more));
   const truth = ground.driver();
   await Promise.all(nodes.map((node) => node.start()));
   const owned = building.move();
@@ -85,15 +124,32 @@ export async function servedBed({ ipam: first, hostNicType = 'veth', maxNic = 60
     vxnet,
     nodes,
     ipam,
-    maxNic: most,
+    maxNic: maxNicIs,
+    cni,
+    written: () => JSON.parse(asText(kube.stored({ ...configMaps, name: IPAM }))),
+    ground,
+    kube,
     lines,
-    async pod(node, namespace) {
+    async pod(node, namespace, mtu) {
       const [pod, called] = [node.container(), `${namespace}-${++pods}`];
       const path = { ...resources.pods, namespace };
       kube.put(path, { metadata: { name: called, labels: {}, annotations: {} }, spec: { nodeName: node.name, containers: [] } });
       const env = { CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${called}` };
-      const address = await eventually(`${called} has an address`, async () => (await node.add(pod, { env }))[0] ?? '', 40);
+      const address = await eventually(
+        `${called} has an address`,
+        async () => (await node.add(pod, { env, config: { mtu } }))[0] ?? '',
+        40,
+      );
       return { ...pod, address };
+    },
+    async held({ name: node }, namespace) {
+      const { status } = await kube.get({ ...resources.nodeNetworks, name: node }, readNodeNetwork);
+      return (status?.nics ?? []).flatMap((nic) => viewFor(nic, `${vxnet}-${namespace}`).blocks);
+    },
+    async startAlone(node) {
+      const alone = join(dir, 'kubeconfig-of-nobody');
+      writeFileSync(alone, served.kubeconfig.replaceAll(`:${served.port}`, ':9'));
+      await node.start({}, nodeConfig(node.name, alone));
     },
     nics: ({ name: node }) => truth.nics({ tags: { 'flatpod.dev/cluster': CLUSTER, 'flatpod.dev/node': node } }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -101,8 +157,8 @@ export async function servedBed({ ipam: first, hostNicType = 'veth', maxNic = 60
 }
 
 /** A term of the controller, by the configuration that it would have in a file. */
-async function controller({ endpoint, keys }: QingGround, kube: MemoryKube, lines: string[]): Promise<AsyncDisposable> {
-  const cloud = { type: 'qingcloud', zone: 'pek3a', endpoint, credentialsFile: keys };
+async function controller({ endpoint, keys }: QingGround, kube: MemoryKube, lines: string[], more: object = {}): Promise<AsyncDisposable> {
+  const cloud = { type: 'qingcloud', zone: 'pek3a', endpoint, credentialsFile: keys, ...more };
   const { spec: config } = controllerConfig.parse({
     apiVersion: 'flatpod.dev/v1alpha1',
     kind: 'ControllerConfig',
@@ -150,25 +206,33 @@ async function nodeOf({ ground, kube, served, dir, lab, building }: Room, name: 
   const kubeconfig = join(dir, 'kubeconfig');
   writeFileSync(kubeconfig, served.kubeconfig);
   building.use(await doorInto(machine.netns, served.port));
-  const yaml = `apiVersion: flatpod.dev/v1alpha1
-kind: NodeConfig
-metadata: {name: ${name}}
-spec: {node: ${name}, cluster: {kubeconfig: ${kubeconfig}}, cooldown_s: 0}
-`;
-  const node = testNode(lab, { ...machine, name }, dir, yaml);
+  const node = testNode(lab, { ...machine, name }, dir, nodeConfig(name, kubeconfig));
   building.defer(() => node.kill9());
   return node;
 }
 
-function configMap(kube: MemoryKube, name: string, data: Readonly<Record<string, string>>): void {
-  kube.put({ ...resources.configMaps, namespace: 'kube-system' }, { metadata: { name }, data });
+function nodeConfig(name: string, kubeconfig: string): string {
+  return `apiVersion: flatpod.dev/v1alpha1
+kind: NodeConfig
+metadata: {name: ${name}}
+spec: {node: ${name}, cluster: {kubeconfig: ${kubeconfig}}, cooldown_s: 0}
+`;
 }
 
-function settings(kube: MemoryKube, { vxnet, hostNicType, maxNic }: { vxnet: SubnetId; hostNicType: string; maxNic: number }): void {
-  configMap(kube, 'hostnic-cfg-cm', {
-    hostnic: JSON.stringify({ pool: { maxNic, vxNets: [vxnet] } }),
-    'hostnic-cni': JSON.stringify({ type: 'hostnic', hostNicType, serviceCIDR: '10.96.0.0/16' }),
-  });
+function asText(configMap: unknown): string {
+  return (configMap as { data: { ipam: string } }).data.ipam; // which ipam() wrote first
+}
+
+function configMap(kube: MemoryKube, name: string, data: Readonly<Record<string, string>>): void {
+  kube.put(configMaps, { metadata: { name }, data });
+}
+
+function daemonSettings(kube: MemoryKube, vxnet: SubnetId, maxNic: number): void {
+  configMap(kube, 'hostnic-cfg-cm', { hostnic: JSON.stringify({ pool: { maxNic, vxNets: [vxnet] } }) });
+}
+
+/** As hostnic's controller cuts it: four blocks. */
+function cutPool(kube: MemoryKube, vxnet: SubnetId): void {
   kube.put(resources.vxNetPools, {
     metadata: { name: 'v-pool' },
     spec: { vxnets: [{ name: vxnet }], blockSize: 26 },

@@ -1,6 +1,6 @@
 /** What QingCloud's lists say of its objects, as far as we use it. Text that is empty means that there is none. */
 import { type Ip, ipToBigInt } from '../../net/address.ts';
-import type { Cidr } from '../../net/cidr.ts';
+import { type Cidr, tryParseCidr } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
 import type { AddressRange } from '../../net/range.ts';
 import type { InstanceId, NicId, SubnetId } from '../cloud.ts';
@@ -42,6 +42,24 @@ export interface InstanceRecord {
   readonly id: InstanceId;
   readonly type: string;
   readonly status: string;
+}
+
+/** A security group. */
+export interface GroupRecord {
+  readonly id: string;
+  /** All its rules are in force, and none else. */
+  readonly isApplied: boolean;
+}
+
+/** A rule of a security group, in force or not. */
+export interface RuleRecord {
+  readonly id: string;
+  readonly isIncoming: boolean;
+  readonly isAccepting: boolean;
+  /** Whatever the protocol and port. */
+  readonly isEverything: boolean;
+  /** Absent: something that is no block, such as a set of addresses. */
+  readonly from?: Cidr;
 }
 
 /** What is under way. */
@@ -131,6 +149,31 @@ export const instanceRecord: Read<InstanceRecord> = (value, at) => {
     id: id<InstanceId>(from['instance_id'], `${at}.instance_id`),
     type: given(from, 'instance_type', text, at) ?? '',
     status: text(from['status'], `${at}.status`),
+  };
+};
+
+/** An item of `security_group_set`. */
+export const groupRecord: Read<GroupRecord> = (value, at) => {
+  const from = object(value, at);
+  return {
+    id: id<string>(from['security_group_id'], `${at}.security_group_id`),
+    isApplied: count(from['is_applied'], `${at}.is_applied`) !== 0,
+  };
+};
+
+/** An item of `security_group_rule_set`. Those that are switched off let nothing in. */
+export const ruleRecord: Read<RuleRecord> = (value, at) => {
+  const from = object(value, at);
+  const isOff = given(from, 'disabled', count, at) === 1;
+  const ports = [given(from, 'val1', text, at), given(from, 'val2', text, at)];
+  const source = given(from, 'val3', text, at) ?? '0.0.0.0/0';
+  const block = tryParseCidr(source.includes('/') ? source : `${source}/32`);
+  return {
+    id: id<string>(from['security_group_rule_id'], `${at}.security_group_rule_id`),
+    isIncoming: count(from['direction'], `${at}.direction`) === 0,
+    isAccepting: !isOff && text(from['action'], `${at}.action`) === 'accept',
+    isEverything: text(from['protocol'], `${at}.protocol`) === 'all' && ports.every((port) => port === undefined),
+    ...(block && { from: block }),
   };
 };
 

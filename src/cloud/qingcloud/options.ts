@@ -50,6 +50,8 @@ export interface QingCloudOptions {
   readonly adoptVips?: string;
   /** Ids of tags of the account that new NICs get: none. */
   readonly tags?: readonly string[];
+  /** Id of the security group that the nodes' instances have, which is to let Pods' vxnets in. Absent: it is left as it is. */
+  readonly securityGroup?: string;
 }
 
 /** With the defaults filled in; credentials, endpoint, certificates and zone are {@link CredentialSource}'s affair. */
@@ -67,6 +69,7 @@ export interface Settings {
   readonly allowSpoofing?: boolean;
   readonly adoptVips?: string;
   readonly tags: readonly string[];
+  readonly securityGroup?: string;
 }
 
 /** The defaults of {@link QingCloudOptions}. */

@@ -9,7 +9,7 @@ import { type Asked, type Refuse, refuse } from '../wire/asked.ts';
 export const CODE = { ok: 0, authentication: 1200, expired: 1300 } as const;
 
 /** By code, the first whose words fit. The codes are those of the documentation, the words those of messages that users have shown. */
-const meanings: Readonly<Record<number, readonly (readonly [RegExp, Refuse])[]>> = {
+export const meanings: Readonly<Record<number, readonly (readonly [RegExp, Refuse])[]>> = {
   1100: [[/./, refuse.invalid]],
   1200: [[/./, refuse.credentials]],
   1300: [[/./, refuse.credentials]],

@@ -77,8 +77,8 @@ async function undo({ api, jobs }: Reserver, started: readonly string[], vips: r
   await release({ api, jobs }, vips, `${vips.length} reserved addresses`, patience).catch(() => undefined);
 }
 
-/** Waits for the jobs. @throws Failure cloudConflict when one ended badly, cloudUnavailable when nobody knows how it ended, or when. */
-async function allWell({ api, jobs }: Reserver, call: ApiCall, started: readonly string[], patience: Patience): Promise<void> {
+/** Waits for the jobs that the call has started. @throws Failure cloudConflict when one ended badly, cloudUnavailable when nobody knows how it ended, or when. */
+export async function allWell({ api, jobs }: Reserver, call: ApiCall, started: readonly string[], patience: Patience): Promise<void> {
   const ends = await jobs.allEnded(started, patience);
   if (ends === undefined) throw refuse.unavailable(api.asked(call), `job ${started.join(', ')} was accepted, and has not ended yet`);
   const bad = ends.findIndex((end) => end !== 'successful');

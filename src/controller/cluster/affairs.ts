@@ -1,6 +1,7 @@
 /** What the controller that leads does for the cluster as a whole, beside serving its nodes. */
 import type { Clock } from '../../cloud/clock.ts';
 import type { Cloud } from '../../cloud/cloud.ts';
+import type { SecurityGroup } from '../../cloud/security-group.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
@@ -14,6 +15,7 @@ import { capacity } from './capacity.ts';
 import type { Claims } from '../claims/claims.ts';
 import { departed } from './departed.ts';
 import { openEvents } from './events.ts';
+import { letPodsIn } from './let-pods-in.ts';
 import { subnetStatuses } from './subnet-status.ts';
 import { troubles } from './troubles.ts';
 import type { World } from '../world.ts';
@@ -33,6 +35,8 @@ export interface Surroundings {
   /** Where hostnic's ConfigMaps are that are to be served as they are; undefined: none is. */
   readonly hostnic: string | undefined;
   readonly cloud: Cloud;
+  /** Which is to let Pods in; undefined: none is. */
+  readonly group: SecurityGroup | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -48,6 +52,8 @@ export interface Affairs {
   readonly observe: World['observe'];
   /** Interfaces that an instance may have by hostnic's settings; undefined: these set no limit. */
   nicsPerInstance(): number | undefined;
+  /** See World. */
+  readonly nodeSettings: World['nodeSettings'];
   stop(): Promise<void>;
 }
 
@@ -73,11 +79,12 @@ export function clusterAffairs(around: Surroundings): Affairs {
   });
   const nodes = (): ClusterNode[] => networks.nodes();
   const wake = (node: string): void => controller.wake(node);
-  const limitChanged = (): void => nodes().forEach(({ name }) => wake(name));
+  const nodesChanged = (): void => nodes().forEach(({ name }) => wake(name));
+  const blockOf = (vxnet: string) => subnets.list().find(({ subnet: { spec } }) => spec.cloudSubnet === vxnet)?.status.cidrs[0];
   const hostnic =
     around.hostnic === undefined
       ? undefined
-      : serveHostnic({ api, namespace: around.hostnic, nodes: () => networks.list(), limitChanged, events, clock, log });
+      : serveHostnic({ api, namespace: around.hostnic, nodes: () => networks.list(), nodesChanged, blockOf, events, clock, log });
   const telling = around.tellScheduler ? capacity({ api, subnets, facts: factsOf(cloud, clock, 0), nodes, wake, clock, log }) : undefined;
   const trouble = troubles({
     api,
@@ -87,7 +94,9 @@ export function clusterAffairs(around: Surroundings): Affairs {
     clock,
     log,
   });
-  const { cluster, claims } = around;
+  const { cluster, claims, group } = around;
+  const all = () => subnets.list().map(({ subnet }) => subnet);
+  const letting = group === undefined ? undefined : letPodsIn({ group, subnets: all, facts, clock, log });
   const gone = departed({ cluster, networks, cloud, claims, forget: (node) => controller.forget(node), clock, log });
   let cancel = (): void => undefined;
   const lookAtAll = (): void => {
@@ -101,6 +110,7 @@ export function clusterAffairs(around: Surroundings): Affairs {
       // Their blocks may overlap its own, or no longer.
       for (const { subnet } of subnets.list()) if (subnet.spec.within !== undefined) statuses.ask(subnet.metadata.name);
       assigning.subnetsChanged();
+      letting?.subnetsChanged();
     },
     heldChanged: (name) => statuses.ask(name),
     share: (node, subnet) => telling?.share(node, subnet),
@@ -109,10 +119,19 @@ export function clusterAffairs(around: Surroundings): Affairs {
       trouble.observe(situation, plan);
     },
     nicsPerInstance: () => hostnic?.nicsPerInstance(),
+    nodeSettings: () => (hostnic === undefined ? {} : hostnic.nodeSettings()),
     async stop() {
       cancel();
       events.stop();
-      await Promise.all([assigning.stop(), statuses.stop(), telling?.stop(), trouble.stop(), gone.stop(), hostnic?.stop()]);
+      await Promise.all([
+        letting?.stop(),
+        assigning.stop(),
+        statuses.stop(),
+        telling?.stop(),
+        trouble.stop(),
+        gone.stop(),
+        hostnic?.stop(),
+      ]);
     },
   };
 }

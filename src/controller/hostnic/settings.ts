@@ -3,7 +3,10 @@ import { Account } from '../../import/account.ts';
 import type { Document, Mistake } from '../../import/document.ts';
 import { readHostnic } from '../../import/hostnic/hostnic.ts';
 import type { Made } from '../../import/made.ts';
+import { isRecord } from '../../kube/answers.ts';
 import { checkSubnet } from '../../store/cross-checks.ts';
+import type { NodeSettings } from '../../store/node-network.ts';
+import { nodeSettings } from '../../store/node-network-schema.ts';
 import { type PodSubnet, podSubnet } from '../../store/pod-subnet.ts';
 
 /** An object of the API server, as far as it is read. */
@@ -27,6 +30,10 @@ export interface Settings {
   readonly subnets: readonly PodSubnet[];
   /** Interfaces that an instance may have, its first included; absent: as many as the cloud allows. */
   readonly nicsPerInstance?: number;
+  /** What nodes are told: serviceCIDR, logLevel, mtu. */
+  readonly nodes: NodeSettings;
+  /** Those of the controller's own configuration, by our names: they are not taken from here. */
+  readonly ofController: Readonly<Record<string, unknown>>;
   /** Settings that have no equal, in a sentence each. */
   readonly without: readonly string[];
 }
@@ -35,6 +42,10 @@ export interface Settings {
 export interface Mistaken {
   readonly mistakes: readonly Mistake[];
 }
+
+/** The ConfigMaps without which nothing is served: which namespace has which blocks, and how Pods are connected. */
+export const IPAM_CONFIG = 'hostnic-ipam-config';
+export const CNI_CONFIG = 'hostnic-cfg-cm';
 
 /** How mistakes name the object. */
 export function nameOf({ kind, metadata: { name, namespace } }: SettingsObject): string {
@@ -48,11 +59,15 @@ export function readSettings(objects: readonly SettingsObject[]): Settings | Mis
   account.close();
   const made = imported?.made ?? [];
   const subnets = made.flatMap((one) => (one.kind === 'PodSubnet' ? readMade(one, account) : []));
+  const nodes = readNodes(objects, made, account);
   if (account.mistakes.length > 0) return { mistakes: account.mistakes };
-  const nicsPerInstance = nicsIn(made.find(({ kind }) => kind === 'ControllerConfig'));
+  const controller = made.find(({ kind }) => kind === 'ControllerConfig')?.spec ?? {};
+  const nicsPerInstance = inCloud(controller, 'nicsPerInstance');
   return {
     subnets,
-    ...(nicsPerInstance !== undefined && { nicsPerInstance }),
+    nodes,
+    ...(typeof nicsPerInstance === 'number' && { nicsPerInstance }),
+    ofController: ofController(controller),
     without: account.entries.flatMap(({ fate, from, key, text, remedy }) =>
       fate === 'none' ? `${from.replace(/:1$/, '')}, ${key}: ${text}${remedy === '' ? '' : `; ${remedy}`}` : [],
     ),
@@ -75,8 +90,33 @@ function readMade({ kind, name, spec }: Made, account: Account): PodSubnet[] {
   return read.success ? [read.data] : [];
 }
 
-function nicsIn(controller: Made | undefined): number | undefined {
-  const cloud = controller?.spec['cloud'];
-  if (typeof cloud !== 'object' || cloud === null || !('nicsPerInstance' in cloud)) return undefined;
-  return typeof cloud.nicsPerInstance === 'number' ? cloud.nicsPerInstance : undefined;
+/** As a node's agent would read it; what that would refuse is a mistake of the settings. */
+function readNodes(objects: readonly SettingsObject[], made: readonly Made[], account: Account): NodeSettings {
+  const specOf = (kind: Made['kind']): Readonly<Record<string, unknown>> => made.find((one) => one.kind === kind)?.spec ?? {};
+  const { serviceCidrs, log } = specOf('NodeConfig');
+  const mtu = inCloud(specOf('ControllerConfig'), 'mtu');
+  const said = Object.entries({ serviceCidrs, mtu, log }).filter(([, value]) => value !== undefined);
+  const file = objects.find(({ metadata: { name } }) => name === CNI_CONFIG);
+  const read = nodeSettings.safeParse(Object.fromEntries(said));
+  for (const { path, message } of read.error?.issues ?? [])
+    account.mistakes.push({
+      file: file === undefined ? CNI_CONFIG : nameOf(file),
+      line: 1,
+      key: path.join('.'),
+      what: message,
+      remedy: '',
+    });
+  return read.data ?? {};
+}
+
+/** What of the document is heeded at once. */
+const heeded = ['type', 'nicsPerInstance', 'mtu'];
+
+function ofController({ cluster, cloud }: Readonly<Record<string, unknown>>): Settings['ofController'] {
+  const others = Object.entries(isRecord(cloud) ? cloud : {}).filter(([key]) => !heeded.includes(key));
+  return { cluster, ...Object.fromEntries(others.map(([key, value]) => [`cloud.${key}`, value])) };
+}
+
+function inCloud({ cloud }: Readonly<Record<string, unknown>>, key: string): unknown {
+  return isRecord(cloud) ? cloud[key] : undefined;
 }

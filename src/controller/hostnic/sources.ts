@@ -5,11 +5,10 @@ import type { KubeApi } from '../../kube/api.ts';
 import { type ObjectCache, watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
-import type { SettingsObject } from './settings.ts';
+import { CNI_CONFIG, IPAM_CONFIG, type SettingsObject } from './settings.ts';
 
-/** The ConfigMaps by name; hostnic itself looks for no others. */
-export const IPAM_CONFIG = 'hostnic-ipam-config';
-const configMaps = [IPAM_CONFIG, 'hostnic-cfg-cm', 'clusterconfig'];
+/** By name; hostnic itself looks for no others. */
+const configMaps = [IPAM_CONFIG, CNI_CONFIG, 'clusterconfig'];
 const kinds = [
   ['VxNetPool', resources.vxNetPools],
   ['IPPool', resources.ipPools],

@@ -5,8 +5,7 @@ import { type Cidr, containsCidr, overlaps } from '../../net/cidr.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { assignBlocks, type Ipam } from './auto-assign.ts';
-import type { SettingsObject } from './settings.ts';
-import { IPAM_CONFIG } from './sources.ts';
+import { IPAM_CONFIG, type SettingsObject } from './settings.ts';
 
 /** Namespaces that had a block while they were there: JSON, a list of names. What they had is free when they are gone. */
 const KNOWN_ANNOTATION = 'flatpod.dev/hostnic-namespaces';

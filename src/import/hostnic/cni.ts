@@ -17,6 +17,9 @@ const named: Readonly<Record<string, string>> = {
   panic: 'error',
 };
 
+/** Of a ControllerConfig: below it no link has IPv6 (RFC 8200, section 5). */
+const LEAST_MTU = 1280;
+
 /** Reads it into the plan. */
 export function readHostnicCni(object: Setting, plan: HostnicPlan, account: Account): void {
   const part = account.part(pluginSection('hostnic', object, account), "hostnic's CNI configuration");
@@ -50,9 +53,10 @@ function readNicType(setting: Setting | undefined, plan: HostnicPlan, account: A
 }
 
 function readMtu(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
-  const mtu = numberIn(account, setting, 0, 65_535);
+  const isUnsaid = setting?.value === 0 || setting?.value === '0';
+  const mtu = isUnsaid ? 0 : numberIn(account, setting, LEAST_MTU, 65_535);
   if (setting === undefined || mtu === undefined) return;
-  if (mtu === 1500 || mtu === 0) account.equal(setting, 'ControllerConfig spec.cloud.mtu, 1500 unless said otherwise');
+  if (mtu === 1500 || isUnsaid) account.equal(setting, 'ControllerConfig spec.cloud.mtu, 1500 unless said otherwise');
   else {
     plan.mtu = mtu;
     account.taken(setting, 'ControllerConfig spec.cloud.mtu');

@@ -118,7 +118,7 @@ function nodeConfigOf({ serviceCidrs, log }: HostnicPlan): Made {
   return { kind: 'NodeConfig', name: 'node', spec, comment: 'Of every node. The chart writes it itself, from values.' };
 }
 
-function controllerConfigOf({ cluster, zone, owner, nicsPerInstance, mtu, tag }: HostnicPlan): Made {
+function controllerConfigOf({ cluster, zone, owner, nicsPerInstance, mtu, tag, securityGroup }: HostnicPlan): Made {
   const cloud = {
     type: 'qingcloud',
     ...(zone !== undefined && { zone }),
@@ -126,6 +126,7 @@ function controllerConfigOf({ cluster, zone, owner, nicsPerInstance, mtu, tag }:
     ...(nicsPerInstance !== undefined && { nicsPerInstance }),
     ...(mtu !== undefined && { mtu }),
     ...(tag !== undefined && { tags: [tag] }),
+    ...(securityGroup !== undefined && { securityGroup }),
   };
   const spec = { ...(cluster !== undefined && { cluster }), cloud };
   return {

@@ -21,6 +21,8 @@ export interface HostnicPlan {
   mtu?: number;
   /** Id of a tag. */
   tag?: string;
+  /** Id of the group that the nodes' instances have. */
+  securityGroup?: string;
   /** Each Pod has an interface of the cloud for itself. */
   isPassthrough: boolean;
   /** vxnets of hostnic.json and of v-pool. */

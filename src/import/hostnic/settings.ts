@@ -89,19 +89,25 @@ export function readClusterSettings(whole: Setting, plan: HostnicPlan, account: 
     plan[field] = text;
     account.taken(setting, `ControllerConfig spec.cloud.${field}`);
   }
+  readGroup(part.get('securityGroup'), plan, account);
   const say = (key: string, why: string, remedy: string): void => {
     const setting = part.get(key);
     if (setting !== undefined) account.none(setting, why, remedy);
   };
-  say(
-    'securityGroup',
-    'security groups of QingCloud belong to instances, so that a PodSubnet has none there',
-    "have the instances' own group pass what Pods may",
-  );
   say('defaultVxNetForLB', 'Flatpod makes no load balancers', 'leave it to the controller that makes them');
   say('isApp', 'Flatpod is the same in an application of the cloud', 'nothing');
   say('tagIDs', 'interfaces have the tag of hostnic.json, pool.tag', 'write those that they are to have besides into cloud.tags');
   say('instanceIDs', 'nodes are known by Node objects and their providerID', 'nothing');
+}
+
+function readGroup(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
+  const group = textIn(account, setting);
+  if (setting === undefined || group === undefined) return;
+  if (group === '') return account.equal(setting, 'none, as ControllerConfig spec.cloud.securityGroup unless said otherwise');
+  plan.securityGroup = group;
+  const remedy =
+    'the key must be allowed to call DescribeSecurityGroups, DescribeSecurityGroupRules, AddSecurityGroupRules and ApplySecurityGroup';
+  account.taken(setting, 'ControllerConfig spec.cloud.securityGroup', remedy);
 }
 
 /** Whether it looks like the file of credentials, config.yaml. */

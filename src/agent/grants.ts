@@ -7,7 +7,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { NicId } from '../cloud/cloud.ts';
 import type { NamedNic } from '../datapath/host-table.ts';
 import { nodePlan, type PodTables } from '../datapath/node.ts';
 import type { LinkKind } from '../kernel/link-kinds.ts';
@@ -37,6 +36,7 @@ import { formerSubnets } from './former-subnets.ts';
 import { isOfNic, pluggedIn } from './nic-match.ts';
 import { now_ms, type Pools } from './pools.ts';
 import { replacePlan } from './replace-plan.ts';
+import { isNotUrgent, specOf } from './spec-written.ts';
 
 /** Gathers what a burst of ADDs changes into one write; an ADD that waits makes it shorter. */
 const GATHER_ms = 250;
@@ -253,15 +253,10 @@ export class Grants {
   #mayWait(spec: NodeNetworkSpec): boolean {
     const before = this.#written;
     if (this.#options.pods === undefined || before === undefined || performance.now() - this.#written_ms > WRITTEN_ANYWAY_ms) return false;
-    const onlyNumbers = isDeepStrictEqual({ ...before, demand: [] }, { ...spec, demand: [] });
-    return onlyNumbers && spec.demand.every((one) => before.demand.some(({ subnet }) => subnet === one.subnet) && !this.#isShort(one));
-  }
-
-  /** Half of the spare addresses are used up, or Pods wait. */
-  #isShort({ subnet, waiting }: Demand): boolean {
-    const spare = this.subnets.find(({ metadata }) => metadata.name === subnet)?.spec.warm.spare ?? 0;
-    const free = this.#options.pools.pool(subnet)?.counts(now_ms()).free ?? 0;
-    return waiting > free || free * 2 < spare;
+    return isNotUrgent(before, spec, (one) => {
+      const spare = this.subnets.find(({ metadata }) => metadata.name === one.subnet)?.spec.warm.spare ?? 0;
+      return { spare, free: this.#options.pools.pool(one.subnet)?.counts(now_ms()).free ?? 0 };
+    });
   }
 
   /** It is tried again every few seconds; the log has each reason once. */
@@ -281,21 +276,4 @@ export class Grants {
 
 function asPodSubnet({ name, spec }: NodeSubnet): PodSubnet {
   return { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec };
-}
-
-function specOf(
-  config: NodeConfig['spec'],
-  demand: readonly Demand[],
-  returned: readonly Cidr[],
-  { unplugged, claims, draining }: { unplugged: readonly NicId[]; claims: readonly ClaimAsked[]; draining: string | undefined },
-): NodeNetworkSpec {
-  return {
-    // The configuration is where the cloud's id enters. In a cluster it has none, and nobody asks: the controller goes by the Node.
-    instance: (config.instance ?? '') as NodeNetworkSpec['instance'],
-    demand,
-    returned,
-    ...(unplugged.length > 0 && { unplugged }),
-    ...(claims.length > 0 && { claims }),
-    ...(draining !== undefined && { draining }),
-  };
 }

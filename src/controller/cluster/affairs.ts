@@ -80,11 +80,7 @@ export function clusterAffairs(around: Surroundings): Affairs {
   const nodes = (): ClusterNode[] => networks.nodes();
   const wake = (node: string): void => controller.wake(node);
   const nodesChanged = (): void => nodes().forEach(({ name }) => wake(name));
-  const blockOf = (vxnet: string) => subnets.list().find(({ subnet: { spec } }) => spec.cloudSubnet === vxnet)?.status.cidrs[0];
-  const hostnic =
-    around.hostnic === undefined
-      ? undefined
-      : serveHostnic({ api, namespace: around.hostnic, nodes: () => networks.list(), nodesChanged, blockOf, events, clock, log });
+  const hostnic = around.hostnic === undefined ? undefined : servedHostnic(around, around.hostnic, { nodesChanged, events });
   const telling = around.tellScheduler ? capacity({ api, subnets, facts: factsOf(cloud, clock, 0), nodes, wake, clock, log }) : undefined;
   const trouble = troubles({
     api,
@@ -134,4 +130,14 @@ export function clusterAffairs(around: Surroundings): Affairs {
       ]);
     },
   };
+}
+
+/** hostnic's settings in that namespace. */
+function servedHostnic(
+  { api, networks, subnets, clock, log }: Surroundings,
+  namespace: string,
+  of: Pick<Parameters<typeof serveHostnic>[0], 'nodesChanged' | 'events'>,
+): ReturnType<typeof serveHostnic> {
+  const blockOf = (vxnet: string) => subnets.list().find(({ subnet: { spec } }) => spec.cloudSubnet === vxnet)?.status.cidrs[0];
+  return serveHostnic({ api, namespace, nodes: () => networks.list(), blockOf, clock, log, ...of });
 }

@@ -136,6 +136,14 @@ export interface NicFilter {
   readonly tags?: Readonly<Record<string, string | readonly string[]>>;
 }
 
+/** Something of which the account may have few more. */
+export interface Shortage {
+  /** The same for as long as it is scarce. */
+  readonly what: string;
+  /** How many are left of how many, and how to get more: a sentence without a full stop. */
+  readonly text: string;
+}
+
 /** A cloud, seen from the controller. Every call rejects with a Failure cloud* and nothing else; each has its own deadline inside. */
 export interface Cloud {
   readonly name: string;
@@ -168,4 +176,6 @@ export interface Cloud {
    * Absent: the cloud cannot be asked.
    */
   missingPermissions?(subnets: readonly SubnetId[]): Promise<string[]>;
+  /** What of the things that this interface makes the account has nearly used up. Changes nothing. Absent: the cloud cannot be asked. */
+  shortages?(): Promise<Shortage[]>;
 }

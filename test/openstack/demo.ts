@@ -4,6 +4,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SubnetId } from '../../src/cloud/cloud.ts';
+import { openStackCloud } from '../../src/cloud/openstack/openstack.ts';
 import { vpcApi } from '../../src/cli/demo/api.ts';
 import { DIR, PODS, removeAll, VPC } from '../../src/cli/demo/demo.ts';
 import type { Lab, LabSubnet, Machine } from '../../src/cli/demo/lab.ts';
@@ -13,27 +15,29 @@ import { printReport } from '../../src/cli/demo/report.ts';
 import { createLog } from '../../src/log.ts';
 import { neutronFront } from '../../src/vpc/neutron/front.ts';
 import { startVpc } from '../../src/vpc/start.ts';
-import { openStackBed } from './bed.ts';
-import { as, launch, make, type Session } from './client.ts';
+import { type OpenStackBed, openStackBed, users } from './bed.ts';
+import { as, boot, flavor, make, type Session } from './client.ts';
 
 const blocks = { a: '10.20.0.0/24', b: '10.20.1.0/24' } as const;
+/** The least that the agents' account has to be. */
+const ROLE = 'member';
 const machines = { 'node-1': 'a', 'node-2': 'a', 'node-3': 'b', vm: 'b' } as const;
 
-/** Networks, a server on each, an internet host, and a public address for each server as a router would translate it. */
-async function build(admin: Session, url: string): Promise<Lab> {
+/** Networks of the member's, a server on each, an internet host, and a public address for each server as a router would translate it. */
+async function build(member: Session, type: string, url: string): Promise<Lab> {
   using api = vpcApi(url);
-  await openDefaultGroup(admin);
+  await openDefaultGroup(member);
   const [subnets, networks] = [new Map<string, LabSubnet>(), new Map<string, string>()];
   for (const [name, cidr4] of Object.entries(blocks)) {
-    const network = await make(admin, 'network', { name });
-    const { id } = await make(admin, 'subnet', { network_id: network.id, ip_version: 4, cidr: cidr4, enable_dhcp: false });
+    const network = await make(member, 'network', { name });
+    const { id } = await make(member, 'subnet', { network_id: network.id, ip_version: 4, cidr: cidr4, enable_dhcp: false });
     networks.set(name, network.id);
     subnets.set(name, { id, name, cidr4 });
   }
   const built = new Map<string, Machine>([['web', await api.call<Machine>('POST', '/v1/instances', { name: 'web', kind: 'internet' })]]);
   for (const [name, subnet] of Object.entries(machines)) {
-    const port = await make(admin, 'port', { network_id: networks.get(subnet), name });
-    const id = await launch(admin, name, [port.id]);
+    const port = await make(member, 'port', { network_id: networks.get(subnet), name });
+    const id = await boot(member, name, type, port.id);
     const { address } = await api.call<{ address: string }>('POST', '/v1/public-addresses', { nic: port.id });
     const addresses = port.fixed_ips.map(({ ip_address }: { ip_address: string }) => ip_address);
     built.set(name, { name, id, netns: `/run/netns/${VPC}-${id.slice(0, 8)}`, addresses, publicAddress: address });
@@ -47,6 +51,20 @@ async function openDefaultGroup({ network, project }: Session): Promise<void> {
   await network('POST', '/security-group-rules', { security_group_rule });
 }
 
+/** Variables of an application credential with role `member` alone, as docs/clouds/openstack.md has it made. */
+async function leastAccount({ identity, user }: Session, { authUrl, region }: OpenStackBed): Promise<Record<string, string>> {
+  const body = { application_credential: { name: 'flatpod', roles: [{ name: ROLE }] } };
+  const answer = await identity('POST', `/users/${user}/application_credentials`, body);
+  if (answer.status !== 201) throw new Error(`Keystone made no application credential: ${JSON.stringify(answer.body)}`);
+  const { id, secret } = answer.body.application_credential;
+  return { OS_AUTH_URL: authUrl, OS_REGION_NAME: region, OS_APPLICATION_CREDENTIAL_ID: id, OS_APPLICATION_CREDENTIAL_SECRET: secret };
+}
+
+async function missingFor(variables: Record<string, string>, subnets: readonly SubnetId[]): Promise<string[]> {
+  using cloud = openStackCloud({ credentials: { variables } });
+  return await cloud.missingPermissions(subnets);
+}
+
 await using running = new AsyncDisposableStack();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.on('exit', removeAll);
@@ -54,7 +72,9 @@ removeAll();
 mkdirSync(DIR, { recursive: true, mode: 0o700 });
 const starting = step('OpenStack');
 const bed = running.use(await openStackBed());
-const admin = await as(bed, 'admin');
+// An administrator makes the flavor of the servers, and nothing else.
+const [admin, member] = [await as(bed, 'admin'), await as(bed, 'demo')];
+const type = await flavor(admin, 'demo', {});
 const log = createLog('vpc', 'error');
 const vpc = await startVpc({
   name: VPC,
@@ -65,19 +85,27 @@ const vpc = await startVpc({
 });
 running.defer(() => vpc.stop({ destroy: true }));
 bed.setHook(vpc.frontUrls['neutron']);
-const lab = await build(admin, vpc.url);
+const lab = await build(member, type, vpc.url);
 starting.done('Keystone, Neutron, Nova: 2 networks, 4 servers; an internet host');
 
-const services = [bed.authUrl, admin.url('network') ?? '', admin.url('compute') ?? ''];
+const env = await leastAccount(member, bed);
+const loggingIn = step('account');
+const ids = [...lab.subnets.values()].map(({ id }) => id as SubnetId); // Neutron's, as it gave them
+const missing = await missingFor(env, ids);
+loggingIn.done(
+  `an application credential with role ${ROLE} of project ${users.demo.project}: ${missing.length === 0 ? 'it lacks nothing' : `it lacks ${missing.join('; ')}`}`,
+);
+
+const services = [bed.authUrl, member.url('network') ?? '', member.url('compute') ?? ''];
 const cloud = {
   name: 'openstack',
   ports: [...new Set(services.map((url) => Number(new URL(url).port)))],
   spec: { type: 'openstack' },
-  env: bed.environment('admin'),
+  env,
   instance: (id: string) => id,
   subnet: (id: string) => id,
 };
 const api = running.use(vpcApi(vpc.url));
 const report = await perform(running, { dir: DIR, podsPrefix: PODS, api, lab, cloud }, { keep: false, datapath: 'routed-veth' });
 printReport(report, process.argv.includes('--json'));
-process.exitCode = report.failures.length === 0 ? 0 : 1;
+process.exitCode = report.failures.length === 0 && missing.length === 0 ? 0 : 1;

@@ -175,6 +175,18 @@ test('what Keystone refuses is told as what it is', async () => {
   }
 });
 
+test('an application credential that Keystone knows no more is of no use, and a server that is no Keystone is another mistake', async () => {
+  await using one = await liar();
+  const { OS_USERNAME: _, OS_PASSWORD: _password, ...where } = alice(one.authUrl);
+  using cloud = openStackCloud({
+    credentials: { variables: { ...where, OS_APPLICATION_CREDENTIAL_ID: 'c', OS_APPLICATION_CREDENTIAL_SECRET: 'opensesame' } },
+  });
+  one.login = json({ error: { code: 404, message: 'Could not find Application Credential: c.', title: 'Not Found' } }, 404);
+  await assert.rejects(cloud.network(), refusedWith(/^404: application credential c is not there: was it revoked/));
+  one.login = json({ message: 'no such page' }, 404);
+  await assert.rejects(cloud.network(), (error: unknown) => isFailure(error, 'cloudInvalid'));
+});
+
 test('a region or an interface that the catalogue has not is refused with those it has', async () => {
   await using one = await liar();
   const ask = async (more: Record<string, string | undefined>): Promise<unknown> => {

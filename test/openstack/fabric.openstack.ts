@@ -2,79 +2,17 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
-import { openStackCloud } from '../../src/cloud/openstack/openstack.ts';
-import { firstOf } from '../../src/net/cidr.ts';
-import { neutronFront } from '../../src/vpc/neutron/front.ts';
-import { drops as dropsOf, inside, reaches, reachesSoon, silent } from '../vpc/site.ts';
+import { inside, reaches, reachesSoon, silent } from '../vpc/site.ts';
 import { guestsOf } from '../vpc/tagged.ts';
-import { testVpc, type TestVpc } from '../vpc/support.ts';
 import { eventually } from '../life/lab.ts';
 import { type OpenStackBed, openStackBed } from './bed.ts';
-import { as, attach, endServer, launch, make, portNow, removeNetworks, type Session } from './client.ts';
-
-const NAME = `fpos${process.pid % 10_000}`;
-const machine = (server: string): { netns: string } => ({ netns: `/run/netns/${NAME}-${server.slice(0, 8)}` });
-interface Addressed {
-  readonly fixed_ips: readonly { readonly ip_address: string }[];
-}
-const addressOf = ({ fixed_ips }: Addressed, family: 4 | 6 = 4): string =>
-  fixed_ips.find(({ ip_address }) => ip_address.includes(':') === (family === 6))?.ip_address ?? '';
+import { as, attach, endServer, make, portNow, removeNetworks, type Session } from './client.ts';
+import { addressOf, drops, FABRIC, type FabricGround, fabricGround } from './fabric-ground.ts';
 
 let bed: OpenStackBed;
 let admin: Session;
 
-interface Ground extends AsyncDisposable {
-  readonly vpc: TestVpc;
-  readonly network: string;
-  readonly gateways: readonly string[];
-  /** As the driver calls both subnets together. */
-  readonly subnets: SubnetId;
-  /** A server with one port in the network. */
-  server(name: string, port?: object): Promise<{ id: string; netns: string; port: string; address: string; address6: string }>;
-}
-
-/** A VPC that Neutron tells of what it does, and a network with IPv4 and IPv6. */
-async function ground(): Promise<Ground> {
-  const vpc = await testVpc({ name: NAME, fabric: true, fronts: [neutronFront('127.0.0.1:0')] });
-  const open = new AsyncDisposableStack();
-  open.use(vpc);
-  const servers: string[] = [];
-  const networks: string[] = [];
-  open.defer(async () => {
-    for (const id of servers) await endServer(admin, id);
-    await removeNetworks(admin, networks);
-    bed.setHook(undefined);
-  });
-  try {
-    bed.setHook(vpc.frontUrls['neutron']);
-    const network = await make(admin, 'network', { name: 'nodes' });
-    networks.push(network.id);
-    const subnet = { network_id: network.id, enable_dhcp: false };
-    const four = await make(admin, 'subnet', { ...subnet, ip_version: 4, cidr: '10.77.0.0/24' });
-    const six = await make(admin, 'subnet', { ...subnet, ip_version: 6, cidr: '2001:db8:77::/64' });
-    return {
-      vpc,
-      network: network.id,
-      subnets: `${four.id}+${six.id}` as SubnetId, // as src/cloud/openstack says
-      gateways: [four.gateway_ip, six.gateway_ip],
-      async server(name, fields = {}) {
-        const port = await make(admin, 'port', { network_id: network.id, name, ...fields });
-        const id = await launch(admin, name, [port.id]);
-        servers.push(id);
-        return { id, netns: machine(id).netns, port: port.id, address: addressOf(port), address6: addressOf(port, 6) };
-      },
-      [Symbol.asyncDispose]: () => open.disposeAsync(),
-    };
-  } catch (error) {
-    await open.disposeAsync();
-    throw error;
-  }
-}
-
-const drops = (on: Ground, reason: string): ReturnType<typeof dropsOf> =>
-  dropsOf({ ...on, a: '', b: '', launch: () => Promise.reject() }, reason);
-
+const ground = (): Promise<FabricGround> => fabricGround(bed, { admin, owner: admin });
 // A suite, so that the bed is there for these tests alone: hooks of a file would run before the first test of all files.
 describe('Neutron before the emulated VPC', () => {
   before(async () => {
@@ -220,34 +158,7 @@ describe('Neutron before the emulated VPC', () => {
     await endServer(admin, id);
     await removeNetworks(admin, [on.network]);
     assert.ok(!existsSync(netns));
-    const { out } = await inside({ netns: `/run/netns/${NAME}-fabric` }, 'ip -br link');
+    const { out } = await inside({ netns: `/run/netns/${FABRIC}-fabric` }, 'ip -br link');
     assert.ok(!/^[ps][0-9a-f]{12}/m.test(out), out);
   });
-
-  for (const multiMac of [false, true]) {
-    test(`what the driver assigns to a NIC${multiMac ? ' without port security' : ''} carries packets when it has answered, and none when it was taken back`, async () => {
-      await using on = await ground();
-      const [one, two] = [await on.server('one'), await on.server('two')];
-      using cloud = openStackCloud({ credentials: { variables: bed.environment('admin') }, deadline_ms: 120_000 });
-      const request = { subnet: on.subnets, securityGroups: [], tags: { 'flatpod.dev/test': 'packets' }, description: 'packets', multiMac };
-      const nic = await cloud.createNic({ ...request, clientToken: `packets-${multiMac}` });
-      await cloud.attachNic(nic.id, one.id as InstanceId, 1); // Nova's id, as it gave it
-      const [block] = await cloud.assign(nic.id, { prefixes4: 1 });
-      assert.ok(block);
-      const pod = firstOf(block);
-      await inside(
-        one,
-        `ip link set eth1 up; ip addr add ${pod}/32 dev eth1; ip rule add from ${pod} lookup 7; ip route add default via 10.77.0.1 dev eth1 onlink table 7`,
-      );
-      assert.ok(
-        (await reaches(one, two.address, `-I ${pod}`)) === !multiMac,
-        'the default group lets in its own members, which a NIC without groups is not',
-      );
-      assert.ok(await reaches(one, '10.77.0.1', `-I ${pod}`));
-      assert.ok(await reaches(two, pod));
-      await cloud.unassign(nic.id, [block]);
-      assert.ok(await silent(one, '10.77.0.1', `-I ${pod}`));
-      assert.ok(await silent(two, pod));
-    });
-  }
 });

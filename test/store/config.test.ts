@@ -84,6 +84,11 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
     node() + subnet('a', '  unit: prefix\n  addressing: ports\n'),
     [/spec\.addressing: ports goes with single addresses of a subnet of the cloud; leave it out, or write unit: address$/],
   ],
+  [
+    'one subnet in two ways',
+    node() + subnet('a', '  datapath: branch\n') + subnet('b', '  addressing: ports\n') + subnet('c'),
+    [/PodSubnet c: spec\.addressing: subnet s-1 has addressing ports by PodSubnet b, and blocks by this one; write the same in both$/],
+  ],
   ['a number in quotes', node('  cooldown_s: "3"\n'), [/^7:15 .*must be a number, not "3"; leave the quotes out: 3$/]],
   ['a name without quotes that YAML reads as a number', node().replace('i-1', '17'), [/must be a text, not 17; put it in quotes: "17"$/]],
   ['a value outside of its range', node('  cooldown_s: -1\n'), [/spec\.cooldown_s: must be at least 0, not -1$/]],
@@ -129,13 +134,19 @@ const mistakes: [promise: string, text: string, expected: RegExp[]][] = [
   ],
   [
     'fields that work in a cluster only',
-    node() + subnet('a', '  podSelector: {}\n  nodeSelector: {matchLabels: {a: b}}\n  assignable: true\n  perCluster: {maximum: 900}\n'),
+    node() +
+      subnet(
+        'a',
+        '  podSelector: {}\n  nodeSelector: {matchLabels: {a: b}}\n  assignable: true\n  perCluster: {maximum: 900}\n  serviceAccountSelector: {}\n',
+      ),
     [
       /^13:16 .*spec\.podSelector: does not go with assignable.*; remove it, or assignable$/,
       /^13:16 .*spec\.podSelector: works in a cluster only; remove it: a standalone agent knows no labels; namespaces can be named$/,
       /^14:17 .*spec\.nodeSelector: works in a cluster only; remove it: a standalone agent serves its own node$/,
       /^15:15 .*spec\.assignable: works in a cluster only; remove it: a standalone agent sees no annotations/,
       /^16:15 .*spec\.perCluster: works in a cluster only; write perNode: a standalone agent knows no other nodes$/,
+      /^17:27 .*spec\.serviceAccountSelector: does not go with assignable.*; remove it, or assignable$/,
+      /^17:27 .*spec\.serviceAccountSelector: works in a cluster only; remove it: a standalone agent knows no labels/,
     ],
   ],
   [

@@ -1,0 +1,130 @@
+/**
+ * The driver by the accounts that docs/clouds/openstack.md offers, before a real Keystone: an application credential with role member, and entries of clouds.yaml;
+ * with tokens that live for seconds, so that what is done here outlives several of them.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import type { CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
+import type { CredentialSource } from '../../src/cloud/openstack/credentials.ts';
+import { type OpenStackCloud, openStackCloud } from '../../src/cloud/openstack/openstack.ts';
+import { isFailure } from '../../src/errors/failure.ts';
+import { eventually } from '../life/lab.ts';
+import { type OpenStackBed, openStackBed } from './bed.ts';
+import { as, make, type Session } from './client.ts';
+
+/** Half of it is for the request that a token is used with last: beside others on the machine Neutron takes its time. */
+const TOKEN_s = 12;
+let bed: OpenStackBed;
+let subnet: SubnetId;
+let made = 0;
+
+/** Its token ends as soon as all others do: a session for each call. */
+const demo = (): Promise<Session> => as(bed, 'demo');
+const driver = (credentials: CredentialSource): OpenStackCloud => openStackCloud({ credentials, deadline_ms: 120_000 });
+const request = (): CreateNic => ({
+  clientToken: `accounts-${process.pid}-${++made}`,
+  subnet,
+  securityGroups: [],
+  tags: { 'flatpod.dev/cluster': 'accounts' },
+  description: 'accounts',
+});
+
+interface Credential {
+  readonly id: string;
+  readonly name: string;
+  readonly secret: string;
+}
+
+/** As `openstack application credential create NAME --role member` does. */
+async function applicationCredential(): Promise<Credential> {
+  const { identity, user } = await demo();
+  const body = { application_credential: { name: `flatpod-${++made}`, roles: [{ name: 'member' }] } };
+  const answer = await identity('POST', `/users/${user}/application_credentials`, body);
+  assert.equal(answer.status, 201, JSON.stringify(answer.body));
+  return answer.body.application_credential;
+}
+
+async function revoke({ id }: Credential): Promise<void> {
+  const { identity, user } = await demo();
+  assert.equal((await identity('DELETE', `/users/${user}/application_credentials/${id}`)).status, 204);
+}
+
+/** All that needs a permission, and the end of the token in between. */
+async function worksBeyondATokensEnd(cloud: OpenStackCloud): Promise<void> {
+  assert.deepEqual(await cloud.missingPermissions([subnet]), []);
+  const nic = await cloud.createNic(request());
+  const given = await cloud.assign(nic.id, { prefixes4: 1, addresses4: 1 });
+  assert.equal(given.length, 2);
+  // Now there is an interface of which the rules for changes can be asked.
+  assert.deepEqual(await cloud.missingPermissions([subnet]), []);
+  await pause(TOKEN_s * 1000 + 500);
+  await cloud.unassign(nic.id, given);
+  assert.deepEqual((await cloud.nics({ ids: [nic.id] }))[0]?.blocks, []);
+  await cloud.deleteNic(nic.id);
+  assert.deepEqual(await cloud.nics({ tags: { 'flatpod.dev/cluster': 'accounts' } }), []);
+}
+
+// A suite, so that the bed is there for these tests alone. It is never one that files share: their tokens live for a day.
+describe('the driver by each kind of account', () => {
+  before(async () => {
+    bed = await openStackBed({ tokenTtl_s: TOKEN_s });
+    const { id: network_id } = await make(await demo(), 'network', { name: 'accounts' });
+    subnet = (await make(await demo(), 'subnet', { network_id, ip_version: 4, cidr: '10.20.0.0/24', enable_dhcp: false })).id;
+  });
+  after(async () => bed?.[Symbol.asyncDispose]());
+
+  test('an application credential with role member lacks nothing, works on when its tokens end, and once it is revoked it says so', async () => {
+    const credential = await applicationCredential();
+    const variables = {
+      OS_AUTH_URL: bed.authUrl,
+      OS_REGION_NAME: bed.region,
+      OS_APPLICATION_CREDENTIAL_ID: credential.id,
+      OS_APPLICATION_CREDENTIAL_SECRET: credential.secret,
+    };
+    using cloud = driver({ variables });
+    await worksBeyondATokensEnd(cloud);
+    await revoke(credential);
+    let refused: unknown;
+    const isRefused = async (): Promise<boolean> => {
+      refused = await cloud.nics({ tags: { 'flatpod.dev/cluster': 'accounts' } }).catch((error: unknown) => error);
+      return isFailure(refused);
+    };
+    await eventually('it is refused', isRefused, 30);
+    assert.ok(isFailure(refused, 'cloudCredentials'), String(refused));
+    assert.match(refused.details, new RegExp(`application credential ${credential.id}`));
+    assert.ok(!inspect(refused, { depth: 9 }).includes(credential.secret));
+  });
+
+  test('a user of clouds.yaml lacks nothing, and works on when the tokens end', async () => {
+    using cloud = driver({ variables: {}, cloud: 'demo', file: bed.cloudsYaml });
+    await worksBeyondATokensEnd(cloud);
+  });
+
+  test('an application credential of clouds.yaml, by its name and its user, may be replaced by another in the file: the old one is revoked, and nothing is refused', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'fp-accounts-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'clouds.yaml');
+    const write = ({ name, secret }: Credential): void => {
+      const credential = { application_credential_name: name, application_credential_secret: secret };
+      const auth = { auth_url: bed.authUrl, username: 'demo', user_domain_name: 'Default', ...credential };
+      const entry = { auth_type: 'v3applicationcredential', region_name: bed.region, auth };
+      writeFileSync(`${file}.new`, JSON.stringify({ clouds: { pods: entry } }));
+      renameSync(`${file}.new`, file);
+    };
+    const [first, second] = [await applicationCredential(), await applicationCredential()];
+    write(first);
+    using cloud = driver({ variables: {}, cloud: 'pods', file });
+    await worksBeyondATokensEnd(cloud);
+    write(second);
+    // Files are looked at once a second.
+    await pause(1500);
+    await revoke(first);
+    await worksBeyondATokensEnd(cloud);
+    await revoke(second);
+  });
+});

@@ -1,10 +1,12 @@
 /** Takes a refusal to heart: what is paused, what is asked for less of, what is read again. The table of decision.ts says which. */
+import type { NicId } from '../cloud/cloud.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { type Failure, sentence } from '../errors/failure.ts';
 import type { Action } from './action.ts';
 import { type Decision, decisionFor } from './decision.ts';
 import type { NodeMemory, Pause } from './memory.ts';
 import { wordsFor } from './perform.ts';
+import { type Growing, growthKey, type Release, timesOf } from './refused.ts';
 import type { World } from './world.ts';
 
 /** @param action absent when reading was refused */
@@ -20,18 +22,32 @@ export function heed(world: World, memory: NodeMemory, node: string, failed: Fai
     memory.refusals++;
     memory.pause = pause(memory.refusals);
     memory.mustRead ||= decision.next !== 'retry';
+    if (action !== undefined && !('subnet' in action)) noteRelease(world, memory, action.do, () => memory.pause ?? pause(1));
     return;
   }
   memory.mustRead ||= decision.next === 'tell';
   if (action.do === 'create') memory.refusedTokens.add(action.intent.token);
   if (!('subnet' in action)) {
-    memory.shrinkPause = pause(1);
+    noteRelease(world, memory, action.do, pause);
     return;
   }
   if (decision.next === 'less' && (askForLess(memory, action) || isOneOfSeveral(world, memory, node, action, pause(1)))) return;
-  const attempt = (memory.growthRefusals.get(action.subnet) ?? 0) + 1;
-  memory.growthRefusals.set(action.subnet, attempt);
-  memory.growthPauses.set(action.subnet, pause(attempt));
+  if (action.do === 'attach' || action.do === 'attachBranch') noteUnattached(memory, action);
+  const times = timesOf(memory.growthRefused.get(growthKey(action)), world.clock.now_ms());
+  const refused = { times, pause: pause(times) };
+  memory.growthRefused.set(growthKey(action), refused);
+  memory.growthPauses.set(action.subnet, refused.pause);
+}
+
+function noteRelease({ clock }: World, { releasesRefused }: NodeMemory, release: Release, pause: (times: number) => Pause): void {
+  const times = timesOf(releasesRefused.get(release), clock.now_ms());
+  releasesRefused.set(release, { times, pause: pause(times) });
+}
+
+/** Those that are gone are forgotten. */
+function noteUnattached({ attachRefused, lastPicture }: NodeMemory, { nic, subnet }: Growing & { readonly nic: NicId }): void {
+  for (const id of attachRefused.keys()) if (lastPicture?.nics.some((one) => one.id === id) !== true) attachRefused.delete(id);
+  attachRefused.set(nic, subnet);
 }
 
 /** Half of what did not fit; false when it was one block already. */
@@ -55,8 +71,6 @@ function isOneOfSeveral(world: World, memory: NodeMemory, node: string, action: 
   return true;
 }
 
-type Growing = Extract<Action, { readonly subnet: string }>;
-
 /** A cloud that refuses what a datapath needs is no use asking for it another time: the words say what that is. */
 function needOf(action: Action | undefined, next: Decision['next']): string {
   if (action?.do !== 'create' || next !== 'tell') return '';
@@ -71,11 +85,19 @@ function textOf(failed: Failure): string {
   return failed.details === '' ? failed.message : `${failed.message}: ${failed.details}`;
 }
 
-/** All went well: the next refusal is the first again. `growing`: the PodSubnets that got what they asked for. */
-export function relieved(memory: NodeMemory, growing: readonly { readonly subnet: string }[]): void {
+/** It was done: the next refusal of its kind is the first again. */
+export function relieved(memory: NodeMemory, action: Action): void {
   memory.refusals = 0;
-  for (const { subnet } of growing) {
-    memory.growthRefusals.delete(subnet);
-    memory.mostAtOnce.delete(subnet);
+  if (!('subnet' in action)) {
+    memory.releasesRefused.delete(action.do);
+    return;
   }
+  if (action.do === 'attach' || action.do === 'attachBranch') memory.attachRefused.delete(action.nic);
+  if (!memory.mostAtOnce.has(action.subnet)) memory.growthRefused.delete(growthKey(action));
+}
+
+/** Nothing is left to do. `served`: the PodSubnets that got what they asked for. */
+export function atRest(memory: NodeMemory, served: readonly { readonly subnet: string }[]): void {
+  memory.refusals = 0;
+  for (const { subnet } of served) memory.mostAtOnce.delete(subnet);
 }

@@ -1,9 +1,11 @@
 /** What the controller remembers of a node between passes. None of it is needed for being right: after a restart it is read or learnt again. */
-import type { CloudInstance, CloudNic, SubnetId } from '../cloud/cloud.ts';
+import type { CloudInstance, CloudNic, NicId, SubnetId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
+import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { GrantedNic } from '../store/node-network.ts';
 import type { Facts } from './facts.ts';
 import type { OwnWrite } from './own-writes.ts';
+import type { Refused, Release } from './refused.ts';
 import type { Stop } from './stop.ts';
 import type { Missing } from './vanished.ts';
 import type { Timings } from './world.ts';
@@ -53,11 +55,17 @@ export interface NodeMemory {
   /** Refusals in a row that led to a pause. */
   refusals: number;
   readonly growthPauses: Map<string, Pause>;
-  readonly growthRefusals: Map<string, number>;
+  /** By {@link growthKey}. */
+  readonly growthRefused: Map<string, Refused>;
+  /** Interfaces that the cloud refused to attach, and the PodSubnets they were to serve. */
+  readonly attachRefused: Map<NicId, string>;
   readonly mostAtOnce: Map<string, number>;
+  /** Of its PodSubnets, as they were at the last pass. */
+  readonly specs: Map<string, PodSubnet['spec']>;
   /** Subnets, of PodSubnets that have several, in which there was nothing left. */
   readonly fullSubnets: Map<SubnetId, Pause>;
-  shrinkPause: Pause | undefined;
+  /** Until one of the kind works; its pause may be over. */
+  readonly releasesRefused: Map<Release, Refused>;
   /** Tokens of intents the cloud has definitely refused. */
   readonly refusedTokens: Set<string>;
   readonly askedBackSince_ms: Map<Cidr, number>;
@@ -86,10 +94,12 @@ export function blankMemory(now_ms: number): NodeMemory {
     pause: undefined,
     refusals: 0,
     growthPauses: new Map(),
-    growthRefusals: new Map(),
+    growthRefused: new Map(),
+    attachRefused: new Map(),
     mostAtOnce: new Map(),
+    specs: new Map(),
     fullSubnets: new Map(),
-    shrinkPause: undefined,
+    releasesRefused: new Map(),
     refusedTokens: new Set(),
     askedBackSince_ms: new Map(),
     keptUntil_ms: new Map(),
@@ -102,7 +112,6 @@ export function blankMemory(now_ms: number): NodeMemory {
 /** Forgets what is over. */
 export function forgetOld(memory: NodeMemory, now_ms: number): void {
   if (memory.pause !== undefined && memory.pause.until_ms <= now_ms) memory.pause = undefined;
-  if (memory.shrinkPause !== undefined && memory.shrinkPause.until_ms <= now_ms) memory.shrinkPause = undefined;
   for (const [id, pause] of memory.fullSubnets) if (pause.until_ms <= now_ms) memory.fullSubnets.delete(id);
   for (const [subnet, pause] of memory.growthPauses) {
     if (pause.until_ms > now_ms) continue;

@@ -6,20 +6,16 @@
  * - what a call needs to be repeated after a crash, and what the agent must know before it, is written before the call
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
-import { isDeepStrictEqual } from 'node:util';
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { Cidr } from '../net/cidr.ts';
-import type { NodeNetwork, NodeNetworkStatus } from '../store/node-network.ts';
+import type { NodeNetwork } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import type { Action } from './action.ts';
-import type { WantedAddresses } from './claims/claims.ts';
+import { isOfBirth, isOfClaim } from './claim-refusals.ts';
 import { heldBy, withComing, worthOf } from './counting.ts';
-import { withReady } from './conditions.ts';
-import { nodeStanding } from './node-standing.ts';
 import { decisionFor } from './decision.ts';
-import { heed, relieved } from './heed.ts';
-import { impossibleBlocks } from './grants.ts';
+import { atRest, heed, relieved } from './heed.ts';
 import { look } from './look.ts';
+import { forgetChanged } from './changed-specs.ts';
 import { forgetOld, type NodeMemory, type Picture, noteAskedBack } from './memory.ts';
 import { type Notes, notesOf } from './notes.ts';
 import { perform, wordsFor } from './perform.ts';
@@ -27,11 +23,12 @@ import { type Plan, planFor } from './plan.ts';
 import type { Situation } from './situation.ts';
 import { withFewerNics } from './nic-room.ts';
 import { nextPass_ms } from './next-pass.ts';
+import { isPaused, withoutRefused } from './refused.ts';
 import { isFirst } from './uses.ts';
+import { sayOnce, tell, tellOfPause } from './tell.ts';
 import type { World } from './world.ts';
 
 const mostSteps = 64;
-const claimRefusals: readonly string[] = ['cloudAddressTaken', 'cloudInvalid', 'cloudSubnetFull'];
 
 /**
  * Brings one node nearer to what it asks for. Answers with when to come again (milliseconds of the clock) at the latest; undefined: there is no such
@@ -42,15 +39,24 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     const node = await world.networks.get(name);
     if (node === undefined) return undefined;
     forgetOld(memory, world.clock.now_ms());
+    forgetChanged(memory, world.subnets(name));
     const picture = await lookOrHeed(world, memory, node);
     if (picture === undefined) {
       await tellOfPause(world, memory, node);
       return nextPass_ms(world, memory, undefined);
     }
     const { facts, reading } = picture;
-    await world.claims.heed(node, { subnets: world.subnets(name), cloudSubnets: facts.subnets, zone: reading.instance.zone });
+    await world.claims.heed(node, {
+      subnets: world.subnets(name),
+      cloudSubnets: facts.subnets,
+      tagged: facts.tagged,
+      zone: reading.instance.zone,
+      nics: picture.nics,
+      full: memory.fullSubnets,
+    });
     const situation = situationOf(world, memory, node, picture);
-    const plan = planFor(situation);
+    const planned = planFor(situation);
+    const plan = withoutRefused(planned, memory, situation);
     // In the same turn as the plan: no other pass can have counted on the same room.
     const held = heldBy(situation, plan.nics);
     world.holdings.note(name, withComing(held, situation, plan), true);
@@ -60,11 +66,11 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
     if (plan.unserved.length > 0) await world.claims.unserved(plan.unserved);
     doubt(world, memory, situation, plan);
-    await tell(world, memory, node, picture, situation, plan);
+    await tell(world, memory, { node, network: facts.network, situation, planned, plan });
     const action = memory.pause === undefined ? plan.actions[0] : undefined;
     if (action === undefined) {
       if (memory.pause === undefined)
-        relieved(
+        atRest(
           memory,
           plan.growth.filter(({ stoppedBy }) => stoppedBy === 'none'),
         );
@@ -73,13 +79,16 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     let brought: readonly Cidr[] = [];
     try {
       brought = await perform(world, memory, node, action);
-      relieved(memory, 'subnet' in action && !memory.mostAtOnce.has(action.subnet) ? [action] : []);
+      relieved(memory, action);
       world.log.info(`did ${wordsFor(action)}`, { node: name });
     } catch (error) {
       const failed = cloudFailure(error);
       if (isOfClaim(action, failed)) {
         await world.claims.refused(action.claims, failed);
         memory.mustRead = true;
+      } else if (isOfBirth(action, failed)) {
+        world.claims.refusedAtBirth(action.claims);
+        memory.refusedTokens.add(action.intent.token);
       } else heed(world, memory, name, failed, action);
       if (action.do === 'assign' && decisionFor(failed).next === 'readBack') {
         memory.unclear_ms = [...memory.unclear_ms, world.clock.now_ms()];
@@ -137,14 +146,6 @@ function isNamed(name: string) {
   return ({ metadata }: PodSubnet): boolean => metadata.name === name;
 }
 
-/** A refusal that is about the address a claim wants, and about nothing else. */
-function isOfClaim(
-  action: Action,
-  failed: Failure,
-): action is Extract<Action, { do: 'assign' }> & { readonly claims: readonly WantedAddresses[] } {
-  return action.do === 'assign' && action.claims !== undefined && claimRefusals.includes(failed.kind);
-}
-
 /** undefined: nothing is known of the cloud yet, and it does not answer. While calls are paused, what was known before has to do. */
 async function lookOrHeed(world: World, memory: NodeMemory, node: NodeNetwork): Promise<Picture | undefined> {
   if (memory.pause !== undefined) return memory.lastPicture;
@@ -189,7 +190,8 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,
-    shrinkStopped: memory.shrinkPause !== undefined || !world.releases,
+    shrinkStopped: isPaused(memory, 'unassign', now_ms) || !world.releases,
+    detachStopped: isPaused(memory, 'detach', now_ms),
     stopped: memory.pause?.stop,
     claims: world.claims.on(node, nics),
     shares: sharesFor(world, node.name),
@@ -209,80 +211,10 @@ function foreignOf({ status, spec }: NodeNetwork, notes: Notes | undefined, nics
   return (first?.blocks ?? []).filter((block) => !granted.includes(block) && !remembered.includes(block));
 }
 
-/** Another program's NIC is told without its blocks. */
-function isFirstUnseen({ nics, spec }: Situation): boolean {
-  return nics.some((nic) => nic.attachment?.instance === spec.instance && isFirst(nic) && nic.whose !== undefined);
-}
-
-async function tell(
-  world: World,
-  memory: NodeMemory,
-  node: NodeNetwork,
-  { facts }: Picture,
-  situation: Situation,
-  plan: Plan,
-): Promise<void> {
-  const status: NodeNetworkStatus = {
-    vpcCidrs: facts.network.cidrs,
-    nics: plan.nics,
-    growth: plan.growth,
-    ...(world.tellSubnets && { subnets: situation.subnets.map(({ metadata: { name }, spec: subnet }) => ({ name, spec: subnet })) }),
-    ...(world.tellSubnets && forPeople(world, node, situation, plan, memory.pause === undefined)),
-    ...(situation.claims.answers.length > 0 && { claims: situation.claims.answers }),
-    ...(node.spec.draining !== undefined && plan.actions.length + plan.intents.length === 0 && { settled: node.spec.draining }),
-    notes: { intents: plan.intents, foreign: [...situation.foreign], ...(isFirstUnseen(situation) && { firstUnseen: true }) },
-  };
-  for (const { subnet, text } of plan.growth) if (text !== '') sayOnce(world, memory, node.name, `${subnet} does not grow: ${text}`);
-  for (const nic of situation.nics) {
-    const impossible = impossibleBlocks(nic, situation);
-    const text = `${impossible.join(', ')}: outside of its subnet, or the gateway's or the NIC's own address; no Pod gets that`;
-    if (impossible.length > 0) sayOnce(world, memory, node.name, `the cloud says that ${nic.id} has ${text}`);
-  }
-  await publish(world, node, status);
-  memory.refusedTokens.clear();
-}
-
-/** What is shown by kubectl, in a cluster. A number for people is not worth a write of its own while more is about to change (`acts`, and there are actions). */
-function forPeople(
-  { clock }: World,
-  { spec, status }: NodeNetwork,
-  situation: Situation,
-  plan: Plan,
-  acts: boolean,
-): Partial<NodeNetworkStatus> {
-  const held = heldBy(situation, plan.nics)
-    .values()
-    .reduce((sum, one) => sum + one, 0);
-  const standing = nodeStanding(spec, plan.growth, situation.subnets.length);
-  return {
-    held: acts && plan.actions.length > 0 ? (status.held ?? held) : held,
-    conditions: withReady(status.conditions ?? [], standing, clock.now_ms()),
-  };
-}
-
 /** What was doubted stays so, until the agent no longer says it. */
 function doubt(world: World, memory: NodeMemory, { doubted, node }: Situation, plan: Plan): void {
   memory.doubted.clear();
   for (const block of [...doubted, ...plan.doubted]) memory.doubted.add(block);
   if (plan.doubted.length === 0) return;
   sayOnce(world, memory, node, `returned blocks must be in use by the agent's own numbers and stay: ${plan.doubted.join(', ')}`);
-}
-
-/** Says in the status why nothing moves, and leaves the rest of it as it is. */
-async function tellOfPause(world: World, memory: NodeMemory, node: NodeNetwork): Promise<void> {
-  const stop = memory.pause?.stop ?? { stoppedBy: 'cloud', text: 'the cloud was not read yet' };
-  await publish(world, node, { ...node.status, growth: node.spec.demand.map(({ subnet }) => ({ subnet, ...stop })) });
-}
-
-async function publish({ networks }: World, node: NodeNetwork, status: NodeNetworkStatus): Promise<void> {
-  // Not by their text: the API server sorts keys.
-  if (!isDeepStrictEqual(status, node.status)) await networks.writeStatus(node.name, status);
-}
-
-function sayOnce({ log }: World, memory: NodeMemory, node: string, text: string): void {
-  if (memory.said.has(text)) return;
-  // Bounded: a text that alternates with many others may be said again.
-  if (memory.said.size > 100) memory.said.clear();
-  memory.said.add(text);
-  log.warn(text, { node });
 }

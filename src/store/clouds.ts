@@ -147,6 +147,14 @@ const qingcloud = z.strictObject({
     .max(20)
     .default([])
     .describe('ids of tags of the account that new interfaces get; they must exist'),
+  securityGroup: z
+    .string()
+    .min(1)
+    .max(64)
+    .exactOptional()
+    .describe(
+      "id of the security group that nodes' instances have: rules are added to it that let Pods' vxnets in, and applied; absent: it is left alone",
+    ),
   mtu: mtu.default(1500).describe('of the vxnets, which the API does not tell'),
   ...switches,
 });

@@ -59,7 +59,14 @@ test('each vxnet becomes a PodSubnet, which our programs read without a complain
   assert.deepEqual(specOf(imported.made, 'NodeConfig'), { cluster: {}, serviceCidrs: ['10.233.0.0/18'], log: 'debug' });
   assert.deepEqual(specOf(imported.made, 'ControllerConfig'), {
     cluster: 'cl-shop0001',
-    cloud: { type: 'qingcloud', zone: 'pek3a', owner: 'usr-a1b2c3d4', nicsPerInstance: 61, tags: ['tag-x8y9z0ab'] },
+    cloud: {
+      type: 'qingcloud',
+      zone: 'pek3a',
+      owner: 'usr-a1b2c3d4',
+      nicsPerInstance: 61,
+      tags: ['tag-x8y9z0ab'],
+      securityGroup: 'sg-nodes001',
+    },
   });
 });
 
@@ -228,7 +235,7 @@ test('a block under two namespaces is a mistake, and so is one that overlaps', (
   }
 });
 
-test('passthrough is datapath nic; hairpin, natMark and the numbers of the kernel are there under other names', () => {
+test('passthrough is datapath nic; hairpin and the numbers of the kernel are there under other names, and natMark has no equal', () => {
   const cni = {
     type: 'hostnic',
     hostNicType: 'passthrough',
@@ -241,7 +248,9 @@ test('passthrough is datapath nic; hairpin, natMark and the numbers of the kerne
   const imported = importOf('hostnic', cni, { pool: { vxNets: ['vxnet-1'] } });
   assert.equal(specOf(imported.made, 'PodSubnet')['datapath'], 'nic');
   assert.deepEqual(unfinished(imported), []);
-  for (const key of ['hairpin', 'natMark', 'rt2Pod', 'vethPrefix']) assert.equal(entryOf(imported, key).fate, 'equal', key);
+  for (const key of ['hairpin', 'rt2Pod', 'vethPrefix']) assert.equal(entryOf(imported, key).fate, 'equal', key);
+  assert.equal(entryOf(imported, 'natMark').fate, 'none');
+  assert.match(entryOf(imported, 'natMark').text, /several bits, numbers\.markMask/);
 });
 
 test('credentials are named, and never repeated', () => {

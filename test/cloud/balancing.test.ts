@@ -1,7 +1,8 @@
 /** Load balancers behind the fence, the switches and the account's pace. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { allowedBalancers, fencedBalancers, pacedBalancers } from '../../src/cloud/limits/balancing.ts';
+import { pacedBalancers } from '../../src/cloud/limits/paced-steps.ts';
+import { allowedSteps, fencedSteps } from '../../src/cloud/limits/steps.ts';
 import { turnstile, usualPace } from '../../src/cloud/limits/paced.ts';
 import type { LoadBalancers, Step } from '../../src/cloud/load-balancers.ts';
 import { fails } from './scripted-server.ts';
@@ -24,9 +25,9 @@ const step = (kind: Step['kind']): Step => ({
 
 test('without changes no step is sent, without releases none that gives back, and looking goes on', async () => {
   sent.length = 0;
-  const none = allowedBalancers(balancers, { changes: false, releases: true });
+  const none = allowedSteps(balancers, { changes: false, releases: true });
   await assert.rejects(none.perform(step('create')), fails('cloudChangesStopped', /creates it/));
-  const keeping = allowedBalancers(balancers, { changes: true, releases: false });
+  const keeping = allowedSteps(balancers, { changes: true, releases: false });
   await assert.rejects(keeping.perform(step('delete')), fails('cloudReleasesStopped', /deletes it/));
   await keeping.perform(step('unassign'));
   assert.deepEqual([sent, await none.leave({}), await keeping.list({})], [['unassign'], { state: 'absent' }, []]);
@@ -35,7 +36,7 @@ test('without changes no step is sent, without releases none that gives back, an
 test('who may not be the leader for as long as a step can take sends none', async () => {
   sent.length = 0;
   let holds_ms = 4000;
-  const fenced = fencedBalancers(balancers, () => holds_ms, 4500);
+  const fenced = fencedSteps(balancers, () => holds_ms, 4500);
   await assert.rejects(fenced.perform(step('assign')), fails('cloudFenced', /assigns it/));
   holds_ms = 4500;
   await fenced.perform(step('assign'));

@@ -27,6 +27,8 @@ export interface KubeBeside extends AsyncDisposable {
   readonly dir: string;
   /** Of the account that the chart gives the controller. */
   readonly kubeconfig: string;
+  /** Of the administrator. */
+  readonly rootConfig: string;
   /** As administrator; its output. @throws Error with what it said */
   kubectl(...args: readonly string[]): Promise<string>;
   /** As administrator: `kubectl apply`. */
@@ -77,7 +79,14 @@ export async function kubeBeside(values: Values): Promise<KubeBeside> {
   await kubectl('apply', '-f', rights);
   const token = (await kubectl('create', 'token', ACCOUNT.name, '-n', ACCOUNT.namespace)).trim();
   const all = open.move();
-  return { dir, kubeconfig: configOf('controller', token), kubectl, apply, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return {
+    dir,
+    kubeconfig: configOf('controller', token),
+    rootConfig: root,
+    kubectl,
+    apply,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }
 
 /** Ends with this process, however that ends. Answers with the way to end it. */

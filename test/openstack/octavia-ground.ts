@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../src/cloud/clock.ts';
 import type { SubnetId } from '../../src/cloud/cloud.ts';
-import { allowedBalancers } from '../../src/cloud/limits/balancing.ts';
+import { allowedSteps } from '../../src/cloud/limits/steps.ts';
 import { openStackCloud } from '../../src/cloud/openstack/openstack.ts';
 import { loadBalancedServices } from '../../src/controller/services/services.ts';
 import { createLog } from '../../src/log.ts';
@@ -94,7 +94,7 @@ export function serve(
   const { authUrl = bed.authUrl, floating = false, changes = true, releases = true, isDefault = false, before = () => undefined } = how;
   const cloud = openStackCloud({ credentials: { variables: { ...bed.environment('demo'), OS_AUTH_URL: authUrl } }, deadline_ms: 60_000 });
   const driver = cloud.loadBalancers({ subnet, algorithm: 'ROUND_ROBIN', monitor: true, ...(floating && { floatingNetwork: outside }) });
-  const balancers = allowedBalancers(
+  const balancers = allowedSteps(
     {
       ...driver,
       async perform(step) {

@@ -12,6 +12,11 @@ export const qingCloudDialect: Dialect = {
     headers: { 'content-type': 'application/json' },
     text: JSON.stringify({ action: `${name}Response`, ret_code: 2500, message: 'request rate exceeded' }),
   }),
+  denied: (name) => ({
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    text: JSON.stringify({ action: `${name}Response`, ret_code: 1400, message: `PermissionDenied, access denied for action [${name}]` }),
+  }),
   withoutSubnets: (name, text) =>
     name === 'DescribeVxnets' ? JSON.stringify({ ...(JSON.parse(text) as object), vxnet_set: [], total_count: 0 }) : undefined,
 };

@@ -127,7 +127,8 @@ function quote(text: string): string {
     .join('');
 }
 
-function signed(url: string, action: string, parameters: Parameters, oddity: Oddity): Promise<Reply> {
+/** An action at a double, signed as the oddity says. */
+export function signed(url: string, action: string, parameters: Parameters, oddity: Oddity): Promise<Reply> {
   const { key: mine = key, method = 'GET', path = '/iaas', ahead_s = 0, spoil = (query) => query, arrange = (query) => query } = oddity;
   const all: Parameters = {
     action,

@@ -51,7 +51,9 @@ async function stage() {
       adoptVips: 'hostnic_',
       releases,
     });
-    return drivers.use(cloudOf(where, memoryCloud(virtualClock()), { subnets: () => [], fence: (cloud) => cloud }));
+    return drivers.use(
+      cloudOf(where, memoryCloud(virtualClock()), { subnets: () => [], fence: (cloud) => cloud, fenceSteps: (part) => part }),
+    );
   };
   const owned = building.move();
   return { double, subnet, driver, configured, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -1,7 +1,5 @@
 /** How the driver asks, and what it makes of answers: servers that lie, stall, hang up, and refuse for every reason of the documentation. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import type { InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
@@ -9,17 +7,27 @@ import { isFailure, sentence } from '../../src/errors/failure.ts';
 import { keyText } from './key-file.ts';
 import { fails, raw } from '../cloud/scripted-server.ts';
 import { type Answer, inTurn, json, macOf, nicItem, refused, scripted } from './scripted.ts';
+import { assertDecisions, toldRefusals } from '../cloud/decision-words.ts';
+import { meanings } from '../../src/cloud/qingcloud/refusals.ts';
 
 const nic = macOf(1) as NicId;
 const instance = 'i-00000001' as InstanceId;
 const vips = json({ vip_set: [], total_count: 0 });
 
-test('each refusal of the documentation’s table is read as the table says', async () => {
+test('each refusal of the documentation’s table is read as the table says, and each that the driver knows is in the table', async () => {
   await using server = await scripted();
-  const page = readFileSync(join(import.meta.dirname, '../../docs/clouds/qingcloud.md'), 'utf8');
-  const rows = [...page.matchAll(/^\| (\d{4}) \| `([^`]+)` \| (cloud\w+) \|/gm)];
-  assert.ok(rows.length > 10);
-  for (const [, code = '', message = '', kind] of rows) {
+  const rows = toldRefusals('qingcloud.md', /^\d{4}$/);
+  assertDecisions(rows);
+  for (const [code, known] of Object.entries(meanings)) {
+    const words = rows.filter(({ labels }) => labels[0] === code).map(({ labels: [, message] }) => `${code}: ${message}`);
+    const told = new Set(words.map((one) => known.findIndex(([fits]) => fits.test(one))));
+    for (const index of known.keys())
+      assert.ok(told.has(index), `${code}: ${String(known[index]?.[0])} is not in docs/clouds/qingcloud.md`);
+  }
+  for (const {
+    labels: [code = '', message = ''],
+    kind,
+  } of rows) {
     server.answers = { '*': refused(Number(code), message) };
     const error: unknown = await server.cloud.detachNic(nic).catch((thrown: unknown) => thrown);
     assert.ok(isFailure(error), String(error));

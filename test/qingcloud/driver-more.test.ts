@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CreateNic, InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
 import { sharedReads } from '../../src/cloud/qingcloud/shared.ts';
+import { parseCidr } from '../../src/net/cidr.ts';
 import { qingGround } from './ground.ts';
 import { fails } from '../cloud/scripted-server.ts';
 import { json, macOf, nicItem, refused, scripted } from './scripted.ts';
@@ -167,4 +168,22 @@ test('the actions that are denied are named, and asking for them changes nothing
   await using server = await scripted();
   server.answers = { '*': refused(1200, 'AuthFailure') };
   await assert.rejects(async () => server.cloud.missingPermissions?.([]), fails('cloudCredentials', /1200/));
+});
+
+test('addresses of a block that the cloud lets nobody reserve count as taken once it has said so: the block is full, and is not asked for again and again', async () => {
+  await using ground = await qingGround();
+  const subnet = await ground.subnet('10.20.0.0/24', 'a');
+  const cloud = ground.driver();
+  const { id } = await cloud.createNic(request(subnet));
+  // The double gives nobody 10.20.0.2 and .3; .1 is the router's.
+  const within = [parseCidr('10.20.0.0/30')];
+  await assert.rejects(cloud.assign(id, { addresses4: 1, within }), fails('cloudSubnetFull', /0 of 4 addresses are free/));
+  const asked = async (): Promise<number> => (await ground.aside('GET', '/double/counts')).body['AllocateVips'] ?? 0;
+  const before = await asked();
+  await assert.rejects(cloud.assign(id, { addresses4: 1, within }), fails('cloudSubnetFull'));
+  assert.equal(await asked(), before);
+  assert.deepEqual(await cloud.assign(id, { addresses4: 2, within: [parseCidr('10.20.0.2/31'), parseCidr('10.20.0.64/26')] }), [
+    '10.20.0.64/32',
+    '10.20.0.65/32',
+  ]);
 });

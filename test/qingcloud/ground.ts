@@ -6,9 +6,18 @@ import { qingcloud } from '../../src/vpc/qingcloud/front.ts';
 import type { Switches } from '../../src/vpc/qingcloud/switches.ts';
 import type { VpcOptions } from '../../src/vpc/start.ts';
 import { type Reply, call as callAt, type TestVpc, testVpc } from '../vpc/support.ts';
+import { eventually } from '../life/lab.ts';
+import { type Parameters, signed } from './double.ts';
 import { keyFile } from './key-file.ts';
 
-const account = { owner: 'usr-driver01', accessKeyId: 'QYKEYFORTHEDRIVER', secretAccessKey: 'a-secret-that-nobody-may-see' };
+/** Of a user. */
+export interface Key {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** The user of the ground, and the first of its keys. */
+export const account = { owner: 'usr-driver01', accessKeyId: 'QYKEYFORTHEDRIVER', secretAccessKey: 'a-secret-that-nobody-may-see' };
 
 export interface QingGround extends AsyncDisposable {
   readonly vpc: TestVpc;
@@ -18,6 +27,10 @@ export interface QingGround extends AsyncDisposable {
   readonly keys: string;
   /** Counts, switches and faults of the double. */
   aside(method: string, path: string, body?: unknown): Promise<Reply>;
+  /** An action of the account, by nobody's driver; its answer, which must be a success. */
+  act(action: string, parameters?: Parameters): Promise<Reply['body']>;
+  /** The same for one that starts a job; resolves when it ended well. */
+  done(action: string, parameters: Parameters): Promise<Reply['body']>;
   /** Another driver, as after a restart. */
   driver(options?: Partial<QingCloudOptions>): ReturnType<typeof qingCloud>;
   subnet(cidr4: string, name: string): Promise<SubnetId>;
@@ -26,10 +39,18 @@ export interface QingGround extends AsyncDisposable {
   terminate(instance: InstanceId): Promise<void>;
 }
 
-/** The double by itself; its jobs take no time unless asked for. `behind`: how the VPC behind it is. */
-export async function qingGround(switches: Partial<Switches> = {}, behind: Partial<VpcOptions> = {}): Promise<QingGround> {
+/** The double by itself; its jobs take no time unless asked for. `behind`: how the VPC behind it is. `further`: keys of the same user. */
+export async function qingGround(
+  switches: Partial<Switches> = {},
+  behind: Partial<VpcOptions> = {},
+  further: readonly Key[] = [],
+): Promise<QingGround> {
   await using building = new AsyncDisposableStack();
-  const front = qingcloud({ listen: '127.0.0.1:0', accounts: [account], switches: { jobs_ms: [1, 20], ...switches } });
+  const front = qingcloud({
+    listen: '127.0.0.1:0',
+    accounts: [account, ...further.map((key) => ({ ...account, ...key }))],
+    switches: { jobs_ms: [1, 20], ...switches },
+  });
   const vpc = building.use(await testVpc({ ...behind, fronts: [front] }));
   const origin = vpc.frontUrls['qingcloud'] ?? '';
   const keys = building.use(keyFile(account.accessKeyId, account.secretAccessKey)).path;
@@ -40,9 +61,23 @@ export async function qingGround(switches: Partial<Switches> = {}, behind: Parti
     if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
     return String(answer.body.id);
   };
+  const act: QingGround['act'] = async (action, parameters = {}) => {
+    const { body } = await signed(origin, action, parameters, { key: account });
+    if (body?.ret_code !== 0) throw new Error(`${action}: ${JSON.stringify(body)}`);
+    return body;
+  };
   const owned = building.move();
   return {
     vpc,
+    act,
+    async done(action, parameters) {
+      const answer = await act(action, parameters);
+      await eventually(`${action} is done`, async () => {
+        const [{ status }] = (await act('DescribeJobs', { 'jobs.1': answer.job_id })).job_set;
+        return status === 'successful';
+      });
+      return answer;
+    },
     endpoint,
     keys,
     aside: (method, path, body) => callAt(origin, method, path, body),

@@ -219,8 +219,8 @@ spec: {node: ${name}, cluster: {kubeconfig: ${kubeconfig}}, cooldown_s: 0}
 `;
 }
 
-function asText(configMap: unknown): string {
-  return (configMap as { data: { ipam: string } }).data.ipam; // which ipam() wrote first
+function asText(stored: unknown): string {
+  return (stored as { data: { ipam: string } }).data.ipam; // which ipam() wrote first
 }
 
 function configMap(kube: MemoryKube, name: string, data: Readonly<Record<string, string>>): void {

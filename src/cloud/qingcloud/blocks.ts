@@ -124,7 +124,13 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
 }
 
 /** What was asked for some seconds ago may be free again: it is avoided only where there is enough beside it. */
-function planIn({ names, settings, askedFor, known }: BlockUse, picture: Picture, bearer: Bearer, want: Wanted, asked: Asked): AdoptingPlan {
+function planIn(
+  { names, settings, askedFor, known }: BlockUse,
+  picture: Picture,
+  bearer: Bearer,
+  want: Wanted,
+  asked: Asked,
+): AdoptingPlan {
   const barred = known.barred(bearer.vxnet.id);
   const [lately, now] = [askedFor.lately(bearer.vxnet.id).union(barred), askedFor.now(bearer.vxnet.id).union(barred)];
   try {

@@ -75,9 +75,10 @@ function readMark(setting: Setting | undefined, account: Account): void {
   const text = wordOf(setting.value);
   if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) account.wrong(setting, `must be a mark such as 0x10000, not ${JSON.stringify(text)}`, '');
   else
-    account.equal(
+    account.none(
       setting,
-      'numbers.markMask of the NodeConfig, 0x6e: replies leave as the request came; the rule by mark is there, which hostnic left out',
+      'replies leave as the request came without it; but our marks take several bits, numbers.markMask of the NodeConfig (0x6e), where natMark is one',
+      "change a firewall of yours that goes by hostnic's mark",
     );
 }
 

@@ -47,9 +47,9 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
     if (!families.includes(4) || range !== undefined) return { ...own, limit: perNode.maximum, room: perNode.maximum, perNic: 1 };
     const size = unit === 'prefix' ? 16 : 1;
     const perNic = Math.max(1, (instance.limits.addressSlotsPerNic - 1) * size);
-    const nics = plan.nics.filter((nic) => subnetsOf(nic).includes(name));
-    const serving = nics.length;
-    const ofOthers = nics.reduce((sum, nic) => sum + nic.blocks.length - viewFor(nic, name).blocks.length, 0) * size;
+    const its = plan.nics.filter((nic) => subnetsOf(nic).includes(name));
+    const serving = its.length;
+    const ofOthers = its.reduce((sum, nic) => sum + nic.blocks.length - viewFor(nic, name).blocks.length, 0) * size;
     const further = Math.max(0, Math.min(freeNics, (perNode.interfaces ?? Number.POSITIVE_INFINITY) - serving));
     const most = Math.min(perNode.maximum, (serving + further) * perNic - ofOthers);
     return { ...own, limit: Math.max(has, Math.floor(most / size) * size), room: Math.max(0, serving * perNic - ofOthers - has), perNic };

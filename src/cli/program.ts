@@ -79,6 +79,13 @@ function addController(root: Command): void {
     .action(async (options: { config: string }) => {
       await run(false, async () => (await import('./controller.ts')).runController(options));
     });
+  const what = 'lists interfaces in the cloud that nobody owns, and what the controller makes of them; deletes nothing';
+  sub(root, 'unowned', what, 'flatpod unowned --config /etc/flatpod/controller.yaml')
+    .requiredOption('--config <file>', "the controller's ControllerConfig (YAML)")
+    .option('--json', 'print one JSON object', false)
+    .action(async (options: { config: string; json: boolean }) => {
+      await run(options.json, async () => (await import('./unowned.ts')).showUnowned(options));
+    });
 }
 
 function addVpc(root: Command): void {

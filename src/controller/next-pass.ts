@@ -9,7 +9,8 @@ import type { World } from './world.ts';
 export function nextPass_ms(world: World, memory: NodeMemory, situation: Situation | undefined): number {
   if (memory.pause !== undefined) return memory.pause.until_ms;
   const { timings, clock } = world;
-  const pauses = [...memory.growthPauses.values(), ...(memory.shrinkPause === undefined ? [] : [memory.shrinkPause])];
+  const releases = [...memory.releasesRefused.values()].map(({ pause }) => pause).filter(({ until_ms }) => until_ms > clock.now_ms());
+  const pauses = [...memory.growthPauses.values(), ...releases];
   const stuckAt = [...memory.askedBackSince_ms.values()].map((since_ms) => since_ms + timings.stuck_ms);
   const oldAt = youngNics(situation).map((created_ms) => created_ms + timings.nicAge_ms);
   const polls = isMoving(memory) ? [memory.nextPoll_ms] : [];

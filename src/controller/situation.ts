@@ -47,6 +47,8 @@ export interface Situation {
   readonly mostAtOnce: ReadonlyMap<string, number>;
   /** Whether nothing is taken away now. */
   readonly shrinkStopped: boolean;
+  /** Whether no interface is detached now. */
+  readonly detachStopped: boolean;
   /** Set: no call at all is made now. */
   readonly stopped: Stop | undefined;
   readonly claims: NodeClaims;

@@ -6,6 +6,7 @@
  * - older than `sweepAge_ms`, seen so in two sweeps at least a minute apart, and once more right before
  */
 import type { CloudNic, NicId } from '../cloud/cloud.ts';
+import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
 import { decisionFor } from './decision.ts';
@@ -16,37 +17,90 @@ import type { World } from './world.ts';
 /** Two sightings closer together than this are one. */
 const apart_ms = 60_000;
 
-/** When each NIC was first seen without an owner. */
-export type Sightings = Map<NicId, number>;
+/** What sweeps remember from one to the next. */
+export interface Sightings {
+  /** When each NIC was first seen without an owner. */
+  readonly since_ms: Map<NicId, number>;
+  /** Refusals in a row, of one NIC or of whatever is deleted, and when to ask again. */
+  readonly refused: Map<NicId | 'all', { readonly times: number; readonly until_ms: number }>;
+}
+
+/** Nothing was seen yet. */
+export function noSightings(): Sightings {
+  return { since_ms: new Map(), refused: new Map() };
+}
 
 /** What a sweep is done with. */
-type Swept = Pick<World, 'cloud' | 'cluster' | 'networks' | 'clock' | 'timings' | 'log'>;
+type Swept = Pick<World, 'cloud' | 'cluster' | 'networks' | 'clock' | 'timings' | 'log' | 'random'>;
 
 /** Looks once, and deletes what was seen long enough. Answers with the NICs deleted, or, with `dryRun`, with those that would be. @throws Failure */
 export async function sweep(world: Swept, seen: Sightings, dryRun: boolean): Promise<CloudNic[]> {
-  const { cloud, networks, clock, cluster, log } = world;
+  const { clock, log } = world;
   const now_ms = clock.now_ms();
-  const nics = await cloud.nics({ tags: tagsOfCluster(cluster) });
-  const unowned = ownerless(nics, await networks.list(), now_ms - world.timings.sweepAge_ms);
-  for (const id of seen.keys()) if (!unowned.some((nic) => nic.id === id)) seen.delete(id);
-  for (const { id } of unowned) if (!seen.has(id)) seen.set(id, now_ms);
-  const proven = unowned.filter(({ id }) => now_ms - (seen.get(id) ?? now_ms) >= apart_ms);
+  const old = (await unowned(world)).filter(({ age_ms }) => age_ms >= world.timings.sweepAge_ms).map(({ nic }) => nic);
+  remember(seen, old, now_ms);
+  const proven = old.filter(({ id }) => now_ms - (seen.since_ms.get(id) ?? now_ms) >= apart_ms);
   if (dryRun) return proven;
   const deleted: CloudNic[] = [];
-  for (const nic of proven) {
+  const isPaused = (what: NicId | 'all'): boolean => (seen.refused.get(what)?.until_ms ?? 0) > now_ms;
+  for (const nic of isPaused('all') ? [] : proven.filter(({ id }) => !isPaused(id))) {
     try {
       if (!(await deleteIfStillFree(world, nic))) continue;
       deleted.push(nic);
-      seen.delete(nic.id);
+      seen.since_ms.delete(nic.id);
+      seen.refused.delete('all');
       log.info(`deleted ${nic.id}, which nobody owned`, { node: nodeOf(nic) ?? null });
     } catch (error) {
       const failed = asFailure(error);
       log.warn(`could not delete ${nic.id}, which nobody owns: ${sentence(failed)}`);
       // The others of the list would be refused as well, or be one call too many.
-      if (!isFailure(error) || decisionFor(failed).next !== 'readBack') break;
+      const isOfAll = !isFailure(error) || decisionFor(failed).next !== 'readBack';
+      const what = isOfAll ? 'all' : nic.id;
+      const times = (seen.refused.get(what)?.times ?? 0) + 1;
+      // Nobody waits for it.
+      seen.refused.set(what, { times, until_ms: now_ms + pauseAfter('settled', times, world.random) });
+      if (isOfAll) break;
     }
   }
   return deleted;
+}
+
+/** Forgets those that are gone or owned by now. */
+function remember({ since_ms, refused }: Sightings, found: readonly CloudNic[], now_ms: number): void {
+  const ids = new Set<NicId | 'all'>(['all', ...found.map(({ id }) => id)]);
+  for (const id of since_ms.keys()) if (!ids.has(id)) since_ms.delete(id);
+  for (const id of refused.keys()) if (!ids.has(id)) refused.delete(id);
+  for (const { id } of found) if (!since_ms.has(id)) since_ms.set(id, now_ms);
+}
+
+/** A NIC of ours that nobody owns. */
+export interface Unowned {
+  readonly nic: CloudNic;
+  /** The node it was made for. */
+  readonly node: string | undefined;
+  /** Whether there is such a node. */
+  readonly isNodeThere: boolean;
+  readonly age_ms: number;
+}
+
+/** Where it is looked for. */
+export interface Places extends Pick<World, 'cloud' | 'cluster' | 'clock'> {
+  /** Whose objects speak of interfaces. */
+  readonly networks: { list(): Promise<readonly Speaking[]> };
+}
+
+type Speaking = Pick<NodeNetwork, 'name' | 'status'>;
+
+/** All there are now, also those too young to be deleted. @throws Failure cloud*, store*, kube* */
+export async function unowned({ cloud, cluster, networks, clock }: Places): Promise<Unowned[]> {
+  const nics = await cloud.nics({ tags: tagsOfCluster(cluster) });
+  // Read after the NICs: what was made meanwhile has its owner.
+  const nodes = await networks.list();
+  const names = new Set(nodes.map(({ name }) => name));
+  return ownerless(nics, nodes).map((nic) => {
+    const node = nodeOf(nic);
+    return { nic, node, isNodeThere: node !== undefined && names.has(node), age_ms: clock.now_ms() - nic.createdAt_ms };
+  });
 }
 
 async function deleteIfStillFree({ cloud }: Swept, { id }: CloudNic): Promise<boolean> {
@@ -57,15 +111,10 @@ async function deleteIfStillFree({ cloud }: Swept, { id }: CloudNic): Promise<bo
 }
 
 /** Those of the NICs that no node's object speaks of. */
-function ownerless(nics: readonly CloudNic[], nodes: readonly NodeNetwork[], madeBefore_ms: number): CloudNic[] {
+function ownerless(nics: readonly CloudNic[], nodes: readonly Speaking[]): CloudNic[] {
   const granted = new Set(nodes.flatMap(({ status }) => status.nics.map(({ id }) => id)));
   const intended = new Set(nodes.flatMap(({ status }) => notesOf(status)?.intents.map(({ token }) => token) ?? []));
   return nics.filter(
-    (nic) =>
-      nic.attachment === undefined &&
-      nic.branch === undefined &&
-      nic.createdAt_ms <= madeBefore_ms &&
-      !granted.has(nic.id) &&
-      !intended.has(intentOf(nic) ?? ''),
+    (nic) => nic.attachment === undefined && nic.branch === undefined && !granted.has(nic.id) && !intended.has(intentOf(nic) ?? ''),
   );
 }

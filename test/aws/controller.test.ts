@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { systemClock } from '../../src/cloud/clock.ts';
 import type { NicId, SubnetId } from '../../src/cloud/cloud.ts';
-import { type Sightings, sweep } from '../../src/controller/sweeper.ts';
+import { noSightings, sweep } from '../../src/controller/sweeper.ts';
 import { usualTimings } from '../../src/controller/world.ts';
 import { createLog } from '../../src/log.ts';
 import { subnet } from '../controller/harness.ts';
@@ -136,12 +136,12 @@ test('an instance that is terminated while its interfaces attach: nothing is lef
   at.networks.remove('n1');
   await until('nothing is attached', async () => (await at.ours()).every(({ attachment }) => attachment === undefined), lines);
   // One that was born and could not be attached any more is found by its tags.
-  const seen: Sightings = new Map();
+  const seen = noSightings();
   let now_ms = Date.now();
   const clock = { ...systemClock, now_ms: () => now_ms };
   const log = createLog('test', 'error', () => undefined);
   for (let sweeps = 0; sweeps < 3; sweeps++) {
-    await sweep({ cloud: at.truth, cluster: 'test', networks: at.networks, clock, timings: usualTimings, log }, seen, false);
+    await sweep({ cloud: at.truth, cluster: 'test', networks: at.networks, clock, timings: usualTimings, random: Math.random, log }, seen, false);
     now_ms += usualTimings.sweepAge_ms + 60_000;
   }
   assert.deepEqual(await at.ours(), [], 'nothing of it is left');

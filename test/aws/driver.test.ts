@@ -1,7 +1,5 @@
 /** The driver for AWS against servers that lie, stall, hang up, throttle, and refuse for every code of its table. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { test } from 'node:test';
 import { byCode } from '../../src/cloud/aws/refusals.ts';
@@ -10,6 +8,7 @@ import type { ErrorName } from '../../src/errors/catalogue.ts';
 import { isFailure, sentence } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { actionOf, type Answer, fields, liar, nicsXml, plugXml, refusal, xml } from './liar.ts';
+import { assertDecisions, toldRefusals } from '../cloud/decision-words.ts';
 
 const nicId = 'eni-0123456789abcdef0' as NicId;
 const other = 'eni-0123456789abcdef1' as NicId;
@@ -93,8 +92,9 @@ test('silence, half an answer and a closed connection are unavailability, and a 
 
 test('each code has one meaning, and docs/clouds/aws.md tells the same', async () => {
   await using server = await liar();
-  const doc = readFileSync(join(import.meta.dirname, '../../docs/clouds/aws.md'), 'utf8');
-  const told = new Map([...doc.matchAll(/^\| `([\w.]+)` \| (cloud\w+) \|/gm)].map(([, code = '', kind]) => [code, kind]));
+  const rows = toldRefusals('aws.md', /^`[\w.]+`$/);
+  assertDecisions(rows);
+  const told = new Map(rows.map(({ labels: [code = ''], kind }) => [code, kind]));
   for (const code of Object.keys(byCode)) {
     server.answer = refusal(code, 418);
     const error: unknown = await server.cloud.assign(nicId, { addresses4: 1 }).catch((thrown: unknown) => thrown);

@@ -17,6 +17,8 @@ export type CallFault =
   | { readonly kind: 'stale'; readonly notOlderThan_ms: number }
   /** It is done; half of the answer comes as if it were the whole. */
   | { readonly kind: 'truncate' }
+  /** It is not done; the cloud's own words for what the account may not do. */
+  | { readonly kind: 'denied' }
   /** It is done; if it lists subnets, an empty list comes. */
   | { readonly kind: 'withoutSubnets' }
   /** It is not done; a gateway's page comes instead of an answer. */
@@ -26,7 +28,9 @@ export type CallFault =
   /** It is done, and no answer ever comes. `done` is called when it is. */
   | { readonly kind: 'hangAfter'; readonly done: () => void }
   /** It is done, or its answer comes, not before that resolves; done it is also when whoever asked is gone by then. */
-  | { readonly kind: 'hold'; readonly what: 'request' | 'answer'; readonly until: Promise<unknown> };
+  | { readonly kind: 'hold'; readonly what: 'request' | 'answer'; readonly until: Promise<unknown> }
+  /** The connection is cut at once, and what was asked is done when that resolves: whoever asked may have decided otherwise by then. */
+  | { readonly kind: 'lateRequest'; readonly until: Promise<unknown> };
 
 /** An HTTP answer. */
 export interface Reply {
@@ -46,6 +50,8 @@ export interface Dialect {
   readonly sameness?: (call: WireCall) => string;
   /** Too many calls, in the cloud's own words. */
   readonly throttled: (name: string) => Reply;
+  /** Not permitted, in the cloud's own words. */
+  readonly denied?: (name: string) => Reply;
   /** The same answer with an empty list of subnets; undefined: it is none, or has none. */
   readonly withoutSubnets?: (name: string, text: string) => string | undefined;
   /** Where the call goes, when not to the one server. */
@@ -112,8 +118,15 @@ export async function faultProxy(server: string, dialect: Dialect, now_ms: () =>
         return void response.destroy();
       case 'hangBefore':
         return;
+      case 'lateRequest':
+        response.destroy();
+        await fault.until;
+        return void (await forwarded(dialect.target?.(call.path) ?? server + call.path, call, request.headers));
       case 'throttle':
         return answerWith(response, dialect.throttled(name));
+      case 'denied':
+        if (dialect.denied === undefined) throw new Error('nobody has written down how this cloud denies a call');
+        return answerWith(response, dialect.denied(name));
       case 'html':
         return answerWith(response, { status: 502, headers: { 'content-type': 'text/html' }, text: PAGE });
       default:

@@ -10,6 +10,7 @@ import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { testVpc } from '../vpc/support.ts';
 import { fails, raw, scriptedServer } from './scripted-server.ts';
+import { assertDecisions, toldRefusals } from './decision-words.ts';
 
 interface Liar extends AsyncDisposable {
   readonly cloud: Cloud;
@@ -193,12 +194,9 @@ test('each reason of the API’s document has one meaning, and docs/clouds/vpc.m
     ([, reason = '']) => reason,
   );
   assert.ok(reasons.length > 20);
-  const told = new Map(
-    [...readFileSync(join(root, 'docs/clouds/vpc.md'), 'utf8').matchAll(/^\| `(\w+)` \| (cloud\w+) \|/gm)].map(([, reason, kind]) => [
-      reason,
-      kind,
-    ]),
-  );
+  const rows = toldRefusals('vpc.md', /^`\w+`$/);
+  assertDecisions(rows);
+  const told = new Map(rows.map(({ labels: [reason = ''], kind }) => [reason, kind]));
   for (const reason of reasons) {
     server.answer = json({ error: { reason, message: 'because', remedy: '', requestId: 'r' } }, 418);
     const error: unknown = await server.cloud.assign(nicId, { addresses4: 1 }).catch((thrown: unknown) => thrown);

@@ -35,17 +35,21 @@ export interface Configured {
 export const sizes = {
   small: { type: 'v1.small', nics: 2, slots: 4 },
   large: { type: 'v1.xlarge', nics: 8, slots: 30 },
+  branching: { type: 't9.branching', nics: 3, slots: 4 },
 } as const;
 export type Size = keyof typeof sizes;
+/** On one trunk, where machines of that size can have any. */
+const BRANCHES = 6;
 
 /** A kind of server, and how its calls look on the wire. */
 export interface Kind {
   readonly name: string;
   readonly dialect: Dialect;
-  /** `now_ms`: the clock of those parts that can be given one. */
-  open(now_ms: () => number, size: Size): Promise<Site>;
+  /** `now_ms`: the clock of those parts that can be given one. `isDual`: the subnet has 2001:db8:20::/64 too, where the cloud has IPv6. */
+  open(now_ms: () => number, size: Size, isDual?: boolean): Promise<Site>;
 }
 
+const CIDR6 = '2001:db8:20::/64';
 /** Patience of a call, in real time: others may want the machine. */
 const deadline_ms = 20_000;
 const json = (status: number, body: object): Reply => ({
@@ -58,6 +62,14 @@ async function made(vpc: TestVpc, path: string, body: object): Promise<string> {
   const answer = await vpc.call('POST', path, body);
   if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
   return answer.body.id;
+}
+
+/** No type that comes with the VPC has trunks. */
+async function withBranches(vpc: TestVpc): Promise<void> {
+  const { type, nics, slots } = sizes.branching;
+  const body = { nics, addressSlotsPerNic: slots, ipv6SlotsPerNic: slots, branches: BRANCHES };
+  const { status } = await vpc.call('PUT', `/v1/instance-types/${type}`, body);
+  if (status >= 300) throw new Error(`${type}: ${status}`);
 }
 
 /** Instances by the VPC's own API, whatever its front calls them. */
@@ -83,11 +95,13 @@ const emulated: Kind = {
     nameOf: ({ method, path }) => `${method} ${path.replace(/\?.*/, '').replaceAll(/[a-z]+-[0-9a-f]{8,}/g, ':id')}`,
     isRead: (name) => name.startsWith('GET'),
     throttled: () => json(429, { error: { reason: 'Throttled', message: 'too many calls', remedy: 'wait a little', requestId: 'proxy' } }),
+    denied: (name) => json(403, { error: { reason: 'AccessDenied', message: `not permitted: ${name}`, remedy: '', requestId: 'proxy' } }),
     withoutSubnets: (name) => (name === 'GET /v1/subnets' ? JSON.stringify({ items: [] }) : undefined),
   },
-  async open(_, size) {
+  async open(_, size, isDual = false) {
     const vpc = await testVpc();
-    const subnet = await made(vpc, '/v1/subnets', { name: 'a', zone: 'z1', cidr4: '10.20.0.0/24' });
+    if (size === 'branching') await withBranches(vpc);
+    const subnet = await made(vpc, '/v1/subnets', { name: 'a', zone: 'z1', cidr4: '10.20.0.0/24', ...(isDual && { cidr6: CIDR6 }) });
     return {
       server: vpc.url,
       subnet: subnet as SubnetId,
@@ -110,11 +124,18 @@ const ec2: Kind = {
       headers: { 'content-type': 'text/xml;charset=UTF-8' },
       text: '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>00000000-0000-4000-8000-000000000001</RequestID></Response>',
     }),
-    withoutSubnets: (_name, text) => (text.includes('<subnetSet>') ? text.replace(/<subnetSet>.*<\/subnetSet>/s, '<subnetSet/>') : undefined),
+    denied: (name) => ({
+      status: 403,
+      headers: { 'content-type': 'text/xml;charset=UTF-8' },
+      text: `<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform: ec2:${name}</Message></Error></Errors><RequestID>00000000-0000-4000-8000-000000000001</RequestID></Response>`,
+    }),
+    withoutSubnets: (_name, text) =>
+      text.includes('<subnetSet>') ? text.replace(/<subnetSet>.*<\/subnetSet>/s, '<subnetSet/>') : undefined,
   },
-  async open(now_ms, size) {
-    const bed = await awsBed({}, { now_ms });
-    const subnet = await bed.subnet('10.20.0.0/24');
+  async open(now_ms, size, isDual = false) {
+    const bed = await awsBed({ branches: { [sizes.branching.type]: BRANCHES } }, { now_ms });
+    if (size === 'branching') await withBranches(bed.vpc);
+    const subnet = await bed.subnet('10.20.0.0/24', isDual ? { cidr6: CIDR6 } : {});
     return {
       server: bed.url,
       subnet,

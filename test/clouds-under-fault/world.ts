@@ -14,8 +14,10 @@ import { type Cidr, contains } from '../../src/net/cidr.ts';
 import type { NodeNetworks } from '../../src/store/node-network.ts';
 import { type FaultProxy, faultProxy, type Met } from '../cloud/fault-proxy.ts';
 import { turnsOfTheLoop, type VirtualClock, virtualClock } from '../cloud/virtual-clock.ts';
-import { type Agent, agent, memoryNetworks, subnet } from '../controller/harness.ts';
+import { type Agent, agent, memoryNetworks } from '../controller/harness.ts';
 import type { Kind, Size } from './fronts.ts';
+import { plain, type Shape } from './shapes.ts';
+import { carried, forPods, gone, type NodeOf, pluggedInto } from './carried.ts';
 
 const CLUSTER = 'faults';
 const tags = { 'flatpod.dev/cluster': CLUSTER };
@@ -42,6 +44,8 @@ export interface World extends AsyncDisposable {
   byHand(node: string, how: 'detach' | 'delete'): Promise<boolean>;
   /** Lets so much time pass. @throws AssertionError when something in use was taken away, or is about to be. */
   live(ms: number): Promise<void>;
+  /** Interfaces take so long to be attached from now on. */
+  slowAttach(ms: number): Promise<void>;
   /** All NICs of ours, from the server itself. */
   truth(): Promise<CloudNic[]>;
   /** @throws AssertionError when anything is left in the cloud that no node was told of, or when no node is there, anything at all. */
@@ -50,12 +54,12 @@ export interface World extends AsyncDisposable {
 
 /** What there is in it. */
 interface Setting {
+  /** What its PodSubnets are like; single addresses when absent. */
+  readonly shape?: Shape;
+  /** The shape's own when absent. */
   readonly size?: Size;
-}
-
-interface NodeOf {
-  readonly instance: InstanceId;
-  readonly agent: Agent;
+  /** How long the controller waits for an answer, in real time; the cloud's own when absent. */
+  readonly patience_ms?: number;
 }
 
 /** One life of the controller. */
@@ -116,8 +120,22 @@ function watched(life: Life, cloud: Cloud, pending: Set<Promise<unknown>>, takin
   };
 }
 
+/** Speaks up when an agent is told no more of the way out of an interface that it was told of. */
+function forgetting(networks: NodeNetworks, say: (text: string) => void): () => void {
+  const told = new Map<string, string>();
+  return networks.watch(({ name, status }) => {
+    for (const { id, subnet: serves, cidr4, gateway4 } of status.nics) {
+      if (serves === undefined) continue;
+      const [before, now] = [told.get(id), cidr4 === undefined || gateway4 === undefined ? undefined : `${cidr4} by ${gateway4}`];
+      if (before !== undefined && now !== before) say(`${id} of ${name} was ${before}, and is ${now ?? 'nowhere'}`);
+      if (now !== undefined) told.set(id, now);
+    }
+  });
+}
+
 /** A world without nodes, whose controller runs. `random`: in [0, 1). */
-export async function world(kind: Kind, random: () => number, { size = 'small' }: Setting = {}): Promise<World> {
+export async function world(kind: Kind, random: () => number, setting: Setting = {}): Promise<World> {
+  const { shape = plain, size = shape.size, patience_ms } = setting;
   await using building = new AsyncDisposableStack();
   const pending = new Set<Promise<unknown>>();
   /** Whoever waits for calls of a controller that dies waits in vain. */
@@ -126,12 +144,12 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
     for (await turnsOfTheLoop(); pending.size > 0; await turnsOfTheLoop()) await Promise.race([...pending, dying.promise]);
   };
   const clock = virtualClock(Date.now(), settled);
-  const site = building.use(await kind.open(() => clock.now_ms(), size));
+  const site = building.use(await kind.open(() => clock.now_ms(), size, shape.isDual));
   const proxy = building.use(await faultProxy(site.server, kind.dialect, () => clock.now_ms()));
   const honest = site.driver(site.server);
   const [empty] = await honest.subnets([site.subnet]);
-  const config = subnet('pods', { cloudSubnet: site.subnet, default: true, warm: { spare: 1 } });
-  let subnets = [config];
+  const config = shape.podSubnets(site.subnet);
+  let subnets = config;
   const networks = memoryNetworks();
   const nodes = new Map<string, NodeOf>();
   const [lines, wrong]: [string[], string[]] = [[], []];
@@ -143,10 +161,11 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
       if (lease.nic === nic && (blocks === undefined || blocks.some((block) => contains(block, lease.ip))))
         wrong.push(`${blocks === undefined ? nic : blocks.join()} is taken away while a Pod on ${lease.node} has ${lease.ip}`);
   };
+  building.defer(forgetting(networks, (text) => wrong.push(text)));
   let [kills, changes, checked] = [0, 0, -1];
   let life: Life | undefined;
   const begin = async (): Promise<void> => {
-    const driver = site.driver(proxy.url);
+    const driver = site.driver(proxy.url, patience_ms);
     const one: Life = { dead: false, end: () => driver[Symbol.dispose]() };
     life = one;
     const own = mortalClock(one, clock);
@@ -187,6 +206,10 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
     kills: () => kills,
     kill,
     truth,
+    async slowAttach(ms) {
+      assert.ok(site.slowAttach !== undefined, `${kind.name} attaches in one call`);
+      await site.slowAttach(ms);
+    },
     async add(name) {
       const instance = await site.launch(name);
       const one = await agent(networks, instance, config, name);
@@ -206,10 +229,11 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
     },
     async byHand(name, how) {
       const node = nodes.get(name);
-      const nic = (await truth()).find(({ attachment }) => attachment?.instance === node?.instance);
+      // One with branches nobody can pull; that its Pods’ branches are gone the machine would not see.
+      const nic = (await truth()).find(({ attachment, isTrunk }) => attachment?.instance === node?.instance && isTrunk !== true);
       if (node === undefined || nic === undefined) return false;
       await honest.detachNic(nic.id);
-      await node.agent.see(await pluggedInto(honest, node));
+      await node.agent.see(new Set((await pluggedInto(honest, node.instance)).map(({ id }) => id)));
       if (how === 'delete') await gone(honest, nic);
       return true;
     },
@@ -237,9 +261,9 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
         'nobody was told of these',
       );
       for (const { name, status } of await networks.list())
-        for (const nic of await honest.nics({ instance: nodes.get(name)?.instance ?? ('' as InstanceId) })) {
+        for (const nic of await pluggedInto(honest, nodes.get(name)?.instance ?? ('' as InstanceId))) {
           const granted = status.nics.find(({ id }) => id === nic.id);
-          assert.deepEqual(nic.blocks.toSorted(), granted?.blocks.toSorted() ?? [], `${nic.id} of ${name}`);
+          assert.deepEqual(forPods(nic).toSorted(), granted?.blocks.toSorted() ?? [], `${nic.id} of ${name}`);
         }
       if (nodes.size > 0) return;
       const [now] = await honest.subnets([site.subnet]);
@@ -248,37 +272,4 @@ export async function world(kind: Kind, random: () => number, { size = 'small' }
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
   return self;
-}
-
-/** Deletes it as soon as it is detached. */
-async function gone(cloud: Cloud, { id }: CloudNic): Promise<void> {
-  for (let look = 0; look < 500; look++) {
-    const [now] = await cloud.nics({ ids: [id] });
-    if (now === undefined) return;
-    if (now.attachment === undefined) return cloud.deleteNic(id);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail(`${id} was not detached`);
-}
-
-/** What Pods have, the cloud brings to their node; and no address is on two interfaces. */
-async function carried(cloud: Cloud, nodes: ReadonlyMap<string, NodeOf>): Promise<void> {
-  if (nodes.size === 0) return;
-  const nics = await cloud.nics({ instance: [...nodes.values()].map(({ instance }) => instance) });
-  const all = nics.flatMap(({ blocks }) => blocks);
-  assert.equal(new Set(all).size, all.length, 'an address is on two interfaces');
-  for (const [name, { instance, agent: one }] of nodes) {
-    const plugged = nics.filter(({ attachment }) => attachment?.instance === instance);
-    for (const ip of one.leases.flatMap(({ addresses }) => addresses))
-      assert.ok(
-        plugged.some(({ blocks }) => blocks.some((block) => contains(block, ip))),
-        `${ip} of a Pod on ${name} was taken away`,
-      );
-    // What the kernel would tell the agent.
-    await one.see(new Set(plugged.map(({ id }) => id)));
-  }
-}
-
-async function pluggedInto(cloud: Cloud, { instance }: NodeOf): Promise<ReadonlySet<string>> {
-  return new Set((await cloud.nics({ instance })).filter(({ attachment }) => attachment !== undefined).map(({ id }) => id));
 }

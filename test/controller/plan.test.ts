@@ -8,7 +8,7 @@ import { planFor } from '../../src/controller/plan.ts';
 import type { Situation } from '../../src/controller/situation.ts';
 import { tagsFor } from '../../src/controller/tags.ts';
 import { catalogue } from '../../src/errors/catalogue.ts';
-import { Failure, failure } from '../../src/errors/failure.ts';
+import { Failure } from '../../src/errors/failure.ts';
 import { ipFromBigInt } from '../../src/net/address.ts';
 import { type Cidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import { parseMac } from '../../src/net/mac.ts';
@@ -130,6 +130,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     growthStopped: new Map(),
     mostAtOnce: new Map(),
     shrinkStopped: false,
+    detachStopped: false,
     stopped: undefined,
     now_ms,
     limits: { nicAge_ms: 60_000, settle_ms: 60_000 },
@@ -205,13 +206,31 @@ test('whatever the situation, only what was asked back and returned is unassigne
   );
 });
 
-test('every failure of a cloud has a decision, and an unknown one is read back', () => {
-  for (const kind of Object.keys(catalogue).filter((name) => name.startsWith('cloud'))) {
-    // The keys of the catalogue are its names.
-    const decision = decisionFor(new Failure(kind as keyof typeof catalogue, {}));
-    assert.ok(['retry', 'readBack', 'less', 'tell'].includes(decision.next), kind);
-  }
-  assert.equal(decisionFor(failure('internal', { what: 'a mistake' })).next, 'readBack');
-  assert.equal(decisionFor(failure('cloudThrottled', { cloud: 'c', call: 'x', text: '' })).pause, 'long');
-  assert.equal(decisionFor(failure('cloudUnavailable', { cloud: 'c', call: 'x', text: '', endpoint: '' })).next, 'readBack');
+test('every failure of a cloud has this decision, and an unknown one is read back', () => {
+  const table = {
+    cloudUnavailable: 'readBack medium cloud',
+    cloudGarbled: 'readBack medium cloud',
+    cloudThrottled: 'retry long cloud',
+    cloudConflict: 'readBack short cloud',
+    cloudNotFound: 'readBack short cloud',
+    cloudSubnetFull: 'less full subnet',
+    cloudAddressTaken: 'readBack medium subnet',
+    cloudLimit: 'tell settled instance',
+    cloudQuota: 'tell settled cloud',
+    cloudDenied: 'tell settled cloud',
+    cloudUntrusted: 'tell settled cloud',
+    cloudCredentials: 'tell settled cloud',
+    cloudInvalid: 'tell settled cloud',
+    cloudFenced: 'retry short cloud',
+    cloudChangesStopped: 'tell medium switch',
+    cloudReleasesStopped: 'tell medium switch',
+  };
+  const decided = (kind: keyof typeof catalogue): string => {
+    const { next, pause, stoppedBy } = decisionFor(new Failure(kind, {}));
+    return `${next} ${pause} ${stoppedBy}`;
+  };
+  // The keys of the catalogue are its names.
+  const kinds = Object.keys(catalogue).filter((name): name is keyof typeof catalogue => name.startsWith('cloud'));
+  assert.deepEqual(Object.fromEntries(kinds.map((kind) => [kind, decided(kind)])), table);
+  assert.equal(decided('internal'), 'readBack medium cloud');
 });

@@ -1,8 +1,6 @@
 /** The driver for OpenStack against servers that lie, stall, hang up, and refuse for every reason of its tables. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
 import { neutronRefusals, novaRefusals } from '../../src/cloud/openstack/refusals.ts';
@@ -10,6 +8,7 @@ import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { fails, raw } from '../cloud/scripted-server.ts';
 import { json, liar } from './driver-liar.ts';
+import { assertDecisions, toldRefusals } from '../cloud/decision-words.ts';
 
 const id = 'd0000000-0000-4000-8000-000000000001' as NicId;
 const server = 'c0000000-0000-4000-8000-000000000001' as InstanceId;
@@ -165,8 +164,9 @@ test('a list whose last item was deleted between two pages is begun anew, and gi
 
 test('each type of a refusal has one meaning, and docs/clouds/openstack.md tells the same', async () => {
   await using one = await liar();
-  const page = readFileSync(join(import.meta.dirname, '../../docs/clouds/openstack.md'), 'utf8');
-  const told = new Map([...page.matchAll(/^\| `(\w+)` \| (cloud\w+) \|/gm)].map(([, type, kind]) => [type, kind]));
+  const rows = toldRefusals('openstack.md', /^`\w+`$/);
+  assertDecisions(rows);
+  const told = new Map(rows.map(({ labels: [type = ''], kind }) => [type, kind]));
   const bodies: [string, object][] = [
     ...Object.keys(neutronRefusals).map((type): [string, object] => [type, { NeutronError: { type, message: 'because', detail: '' } }]),
     ...Object.keys(novaRefusals).map((type): [string, object] => [type, { [type]: { code: 418, message: 'because' } }]),

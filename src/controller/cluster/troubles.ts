@@ -1,13 +1,14 @@
 /** Says in events what users can do something about: Pods that wait for an address which their node cannot get, nodes that cannot grow, claims that cannot be served. */
 import * as z from 'zod';
 import type { Clock } from '../../cloud/clock.ts';
+import { isFailure } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
-import { type ClusterNamespace, type PlacedPod, readPlacedPod } from '../../store/kubernetes/core-objects.ts';
+import { type ClusterNamespace, type PlacedPod, readPlacedPod, readServiceAccount } from '../../store/kubernetes/core-objects.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import type { Growth } from '../../store/node-network.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
-import { candidatesFor } from '../../store/subnet-order.ts';
+import { candidatesFor, hangsOnServiceAccount, type PodAsking } from '../../store/subnet-order.ts';
 import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import type { Events } from './events.ts';
@@ -16,7 +17,7 @@ import { seldom } from './seldom.ts';
 
 /** With what to work. */
 export interface TroublesOptions {
-  readonly api: Pick<KubeApi, 'list'>;
+  readonly api: Pick<KubeApi, 'list' | 'get'>;
   readonly events: Events;
   readonly node: (name: string) => { readonly uid: string } | undefined;
   readonly namespace: (name: string) => ClusterNamespace | undefined;
@@ -62,7 +63,7 @@ export function troubles({ api, events, node, namespace, clock, log }: TroublesO
     const { items } = await api.list(resources.pods, readWaiting, { fieldSelector: `spec.nodeName=${name},status.phase=Pending` });
     for (const pod of items) {
       if (pod === undefined || !pod.needsAddress || pod.leaving) continue;
-      const why = whyWaiting(pod, stops, subnets);
+      const why = await whyWaiting(pod, stops, subnets);
       if (why === undefined) continue;
       const note = `waits on node ${name} for an address of PodSubnet ${why.subnet}: ${why.text}`;
       const about = { kind: 'Pod', namespace: pod.namespace, name: pod.name, uid: pod.uid } as const;
@@ -70,17 +71,19 @@ export function troubles({ api, events, node, namespace, clock, log }: TroublesO
     }
   }
   /** undefined: one of its subnets still grows, or it is served otherwise. */
-  function whyWaiting(pod: PlacedPod, stops: readonly Growth[], subnets: readonly PodSubnet[]): Growth | undefined {
+  async function whyWaiting(pod: PlacedPod, stops: readonly Growth[], subnets: readonly PodSubnet[]): Promise<Growth | undefined> {
     const of = namespace(pod.namespace);
     if (of === undefined) return undefined;
-    const asking = {
+    const asking: PodAsking = {
       namespace: pod.namespace,
       subnet: undefined,
       podLabels: pod.labels,
       namespaceLabels: of.labels,
       namespaceAnnotations: of.annotations,
     };
-    const its = candidatesFor(subnets, asking).map(({ metadata }) => stops.find(({ subnet }) => subnet === metadata.name));
+    const asked = await withServiceAccount(api, pod, asking, subnets);
+    if (asked === undefined) return undefined;
+    const its = candidatesFor(subnets, asked).map(({ metadata }) => stops.find(({ subnet }) => subnet === metadata.name));
     return its.includes(undefined) ? undefined : its[0];
   }
   return {
@@ -99,6 +102,23 @@ export function troubles({ api, events, node, namespace, clock, log }: TroublesO
     },
     stop: () => work.stop(),
   };
+}
+
+/** Read where it matters, and for Pods that wait in vain alone; undefined: it cannot be read, which the Pod hears from its node (FP253). */
+async function withServiceAccount(
+  api: TroublesOptions['api'],
+  { namespace: of, serviceAccount }: PlacedPod,
+  asking: PodAsking,
+  subnets: readonly PodSubnet[],
+): Promise<PodAsking | undefined> {
+  if (serviceAccount === undefined || !hangsOnServiceAccount(subnets, asking)) return asking;
+  try {
+    const { labels } = await api.get({ ...resources.serviceAccounts, namespace: of, name: serviceAccount }, readServiceAccount);
+    return { ...asking, serviceAccountLabels: labels };
+  } catch (error) {
+    if (isFailure(error)) return undefined;
+    throw error;
+  }
 }
 
 const addressed = z.object({ status: z.object({ podIP: z.string().optional() }).prefault({}) });

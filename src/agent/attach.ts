@@ -4,7 +4,7 @@ import { type AttachedInterface, isAdopted } from '../datapath/interface.ts';
 import { failure, isFailure } from '../errors/failure.ts';
 import type { Taken } from '../ipam/pool.ts';
 import type * as stored from '../store/attachments.ts';
-import type { PodFacts } from '../store/kubernetes/node-pods.ts';
+import { lacksServiceAccount, type PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { asksForClaim } from './claims.ts';
 import type { RecordOf } from './interface-record.ts';
@@ -33,7 +33,7 @@ const KNOWN_WITHIN_ms = 2000;
 
 /**
  * Leases addresses and commits the attachment.
- * @throws Failure noSubnet, namespaceUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*, and as `recordOf`; nothing is leased then.
+ * @throws Failure noSubnet, namespaceUnknown, serviceAccountUnknown, configInvalid, addressesExhausted, claimNotHere, notReady, address*, store*, and as `recordOf`; nothing is leased then.
  */
 export async function attach<I extends AttachedInterface>(
   node: NodeAgent,
@@ -73,12 +73,16 @@ export async function attach<I extends AttachedInterface>(
 }
 
 /** What the API server says of the Pod; nothing outside of a cluster. */
-async function factsOf({ pods }: CloudPart, { pod }: AttachRequest): Promise<PodFacts | undefined> {
+async function factsOf({ pods, grants }: CloudPart, { pod, config }: AttachRequest): Promise<PodFacts | undefined> {
   if (pods === undefined || pod.namespace === undefined || pod.name === undefined) return undefined;
   const facts = await pods.find(pod.namespace, pod.name, pod.uid, KNOWN_WITHIN_ms);
   // Without its labels and annotations the Pod could get an address of a subnet that is not its own.
   if (facts !== undefined && facts.namespace === undefined)
     throw failure('namespaceUnknown', { pod: `${pod.namespace}/${pod.name}`, namespace: pod.namespace });
+  if (facts !== undefined && config.subnet === undefined && lacksServiceAccount(grants.subnets, facts)) {
+    const account = `${pod.namespace}/${facts.pod.serviceAccount ?? ''}`;
+    throw failure('serviceAccountUnknown', { pod: `${pod.namespace}/${pod.name}`, account });
+  }
   return facts;
 }
 

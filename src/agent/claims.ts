@@ -11,7 +11,7 @@ import { type Cidr, firstOf } from '../net/cidr.ts';
 import type { Taken } from '../ipam/pool.ts';
 import { asksForAddresses, CLAIM } from '../store/claim-annotations.ts';
 import type { ClaimAsked, ClaimGranted, NodeNetworkStatus } from '../store/node-network.ts';
-import type { NodePods, PodFacts } from '../store/kubernetes/node-pods.ts';
+import { lacksServiceAccount, type NodePods, type PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { candidatesOf } from './subnet-choice.ts';
 
@@ -22,7 +22,7 @@ export function asksForClaim({ pod: { annotations } }: PodFacts): boolean {
 
 /** What the controller is to hear of the node's Pods that ask, in the order of their uids. What an annotation says is the controller's to judge. */
 export function claimsAsked(pods: NodePods, subnets: readonly PodSubnet[]): ClaimAsked[] {
-  const asking = pods.list().filter(asksForClaim);
+  const asking = pods.list().filter((facts) => asksForClaim(facts) && !lacksServiceAccount(subnets, facts));
   return asking
     .map((facts): ClaimAsked => {
       const { namespace, name, uid, annotations } = facts.pod;

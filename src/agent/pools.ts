@@ -184,8 +184,7 @@ export class Pools {
   /** What the controller is to know. */
   demand(): Demand[] {
     return [...this.#pools.values()].map(({ subnet, pool, waiting }) => {
-      const { inUse, cooling } = pool.counts(now_ms());
-      return { subnet: subnet.metadata.name, inUse, cooling, waiting: waiting.length };
+      return { subnet: subnet.metadata.name, ...pool.demand(now_ms()), waiting: waiting.length };
     });
   }
 

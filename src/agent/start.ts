@@ -1,7 +1,7 @@
 /** The agent from start to end: state, kernel, pools, what was left undone, then the socket. */
 import { join } from 'node:path';
 import { hostTableName } from '../datapath/host-table.ts';
-import { isMade, type PodInterface } from '../datapath/interface.ts';
+import { type AttachedInterface, isAdopted, isMade } from '../datapath/interface.ts';
 import type { PodTables } from '../datapath/node.ts';
 import { chainedTableName } from '../datapath/veth-to-host-numbers.ts';
 import { demandCapabilities } from '../kernel/capabilities.ts';
@@ -53,8 +53,8 @@ export interface AgentOptions {
     readonly config: NodeConfig['spec'];
     readonly subnets: readonly PodSubnet[];
     readonly store: NodeNetworks;
-    /** In a cluster: the node's Pods. Tells of each change. */
-    readonly pods?: (changed: () => void) => NodePods;
+    /** In a cluster: the node's Pods. Tells of each change; asks which PodSubnets the node may use, for what else it has to read. */
+    readonly pods?: (changed: () => void, subnets: () => readonly PodSubnet[]) => NodePods;
   };
 }
 
@@ -126,7 +126,10 @@ async function startCloud(
   const { name, config, subnets, store } = cloud;
   // Pools, Pods and grants know of each other: the first two tell of demand, grants feed the pools.
   let grants: Grants | undefined;
-  const pods = cloud.pods?.(() => grants?.demandChanged(true));
+  const pods = cloud.pods?.(
+    () => grants?.demandChanged(true),
+    () => grants?.subnets ?? [],
+  );
   const known = await store.get(name);
   const { protocol } = config.numbers;
   const orphans = orphansIn(kernel, protocol, new Set(attachments.list().flatMap((attachment) => attachment.interface.addresses)));
@@ -148,12 +151,7 @@ async function startCloud(
   // Tried when the first PodSubnet needs to know: a module is loaded by that.
   let kinds: ReadonlySet<LinkKind> | undefined;
   const hasKind = (kind: LinkKind): boolean => (kinds ??= linkKinds()).has(kind);
-  const podTables = tablesOf(
-    attachments
-      .list()
-      .map((attachment) => attachment.interface)
-      .filter(isMade),
-  );
+  const podTables = tablesOf(attachments.list().map((attachment) => attachment.interface));
   const leased = (): Ip[] => attachments.list().flatMap((attachment) => attachment.interface.addresses);
   const inUse = (): string[] => attachments.list().flatMap(({ subnet }) => (subnet === '' ? [] : [subnet]));
   grants = new Grants({
@@ -189,11 +187,11 @@ async function startCloud(
 }
 
 /** Tables that lead to Pods that are there already, whatever the numbers are now. */
-function tablesOf(pods: readonly PodInterface[]): PodTables {
-  const of = (isRouted: boolean): number[] => [
-    ...new Set(pods.filter(({ datapath }) => (datapath === 'routed-veth') === isRouted).map(({ podTable }) => podTable)),
-  ];
-  return { routed: of(true), underlay: of(false) };
+function tablesOf(pods: readonly AttachedInterface[]): PodTables {
+  const of = (isRouted: boolean): number[] =>
+    pods.filter(isMade).flatMap(({ datapath, podTable }) => ((datapath === 'routed-veth') === isRouted ? [podTable] : []));
+  const adopted = pods.filter(isAdopted).flatMap(({ ways }) => ways.map(({ table }) => table));
+  return { routed: [...new Set([...of(true), ...adopted])], underlay: [...new Set(of(false))] };
 }
 
 /** NICs that Pods have for themselves, by id, with their names at home. */

@@ -1,8 +1,8 @@
 /** Which PodSubnets may serve a Pod, in order: the one its network configuration names, else those that its namespace and labels lead to. */
 import { failure } from '../errors/failure.ts';
-import type { PodFacts } from '../store/kubernetes/node-pods.ts';
+import { askingOf, type PodFacts } from '../store/kubernetes/node-pods.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { candidatesFor, type PodAsking, whyNone } from '../store/subnet-order.ts';
+import { candidatesFor, whyNone } from '../store/subnet-order.ts';
 
 /** What a request says about itself; all but `pod` may be absent outside of Kubernetes. */
 export interface Asking {
@@ -17,7 +17,7 @@ export interface Asking {
 
 /** At least one, the best first. @throws Failure noSubnet that says what was looked for. */
 export function chooseSubnets(subnets: readonly PodSubnet[], asking: Asking): PodSubnet[] {
-  const asked = { namespace: asking.namespace, subnet: asking.subnet, ...labelsOf(asking.facts) };
+  const asked = { namespace: asking.namespace, subnet: asking.subnet, ...askingOf(asking.facts ?? {}) };
   const candidates = candidatesFor(subnets, asked);
   if (candidates.length === 0) throw failure('noSubnet', { pod: asking.pod, reason: whyNone(subnets, asked) });
   return candidates;
@@ -25,14 +25,5 @@ export function chooseSubnets(subnets: readonly PodSubnet[], asking: Asking): Po
 
 /** The subnets for a Pod that the API server tells of; none when none serves it. */
 export function candidatesOf(subnets: readonly PodSubnet[], facts: PodFacts): PodSubnet[] {
-  return candidatesFor(subnets, { namespace: facts.pod.namespace, subnet: undefined, ...labelsOf(facts) });
-}
-
-function labelsOf(facts: Partial<PodFacts> | undefined): Partial<PodAsking> {
-  if (facts === undefined) return {};
-  const { pod, namespace } = facts;
-  return {
-    ...(pod !== undefined && { podLabels: pod.labels }),
-    ...(namespace !== undefined && { namespaceLabels: namespace.labels, namespaceAnnotations: namespace.annotations }),
-  };
+  return candidatesFor(subnets, { namespace: facts.pod.namespace, subnet: undefined, ...askingOf(facts) });
 }

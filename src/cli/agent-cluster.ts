@@ -12,7 +12,7 @@ export function inCluster({ name, copy, namespaces, log }: Around, { cluster }: 
   const store = mirroredNodeNetwork(api, copy, name, log);
   return {
     store,
-    pods: (changed) => nodePods(api, name, log, changed, namespaces),
+    pods: (changed, subnets) => nodePods(api, name, log, changed, { remembered: namespaces, subnets }),
     stop() {
       store.stop();
       api.close();

@@ -10,6 +10,7 @@
  */
 import { type Family, familyOf, type Ip } from '../net/address.ts';
 import { type Cidr, contains } from '../net/cidr.ts';
+import { Aside } from './aside.ts';
 import { BlockTable } from './block-table.ts';
 import { Cooling } from './cooling.ts';
 import { type Counts, Tally } from './counts.ts';
@@ -54,8 +55,7 @@ export class Pool {
   readonly #tally: Tally;
   readonly #table: BlockTable;
   readonly #returned: Set<Cidr>;
-  /** Asked for, of NICs that are unplugged. */
-  #askedUnplugged: readonly Cidr[] = [];
+  #aside = new Aside([]);
   readonly #leases = new Set<Ip>();
   readonly #cooling = new Cooling();
   /** Leases of the family that counts. */
@@ -75,14 +75,14 @@ export class Pool {
    *
    * `granted`: all blocks of the controller's grants, also those of NICs that are unplugged right now and so not among `nics`. A block given back
    * is forgotten only when it is gone from there: plugged in again it must not be leased, as the controller may be taking it away.
-   * `unplugged`: NICs of this pool that are not there, whose blocks are given back all the same.
+   * `aside`: NICs of this pool that nothing is leased from now, whose blocks are given back all the same.
    */
   grant(
     nics: readonly PoolNic[],
     granted: readonly Cidr[] = nics.flatMap((nic) => nic.blocks),
-    unplugged: readonly PoolNic[] = [],
+    aside: readonly PoolNic[] = [],
   ): readonly Cidr[] {
-    this.#askedUnplugged = unplugged.flatMap(({ reclaiming }) => reclaiming);
+    this.#aside = new Aside(aside);
     const { added, dropped, overlapping } = this.#table.replace(nics);
     for (const block of dropped) this.#tally.count(block, -1);
     for (const block of added) this.#tally.count(block, 1);
@@ -169,6 +169,17 @@ export class Pool {
     return this.#tally.counts(this.#options.maximum, this.#countedLeases);
   }
 
+  /** What the controller is to know. Beside what {@link counts} says, what is leased and rests in blocks set aside: these it counts as held as well. */
+  demand(now_ms: number): Pick<Counts, 'inUse' | 'cooling'> {
+    const { inUse, cooling } = this.counts(now_ms);
+    const more = (of: Iterable<Ip>): number =>
+      this.#aside.count(
+        [...of].filter((ip) => !this.holds(ip)),
+        this.#countedFamily,
+      );
+    return { inUse: inUse + more(this.#leases), cooling: cooling + more(this.#cooling.keys()) };
+  }
+
   /** Until the first resting address is free again; undefined when none rests. Looks at all of them: for error messages. */
   nextFree_ms(now_ms: number): number | undefined {
     this.#expire(now_ms);
@@ -192,13 +203,8 @@ export class Pool {
       this.#returned.add(block.cidr);
       this.#change(block, () => (block.role = 'returned'));
     }
-    for (const cidr of this.#askedUnplugged) if (!this.#isTouched(cidr)) this.#returned.add(cidr);
+    for (const cidr of this.#aside.unused([...this.#leases, ...this.#cooling.keys()])) this.#returned.add(cidr);
     return [...this.#returned];
-  }
-
-  /** Something of a block that no plugged NIC has is leased or rests. */
-  #isTouched(cidr: Cidr): boolean {
-    return [...this.#leases, ...this.#cooling.keys()].some((ip) => contains(cidr, ip));
   }
 
   #takeRest(requested: readonly Ip[], only?: NicBlocks): Taken | undefined {

@@ -164,9 +164,9 @@ function checkDatapath(subnet: PodSubnet): Clash<PodSubnet>[] {
 
 /** A subnet that is assigned serves nobody else. */
 function checkAssignable(subnet: PodSubnet): Clash<PodSubnet>[] {
-  const { assignable, default: isDefault, namespaces, namespaceSelector, podSelector } = subnet.spec;
+  const { assignable, default: isDefault, namespaces, namespaceSelector, podSelector, serviceAccountSelector } = subnet.spec;
   if (!assignable) return [];
-  const others = { default: isDefault, namespaces: namespaces.length > 0, namespaceSelector, podSelector };
+  const others = { default: isDefault, namespaces: namespaces.length > 0, namespaceSelector, podSelector, serviceAccountSelector };
   return Object.entries(others).flatMap(([key, given]) => {
     if (given === false || given === undefined) return [];
     const what = 'does not go with assignable: only namespaces that the subnet is assigned to use it';
@@ -219,11 +219,13 @@ function namespacesTwice(subnet: PodSubnet): Clash<PodSubnet>[] {
 
 /** Labels, annotations and other nodes: a standalone agent knows none of them. */
 function forClusters(subnet: PodSubnet): Clash<PodSubnet>[] {
-  const { assignable, perCluster, namespaceSelector, podSelector, nodeSelector, nodeAnnotationSelector } = subnet.spec;
+  const { assignable, perCluster, namespaceSelector, podSelector, serviceAccountSelector, nodeSelector, nodeAnnotationSelector } =
+    subnet.spec;
   const labels = 'remove it: a standalone agent knows no labels; namespaces can be named';
   const remedies = {
     ...(namespaceSelector && { namespaceSelector: labels }),
     ...(podSelector && { podSelector: labels }),
+    ...(serviceAccountSelector && { serviceAccountSelector: labels }),
     ...(nodeSelector && { nodeSelector: 'remove it: a standalone agent serves its own node' }),
     ...(nodeAnnotationSelector && { nodeAnnotationSelector: 'remove it: a standalone agent serves its own node' }),
     ...(assignable && { assignable: 'remove it: a standalone agent sees no annotations; namespaces can be named' }),

@@ -132,9 +132,9 @@ const together = rules(
     field: '.default',
   },
   {
-    rule: '!self.assignable || (size(self.namespaces) == 0 && !has(self.namespaceSelector) && !has(self.podSelector))',
+    rule: '!self.assignable || (size(self.namespaces) == 0 && !has(self.namespaceSelector) && !has(self.podSelector) && !has(self.serviceAccountSelector))',
     message:
-      'namespaces, namespaceSelector and podSelector do not go with assignable: only namespaces that it is assigned to use such a subnet; remove them, or assignable',
+      'namespaces, namespaceSelector, podSelector and serviceAccountSelector do not go with assignable: only namespaces that it is assigned to use such a subnet; remove them, or assignable',
     field: '.assignable',
   },
 );
@@ -162,6 +162,11 @@ export const podSubnetSpec = z
     podSelector: labelSelector
       .exactOptional()
       .describe('in a cluster: only Pods with these labels use this subnet, of the namespaces named or selected, or of all when none are'),
+    serviceAccountSelector: labelSelector
+      .exactOptional()
+      .describe(
+        'in a cluster: only Pods whose service account has these labels use this subnet, of the namespaces named or selected, or of all when none are; with podSelector both must hold. What counts is what the labels were when the Pod was placed on its node',
+      ),
     nodeSelector: labelSelector
       .exactOptional()
       .describe(

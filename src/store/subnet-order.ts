@@ -20,6 +20,8 @@ export interface PodAsking {
   /** Name of a PodSubnet in the network configuration. */
   readonly subnet: string | undefined;
   readonly podLabels?: Labels;
+  /** Absent: it runs as none, or its service account was not read. */
+  readonly serviceAccountLabels?: Labels;
   readonly namespaceLabels?: Labels;
   readonly namespaceAnnotations?: Labels;
 }
@@ -31,6 +33,14 @@ export function candidatesFor(subnets: readonly PodSubnet[], asking: PodAsking):
   const free = inOrder(subnets.filter(({ spec }) => !spec.assignable));
   const chosen = free.filter((subnet) => whyNot(subnet, asking) === undefined);
   return chosen.length > 0 ? chosen : free.filter(({ spec }) => spec.default);
+}
+
+/** Whether the labels of the Pod's service account, were they known, could decide which PodSubnets serve it. */
+export function hangsOnServiceAccount(subnets: readonly PodSubnet[], asking: PodAsking): boolean {
+  if (asking.serviceAccountLabels !== undefined || namesAsked(asking) !== undefined) return false;
+  return subnets.some(
+    ({ spec }) => !spec.assignable && spec.serviceAccountSelector !== undefined && whyNotOtherwise(spec, asking) === undefined,
+  );
 }
 
 /** By priority, the highest first, then by name. */
@@ -65,9 +75,20 @@ function namesAsked({ subnet, namespaceAnnotations }: PodAsking): string[] | und
 
 /** Why the PodSubnet is not for this Pod; undefined: it names or selects it. */
 function whyNot({ spec }: PodSubnet, asking: PodAsking): string | undefined {
-  const { namespaces, namespaceSelector, podSelector } = spec;
+  const { namespaces, namespaceSelector, podSelector, serviceAccountSelector } = spec;
   if (spec.assignable) return 'only for namespaces it is assigned to';
-  if (namespaces.length === 0 && namespaceSelector === undefined && podSelector === undefined) return 'names no namespace';
+  const selectsPods = podSelector !== undefined || serviceAccountSelector !== undefined;
+  if (namespaces.length === 0 && namespaceSelector === undefined && !selectsPods) return 'names no namespace';
+  const otherwise = whyNotOtherwise(spec, asking);
+  if (otherwise !== undefined || serviceAccountSelector === undefined) return otherwise;
+  const labels = asking.serviceAccountLabels;
+  if (labels !== undefined && matches(serviceAccountSelector, labels)) return undefined;
+  return `for Pods whose service account has ${saySelector(serviceAccountSelector)}${unknown(serviceAccountSelector, labels)}`;
+}
+
+/** The same, whatever service account it is for. */
+function whyNotOtherwise(spec: PodSubnet['spec'], asking: PodAsking): string | undefined {
+  const { namespaces, namespaceSelector, podSelector } = spec;
   if (namespaces.length > 0 || namespaceSelector !== undefined) {
     const listed = asking.namespace !== undefined && namespaces.includes(asking.namespace);
     const selected = asking.namespaceLabels !== undefined && matches(namespaceSelector, asking.namespaceLabels);

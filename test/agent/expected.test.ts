@@ -80,6 +80,18 @@ test('Pods that ask for addresses of their own are told of with the subnets that
   ]);
 });
 
+test('a Pod whose subnet hangs on a service account that is not known is no demand of any, and asks for no claim with a wrong one', async (t) => {
+  const robots = subnet('robots', { serviceAccountSelector: { matchLabels: { role: 'robot' } } });
+  const { pods, pools } = await nodeOf(t, (kube) => {
+    pod(kube, 'a', {}, { serviceAccountName: 'robot' });
+    pod(kube, 'fixed', { annotations: { 'flatpod.dev/ip': 'fixed' } }, { serviceAccountName: 'robot' });
+    pod(kube, 'static');
+  });
+  const now = [...subnets, robots];
+  assert.deepEqual([...expectedPods(pods, attached(), now, pools)], [['common', 1]]);
+  assert.deepEqual(claimsAsked(pods, now), []);
+});
+
 test('a Pod that a former plugin made waits for nothing, also when its records have the name alone', async (t) => {
   const { pods, pools } = await nodeOf(t, (kube) => {
     pod(kube, 'a');

@@ -129,6 +129,7 @@ export function facts(more: Partial<WhyFacts> = {}): WhyFacts {
   return {
     pod: pod(),
     namespace: { name: 'shop', uid: 'uid-of-it', labels: { team: 'web' }, annotations: {} },
+    serviceAccount: undefined,
     node: node(),
     networks: [network()],
     subnets: [subnet('pods', { default: true })],

@@ -196,6 +196,12 @@ test('why a PodSubnet: the namespace names it, its lists and selectors, a defaul
     say(selectors),
     'its spec.namespaceSelector (team=web) selects namespace shop and its spec.podSelector (app=web) selects the Pod',
   );
+  const robots = { serviceAccountSelector: { matchLabels: { role: 'robot' } } };
+  assert.match(say(robots), /^nothing chooses it for this Pod now/);
+  assert.equal(
+    sayChoice('a', [subnet('a', robots)], { ...asking, serviceAccountLabels: { role: 'robot' } }),
+    'its spec.serviceAccountSelector (role=robot) selects its service account',
+  );
   assert.equal(say({ default: true }), 'no other PodSubnet is for the Pod, and this one is a default');
   assert.match(say({}), /^nothing chooses it for this Pod now/);
   assert.equal(sayChoice('b', [], asking), 'it is not there any more');
@@ -204,7 +210,7 @@ test('why a PodSubnet: the namespace names it, its lists and selectors, a defaul
 test('the stack of a Pod has its subnet, NIC, block and claim also when the agent cannot be asked, and says that', () => {
   const { namespace, subnets } = facts();
   const own = claim({ address: '10.20.0.17', podUid: 'u-web-0', node: 'n1' });
-  const base = { pod: running, namespace, subnets, claims: [own], agent: { problem: 'nobody there' } };
+  const base = { pod: running, namespace, serviceAccount: undefined, subnets, claims: [own], agent: { problem: 'nobody there' } };
   const stack = podStack({ ...base, network: network({}, { nics: [nic(['10.20.0.17/32'], { claimed: ['10.20.0.17/32'] })] }) });
   assert.deepEqual(stack.subnet, {
     name: 'pods',

@@ -104,10 +104,16 @@ const policies = {
     policy('web', { podSelector: { matchLabels: { app: 'web' } }, securityGroups: { groupIds: ['sg-1', 'sg-2'] } }),
     policy('rest', { podSelector: {}, securityGroups: { groupIds: ['sg-3'] } }),
     policy('robots', { serviceAccountSelector: { matchLabels: { role: 'robot' } }, securityGroups: { groupIds: ['sg-4'] } }),
+    policy('both', {
+      podSelector: { matchLabels: { app: 'web' } },
+      serviceAccountSelector: { matchExpressions: [{ key: 'role', operator: 'Exists' }] },
+      securityGroups: { groupIds: ['sg-5'] },
+    }),
+    policy('nobody', { securityGroups: { groupIds: ['sg-6'] } }),
   ],
 };
 
-test('a SecurityGroupPolicy becomes a PodSubnet with branches beside each PodSubnet; what selects by service accounts is named', () => {
+test('a SecurityGroupPolicy becomes a PodSubnet with branches beside each PodSubnet, for the Pods and the service accounts that it selects', () => {
   const imported = importOf('aws-node', daemonSet({ ENABLE_POD_ENI: 'true', ENABLE_SUBNET_DISCOVERY: 'false' }), subnets, policies);
   assert.deepEqual(
     unfinished(imported).filter((text) => !text.includes('spec.cloud.branches')),
@@ -124,8 +130,24 @@ test('a SecurityGroupPolicy becomes a PodSubnet with branches beside each PodSub
     warm: { spare: 0 },
   });
   assert.equal(specOf(imported.made, 'PodSubnet', 'shop-rest-subnet-0bb1bb2bb3bb4bb5b')['podSelector'], undefined);
-  assert.equal(imported.made.filter(({ kind }) => kind === 'PodSubnet').length, 2 + 2 * 2);
-  assert.equal(entryOf(imported, 'SecurityGroupPolicy shop/robots').fate, 'none');
+  const selectorsOf = (name: string) => {
+    const { namespaces, podSelector, serviceAccountSelector } = specOf(imported.made, 'PodSubnet', `${name}-subnet-0aa1aa2aa3aa4aa5a`);
+    return structuredClone({ namespaces, podSelector, serviceAccountSelector });
+  };
+  assert.deepEqual(selectorsOf('shop-robots'), {
+    namespaces: ['shop'],
+    podSelector: undefined,
+    serviceAccountSelector: { matchLabels: { role: 'robot' } },
+  });
+  assert.deepEqual(selectorsOf('shop-both'), {
+    namespaces: ['shop'],
+    podSelector: { matchLabels: { app: 'web' } },
+    serviceAccountSelector: { matchExpressions: [{ key: 'role', operator: 'Exists' }] },
+  });
+  assert.equal(imported.made.filter(({ kind }) => kind === 'PodSubnet').length, 2 + 4 * 2);
+  assert.equal(entryOf(imported, 'SecurityGroupPolicy shop/robots').fate, 'taken');
+  // It selects nobody there either.
+  assert.equal(entryOf(imported, 'SecurityGroupPolicy shop/nobody').fate, 'none');
   assert.equal(entryOf(imported, 'ENABLE_POD_ENI').fate, 'taken');
   const off = importOf('aws-node', daemonSet({}), subnets, policies);
   assert.equal(entryOf(off, 'SecurityGroupPolicy shop/web').fate, 'none');
@@ -135,7 +157,7 @@ test('a SecurityGroupPolicy becomes a PodSubnet with branches beside each PodSub
 test('a SecurityGroupPolicy without groups, or without a namespace, is a mistake', () => {
   const on = daemonSet({ ENABLE_POD_ENI: 'true' });
   const nameless = { kind: 'SecurityGroupPolicy', metadata: { name: 'a' }, spec: { securityGroups: { groupIds: ['sg-1'] } } };
-  for (const wrong of [policy('a', { podSelector: {} }), policy('a', { securityGroups: { groupIds: [] } }), nameless])
+  for (const wrong of [policy('a', { podSelector: {} }), policy('a', { podSelector: {}, securityGroups: { groupIds: [] } }), nameless])
     assert.throws(() => importOf('aws-node', on, subnets, wrong), { kind: 'importMistaken' });
 });
 

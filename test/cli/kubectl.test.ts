@@ -118,6 +118,26 @@ test('an agent that cannot be asked: the rest is shown, with the reason, FP264 a
   assert.match(out, /^AGENT {2}the agent on node n1 could not be asked: error: unable to upgrade connection; /m);
 });
 
+test('a PodSubnet that selects the Pod by its service account is said to; of one that may not be read nothing is said', async () => {
+  const selecting = { cloudSubnet: 's', serviceAccountSelector: { matchLabels: { role: 'robot' } } };
+  const robots = {
+    ...cluster,
+    [`${pods}/web-0`]: {
+      metadata,
+      spec: { nodeName: 'n1', serviceAccountName: 'robot' },
+      status: { phase: 'Running', podIP: '10.20.0.17' },
+    },
+    [`${crds}/podsubnets`]: list({ metadata: { name: 'pods' }, spec: selecting }),
+  };
+  const account = { metadata: { namespace: 'shop', name: 'robot', labels: { role: 'robot' } } };
+  using it = standIn(answering({ '/api/v1/namespaces/shop/serviceaccounts/robot': account, ...robots }));
+  assert.match((await it.run('pod', 'web-0')).out, /its spec\.serviceAccountSelector \(role=robot\) selects its service account/);
+  const forbidden = `case "$*" in *serviceaccounts/robot*) echo 'Error from server (Forbidden): not you' >&2; exit 1 ;; esac`;
+  using other = standIn(`${forbidden}\n${answering(robots)}`);
+  const { out, err } = await other.run('pod', 'web-0');
+  assert.match(out, /nothing chooses it for this Pod now/, err);
+});
+
 test('an agent that answers completes the picture, and why and ip are answered', async () => {
   const report = { node: 'n1', address: '10.20.0.17', state: 'leased', subnet: 'pods', nic: 'nic-1', block: '10.20.0.17/32', former: [] };
   const holder = { pod: 'shop/web-0', container: 'c1', ifname: 'eth0', since_ms: 1000 };

@@ -196,6 +196,18 @@ const table: readonly (readonly [what: string, more: Partial<WhyFacts>, kind: Wh
     /spec\.default/,
   ],
   [
+    'a service account that the PodSubnet does not select',
+    {
+      serviceAccount: { namespace: 'shop', name: 'web', labels: {} },
+      subnets: [subnet('b', { serviceAccountSelector: { matchLabels: { role: 'robot' } } })],
+      networks: [
+        network({}, { subnets: [{ name: 'b', spec: { cloudSubnet: 'c', serviceAccountSelector: { matchLabels: { role: 'robot' } } } }] }),
+      ],
+    },
+    'no-subnet',
+    /there are b: for Pods whose service account has role=robot$/,
+  ],
+  [
     'a PodSubnet that is for other nodes',
     {
       subnets: [subnet('b', { namespaces: ['shop'], nodeSelector: { matchLabels: { zone: 'b' } } })],

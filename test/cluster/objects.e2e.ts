@@ -220,6 +220,7 @@ test('the objects in a real API server', async (t) => {
       exclude: many(1024, block),
       podSelector: selector,
       namespaceSelector: selector,
+      serviceAccountSelector: selector,
       nodeSelector: selector,
     };
     await cluster.admin.ask('POST', `${GROUP}/podsubnets`, podSubnet('largest', spec));

@@ -58,8 +58,8 @@ function readyOf(object: { readonly status?: { readonly conditions?: readonly Co
   return object?.status?.conditions?.find(({ type }) => type === 'Ready');
 }
 
-async function runPod(cluster: Cluster, namespace: string, name: string): Promise<void> {
-  const spec = { ...plainPod, terminationGracePeriodSeconds: 0, containers: [sleeper] };
+async function runPod(cluster: Cluster, namespace: string, name: string, more: object = {}): Promise<void> {
+  const spec = { ...plainPod, terminationGracePeriodSeconds: 0, containers: [sleeper], ...more };
   await cluster.apply(`${JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec })}\n`);
 }
 
@@ -156,4 +156,24 @@ test('a namespace that asks for a PodSubnet of its own gets a free one, and its 
   const later = await addressOf(cluster, 'late', 'first');
   assert.ok(contains(parseCidr('10.20.193.0/24'), parseIp(later)), later);
   assert.deepEqual((await subnetOf(cluster, 'own'))?.status?.assignedTo, ['late']);
+});
+
+test('Pods of one namespace are told apart by the labels of the service accounts that they run as, now and later', async (t) => {
+  const cluster = await sharedCluster();
+  const cidr = parseCidr('10.20.194.0/24');
+  const id = await cloudSubnet(t, cluster, 'robots', cidr, ['fleet']);
+  const serviceAccountSelector = { matchLabels: { role: 'robot' } };
+  await applySubnets(cluster, { robots: { cloudSubnet: id, namespaces: ['fleet'], serviceAccountSelector, warm: { spare: 1 } } });
+  await untilNodesKnow(cluster, 'robots');
+  await makeNamespace(cluster, 'fleet');
+  const isOfRobots = async (name: string): Promise<boolean> => contains(cidr, parseIp(await addressOf(cluster, 'fleet', name)));
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: 'fleet', name: 'robot', labels: { role: 'robot' } } };
+  await cluster.apply(`${JSON.stringify(account)}\n`);
+  await runPod(cluster, 'fleet', 'robot', { serviceAccountName: 'robot' });
+  await runPod(cluster, 'fleet', 'person');
+  assert.equal(await isOfRobots('robot'), true);
+  assert.equal(await isOfRobots('person'), false, 'the namespace alone is not enough');
+  await cluster.kubectl('-n', 'fleet', 'label', 'serviceaccount', 'default', 'role=robot');
+  await runPod(cluster, 'fleet', 'promoted');
+  assert.equal(await isOfRobots('promoted'), true);
 });

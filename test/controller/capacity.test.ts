@@ -5,6 +5,7 @@ import { capacity } from '../../src/controller/cluster/capacity.ts';
 import { troubles } from '../../src/controller/cluster/troubles.ts';
 import type { Events, Saying } from '../../src/controller/cluster/events.ts';
 import { factsOf } from '../../src/controller/facts.ts';
+import { failure } from '../../src/errors/failure.ts';
 import type { KubeApi } from '../../src/kube/api.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClusterNode } from '../../src/store/kubernetes/core-objects.ts';
@@ -20,14 +21,16 @@ interface Pod {
   readonly asks?: boolean;
   /** The scheduler said that it finds no address for it. */
   lacks?: boolean;
+  serviceAccount?: string;
 }
 
 /** The API server, as much of it as is asked: Pods, and the numbers of Nodes. */
 function server(pods: Pod[], told: Map<string, number>, counts = { of: 0 }): KubeApi {
-  const objectOf = ({ name, node, asks = true, lacks = false }: Pod): object => ({
+  const objectOf = ({ name, node, serviceAccount, asks = true, lacks = false }: Pod): object => ({
     metadata: { name, namespace: 'default', uid: `uid-${name}`, resourceVersion: '1', labels: {}, annotations: {} },
     spec: {
       ...(node !== undefined && { nodeName: node }),
+      ...(serviceAccount !== undefined && { serviceAccountName: serviceAccount }),
       containers: [{ resources: asks ? { requests: { 'flatpod.dev/addresses': '1' } } : {} }],
     },
     status: {
@@ -73,7 +76,15 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
   const counts = { of: 0 };
   const told = new Map<string, number>();
   const nodes = (): ClusterNode[] =>
-    [...names, ...unseen].map((name) => ({ name, uid: name, labels: {}, annotations: {}, isReady: true, providerId: undefined, addresses: told.get(name) }));
+    [...names, ...unseen].map((name) => ({
+      name,
+      uid: name,
+      labels: {},
+      annotations: {},
+      isReady: true,
+      providerId: undefined,
+      addresses: told.get(name),
+    }));
   let wake = (_node: string): void => undefined;
   const stored = {
     subnet: podSubnet,
@@ -216,6 +227,47 @@ test('a Pod that waits on a node that cannot grow is told why, and so is the nod
   await demand(one.networks, instance, { inUse: 3 });
   await one.clock.advance(60_000);
   assert.deepEqual(said, []);
+  await telling.stop();
+  await controller.stop();
+});
+
+test('a Pod whose PodSubnet hangs on its service account is told what stops that one; one whose account cannot be read is told nothing', async () => {
+  const one = bench();
+  const said: Saying[] = [];
+  const events: Events = {
+    say: (saying) => {
+      said.push(saying);
+      return { isNews: true };
+    },
+    stop: () => undefined,
+  };
+  const common = subnet('common', { cloudSubnet: 'subnet-a', default: true, perNode: { maximum: 3 } });
+  const robots = subnet('robots', { cloudSubnet: 'subnet-b', serviceAccountSelector: { matchLabels: { role: 'robot' } } });
+  one.subnets = [common, robots];
+  const pods = ['robot', 'person', 'gone'].map((serviceAccount) => ({ name: `of-${serviceAccount}`, node: 'n1', serviceAccount }));
+  const api: KubeApi = {
+    ...server([...pods, { name: 'static', node: 'n1' }], new Map()),
+    async get({ resource, namespace, name }, parse) {
+      assert.equal(resource, 'serviceaccounts');
+      if (name === 'gone') throw failure('kubeNotFound', { object: name, text: 'there is none' });
+      return parse({ metadata: { namespace, name, labels: { role: name } } });
+    },
+  };
+  const telling = troubles({
+    api,
+    events,
+    node: () => undefined,
+    namespace: () => ({ name: 'default', uid: 'u', labels: {}, annotations: {} }),
+    clock: one.clock,
+    log: quiet,
+  });
+  const controller = await one.controller({ observe: (situation, plan) => telling.observe(situation, plan) });
+  one.cloud.addSubnet('subnet-b', '10.20.1.0/24');
+  const instance = one.cloud.launch('i-1', one.cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  await demand(one.networks, instance, { subnet: 'common', inUse: 3, waiting: 1 });
+  await one.clock.advance(4000);
+  // Nothing stops robots from growing.
+  assert.deepEqual(said.map(({ about }) => about.name).toSorted(), ['of-person', 'static']);
   await telling.stop();
   await controller.stop();
 });

@@ -20,6 +20,7 @@ import { openAttachments } from '../../src/store/attachments.ts';
 import { nodePods } from '../../src/store/kubernetes/node-pods.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
 import type { ClaimGranted, GrantedNic, NodeNetworkStatus } from '../../src/store/node-network.ts';
+import type { PodSubnet } from '../../src/store/pod-subnet.ts';
 import { openDatabase } from '../../src/store/sqlite.ts';
 import { memoryKube } from '../store/memory-kube.ts';
 import { stateDir } from '../store/support.ts';
@@ -41,14 +42,19 @@ const answer: ClaimGranted = { namespace: 'shop', pod: 'db-0', uid: 'uid-1', sub
 const request = good('add', {}, { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=db-0' });
 
 /** A node with the Pod shop/db-0, to which the controller said that. */
-async function node(t: TestContext, said: NodeNetworkStatus | undefined, hasNamespace = true): Promise<NodeAgent & { cloud: CloudPart }> {
+async function node(
+  t: TestContext,
+  said: NodeNetworkStatus | undefined,
+  hasNamespace = true,
+  subnets: readonly PodSubnet[] = config.subnets,
+): Promise<NodeAgent & { cloud: CloudPart }> {
   const kube = memoryKube();
   kube.put(resources.namespaces, { metadata: { name: 'shop' } });
   const metadata = { name: 'db-0', uid: 'uid-1', annotations: { 'flatpod.dev/ip': 'fixed' } };
-  kube.put({ ...resources.pods, namespace: 'shop' }, { metadata, spec: { nodeName: 'n1' } });
+  kube.put({ ...resources.pods, namespace: 'shop' }, { metadata, spec: { nodeName: 'n1', serviceAccountName: 'db' } });
   kube.fault = ({ resource }) =>
     !hasNamespace && resource === 'namespaces' ? failure('kubeForbidden', { call: 'get namespaces', text: 'not you' }) : 'none';
-  const pods = nodePods(kube, 'n1', log, () => undefined);
+  const pods = nodePods(kube, 'n1', log, () => undefined, { subnets: () => subnets });
   const dir = stateDir();
   const database = openDatabase(dir.path);
   const kernel = openKernel();
@@ -60,7 +66,7 @@ async function node(t: TestContext, said: NodeNetworkStatus | undefined, hasName
   });
   for (let turn = 0; turn < 6; turn++) await nextTurn();
   const grants = {
-    subnets: config.subnets,
+    subnets,
     nics: [],
     status: said,
     plan: [],
@@ -123,6 +129,19 @@ test('ADD of a Pod whose own address another container has still: FP241 claimNot
   await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, recordByDatapath(one, one.cloud, request)), {
     kind: 'claimNotHere',
     details: 'container old on this node still has 10.0.0.7',
+  });
+});
+
+test('ADD of a Pod whose service account cannot be read, where a PodSubnet selects by it: FP253 serviceAccountUnknown', async (t) => {
+  const [common] = config.subnets;
+  assert.ok(common);
+  const selector = { matchLabels: { role: 'db' }, matchExpressions: [] };
+  const selecting = { ...common, spec: { ...common.spec, default: false, serviceAccountSelector: selector } };
+  const one = await node(t, nothing, true, [common, selecting]);
+  await assert.rejects(attach(one, one.cloud, { ...request, claims: true }, recordByDatapath(one, one.cloud, request)), {
+    kind: 'serviceAccountUnknown',
+    code: 253,
+    message: /which PodSubnet is for shop\/db-0: its service account shop\/db could not be read/,
   });
 });
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { qingCloud } from '../../src/cloud/qingcloud/qingcloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
+import { call } from '../vpc/support.ts';
 import { type Double, key, qingcloudDouble, zone } from './double.ts';
 import { keyFile } from './key-file.ts';
 
@@ -15,9 +16,15 @@ const request = (subnet: string): CreateNic => ({
   description: '',
 });
 
-function driver(double: Double, tags: readonly string[]) {
+function driver(double: Double, tags: readonly string[], deadline_ms?: number) {
   const file = keyFile(key.accessKeyId, key.secretAccessKey);
-  const cloud = qingCloud({ credentials: { from: 'file', path: file.path }, endpoint: `${double.url}/iaas`, zone, tags });
+  const cloud = qingCloud({
+    credentials: { from: 'file', path: file.path },
+    endpoint: `${double.url}/iaas`,
+    zone,
+    tags,
+    ...(deadline_ms !== undefined && { deadline_ms }),
+  });
   return {
     cloud,
     [Symbol.dispose]() {
@@ -61,6 +68,41 @@ test('a tag that the account has not is named, and the NIC that cannot have it g
     return true;
   });
   assert.deepEqual(await one.cloud.nics({ tags: { 'flatpod.dev/cluster': 'c' } }), []);
+});
+
+test('a NIC that the cloud does not find yet gets its tags when it does; nothing of it is deleted meanwhile, and none is made twice', async () => {
+  await using double = await qingcloudDouble();
+  const vxnet = await double.vxnet();
+  const { tag_id } = await double.ok('CreateTag', { tag_name: 'bills' });
+  using one = driver(double, [tag_id]);
+  await one.cloud.createNic(request(vxnet));
+  /** Lists are old, and so many calls do not find the NIC. */
+  const behind = async (refused: number): Promise<() => Promise<void>> => {
+    const { body } = await double.own('POST', '/v1/faults', { call: 'DescribeNics', effect: { kind: 'staleReads', ms: 600_000 } });
+    await double.fault('AttachTags', { kind: 'refuse', code: 2100, message: 'resource not found' }, refused);
+    return async () => {
+      assert.equal((await double.own('DELETE', `/v1/faults/${body.id}`)).status, 204);
+      assert.ok((await call(double.url, 'DELETE', '/double/faults')).status < 300);
+    };
+  };
+  let caughtUp = await behind(3);
+  const late = await one.cloud.createNic({ ...request(vxnet), clientToken: 'late' });
+  assert.equal((await double.counts())['DeleteNics'], undefined);
+  await caughtUp();
+  assert.deepEqual(await tagsOf(double, late.id), [tag_id]);
+
+  // Lists that are older than a call has time for: it is as after a lost answer.
+  using hasty = driver(double, [tag_id], 1500);
+  caughtUp = await behind(1000);
+  const hidden = { ...request(vxnet), clientToken: 'hidden' };
+  const unavailable = (error: unknown): boolean => isFailure(error, 'cloudUnavailable');
+  await assert.rejects(hasty.cloud.createNic(hidden), unavailable);
+  await assert.rejects(hasty.cloud.createNic(hidden), unavailable, 'it may be made already');
+  await caughtUp();
+  const found = await hasty.cloud.createNic(hidden);
+  assert.deepEqual(await tagsOf(double, found.id), [tag_id]);
+  assert.equal((await one.cloud.nics({ tags: { 'flatpod.dev/cluster': 'c' } })).length, 3);
+  assert.equal((await double.counts())['DeleteNics'], undefined);
 });
 
 test('without tags the key needs no right for them; with tags it is named when it is missing', async () => {

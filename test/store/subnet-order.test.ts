@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { podSubnet } from '../../src/store/pod-subnet.ts';
-import { candidatesFor, type PodAsking, subnetsNamed, whyNone } from '../../src/store/subnet-order.ts';
+import { candidatesFor, hangsOnServiceAccount, type PodAsking, subnetsNamed, whyNone } from '../../src/store/subnet-order.ts';
 
 const subnet = (name: string, spec: object = {}) =>
   podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec: { cloudSubnet: 's', ...spec } });
@@ -71,6 +71,34 @@ test('namespaces are those named and those selected; Pods are those of them that
   assert.deepEqual(select({ namespaces: ['web'], podSelector: labels({ app: 'b' }) }), []);
   assert.deepEqual(select({ namespaceSelector: labels({ team: 'x' }), podSelector: labels({ app: 'a' }) }), ['s']);
   assert.deepEqual(select({}), []);
+});
+
+test('Pods are those whose service account is selected, where the other selectors select them too; all must hold', () => {
+  const robots = { serviceAccountSelector: labels({ role: 'robot' }) };
+  const select = (spec: object, serviceAccountLabels: PodAsking['serviceAccountLabels'] = { role: 'robot' }) =>
+    names([subnet('s', spec), all], asking({ podLabels: { app: 'a' }, ...(serviceAccountLabels && { serviceAccountLabels }) }));
+  assert.deepEqual(select(robots), ['s']);
+  assert.deepEqual(select(robots, { role: 'person' }), ['all']);
+  assert.deepEqual(names([subnet('s', robots), all]), ['all'], 'a Pod that runs as none');
+  assert.deepEqual(select({ ...robots, podSelector: labels({ app: 'a' }) }), ['s']);
+  assert.deepEqual(select({ ...robots, podSelector: labels({ app: 'b' }) }), ['all']);
+  assert.deepEqual(select({ ...robots, namespaces: ['web'] }), ['s']);
+  assert.deepEqual(select({ ...robots, namespaces: ['other'] }), ['all']);
+  assert.deepEqual(select({ namespaces: ['web'], ...robots }, {}), ['all'], 'the namespace alone is not enough');
+  assert.deepEqual(select({ serviceAccountSelector: {} }, {}), ['s']);
+});
+
+test('a choice hangs on a service account that is not known only where a PodSubnet selects by it, and nothing else rules that out', () => {
+  const robots = { serviceAccountSelector: labels({ role: 'robot' }) };
+  const hangs = (spec: object, pod = asking()) => hangsOnServiceAccount([subnet('s', spec), web, all], pod);
+  assert.equal(hangs(robots), true);
+  assert.equal(hangs({ ...robots, namespaces: ['web'] }), true);
+  assert.equal(hangs({}), false);
+  assert.equal(hangs({ ...robots, namespaces: ['other'] }), false);
+  assert.equal(hangs({ ...robots, podSelector: labels({ app: 'b' }) }), false);
+  assert.equal(hangs(robots, asking({ subnet: 'web' })), false);
+  assert.equal(hangs(robots, annotated('web')), false);
+  assert.equal(hangs(robots, asking({ serviceAccountLabels: {} })), false, 'it is known');
 });
 
 test('outside of Kubernetes, where nothing is known of a Pod, the default serves it, and selectors select nothing', () => {
@@ -142,10 +170,11 @@ const sentences: [what: string, subnets: ReturnType<typeof subnet>[], pod: PodAs
       subnet('bare'),
       subnet('team', { namespaces: ['a'], namespaceSelector: labels({ team: 'x' }) }),
       subnet('app', { namespaces: ['web'], podSelector: labels({ app: 'b' }) }),
+      subnet('robots', { serviceAccountSelector: labels({ role: 'robot' }) }),
     ],
-    asking(),
+    asking({ serviceAccountLabels: {} }),
     'none names or selects namespace web and none is the default; there are app: for Pods with app=b; bare: names no namespace; ' +
-      'kept: only for namespaces it is assigned to; other: for namespaces other; team: for namespaces a or with team=x',
+      'kept: only for namespaces it is assigned to; other: for namespaces other; robots: for Pods whose service account has role=robot; team: for namespaces a or with team=x',
   ],
   [
     'nothing is known of the Pod',

@@ -123,6 +123,12 @@ export const wrongObjects: readonly WrongObject[] = [
     /spec\.(assignable|podSelector)/,
     /remove them, or assignable/,
   ),
+  subnet(
+    'assignable with service accounts',
+    { assignable: true, serviceAccountSelector: {} },
+    /spec\.(assignable|serviceAccountSelector)/,
+    /remove them, or assignable/,
+  ),
   subnet('a namespace that is no name', { namespaces: ['Web!'] }, /spec\.namespaces\[0\]/, /lower-case letters, digits/),
   subnet(
     'host bits in a block',

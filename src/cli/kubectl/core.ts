@@ -50,6 +50,8 @@ export interface PodView {
   readonly annotations: Readonly<Record<string, string>>;
   readonly leaving: boolean;
   readonly hostNetwork: boolean;
+  /** The name of the service account it runs as; undefined: none. */
+  readonly serviceAccount: string | undefined;
   /** undefined: not scheduled. */
   readonly node: string | undefined;
   readonly phase: string;
@@ -71,7 +73,7 @@ const pod = z
       annotations: texts,
       deletionTimestamp: time,
     }),
-    spec: z.object({ hostNetwork: z.boolean().default(false), nodeName: z.string().optional() }),
+    spec: z.object({ hostNetwork: z.boolean().default(false), serviceAccountName: z.string().optional(), nodeName: z.string().optional() }),
     status: z
       .object({
         phase: z.string().default('Pending'),
@@ -94,6 +96,7 @@ const pod = z
       annotations,
       leaving: deletionTimestamp !== undefined,
       hostNetwork: spec.hostNetwork,
+      serviceAccount: spec.serviceAccountName || undefined,
       node: spec.nodeName || undefined,
       phase: status.phase,
       conditions: status.conditions,

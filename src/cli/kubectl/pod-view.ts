@@ -1,7 +1,7 @@
 /** Everything behind a Pod, from the cloud's address to the kernel, in one object. Pure. */
 import type { AttachmentReport, PodReport } from '../../agent/pod-report.ts';
 import { placeOf } from '../../store/nic-shares.ts';
-import type { ClusterNamespace } from '../../store/kubernetes/core-objects.ts';
+import type { ClusterNamespace, ClusterServiceAccount } from '../../store/kubernetes/core-objects.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeAnswer } from './ask-node.ts';
 import type { PodView } from './core.ts';
@@ -15,6 +15,7 @@ import { askingOf } from './why-facts.ts';
 export interface PodObjects {
   readonly pod: PodView;
   readonly namespace: ClusterNamespace | undefined;
+  readonly serviceAccount: ClusterServiceAccount | undefined;
   readonly subnets: readonly SubnetView[];
   readonly network: StoredNodeNetwork | undefined;
   /** Of the Pod's namespace. */
@@ -49,7 +50,7 @@ export interface PodStack {
 }
 
 /** See {@link PodStack}. */
-export function podStack({ pod, namespace, subnets, network, claims, agent }: PodObjects): PodStack {
+export function podStack({ pod, namespace, serviceAccount, subnets, network, claims, agent }: PodObjects): PodStack {
   const { namespace: of, name, uid, phase, ips, hostNetwork, node = '' } = pod;
   const attachments = 'answer' in agent ? agent.answer.attachments : [];
   const nics = network?.status?.nics ?? [];
@@ -73,7 +74,7 @@ export function podStack({ pod, namespace, subnets, network, claims, agent }: Po
     subnet: {
       name: chosen,
       cloudSubnet: subnets.filter(({ metadata }) => metadata.name === chosen).map(sayCloudSubnets)[0] ?? '',
-      why: chosen === '' ? '' : sayChoice(chosen, subnets, askingOf({ pod, namespace })),
+      why: chosen === '' ? '' : sayChoice(chosen, subnets, askingOf({ pod, namespace, serviceAccount })),
     },
     cloud: cloud.map(({ subnet: _, ...rest }) => rest),
     claims: claims.flatMap((claim) =>

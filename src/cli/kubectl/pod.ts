@@ -9,7 +9,7 @@ import type { PodView } from './core.ts';
 import { type Kubectl, openKubectl } from './kubectl.ts';
 import { readNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
 import { type PodObjects, type PodStack, podStack } from './pod-view.ts';
-import { readAgents, readClaims, readSubnets } from './read.ts';
+import { readAgents, readClaims, readServiceAccountOf, readSubnets } from './read.ts';
 import { findPod, type PodOptions } from './target.ts';
 
 /** Prints all there is; 1 when something is missing that should be there. */
@@ -24,15 +24,16 @@ export async function showPodStack(asked: string, options: PodOptions): Promise<
 
 async function objectsOf(kubectl: Kubectl, pod: PodView): Promise<PodObjects> {
   const { namespace, name, node } = pod;
-  const [itsNamespace, subnets, network, claims, agent] = await Promise.all([
+  const [itsNamespace, serviceAccount, subnets, network, claims, agent] = await Promise.all([
     kubectl.get({ ...resources.namespaces, name: namespace }, readNamespace),
+    readServiceAccountOf(kubectl, pod),
     readSubnets(kubectl),
     node === undefined ? undefined : kubectl.get({ ...resources.nodeNetworks, name: node }, readNodeNetwork),
     readClaims(kubectl, namespace),
     node === undefined || pod.hostNetwork ? undefined : askAgentOf(kubectl, node, `${namespace}/${name}`),
   ]);
   const nobody = { problem: pod.hostNetwork ? 'a Pod on the network of its node has nothing of its own there' : 'the Pod is on no node' };
-  return { pod, namespace: itsNamespace, subnets: subnets.items, network, claims: claims.items, agent: agent ?? nobody };
+  return { pod, namespace: itsNamespace, serviceAccount, subnets: subnets.items, network, claims: claims.items, agent: agent ?? nobody };
 }
 
 async function askAgentOf(kubectl: Kubectl, node: string, pod: string): Promise<PodObjects['agent']> {

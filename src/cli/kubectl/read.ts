@@ -1,6 +1,7 @@
 /** The reads that the commands have in common. What a user may not see, or what is not there, is left out where the rest makes sense without it. */
 import { isFailure } from '../../errors/failure.ts';
 import { leases } from '../../kube/lease.ts';
+import { type ClusterServiceAccount, readServiceAccount } from '../../store/kubernetes/core-objects.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
 import { readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import { type LeaseView, type PodView, readLeaseView, readPodView } from './core.ts';
@@ -38,6 +39,18 @@ export async function readAgents(kubectl: Kubectl, node?: string): Promise<reado
   const selection = { labelSelector: AGENT, ...(node !== undefined && { fieldSelector: `spec.nodeName=${node}` }) };
   const { items, unreadable } = await unlessForbidden(kubectl.list(resources.pods, readPodView, selection));
   return items.length === 0 && unreadable.length > 0 ? undefined : items;
+}
+
+/** The service account that the Pod runs as; undefined: none, it is not there, or the user may not see it. @throws Failure kubectlMissing */
+export async function readServiceAccountOf(kubectl: Kubectl, pod: PodView): Promise<ClusterServiceAccount | undefined> {
+  const { namespace, serviceAccount } = pod;
+  if (serviceAccount === undefined) return undefined;
+  try {
+    return await kubectl.get({ ...resources.serviceAccounts, namespace, name: serviceAccount }, readServiceAccount);
+  } catch (error) {
+    if (!isFailure(error, 'kubectlRefused')) throw error;
+    return undefined;
+  }
 }
 
 async function unlessForbidden<T>(found: Promise<Found<T>>): Promise<Found<T>> {

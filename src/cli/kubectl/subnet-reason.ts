@@ -21,6 +21,9 @@ export function sayChoice(name: string, subnets: readonly PodSubnet[], asking: P
     ...(matches(spec.podSelector, asking.podLabels ?? {}) && spec.podSelector
       ? [`its spec.podSelector (${saySelector(spec.podSelector)}) selects the Pod`]
       : []),
+    ...(matches(spec.serviceAccountSelector, asking.serviceAccountLabels ?? {}) && spec.serviceAccountSelector
+      ? [`its spec.serviceAccountSelector (${saySelector(spec.serviceAccountSelector)}) selects its service account`]
+      : []),
   ];
   const rank = inOrder(subnets).findIndex(({ metadata }) => metadata.name === name);
   const order = spec.priority === 0 ? '' : `, priority ${spec.priority}`;

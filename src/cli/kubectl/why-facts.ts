@@ -1,5 +1,5 @@
 /** What the question "why has this Pod no address" is answered from, and the shape of an answer. */
-import type { ClusterNamespace } from '../../store/kubernetes/core-objects.ts';
+import type { ClusterNamespace, ClusterServiceAccount } from '../../store/kubernetes/core-objects.ts';
 import { instanceOf } from '../../store/kubernetes/provider-id.ts';
 import type { StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import { servesNode } from '../../store/kubernetes/cluster-subnets.ts';
@@ -14,6 +14,8 @@ import { type Usage, usageOf } from './usage.ts';
 export interface WhyFacts {
   readonly pod: PodView;
   readonly namespace: ClusterNamespace | undefined;
+  /** Which the Pod runs as. */
+  readonly serviceAccount: ClusterServiceAccount | undefined;
   /** The Pod's. */
   readonly node: NodeView | undefined;
   /** Of all nodes: for a Pod that is on none. */
@@ -78,11 +80,12 @@ export function networkOf({ pod, networks }: WhyFacts): StoredNodeNetwork | unde
 }
 
 /** What is known of the Pod for the choice of a subnet. */
-export function askingOf({ pod, namespace }: Pick<WhyFacts, 'pod' | 'namespace'>): PodAsking {
+export function askingOf({ pod, namespace, serviceAccount }: Pick<WhyFacts, 'pod' | 'namespace' | 'serviceAccount'>): PodAsking {
   return {
     namespace: pod.namespace,
     subnet: undefined,
     podLabels: pod.labels,
+    ...(serviceAccount !== undefined && { serviceAccountLabels: serviceAccount.labels }),
     ...(namespace !== undefined && { namespaceLabels: namespace.labels, namespaceAnnotations: namespace.annotations }),
   };
 }

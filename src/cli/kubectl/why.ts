@@ -5,7 +5,7 @@ import { type Output, styled } from '../table.ts';
 import { type PodView, readEventView, readNodeView } from './core.ts';
 import { type Kubectl, openKubectl } from './kubectl.ts';
 import { readNodeNetwork } from '../../store/kubernetes/stored-node-network.ts';
-import { readAgents, readClaims, readLease, readNetworks, readSubnets } from './read.ts';
+import { readAgents, readClaims, readLease, readNetworks, readServiceAccountOf, readSubnets } from './read.ts';
 import { findPod, type PodOptions } from './target.ts';
 import type { WhyFacts } from './why-facts.ts';
 import { type Why, whyOf } from './why-of.ts';
@@ -33,8 +33,9 @@ function whyText(out: Output, { sentence, remedy, evidence, well }: Why): string
 async function factsOf(kubectl: Kubectl, pod: PodView): Promise<WhyFacts> {
   const { namespace, uid, node } = pod;
   const about = { fieldSelector: `involvedObject.uid=${uid}` };
-  const [itsNamespace, itsNode, networks, subnets, claims, told, lease, agents] = await Promise.all([
+  const [itsNamespace, serviceAccount, itsNode, networks, subnets, claims, told, lease, agents] = await Promise.all([
     kubectl.get({ ...resources.namespaces, name: namespace }, readNamespace),
+    readServiceAccountOf(kubectl, pod),
     node === undefined ? undefined : kubectl.get({ ...resources.nodes, name: node }, readNodeView),
     networksOf(kubectl, node),
     readSubnets(kubectl),
@@ -44,7 +45,16 @@ async function factsOf(kubectl: Kubectl, pod: PodView): Promise<WhyFacts> {
     node === undefined ? [] : readAgents(kubectl, node),
   ]);
   const now_ms = Date.now();
-  const facts = { pod, namespace: itsNamespace, node: itsNode, networks, subnets: subnets.items, claims: claims.items, lease };
+  const facts = {
+    pod,
+    namespace: itsNamespace,
+    serviceAccount,
+    node: itsNode,
+    networks,
+    subnets: subnets.items,
+    claims: claims.items,
+    lease,
+  };
   return { ...facts, events: told.items, agent: agents?.[0], now_ms };
 }
 

@@ -20,7 +20,8 @@ import type { Known } from './known.ts';
 import type { Patience } from './patience.ts';
 import { type AdoptingPlan, planAdopting } from './adopt-vips.ts';
 import { type BlockPlan, checkWanted, type Holder, planBlocks } from './plan-blocks.ts';
-import { type Reserver, release, reserve } from './reserve.ts';
+import { type Place, type Reserver, release, reserve } from './reserve.ts';
+import type { Turns } from './turns.ts';
 import { blockOf, ownVips, type Picture, readNic, type Reader, readVips, type Contents } from './vxnet.ts';
 
 /** What this file works with. */
@@ -28,6 +29,7 @@ export interface BlockUse extends Reader, Reserver {
   readonly clock: Clock;
   readonly known: Known;
   readonly askedFor: AskedLately<Ip>;
+  readonly turns: Turns;
   /** A read of a vxnet that begins after it was asked for; many share one. */
   readonly contents: (vxnet: SubnetId) => Promise<Contents>;
 }
@@ -105,9 +107,7 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
     const plan = planIn(use, picture, bearer, want, asked);
     const over = askedFor.ask(vxnet.id, addressesIn(plan));
     try {
-      const former = plan.adopted.map((vip) => vip.id);
-      if (former.length > 0) await release(use, former, id, patience);
-      await reserve(use, { vxnet: vxnet.id, nameFor, wanted }, plan.missing, patience);
+      await carryOut(use, plan, { vxnet: vxnet.id, nameFor, wanted }, asked, patience);
       return [...plan.blocks];
     } catch (error) {
       if (isFailure(error, 'cloudConflict')) use.known.noteBarred(vxnet.id, outsideOf(vxnet, addressesIn(plan)));
@@ -121,6 +121,19 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
     }
     picture = await pictureOf(use, vxnet, patience);
   }
+}
+
+/** Reserves what is missing. What has to be given back for it is free in between, so that no NIC of ours is made meanwhile, which might get it. */
+async function carryOut(use: BlockUse, { adopted, missing }: AdoptingPlan, place: Place, asked: Asked, patience: Patience): Promise<void> {
+  if (adopted.length === 0) return await reserve(use, place, missing, patience);
+  using _turn = await use.turns.take(place.vxnet, 'takeOver', asked, patience);
+  await release(
+    use,
+    adopted.map((vip) => vip.id),
+    asked.object,
+    patience,
+  );
+  await reserve(use, place, missing, patience);
 }
 
 /** What was asked for some seconds ago may be free again: it is avoided only where there is enough beside it. */

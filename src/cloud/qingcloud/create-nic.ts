@@ -1,7 +1,7 @@
 /** NICs made: what QingCloud has no tokens for is found again by its name. */
 import { isFailure } from '../../errors/failure.ts';
 import type { Cidr } from '../../net/cidr.ts';
-import type { CloudNic, CreateNic } from '../cloud.ts';
+import type { CloudNic, CreateNic, SubnetId } from '../cloud.ts';
 import { type Asked, refuse, wantedOf } from '../wire/asked.ts';
 import { planAdopting } from './adopt-vips.ts';
 import { madeOf, type NicRecord, type VxnetRecord } from './answers.ts';
@@ -38,9 +38,10 @@ export async function createNic(use: NicUse, request: CreateNic, patience: Patie
     const parameters = { nic: record.id, enable_aspoof: settings.allowSpoofing ? 1 : 0 };
     await api.call({ action: 'ModifyNicAttributes', about: record.id, parameters }, () => undefined, patience);
   }
-  await takingAway(use, record, there === undefined, patience, () => putTags(api, record.id, settings.tags, patience));
+  const newBy = there === undefined ? token : undefined;
+  await takingAway(use, record, newBy, patience, () => putTags(use, record.id, patience));
   if (picture === undefined && there === undefined) return cloudNic(use, record, []);
-  const blocks = await birthBlocks(use, { record, vxnet, isNew: there === undefined }, request, picture, patience);
+  const blocks = await birthBlocks(use, { record, vxnet, newBy }, request, picture, patience);
   return cloudNic(use, record, blocks);
 }
 
@@ -60,23 +61,34 @@ async function make(
   picture: Picture | undefined,
   patience: Patience,
 ): Promise<NicRecord> {
-  const { api, names, settings, tokens } = use;
+  const { api, names, settings } = use;
   const asked = api.asked(call);
   // Nothing is made that would have to be deleted again.
   if (picture !== undefined)
     planAdopting({ picture, names, settings, avoided: new Set() }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
   const ip = picture === undefined || want.these === undefined ? undefined : primaryFor(picture, want, asked);
   const parameters = { vxnet: vxnet.id, nic_name: name, count: 1, ...(ip && { private_ips: [ip] }) };
-  let made: Awaited<ReturnType<typeof madeOf>>;
+  const made = await madeInTurn(use, { ...call, parameters }, vxnet.id, token, patience);
+  const record: NicRecord = { ...made, name, isUsed: false, vxnet: vxnet.id, createdAt_ms: api.now_ms() };
+  await checkName(use, record, asked, patience);
+  return record;
+}
+
+/** The cloud gives it any address that is free: so not while one is that is being taken over. */
+async function madeInTurn(
+  { api, tokens, turns }: NicUse,
+  call: ApiCall,
+  vxnet: SubnetId,
+  token: string,
+  patience: Patience,
+): Promise<ReturnType<typeof madeOf>> {
+  using _turn = await turns.take(vxnet, 'make', api.asked(call), patience);
   try {
-    made = await api.call({ ...call, parameters }, madeOf, patience);
+    return await api.call(call, madeOf, patience);
   } catch (error) {
     if (isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled')) tokens.noteUnclear(token);
     throw error;
   }
-  const record: NicRecord = { ...made, name, isUsed: false, vxnet: vxnet.id, createdAt_ms: api.now_ms() };
-  await checkName(use, record, asked, patience);
-  return record;
 }
 
 /** How long a name may be is written down nowhere: one longer than all before is looked at, and a NIC whose name was cut is taken away again. */
@@ -95,7 +107,7 @@ async function checkName(use: NicUse, { id, name }: NicRecord, asked: Asked, pat
 /** The blocks it has, with those it lacks of what it was to be born with. One that is new and cannot have them is taken away again. */
 async function birthBlocks(
   use: NicUse,
-  { record, vxnet, isNew }: { readonly record: NicRecord; readonly vxnet: VxnetRecord; readonly isNew: boolean },
+  { record, vxnet, newBy }: { readonly record: NicRecord; readonly vxnet: VxnetRecord; readonly newBy: string | undefined },
   { want = {} }: CreateNic,
   before: Picture | undefined,
   patience: Patience,
@@ -108,19 +120,26 @@ async function birthBlocks(
     Math.max(0, (wanted ?? 0) - others.filter((block) => block.endsWith(length)).length);
   const rest = { ...want, addresses4: lacking(want.addresses4, '/32'), prefixes4: lacking(want.prefixes4, '/28') };
   const nics = picture.nics.some(({ id }) => id === record.id) ? picture.nics : [...picture.nics, record];
-  const given = await takingAway(use, record, isNew, patience, () =>
+  const given = await takingAway(use, record, newBy, patience, () =>
     bear(use, bearerOf(use, record, vxnet), rest, { ...picture, nics }, patience),
   );
   return [...new Set([...held, ...given])];
 }
 
-/** Does what is part of making the NIC; one that is new goes again where that is refused. */
-async function takingAway<T>(use: NicUse, { id }: NicRecord, isNew: boolean, patience: Patience, work: () => Promise<T>): Promise<T> {
+/** Does what is part of making the NIC; one that is new, made with the token `newBy`, goes again where that is refused. */
+async function takingAway<T>(
+  use: NicUse,
+  { id }: NicRecord,
+  newBy: string | undefined,
+  patience: Patience,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // After an unclear answer the NIC is found by its name, and finished. That it cannot be deleted now, the sweep makes good.
-    if (isNew && !isFailure(error, 'cloudUnavailable')) await deleteNic(use, id, patience).catch(() => undefined);
+    // After an unclear answer the NIC is found by its name as soon as lists show it, and finished. That it cannot be deleted now, the sweep makes good.
+    if (newBy !== undefined && isFailure(error, 'cloudUnavailable')) use.tokens.noteUnclear(newBy);
+    else if (newBy !== undefined) await deleteNic(use, id, patience).catch(() => undefined);
     throw error;
   }
 }

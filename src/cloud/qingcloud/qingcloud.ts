@@ -29,6 +29,7 @@ import { noOrphans } from './orphans.ts';
 import { noMoves } from './tracked.ts';
 import { deniedActions } from './permissions.ts';
 import { noTokens } from './tokens.ts';
+import { noTurns } from './turns.ts';
 import { type QingCloudOptions, settingsOf } from './options.ts';
 import { type Patience, patienceFor } from './patience.ts';
 import { sharedReads } from './shared.ts';
@@ -55,6 +56,7 @@ export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock)
     clock,
     known,
     askedFor: askedLately(() => clock.now_ms()),
+    turns: noTurns(clock),
     contents: sharedReads((vxnet, patience) => contentsOf(reader, vxnet, patience), reading),
     moves: noMoves(api, jobs),
     tokens: noTokens(clock),

@@ -3,7 +3,7 @@
  * one code stands for several things. The same table is in docs/clouds/qingcloud.md.
  */
 import type { Failure } from '../../errors/failure.ts';
-import { type Asked, type Refuse, refuse } from '../wire/asked.ts';
+import { type Asked, overQuota, type Refuse, refuse } from '../wire/asked.ts';
 
 /** The codes that are more than a refusal to the one who calls. */
 export const CODE = { ok: 0, authentication: 1200, expired: 1300 } as const;
@@ -15,22 +15,25 @@ export const meanings: Readonly<Record<number, readonly (readonly [RegExp, Refus
   1300: [[/./, refuse.credentials]],
   1400: [
     [/access denied|no permission|not authori[sz]ed/i, refuse.denied],
-    [/up to \[|quota/i, limitOrFull],
+    [/up to \[|quota/i, usedUp],
     [/./, refuse.conflict],
   ],
   2100: [[/./, refuse.notFound]],
   2400: [[/./, refuse.denied]],
   2500: [
     [/rate|frequen|too many requests|too fast/i, refuse.throttled],
-    [/./, limitOrFull],
+    [/./, usedUp],
   ],
   5000: [[/./, refuse.unavailable]],
   5100: [[/./, refuse.unavailable]],
 };
 
-/** Where something of a subnet was asked for, another subnet may have it. */
-function limitOrFull(asked: Asked, words: string, cause?: unknown): Failure {
-  return (asked.wanted === undefined ? refuse.limit : refuse.full)(asked, words, cause);
+const quota = overQuota('delete what the account no longer needs, or have QingCloud raise the quota');
+
+/** Where something of a subnet was asked for, another subnet may have it. An attach takes nothing of the account's: it is the instance that has all it may. */
+function usedUp(asked: Asked, words: string, cause?: unknown): Failure {
+  if (asked.wanted !== undefined) return refuse.full(asked, words, cause);
+  return (asked.call === 'AttachNics' ? refuse.limit : quota)(asked, words, cause);
 }
 
 /** The failure for that code and message. A code that nobody has written down is judged by its thousands. */

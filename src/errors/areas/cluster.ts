@@ -94,6 +94,13 @@ export const clusterErrors = {
     details: '{reason}',
     hint: 'keep the Pod where that address can be (nodeSelector topology.kubernetes.io/zone); or have it get another one: delete the IPClaim, and ask for none in another zone by annotation flatpod.dev/ip',
   },
+  serviceAccountUnknown: {
+    code: 253,
+    cni: 11,
+    message: 'nobody knows which PodSubnet is for {pod}: its service account {account} could not be read',
+    details: '',
+    hint: 'the runtime tries again; is the service account there, does the API server answer, and may the agent read service accounts? Its log says more',
+  },
   probeUnusable: {
     code: 259,
     cni: 259,

@@ -49,12 +49,14 @@ export interface ClusterPod {
   readonly needsAddress: boolean;
   /** It was deleted and is on its way out; it may run for a while. */
   readonly leaving: boolean;
+  /** The name of the service account it runs as; undefined: none, as a static Pod does. */
+  readonly serviceAccount: string | undefined;
 }
 
 const pod = z
   .object({
     metadata: metadata.extend({ namespace: z.string(), deletionTimestamp: z.string().optional() }),
-    spec: z.object({ hostNetwork: z.boolean().default(false) }),
+    spec: z.object({ hostNetwork: z.boolean().default(false), serviceAccountName: z.string().optional() }),
     status: z.object({ phase: z.string().default('Pending') }).prefault({}),
   })
   .transform(({ metadata: { namespace, name, uid, labels, annotations, deletionTimestamp }, spec, status }): ClusterPod => {
@@ -67,6 +69,7 @@ const pod = z
       annotations,
       needsAddress: !spec.hostNetwork && !ended,
       leaving: deletionTimestamp !== undefined,
+      serviceAccount: spec.serviceAccountName || undefined,
     };
   });
 
@@ -136,3 +139,17 @@ const namespace = z
 
 /** @throws ZodError */
 export const readNamespace = (value: unknown): ClusterNamespace => namespace.parse(value);
+
+/** A ServiceAccount: only its labels matter, by which PodSubnets select Pods that run as it. */
+export interface ClusterServiceAccount {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const serviceAccount = z
+  .object({ metadata: z.object({ namespace: z.string(), name: z.string(), labels: texts }) })
+  .transform(({ metadata: { namespace: of, name, labels } }): ClusterServiceAccount => ({ namespace: of, name, labels }));
+
+/** @throws ZodError */
+export const readServiceAccount = (value: unknown): ClusterServiceAccount => serviceAccount.parse(value);

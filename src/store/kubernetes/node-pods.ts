@@ -1,14 +1,17 @@
 /**
- * The Pods that the scheduler placed on one node, and what their namespaces say: all an agent has to know to choose their subnets.
+ * The Pods that the scheduler placed on one node, and what their namespaces and service accounts say: all an agent has to know to choose their subnets.
  * Only the node's own Pods are watched.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
+import type { PodSubnet } from '../pod-subnet.ts';
 import type { RememberedNamespaces } from '../remembered-namespaces.ts';
-import { type ClusterNamespace, type ClusterPod, readPod } from './core-objects.ts';
+import { hangsOnServiceAccount, type PodAsking } from '../subnet-order.ts';
+import { type ClusterNamespace, type ClusterPod, type ClusterServiceAccount, readPod } from './core-objects.ts';
 import { NodeNamespaces } from './node-namespaces.ts';
+import { NodeServiceAccounts } from './node-service-accounts.ts';
 import { resources } from './resources.ts';
 
 /** The kubelet hears of a Pod by a watch of its own, and may be faster. */
@@ -16,10 +19,28 @@ const POLL_ms = 20;
 /** For so long from the start the first list is waited for; then the API server is taken to be away, and nobody waits for it. */
 const FIRST_LIST_ms = 10_000;
 
-/** A Pod and its namespace; the namespace is undefined when it could never be read. */
+/** A Pod, its namespace and its service account. */
 export interface PodFacts {
   readonly pod: ClusterPod;
+  /** undefined: it could never be read. */
   readonly namespace: ClusterNamespace | undefined;
+  /** undefined: it could never be read, or no PodSubnet that may be for the Pod selects by it; such a Pod's is not read. */
+  readonly serviceAccount: ClusterServiceAccount | undefined;
+}
+
+/** What of them decides which PodSubnets serve the Pod. */
+export function askingOf({ pod, namespace, serviceAccount }: Partial<PodFacts>): Omit<PodAsking, 'namespace' | 'subnet'> {
+  return {
+    ...(pod !== undefined && { podLabels: pod.labels }),
+    ...(serviceAccount !== undefined && { serviceAccountLabels: serviceAccount.labels }),
+    ...(namespace !== undefined && { namespaceLabels: namespace.labels, namespaceAnnotations: namespace.annotations }),
+  };
+}
+
+/** Which of the PodSubnets serve the Pod hangs on its service account, which could not be read. */
+export function lacksServiceAccount(subnets: readonly PodSubnet[], facts: PodFacts): boolean {
+  const { namespace, serviceAccount } = facts.pod;
+  return serviceAccount !== undefined && hangsOnServiceAccount(subnets, { namespace, subnet: undefined, ...askingOf(facts) });
 }
 
 /** See the head of this file. */
@@ -37,10 +58,33 @@ export interface NodePods {
   stop(): void;
 }
 
-/** Starts following the Pods of that node; `changed` is called after each change. `remembered`: what outlives the process; nothing when absent. */
-export function nodePods(api: KubeApi, node: string, log: Log, changed: () => void, remembered?: RememberedNamespaces): NodePods {
+/** What more it may be given. */
+export interface NodePodsOptions {
+  /** What outlives the process; nothing when absent. */
+  readonly remembered?: RememberedNamespaces;
+  /** Those that the node may use now; none when absent. */
+  readonly subnets?: () => readonly PodSubnet[];
+}
+
+/** Starts following the Pods of that node; `changed` is called after each change. */
+export function nodePods(
+  api: KubeApi,
+  node: string,
+  log: Log,
+  changed: () => void,
+  { remembered, subnets = () => [] }: NodePodsOptions = {},
+): NodePods {
   const hasPods = (name: string): boolean => cache.list().some(({ namespace }) => namespace === name);
   const namespaces = new NodeNamespaces({ api, log, remembered, hasPods, changed });
+  const accounts = new NodeServiceAccounts({ api, log, pods: () => cache.list(), changed });
+  /** Reads of Pods that have just appeared. */
+  const learning = new Map<string, Promise<void>>();
+  const learn = async (pod: ClusterPod): Promise<void> => {
+    await namespaces.refresh(pod.namespace);
+    if (isSelectedByAccount(pod)) await accounts.refresh(pod);
+    learning.delete(pod.uid);
+    changed();
+  };
   const cache = watchObjects(
     api,
     { at: resources.pods, fieldSelector: `spec.nodeName=${node}`, parse: readPod, oldIsFine: true },
@@ -49,13 +93,18 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
       changed: (change) => {
         // A Pod's status changes often, its namespace seldom.
         const isNew = change.kind === 'set' && change.before === undefined;
-        if (isNew) void namespaces.refresh(change.object.namespace).then(changed);
+        if (isNew) learning.set(change.object.uid, learn(change.object));
         else changed();
       },
     },
   );
   const firstListBy_ms = performance.now() + FIRST_LIST_ms;
-  const factsOf = (pod: ClusterPod): PodFacts => ({ pod, namespace: namespaces.get(pod.namespace) });
+  const withoutAccount = (pod: ClusterPod): PodFacts => ({ pod, namespace: namespaces.get(pod.namespace), serviceAccount: undefined });
+  const isSelectedByAccount = (pod: ClusterPod): boolean => pod.needsAddress && lacksServiceAccount(subnets(), withoutAccount(pod));
+  const factsOf = (pod: ClusterPod): PodFacts => ({
+    ...withoutAccount(pod),
+    serviceAccount: isSelectedByAccount(pod) ? accounts.get(pod) : undefined,
+  });
   const known = (namespace: string, name: string, uid: string | undefined): ClusterPod | undefined => {
     const pod = cache.get(`${namespace}/${name}`);
     // A static Pod has another uid in the API (its mirror's) than the runtime tells of.
@@ -79,12 +128,15 @@ export function nodePods(api: KubeApi, node: string, log: Log, changed: () => vo
         await sleep(10 * POLL_ms);
         await namespaces.read(namespace);
       }
+      if (isSelectedByAccount(pod) && cache.stale_ms() === 0)
+        await (learning.get(pod.uid) ?? (accounts.get(pod) === undefined ? accounts.refresh(pod) : undefined));
       return factsOf(pod);
     },
     namespace: (name) => namespaces.get(name),
     stop() {
       cache.stop();
       namespaces.stop();
+      accounts.stop();
     },
   };
 }

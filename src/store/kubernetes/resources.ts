@@ -16,6 +16,7 @@ export const resources = {
   pods: { ...core, resource: 'pods' },
   events: { group: 'events.k8s.io', version: 'v1', resource: 'events' },
   namespaces: { ...core, resource: 'namespaces' },
+  serviceAccounts: { ...core, resource: 'serviceaccounts' },
   configMaps: { ...core, resource: 'configmaps' },
   vxNetPools: { ...qingcloud, resource: 'vxnetpools' },
   ipPools: { ...qingcloud, resource: 'ippools' },

@@ -4,10 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { failure } from '../../../src/errors/failure.ts';
 import { createLog } from '../../../src/log.ts';
-import { nodePods } from '../../../src/store/kubernetes/node-pods.ts';
+import { candidatesOf } from '../../../src/agent/subnet-choice.ts';
+import { lacksServiceAccount, nodePods, type PodFacts } from '../../../src/store/kubernetes/node-pods.ts';
 import type { ClusterNamespace } from '../../../src/store/kubernetes/core-objects.ts';
 import type { RememberedNamespaces } from '../../../src/store/remembered-namespaces.ts';
 import { resources } from '../../../src/store/kubernetes/resources.ts';
+import { podSubnet, type PodSubnet } from '../../../src/store/pod-subnet.ts';
 import { eventually } from '../../life/lab.ts';
 import { memoryKube, type MemoryKube } from '../memory-kube.ts';
 
@@ -17,14 +19,14 @@ function pod(kube: MemoryKube, name: string, spec: object = {}, metadata: object
   kube.put(inShop, { metadata: { name, ...metadata }, spec: { nodeName: 'n1', ...spec } });
 }
 
-function follow(t: TestContext, kube: MemoryKube, remembered?: RememberedNamespaces) {
+function follow(t: TestContext, kube: MemoryKube, remembered?: RememberedNamespaces, subnets?: () => readonly PodSubnet[]) {
   let changes = 0;
   const pods = nodePods(
     kube,
     'n1',
     createLog('test', 'error', () => undefined),
     () => changes++,
-    remembered,
+    { ...(remembered && { remembered }), ...(subnets && { subnets }) },
   );
   t.after(() => pods.stop());
   return { pods, changes: () => changes };
@@ -159,4 +161,84 @@ test('a namespace that there is no more is forgotten', async (t) => {
   await quiet();
   await next.pods.find('shop', 'a', undefined, 0);
   assert.equal(remembered.all.size, 0);
+});
+
+const subnet = (name: string, spec: object): PodSubnet =>
+  podSubnet.parse({ apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata: { name }, spec: { cloudSubnet: 's', ...spec } });
+const robots = subnet('robots', { namespaces: ['shop'], serviceAccountSelector: { matchLabels: { role: 'robot' } } });
+
+function account(kube: MemoryKube, name: string, labels: object): void {
+  kube.put({ ...resources.serviceAccounts, namespace: 'shop' }, { metadata: { name, labels } });
+}
+
+const accountsRead = ({ calls }: MemoryKube) =>
+  calls.flatMap(({ verb, resource, name }) => (verb === 'get' && resource === 'serviceaccounts' ? [name] : []));
+const candidates = (subnets: readonly PodSubnet[], facts: PodFacts | undefined) =>
+  facts === undefined ? 'unknown' : candidatesOf(subnets, facts).map(({ metadata }) => metadata.name);
+
+test('service accounts are read only where a PodSubnet that may be for the Pod selects by them, each once for all its Pods', async (t) => {
+  const kube = shop();
+  account(kube, 'robot', { role: 'robot' });
+  let subnets = [subnet('all', { default: true }), { ...robots, spec: { ...robots.spec, namespaces: ['bank'] } }];
+  const { pods, changes } = follow(t, kube, undefined, () => subnets);
+  await quiet();
+  for (const name of ['a', 'b']) pod(kube, name, { serviceAccountName: 'robot' });
+  pod(kube, 'static');
+  await quiet();
+  assert.deepEqual(accountsRead(kube), [], 'robots are of another namespace');
+  assert.deepEqual(candidates(subnets, pods.list()[0]), ['all']);
+  const before = changes();
+  // A PodSubnet that is made later is for Pods that wait already.
+  subnets = [subnet('all', { default: true }), robots];
+  assert.deepEqual(
+    pods.list().map((facts) => lacksServiceAccount(subnets, facts)),
+    [true, true, false],
+    'nobody knows yet; a static Pod runs as none',
+  );
+  await quiet();
+  assert.equal(changes(), before + 1, 'who listed them is told to do so again');
+  assert.deepEqual(
+    pods.list().map((facts) => candidates(subnets, facts)),
+    [['robots'], ['robots'], ['all']],
+  );
+  assert.deepEqual(accountsRead(kube), ['robot']);
+});
+
+test('the labels of a service account that are changed count for the Pods that come after', async (t) => {
+  const kube = shop();
+  account(kube, 'builder', {});
+  const subnets = [subnet('all', { default: true }), robots];
+  const { pods } = follow(t, kube, undefined, () => subnets);
+  await quiet();
+  const chosen = async (name: string) => {
+    pod(kube, name, { serviceAccountName: 'builder' });
+    return candidates(subnets, await pods.find('shop', name, undefined, 5000));
+  };
+  assert.deepEqual(await chosen('before'), ['all']);
+  account(kube, 'builder', { role: 'robot' });
+  let count = 0;
+  // A read will do for the Pods of one second.
+  await eventually('a Pod that comes after is of robots', async () => (await chosen(`after-${count++}`)).includes('robots'));
+  account(kube, 'builder', { role: null });
+  await eventually('and of all again', async () => (await chosen(`late-${count++}`)).includes('all'));
+});
+
+test('a Pod whose service account is made with it is served by its labels; one that cannot be read is tried again and told of', async (t) => {
+  const kube = shop();
+  const subnets = [subnet('all', { default: true }), robots];
+  const { pods, changes } = follow(t, kube, undefined, () => subnets);
+  await quiet();
+  account(kube, 'new', { role: 'robot' });
+  pod(kube, 'first', { serviceAccountName: 'new' });
+  assert.deepEqual(candidates(subnets, await pods.find('shop', 'first', undefined, 5000)), ['robots']);
+  away(kube, 'serviceaccounts');
+  pod(kube, 'other', { serviceAccountName: 'other' });
+  await quiet();
+  const facts = await pods.find('shop', 'other', undefined, 0);
+  assert.equal(facts !== undefined && lacksServiceAccount(subnets, facts), true, 'nobody says that it is of the default');
+  const before = changes();
+  account(kube, 'other', { role: 'robot' });
+  kube.fault = () => 'none';
+  await eventually('it is told of', () => changes() > before);
+  assert.deepEqual(candidates(subnets, await pods.find('shop', 'other', undefined, 0)), ['robots']);
 });

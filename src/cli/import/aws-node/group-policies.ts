@@ -12,8 +12,10 @@ interface GroupPolicy {
   readonly namespace: string;
   readonly name: string;
   readonly securityGroups: readonly string[];
-  /** Absent: all Pods of the namespace. */
+  /** Absent: whatever the Pod's labels. */
   readonly podSelector?: unknown;
+  /** Absent: whatever service account it runs as. With both, both must hold. */
+  readonly serviceAccountSelector?: unknown;
 }
 
 /** Those of the objects that have an equal, and what becomes of all of them in the account. */
@@ -50,9 +52,13 @@ function readOne(object: Setting, used: boolean, account: Account): GroupPolicy 
     account.none(setting, 'ENABLE_POD_ENI is not true, so nobody uses it', 'nothing, if that is as it should be');
     return undefined;
   }
-  if (below(object, 'spec', 'serviceAccountSelector').value !== undefined) {
-    const why = 'it selects by the labels of service accounts, and a PodSubnet by those of Pods and namespaces';
-    account.none(setting, why, 'label those Pods, and write a PodSubnet with datapath: branch, securityGroups and that podSelector');
+  const [podSelector, serviceAccountSelector] = ['podSelector', 'serviceAccountSelector'].map((key) => below(object, 'spec', key).value);
+  if (podSelector === undefined && serviceAccountSelector === undefined) {
+    account.none(
+      setting,
+      'it has neither podSelector nor serviceAccountSelector, so it is nobody’s',
+      'nothing, if that is as it should be',
+    );
     return undefined;
   }
   const list = below(object, 'spec', 'securityGroups', 'groupIds');
@@ -62,9 +68,17 @@ function readOne(object: Setting, used: boolean, account: Account): GroupPolicy 
     return undefined;
   }
   account.taken(setting, `PodSubnets ${nameOf({ namespace, name })}…, with spec.datapath: branch`);
-  const podSelector = below(object, 'spec', 'podSelector').value;
-  const selectsAll = podSelector === undefined || (typeof podSelector === 'object' && Object.keys(podSelector ?? {}).length === 0);
-  return { namespace, name, securityGroups, ...(!selectsAll && { podSelector }) };
+  return {
+    namespace,
+    name,
+    securityGroups,
+    ...(!selectsAll(podSelector) && { podSelector }),
+    ...(!selectsAll(serviceAccountSelector) && { serviceAccountSelector }),
+  };
+}
+
+function selectsAll(selector: unknown): boolean {
+  return selector === undefined || (typeof selector === 'object' && Object.keys(selector ?? {}).length === 0);
 }
 
 function nameOf({ namespace, name }: Pick<GroupPolicy, 'namespace' | 'name'>): string {
@@ -76,7 +90,7 @@ export function ofPolicies(policies: readonly GroupPolicy[], plan: AwsPlan, besi
   return policies.flatMap((policy) =>
     beside.map(({ name, spec }) => {
       const { cloudSubnet, cloudSubnets, nodeSelector, nodeAnnotationSelector, families } = spec;
-      const { namespace, securityGroups, podSelector } = policy;
+      const { namespace, securityGroups, podSelector, serviceAccountSelector } = policy;
       return {
         kind: 'PodSubnet' as const,
         name: asName(beside.length === 1 ? nameOf(policy) : `${nameOf(policy)}-${name}`),
@@ -88,6 +102,7 @@ export function ofPolicies(policies: readonly GroupPolicy[], plan: AwsPlan, besi
           ...(families !== undefined && { families }),
           namespaces: [namespace],
           ...(podSelector !== undefined && { podSelector }),
+          ...(serviceAccountSelector !== undefined && { serviceAccountSelector }),
           datapath: 'branch',
           securityGroups,
           // A branch for each address: none is kept ready on nodes that may never have such a Pod.

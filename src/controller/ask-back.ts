@@ -84,8 +84,10 @@ function strays({ serving, isWhole, config }: SubnetPool, situation: Situation):
 
 /** Whether the block is not wholly in the PodSubnet's own blocks, or not from the first to the last address of its range. */
 function isBeyond(config: PodSubnet | undefined, block: Cidr): boolean {
-  const { range, within: blocks } = config?.spec ?? {};
-  if (blocks !== undefined && cidrFamily(block) === 4) return !blocks.some((one) => containsCidr(one, block));
+  const { range, within: blocks, exclude = [] } = config?.spec ?? {};
+  const isAmong = (all: readonly Cidr[]): boolean => all.some((one) => containsCidr(one, block));
+  // What it excludes of them may be another PodSubnet's.
+  if (blocks !== undefined && cidrFamily(block) === 4) return !isAmong(blocks) || isAmong(exclude);
   if (range === undefined) return false;
   const network = cidrFamily(block) === 4 ? range.ipv4 : range.ipv6;
   if (network === undefined) return true;

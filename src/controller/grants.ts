@@ -122,5 +122,6 @@ function servedByFirst(nic: CloudNic, before: GrantedNic | undefined, situation:
   const rank = (subnet: PodSubnet): number => (subnet.metadata.name === before?.subnet ? 0 : subnet.spec.default ? 1 : 2);
   const [best] = fitting.sort((a, b) => rank(a) - rank(b) || a.metadata.name.localeCompare(b.metadata.name));
   const serving = before?.subnet !== undefined && viewFor(before, before.subnet).blocks.length > 0 ? before.subnet : undefined;
-  return serving ?? best?.metadata.name;
+  const kept = before !== undefined && before.blocks.length > 0 ? before.subnet : undefined;
+  return serving ?? best?.metadata.name ?? kept;
 }

@@ -13,6 +13,7 @@ import type { Action } from './action.ts';
 import type { Unserved, WantedAddresses } from './claims/claims.ts';
 import { isOfItsSubnet, whyFull } from './claim-nics.ts';
 import { claimsFull } from './growth-text.ts';
+import { hasSome, interfacesLeft } from './nic-room.ts';
 import { boundsOf, freeSlots, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 
@@ -30,6 +31,9 @@ export interface ClaimsAsked {
 /** What of the pool's PodSubnet the node's claims want, less what there is no room for. */
 export function assignClaimed(pool: SubnetPool, situation: Situation, clusterRoom: number): ClaimsAsked {
   const { limits } = situation.instance;
+  const entered = new Set<ServingNic>();
+  const mayEnter = (one: ServingNic): boolean =>
+    !one.isGuest || hasSome(one) || entered.has(one) || entered.size < interfacesLeft(pool, situation);
   const slots = new Map(pool.serving.map((one) => [one, { 4: freeSlots(one.nic, limits, 4), 6: freeSlots(one.nic, limits, 6) }]));
   const actions: Extract<Action, { do: 'assign' }>[] = [];
   const homeless: WantedAddresses[] = [];
@@ -44,11 +48,12 @@ export function assignClaimed(pool: SubnetPool, situation: Situation, clusterRoo
     };
     const room = (one: ServingNic): number => slots.get(one)?.[pool.counted] ?? 0;
     const nic = pool.serving
-      .filter((one) => isOfItsSubnet(one.nic.subnet, wanted, pool, situation) && mayTake(one, wanted, pool) && fits(one))
+      .filter((one) => isOfItsSubnet(one.nic.subnet, wanted, pool, situation) && mayEnter(one) && mayTake(one, wanted, pool) && fits(one))
       .toSorted((a, b) => Number(hasPart(b, wanted)) - Number(hasPart(a, wanted)) || room(b) - room(a))[0];
     if (need[pool.counted] > left) overCeiling.push(wanted);
     else if (nic === undefined) homeless.push(wanted);
     else {
+      if (nic.isGuest && !hasSome(nic)) entered.add(nic);
       left -= need[pool.counted];
       const free = slots.get(nic);
       if (free !== undefined) slots.set(nic, { 4: free[4] - need[4], 6: free[6] - need[6] });

@@ -16,8 +16,8 @@ import { useFor } from './uses.ts';
 export interface Places {
   readonly room: NicRoom;
   readonly trunks: TrunkRoom;
-  /** Interfaces that this plan makes for other PodSubnets. */
-  readonly made: readonly NicIntent[];
+  /** What this plan does for other PodSubnets. */
+  readonly earlier: readonly Action[];
 }
 
 /** What is asked for, and how many interfaces there is no place for. */

@@ -14,14 +14,14 @@ import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import type { Unserved, WantedAddresses } from './claims/claims.ts';
 import { bornFor, type ClaimsNic, nicForClaims } from './claim-nics.ts';
-import { awaitsAnother, isOneAttaching } from './coming.ts';
+import { awaitsAnother, isOneComing, toPlugIn } from './coming.ts';
 import { isKnownFull, nextSubnet } from './cloud-subnets.ts';
 import { worthOf } from './counting.ts';
 import { atCeiling, atClusterCeiling, atInterfaces, instanceFull, noPlace, noRoomForV6, obstacle, rangeFull } from './growth-text.ts';
 import { assignClaimed, type ClaimsAsked, unservedOf, wantedOf as wantedByClaims } from './grow-claims.ts';
 import { growWhole, type Places } from './grow-whole.ts';
 import { mayBeMade, newIntent, openIntents, oursFor } from './new-nics.ts';
-import { hasSome, interfacesLeft, type NicRoom, roomForMore } from './nic-room.ts';
+import { hasSome, interfacesLeft, isFor, type NicRoom, roomForMore } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
 import { isComingTo } from './shared-nics.ts';
@@ -63,14 +63,15 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
     intents: [],
     left: situation.claims.holdsGrowth ? 0 : Math.min(need.allowed, most, Math.floor(claims.clusterRoom / pool.holding.unit)),
     clusterRoom: claims.clusterRoom,
-    spares: Math.max(spareNicsMissing(pool, config, situation), claimsNic !== undefined && !isOneAttaching(config, situation) ? 1 : 0),
+    spares: Math.max(spareNicsMissing(pool, config, situation), claimsNic !== undefined && !isOneComing(config, situation) ? 1 : 0),
     claimsNic,
     homeless: claims.homeless,
+    earlier: places.earlier,
     noRoom: claims.overCeiling.length > 0,
   };
   onTheWay(asked);
   assignToServing(asked);
-  if ((asked.left > 0 || asked.spares > 0) && awaitsAnother(pool, config, situation, places.made))
+  if ((asked.left > 0 || asked.spares > 0) && awaitsAnother(pool, config, situation, places.earlier))
     return { actions: asked.actions, intents: [], stop: ceilingStop(pool, need, asked.noRoom), unserved: [] };
   // What stands for a range is always there.
   if (pool.range === undefined) {
@@ -83,8 +84,7 @@ export function growPool(pool: SubnetPool, situation: Situation, places: Places)
 
 function unservedBy(asked: Asked, claims: ClaimsAsked): Unserved[] {
   const { pool, situation, actions } = asked;
-  const isComing =
-    actions.some((action) => action.do === 'create' || action.do === 'attach') || isOneAttaching(asked.config, asked.situation);
+  const isComing = actions.some((action) => action.do === 'create' || action.do === 'attach') || isOneComing(asked.config, asked.situation);
   const ceiling = pool.ceiling === undefined ? undefined : atClusterCeiling(pool, pool.ceiling);
   return unservedOf(pool, situation, claims, { isComing, ceiling });
 }
@@ -105,6 +105,8 @@ interface Asked {
   /** The first of them is for this; undefined: no claim needs one. */
   readonly claimsNic: ClaimsNic | undefined;
   readonly homeless: readonly WantedAddresses[];
+  /** What this plan does for other PodSubnets. */
+  readonly earlier: readonly Action[];
   noV6?: boolean;
   /** Something was left out for want of room in the cluster. */
   noRoom: boolean;
@@ -156,10 +158,15 @@ function ceilingStop(pool: SubnetPool, need: Need, noRoom: boolean): Stop | unde
 
 /** NICs being attached bring what they carry, and room for more. */
 function onTheWay(asked: Asked): void {
-  const { config, situation, pool } = asked;
+  const { config, situation } = asked;
   for (const nic of oursFor(situation, config)) if (nic.attachment?.state === 'attaching') bring(asked, nic);
-  for (const nic of situation.nics)
-    if (isComingTo(nic, config, situation)) asked.left -= freeSlots(nic, situation.instance.limits, pool.counted);
+  for (const nic of situation.nics) if (isComingTo(nic, config, situation)) bringRoom(asked, nic);
+}
+
+/** An interface of another PodSubnet that this one may share: what it carries is not this one's. */
+function bringRoom(asked: Asked, nic: CloudNic): void {
+  asked.left -= freeSlots(nic, asked.situation.instance.limits, asked.pool.counted);
+  if (asked.claimsNic !== undefined) asked.spares = 0;
 }
 
 function assignToServing(asked: Asked): void {
@@ -167,10 +174,9 @@ function assignToServing(asked: Asked): void {
   const { limits } = situation.instance;
   const room = ({ nic }: ServingNic): number => freeSlots(nic, limits, pool.counted);
   let guestIn = interfacesLeft(pool, situation);
-  const serving = pool.serving.filter(
-    (one) => !isKnownFull(one.nic.subnet, config, situation) && (!one.isGuest || hasSome(one) || guestIn-- > 0),
-  );
+  const serving = pool.serving.filter((one) => !isKnownFull(one.nic.subnet, config, situation));
   for (const one of serving.toSorted((a, b) => room(a) - room(b) || a.grant.deviceIndex - b.grant.deviceIndex)) {
+    if (one.isGuest && !hasSome(one) && (room(one) === 0 || asked.left <= 0 || guestIn-- <= 0)) continue;
     const blocks = Math.max(0, Math.min(room(one), asked.left));
     const alsoV6 = isDual(config) && !situation.claims.holdsGrowth && lacksV6(one.grant, blocks, situation) && !pausedV6(one.nic, asked);
     if (blocks === 0 && !alsoV6) continue;
@@ -199,12 +205,17 @@ function isOfUse(subnet: SubnetId, { left, spares, claimsNic }: Asked): boolean 
 
 /** NICs of ours for this PodSubnet that are not attached: made before a crash, or pulled out by hand. */
 function plugIn(asked: Asked): void {
-  for (const nic of oursFor(asked.situation, asked.config)) {
-    if (nic.attachment !== undefined || !isOfUse(nic.subnet, asked)) continue;
-    const deviceIndex = asked.room();
+  for (const nic of toPlugIn(asked.config, asked.situation)) {
+    const isGuests = !isFor(nic, asked.pool.name);
+    // An empty one of another PodSubnet's is no spare one of this.
+    if (!isOfUse(nic.subnet, asked) || (isGuests && asked.left <= 0 && asked.claimsNic === undefined)) continue;
+    // Another PodSubnet of this plan has it plugged in.
+    const isPlanned = asked.earlier.some((action) => action.do === 'attach' && action.nic === nic.id);
+    const deviceIndex = isPlanned ? 0 : asked.room();
     if (deviceIndex === undefined) return;
-    asked.actions.push({ do: 'attach', subnet: asked.pool.name, nic: nic.id, deviceIndex });
-    bring(asked, nic);
+    if (!isPlanned) asked.actions.push({ do: 'attach', subnet: asked.pool.name, nic: nic.id, deviceIndex });
+    if (isGuests) bringRoom(asked, nic);
+    else bring(asked, nic);
   }
 }
 

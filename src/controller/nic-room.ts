@@ -4,7 +4,7 @@ import { isRangeNic } from '../cloud/range/ids.ts';
 import type { SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 import { isOurs, subnetOf } from './tags.ts';
-import { isFirst, useOf } from './uses.ts';
+import { useOf } from './uses.ts';
 import { isPluggedInto } from './vanished.ts';
 
 /** Hands out free device indexes, lowest first; each only once. undefined: the instance is full. */
@@ -23,12 +23,16 @@ export function roomForMore(room: NicRoom, most: number): NicRoom {
 }
 
 /** Interfaces that the node may still get for the PodSubnet, by perNode.interfaces; below zero: that was lowered. */
-export function interfacesLeft({ name, config, serving }: SubnetPool, { nics, cluster, node, spec }: Situation): number {
+export function interfacesLeft({ name, config, serving, leaving }: SubnetPool, { nics, cluster, node, spec }: Situation): number {
   const most = config?.spec.perNode.interfaces ?? Number.POSITIVE_INFINITY;
-  const shared = serving.filter((one) => one.isGuest && hasSome(one)).length;
-  const first = serving.filter(({ nic, isGuest }) => isFirst(nic) && !isGuest).length;
-  const own = nics.filter((nic) => isPluggedInto(nic, spec.instance) && isOurs(nic, cluster, node) && isFor(nic, name));
-  return most - first - shared - own.length;
+  const has = serving.filter((one) => !one.isGuest || hasSome(one)).length;
+  // One that only others use is none of it any more.
+  const goes = leaving.filter((one) => hasSome(one) || (!one.isGuest && one.nic.blocks.length === 0)).length;
+  const known = new Set([...serving, ...leaving].map(({ nic }) => nic.id));
+  const coming = nics.filter(
+    (nic) => !known.has(nic.id) && isPluggedInto(nic, spec.instance) && isOurs(nic, cluster, node) && isFor(nic, name),
+  );
+  return most - has - goes - coming.length;
 }
 
 /** A guest's interface counts once it has something of it. */
@@ -36,8 +40,8 @@ export function hasSome({ grant, untold }: SubnetPool['serving'][number]): boole
   return grant.blocks.length > 0 || untold.length > 0;
 }
 
-/** A trunk is for any PodSubnet. */
-function isFor(nic: CloudNic, name: string): boolean {
+/** Whether it was made for many Pods of that PodSubnet; a trunk is for any. */
+export function isFor(nic: CloudNic, name: string): boolean {
   return subnetOf(nic) === name && useOf(nic) === 'pods' && !isRangeNic(nic.id);
 }
 

@@ -49,8 +49,8 @@ export function planFor(situation: Situation): Plan {
   const trunks = trunkRoom(situation, room);
   const growings: Growing[] = [];
   for (const pool of pools) {
-    const made = growings.flatMap(({ actions }) => actions.flatMap((action) => (action.do === 'create' ? [action.intent] : [])));
-    growings.push(growPool(pool, situation, { room, trunks, made }));
+    const earlier = growings.flatMap(({ actions }) => actions);
+    growings.push(growPool(pool, situation, { room, trunks, earlier }));
   }
   const growing = new Set(growings.flatMap(({ actions }) => actions).flatMap((action) => ('nic' in action ? [action.nic] : [])));
   const shrinkings = pools.map((pool) => shrinkPool(pool, situation, growing));

@@ -91,7 +91,9 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     .filter((block) => cidrFamily(block) === counted && !isClaimed(block, situation));
   const promised = blocks.filter((block) => spec.returned.includes(block) && !situation.doubted.has(block));
   // Without them there must be room for what is in use, or the promise is not believed.
-  const isCredible = worth(blocks.filter((block) => !promised.includes(block))) >= demand.inUse + demand.cooling;
+  const kept = blocks.filter((block) => !promised.includes(block));
+  // A Pod may be on any address of them, also on one that is excluded since.
+  const isCredible = heldAddresses(kept, counted, [], perNode.maximum) >= demand.inUse + demand.cooling;
   const returned = isCredible ? promised : [];
   const isPending = (block: Cidr): boolean =>
     spec.returned.includes(block) && !situation.foreign.has(block) && !isClaimed(block, situation);

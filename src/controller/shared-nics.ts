@@ -35,10 +35,15 @@ export function mayShare(nic: CloudNic, guest: PodSubnet, host: string | undefin
 }
 
 /** Whether an interface that is about to be made for another PodSubnet will do for this one. */
-export function willShare({ subnet, cloudSubnet, securityGroups, use }: NicIntent, guest: PodSubnet, situation: Situation): boolean {
+export function willShare(
+  { subnet, cloudSubnet, securityGroups, use, multiMac }: NicIntent,
+  guest: PodSubnet,
+  situation: Situation,
+): boolean {
   const host = named(subnet, situation);
+  const multi = multiMac === true ? { multiMac } : {};
   if (host === undefined || subnet === guest.metadata.name || !isGuest(guest) || use !== undefined) return false;
-  return guest.spec.cloudSubnet === cloudSubnet && sameGroups({ securityGroups }, guest, situation) && isLike(guest, host);
+  return guest.spec.cloudSubnet === cloudSubnet && sameGroups({ securityGroups, ...multi }, guest, situation) && isLike(guest, host);
 }
 
 /** Whether an interface that was made for another PodSubnet is on its way into the instance, and will do for this one. */
@@ -104,12 +109,22 @@ function isGuest({ spec: { within, families } }: PodSubnet): boolean {
 
 /** A PodSubnet that is gone says nothing any more. */
 function isLike({ spec }: PodSubnet, host: PodSubnet | undefined): boolean {
-  return host === undefined || (['datapath', 'mode', 'fallback'] as const).every((key) => host.spec[key] === spec[key]);
+  if (host === undefined) return true;
+  return (
+    (['datapath', 'mode', 'fallback'] as const).every((key) => host.spec[key] === spec[key]) &&
+    isSame(host.spec.securityGroups, spec.securityGroups)
+  );
 }
 
-function sameGroups(nic: Pick<CloudNic, 'securityGroups'>, subnet: PodSubnet, situation: Situation): boolean {
-  const wanted = new Set(groupsFor(subnet, situation));
-  return wanted.size === new Set(nic.securityGroups).size && nic.securityGroups.every((id) => wanted.has(id));
+/** Where further Ethernet addresses are let through groups mean nothing, and where none are wanted the cloud may have put in its own. */
+function sameGroups(nic: Pick<CloudNic, 'securityGroups' | 'multiMac'>, subnet: PodSubnet, situation: Situation): boolean {
+  const wanted = groupsFor(subnet, situation);
+  return nic.multiMac === true || wanted.length === 0 || isSame(nic.securityGroups, wanted);
+}
+
+/** In whatever order. */
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return new Set(some).size === new Set(others).size && some.every((one) => others.includes(one));
 }
 
 /** The PodSubnet's own security groups, else those of the instance's first NIC. */

@@ -10,7 +10,6 @@ import type { NicId } from '../cloud/cloud.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import { usableSize } from '../ipam/usable.ts';
 import { type Cidr, cidrFamily } from '../net/cidr.ts';
-import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import { askable, asksOf } from './ask-back.ts';
 import { emptyNics } from './grow.ts';
@@ -69,7 +68,7 @@ function returns(pool: SubnetPool, situation: Situation): { unassigns: Action[];
 
 /** Without what was returned there would not be room for what is in use: the agent's word is not true, or not of now. */
 function contradicts(
-  { demand, counted, config }: SubnetPool,
+  { demand, counted }: SubnetPool,
   all: readonly ServingNic[],
   returned: readonly Cidr[],
   situation: Situation,
@@ -77,7 +76,8 @@ function contradicts(
   const kept = all
     .flatMap(({ grant }) => grant.blocks)
     .filter((block) => cidrFamily(block) === counted && !returned.includes(block) && !isClaimed(block, situation));
-  const room = kept.reduce((sum, block) => sum + usableSize(block, config === undefined ? [] : excludedOf(config.spec)), 0);
+  // A Pod may be on any address of them, also on one that is excluded since.
+  const room = kept.reduce((sum, block) => sum + usableSize(block, []), 0);
   return returned.some((block) => cidrFamily(block) === counted) && room < demand.inUse + demand.cooling;
 }
 

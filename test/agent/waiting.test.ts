@@ -122,3 +122,16 @@ test('a key is held by one at a time, in order, and only so many may wait', asyn
   const refused = (await settled).filter((one) => one.status === 'rejected');
   assert.equal(refused.length, 8);
 });
+
+test('what was given back before the agent began anew is leased by none of its pools, whenever these are made', async () => {
+  const pods = subnet('pods');
+  const given = parseCidr('10.0.0.1/32');
+  const pools = new Pools([], { returned: [given], demandChanged: () => undefined });
+  pools.configure([pods]);
+  const [nic] = statusWith(given).nics;
+  assert.ok(nic);
+  pools.grant({ ...statusWith(), nics: [{ ...nic, reclaiming: [given] }] }, plugged);
+  await assert.rejects(pools.lease(pods, anyone('p'), 0), (error: unknown) => isFailure(error, 'addressesExhausted'));
+  assert.deepEqual(pools.giveBack(), [given]);
+  pools.stop();
+});

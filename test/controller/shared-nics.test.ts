@@ -6,6 +6,8 @@ import { type Cidr, containsCidr, hostCidr } from '../../src/net/cidr.ts';
 import { subnetsOf, viewFor } from '../../src/store/nic-shares.ts';
 import type { GrantedNic } from '../../src/store/node-network.ts';
 import type { PodSubnet } from '../../src/store/pod-subnet.ts';
+import { failure } from '../../src/errors/failure.ts';
+import { limitsOf } from '../../src/controller/cluster/node-limits.ts';
 import { type Bench, bench, subnet } from './harness.ts';
 import { SeveralPools } from './several-pools.ts';
 
@@ -231,4 +233,93 @@ test('a controller that knows nothing any more tells blocks apart by the PodSubn
   const after = await one.further();
   const sorted = (nics: GrantedNic[], name: Name): Cidr[] => nics.flatMap((nic) => viewFor(nic, name).blocks).toSorted();
   for (const name of ['a', 'b'] as const) assert.deepEqual(sorted(after, name), sorted(before, name));
+});
+
+test('a guest’s addresses on the first interface stay granted while its Pods run, also when guest and host are gone', async () => {
+  const guests = [pods('a', { useFirstNic: true }), pods('b', { useFirstNic: true })];
+  await using one = await start(guests);
+  const { node, b } = one;
+  await node.want('b', 2);
+  await b.clock.advance(20_000);
+  const before = addressesOf(node, 'b').toSorted();
+  await one.change([]);
+  await b.clock.advance(120_000);
+  const first = (await b.status()).nics.find(({ deviceIndex }) => deviceIndex === 0);
+  assert.deepEqual(first && first.blocks.toSorted(), before);
+  await node.want('b', 0);
+  await b.clock.advance(120_000);
+  assert.deepEqual(
+    b.cloud.truth().flatMap((nic) => nic.blocks),
+    [],
+    'and they go with them',
+  );
+});
+
+test('an interface that nobody plugs in who it was made for is plugged in by one that may share it; refused, that one says why', async () => {
+  await using one = await start([pods('a'), pods('b')]);
+  const { node, b } = one;
+  b.cloud.fault = ({ name }) => (name === 'attachNic' ? failure('cloudDenied', { cloud: 'memory', call: name, text: 'no' }) : 'none');
+  await node.want('a', 1);
+  await b.clock.advance(5000);
+  await node.want('a', 0);
+  await node.want('b', 1);
+  await b.clock.advance(60_000);
+  assert.match((await b.status()).growth.find((growth) => growth.subnet === 'b')?.text ?? '', /attachNic: no/);
+  b.cloud.fault = () => 'none';
+  await b.clock.advance(900_000);
+  assert.equal(addressesOf(node, 'b').length, 1);
+  assert.equal(b.changes().filter((call) => call === 'createNic').length, 1);
+});
+
+test('a full interface does not use up what a guest may have of them', async () => {
+  await using one = await start([pods('a'), pods('b', { perNode: { interfaces: 1 } })], { ...roomy, nics: 3, addressSlotsPerNic: 4 });
+  await one.node.want('a', 4);
+  await one.b.clock.advance(30_000);
+  await one.node.want('b', 2);
+  await one.b.clock.advance(30_000);
+  assert.equal(addressesOf(one.node, 'b').length, 2);
+});
+
+test('an interface that only guests use is none of the PodSubnet that it was made for any more', async () => {
+  const elsewhere = pods('a', { cloudSubnet: 'subnet-b', within: ['10.20.1.0/28'], perNode: { interfaces: 1 } });
+  await using one = await start([pods('a', { perNode: { interfaces: 1 } }), pods('b')]);
+  one.b.cloud.addSubnet('subnet-b', '10.20.1.0/24');
+  await one.node.want('a', 1);
+  await one.b.clock.advance(20_000);
+  await one.node.want('b', 2);
+  await one.b.clock.advance(20_000);
+  await one.node.want('a', 0);
+  await one.change([elsewhere, pods('b')]);
+  await one.b.clock.advance(120_000);
+  await one.node.want('a', 1);
+  await one.b.clock.advance(60_000);
+  const granted = (await one.further()).filter((nic) => subnetsOf(nic).includes('a')).flatMap((nic) => viewFor(nic, 'a').blocks);
+  assert.ok(
+    granted.some((block) => containsCidr('10.20.1.0/28' as Cidr, block)),
+    granted.join(),
+  ); // as written above
+});
+
+test('what a PodSubnet excludes of its own blocks goes back, as another one may have it', async () => {
+  await using one = await start([pods('a')]);
+  await one.node.want('a', 2);
+  await one.b.clock.advance(20_000);
+  await one.change([pods('a', { exclude: [blocks.a], within: [blocks.a, blocks.b] })]);
+  await one.node.want('a', 0);
+  await one.b.clock.advance(300_000);
+  assert.deepEqual((await one.further()).flatMap((nic) => nic.blocks).filter(isIn('a')), []);
+});
+
+test('the scheduler is told what a PodSubnet may get on interfaces of others', async () => {
+  const b = bench();
+  const instance = b.cloud.launch('i-1', b.cloud.addSubnet('subnet-a', '10.20.0.0/24'), { ...roomy, nics: 2, addressSlotsPerNic: 10 });
+  b.subnets = [pods('a'), pods('b')];
+  let limits: ReturnType<typeof limitsOf> = new Map();
+  const running = await b.controller({ observe: (situation, plan) => (limits = limitsOf(situation, plan)) });
+  const node = new SeveralPools(b.networks, instance, b.subnets);
+  await node.want('a', 4);
+  await b.clock.advance(30_000);
+  assert.deepEqual([limits.get('a')?.room, limits.get('b')?.limit], [5, 5]);
+  node.stop();
+  await running.stop();
 });

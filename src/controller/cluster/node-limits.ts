@@ -4,6 +4,8 @@ import type { Plan } from '../plan.ts';
 import type { Situation } from '../situation.ts';
 import { heldBy } from '../counting.ts';
 import { subnetsOf, viewFor } from '../../store/nic-shares.ts';
+import { mayShare } from '../shared-nics.ts';
+import type { GrantedNic } from '../../store/node-network.ts';
 import { givesWhole, useFor } from '../uses.ts';
 
 /** One PodSubnet on one node, in addresses. */
@@ -47,7 +49,9 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
     if (!families.includes(4) || range !== undefined) return { ...own, limit: perNode.maximum, room: perNode.maximum, perNic: 1 };
     const size = unit === 'prefix' ? 16 : 1;
     const perNic = Math.max(1, (instance.limits.addressSlotsPerNic - 1) * size);
-    const its = plan.nics.filter((nic) => subnetsOf(nic).includes(name));
+    const isOpen = (one: GrantedNic): boolean =>
+      nics.some((nic) => nic.id === one.id && one.subnet !== undefined && mayShare(nic, config, one.subnet, situation));
+    const its = plan.nics.filter((nic) => subnetsOf(nic).includes(name) || isOpen(nic));
     const serving = its.length;
     const ofOthers = its.reduce((sum, nic) => sum + nic.blocks.length - viewFor(nic, name).blocks.length, 0) * size;
     const further = Math.max(0, Math.min(freeNics, (perNode.interfaces ?? Number.POSITIVE_INFINITY) - serving));

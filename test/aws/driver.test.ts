@@ -105,6 +105,20 @@ test('each code has one meaning, and docs/clouds/aws.md tells the same', async (
   assert.deepEqual(new Set(told.keys()), new Set(Object.keys(byCode)));
 });
 
+test('a quota of the account is told by its name; what the type of an instance allows is a limit', async () => {
+  await using server = await liar();
+  for (const [code, kind, words] of [
+    ['NetworkInterfaceLimitExceeded', 'cloudQuota', /“Network interfaces per Region” in Service Quotas/],
+    ['SecurityGroupsPerInterfaceLimitExceeded', 'cloudQuota', /“Security groups per network interface” in Service Quotas/],
+    ['ResourceLimitExceeded', 'cloudQuota', /which quota of EC2 or of the VPC is used up in Service Quotas/],
+    ['AttachmentLimitExceeded', 'cloudLimit', /a larger instance type/],
+    ['PrivateIpAddressLimitExceeded', 'cloudLimit', /a larger instance type/],
+  ] as const) {
+    server.answer = refusal(code, 400);
+    await assert.rejects(server.cloud.assign(nicId, { addresses4: 1 }), fails(kind, words));
+  }
+});
+
 test('a code nobody knows is judged by its family, then by its status', async () => {
   await using server = await liar();
   for (const [code, status, kind] of [

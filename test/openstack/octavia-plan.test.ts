@@ -125,6 +125,38 @@ test('members that were made before anybody knew their subnet are made anew, hal
   assert.deepEqual(steps([want({ members: [member(1)] })], steps([want({ members: [placed(1)] })], nothing).end).texts, []);
 });
 
+test('the only member of a pool stays as it was made, and is made anew once another is beside it', () => {
+  const { end } = steps([want({ members: [member(1)] })], nothing);
+  const alone = steps([want({ members: [placed(1)] })], end);
+  assert.deepEqual([alone.texts, alone.end.pools[0]?.members], [[], [member(1)]]);
+  const { texts, end: mended } = steps([want({ members: [placed(1), placed(2)] })], alone.end);
+  assert.deepEqual(texts, ['gives tcp-80 2 members', 'gives tcp-80 1 members', 'gives tcp-80 2 members']);
+  assert.deepEqual(
+    mended.pools[0]?.members.toSorted((a, b) => a.address.localeCompare(b.address)),
+    [placed(1), placed(2)],
+  );
+});
+
+test('whichever members were made before anybody knew their subnet: no request takes the last away of those that are wanted', () => {
+  const one = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.boolean()).map(([last, isKnown]) => (isKnown ? placed(last) : member(last)));
+  const some = fc.uniqueArray(one, { selector: ({ address }) => address });
+  fc.assert(
+    fc.property(some, some, (before, wanted) => {
+      const listeners = [want({ members: wanted })];
+      let is = steps([want({ members: before })], nothing).end;
+      const served = (): Set<string> => new Set(is.pools.flatMap(({ members }) => members.map(({ address }) => address)));
+      for (let change = nextChange(listeners, is, balancing), n = 0; change !== undefined; change = nextChange(listeners, is, balancing)) {
+        assert.ok(n++ < 20, 'it comes to an end');
+        const last = served();
+        is = carriedOut(is, change, 'none is made');
+        const stays = served().intersection(last);
+        if (wanted.some(({ address }) => last.has(address))) assert.ok(stays.size > 0, `${change.text}: nobody serves`);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('a port that is not wanted any more is closed before its pool goes, and a pool that a lost answer left goes too', () => {
   const { end } = steps([want(), want({ transport: 'UDP', port: 53 })], nothing);
   assert.deepEqual(steps([want()], end).texts, ['listens no more on udp-53', 'deletes pool udp-53']);
@@ -187,7 +219,9 @@ test('whatever there is and whatever is wanted: the requests come to an end, all
       const order = (all: typeof asked): string[] => all.map((one) => JSON.stringify(one)).toSorted();
       assert.deepEqual(order(shown as typeof asked), order(asked)); // every listener has a pool, or the members would differ
       assert.equal(end.pools.length, wanted.length);
-      const unplaced = end.pools.flatMap(({ name, members }) => members.flatMap((one) => (one.subnet === undefined ? [name] : [])));
+      // One that is alone stays as it was made.
+      const several = end.pools.filter(({ members }) => members.length > 1);
+      const unplaced = several.flatMap(({ name, members }) => members.flatMap((one) => (one.subnet === undefined ? [name] : [])));
       const unknown = wanted.filter(({ members }) => members.some((one) => one.subnet === undefined));
       assert.ok(unplaced.every((name) => unknown.some(({ transport, port }) => name === `${transport.toLowerCase()}-${port}`)));
     }),

@@ -47,6 +47,21 @@ test('a quota of a vxnet is a full subnet', async () => {
   await assert.rejects(server.cloud.createNic(request), fails('cloudSubnetFull', /vxnet-1 .*252/));
 });
 
+test('a quota of the account is told with what helps; an attach takes nothing of the account’s, so there it is the instance’s limit', async () => {
+  await using server = await scripted();
+  const none = json({ nic_set: [], total_count: 0 });
+  const words = 'QuotasExceeded, instance [i-00000001] has 63 of at most 63 NICs';
+  for (const [code, message] of [
+    [1400, 'PermissionDenied, you can create up to [2] of it'],
+    [2500, words],
+  ] as const) {
+    server.answers = { DescribeNics: none, DetachNics: refused(code, message), AttachNics: refused(code, message) };
+    await assert.rejects(server.cloud.attachNic(nic, instance, 1), fails('cloudLimit', new RegExp(String(code))));
+    server.answers = { '*': refused(code, message) };
+    await assert.rejects(server.cloud.detachNic(nic), (error) => isFailure(error, 'cloudQuota') && /have QingCloud raise/.test(error.hint));
+  }
+});
+
 test('a code that nobody has written down is judged by its thousands, and a message may be missing', async () => {
   await using server = await scripted();
   for (const [code, kind] of [

@@ -1,6 +1,6 @@
 /** What EC2's refusals mean to us: one table by code. Some mean different things in different calls; these the calls tell apart by reading back. */
 import type { Failure } from '../../errors/failure.ts';
-import { type Asked, type Refuse, refuse, refuseByStatus } from '../wire/asked.ts';
+import { type Asked, overQuota, type Refuse, refuse, refuseByStatus } from '../wire/asked.ts';
 import type { Refused } from './refused.ts';
 
 const { unavailable, throttled, limit, notFound, conflict, denied, credentials, invalid, full } = refuse;
@@ -10,6 +10,9 @@ const fragmented: Refuse = (asked, words, cause) => {
   const remedy = 'no aligned block is left in one piece: reserve a part of the subnet for prefixes (subnet CIDR reservation)';
   return full(asked, `${words}; ${remedy}, or use a PodSubnet with unit: address`, cause);
 };
+
+/** A quota of the account. What the type of an instance allows is `limit`. */
+const quota = (which: string): Refuse => overQuota(`see ${which} in Service Quotas, and ask there for more`);
 
 /** Codes of EC2 by meaning, as its error reference has them. A reused token is `invalid`, since the same call again can never succeed. */
 export const byCode: Readonly<Record<string, Refuse>> = {
@@ -24,9 +27,10 @@ export const byCode: Readonly<Record<string, Refuse>> = {
   InsufficientFreeAddressesInSubnet: full,
   InsufficientCidrBlocks: fragmented,
   AttachmentLimitExceeded: limit,
-  NetworkInterfaceLimitExceeded: limit,
+  NetworkInterfaceLimitExceeded: quota('the quota “Network interfaces per Region”'),
   PrivateIpAddressLimitExceeded: limit,
-  ResourceLimitExceeded: limit,
+  SecurityGroupsPerInterfaceLimitExceeded: quota('the quota “Security groups per network interface”'),
+  ResourceLimitExceeded: quota('which quota of EC2 or of the VPC is used up'),
   'InvalidNetworkInterfaceID.NotFound': notFound,
   'InvalidNetworkInterfaceId.NotFound': notFound,
   'InvalidInstanceID.NotFound': notFound,

@@ -80,9 +80,10 @@ export function memberChange(wanted: readonly WantedListener[], is: Whole): Chan
 
 /**
  * Without some of those whose subnet was not known when they were made, and is now: a member keeps the subnet it was made with, so it goes, and the next
- * request makes it anew. Half of them at a time: the others serve meanwhile.
+ * request makes it anew. Half of them at a time: the others serve meanwhile. So one that is alone stays as it is until another is beside it.
  */
 function withoutUnplaced(wanted: readonly WantedMember[], are: readonly Member[]): readonly WantedMember[] {
+  if (wanted.length === 1) return wanted;
   const unplaced = new Set(are.flatMap((one) => (one.subnet === undefined ? [endOf(one)] : [])));
   const late = wanted.filter((one) => one.subnet !== undefined && unplaced.has(endOf(one)));
   const goes = new Set(late.slice(0, Math.ceil(late.length / 2)));

@@ -15,6 +15,9 @@ export interface AwsBed extends Ec2Bed {
   launch(subnet: SubnetId, type?: string): Promise<InstanceId>;
 }
 
+/** The environment of whoever has the bed's key. */
+export const variables = { AWS_ACCESS_KEY_ID: key.id, AWS_SECRET_ACCESS_KEY: key.secret, AWS_EC2_METADATA_DISABLED: 'true' } as const;
+
 /** Without packets unless asked for. `options`: of the driver. */
 export async function awsBed(
   options: Partial<AwsOptions> = {},
@@ -25,9 +28,8 @@ export async function awsBed(
   const { Vpcs = [] } = await bed.ec2.send(new DescribeVpcsCommand({}));
   const vpcId = Vpcs[0]?.VpcId ?? '';
   const drivers: AwsCloud[] = [];
-  const env = { AWS_ACCESS_KEY_ID: key.id, AWS_SECRET_ACCESS_KEY: key.secret, AWS_EC2_METADATA_DISABLED: 'true' };
   const driver: AwsBed['driver'] = (more = {}) => {
-    const one = awsCloud({ region: 'eu-west-1', endpoint: bed.url, vpc: vpcId, env, ...options, ...more });
+    const one = awsCloud({ region: 'eu-west-1', endpoint: bed.url, vpc: vpcId, env: variables, ...options, ...more });
     drivers.push(one);
     return one;
   };

@@ -14,6 +14,14 @@ const like = {
   reserved: ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.3/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'],
   tellsHolder: true,
   multiMac: true,
+  lacks: {
+    stranger: 'it asks nobody for keys',
+    expired: 'it asks nobody for keys',
+    denied: 'everybody may do everything',
+    quota: 'it has no accounts',
+    pages: 'the memory has none, and the VPC’s have what is asked for',
+    foreign: 'no other program marks interfaces there',
+  },
 } as const;
 
 cloudContract('memory', async () => {
@@ -22,6 +30,7 @@ cloudContract('memory', async () => {
   const { limits } = like;
   return {
     ...like,
+    lacks: { ...like.lacks, groups: 'the memory takes any name for one' },
     cloud,
     subnet,
     small: cloud.addSubnet('subnet-b', '10.20.1.0/28'),

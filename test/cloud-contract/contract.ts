@@ -1,13 +1,19 @@
 /** What every cloud driver promises (src/cloud/cloud.ts), as tests to be run against each. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import type { Cloud, CloudNic, CreateNic, InstanceId, InstanceLimits, NicId, SubnetId, Wanted } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { addToIp } from '../../src/net/address.ts';
 import { addressesOf, type Cidr, cidrFamily, cidrOf, containsCidr, hostCidr, lengthOf, parseCidr } from '../../src/net/cidr.ts';
+import { strangersContract } from './strangers.ts';
+
+/** What not every ground has. */
+export type Extra = 'branching' | 'stranger' | 'expired' | 'denied' | 'quota' | 'pages' | 'foreign';
 
 /** A fresh cloud with what the suite needs in it. Where a cloud lacks something, its ground says so, and the suite asserts how that is told. */
 export interface Ground extends AsyncDisposable {
+  /** Why there is not what is absent below: promises about it are skipped, and say that. */
+  readonly lacks: Readonly<Partial<Record<Extra | 'groups', string>>>;
   readonly cloud: Cloud;
   /** 10.20.0.0/24, and `v6` where there is IPv6. */
   readonly subnet: SubnetId;
@@ -35,16 +41,39 @@ export interface Ground extends AsyncDisposable {
   readonly tellsHolder: boolean;
   /** Whether a NIC may have further Ethernet addresses. */
   readonly multiMac: boolean;
-  /** The same cloud, asked by somebody whose keys it does not know. Absent: it asks nobody for any. */
+  /** The same cloud, asked by somebody whose keys it does not know. */
   readonly stranger?: Cloud;
+  /** The same cloud, asked by somebody whose keys were good until a moment ago. */
+  readonly expired?: () => Promise<Cloud>;
+  /** The same cloud, asked by somebody who may look at everything and change nothing; from then on that may be whoever asks. */
+  readonly denied?: () => Promise<Cloud>;
+  /** From then on the account may have no further interface. */
+  readonly quota?: () => Promise<void>;
+  /** From then on no page of a list of interfaces is longer than what this answers, whatever is asked for. */
+  readonly pages?: () => Promise<number>;
+  /** Marks the interface as another program's, as such a program would. */
+  readonly foreign?: (nic: NicId) => Promise<void>;
+}
+
+/** Declares a test of one promise. */
+export type Declare = (words: string, body: (ground: Ground, t: TestContext) => Promise<void>) => void;
+
+/** What the ground has by that name; undefined: the test is skipped, with the reason. @throws AssertionError when the ground says none */
+export function extra<K extends Extra>(ground: Ground, name: K, t: TestContext): NonNullable<Ground[K]> | undefined {
+  const found = ground[name];
+  if (found !== undefined) return found;
+  const why = ground.lacks[name];
+  assert.ok(why !== undefined, `the ground has no ${name}, and does not say why`);
+  t.skip(why);
+  return undefined;
 }
 
 /** Declares the suite for one driver. */
 export function cloudContract(driver: string, make: () => Promise<Ground>): void {
-  const promise = (words: string, body: (ground: Ground) => Promise<void>): void => {
-    test(`${driver}: ${words}`, async () => {
+  const promise: Declare = (words, body) => {
+    test(`${driver}: ${words}`, async (t) => {
       await using ground = await make();
-      await body(ground);
+      await body(ground, t);
     });
   };
   let tokens = 0;
@@ -78,23 +107,7 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     return true;
   };
 
-  promise(
-    'whoever the cloud does not know is told that it is the credentials, whatever is asked',
-    async ({ cloud, stranger, subnet, instance }) => {
-      if (stranger === undefined) return;
-      const { id } = await cloud.createNic(request(subnet));
-      for (const call of [
-        () => stranger.nics({ tags: { 'flatpod.dev/cluster': 'contract' } }),
-        () => stranger.instance(instance),
-        () => stranger.subnets([subnet]),
-        () => stranger.createNic(request(subnet)),
-        () => stranger.assign(id, { addresses4: 1 }),
-        () => stranger.deleteNic(id),
-      ])
-        await assert.rejects(call(), refused('cloudCredentials'), String(call));
-      assert.deepEqual((await only(cloud, id)).blocks, []);
-    },
-  );
+  strangersContract(promise, request);
 
   promise('subnets by tags that none has are none, or a cloud without such tags says how else to name them', async ({ cloud }) => {
     try {
@@ -413,7 +426,9 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     },
   );
 
-  promise('a branch that cannot be is refused with its reason', async ({ cloud, subnet, far, branching, other }) => {
+  promise('a branch that cannot be is refused with its reason', async (ground, t) => {
+    const { cloud, subnet, far, other } = ground;
+    const branching = extra(ground, 'branching', t);
     if (branching === undefined) return;
     const [trunk, plain] = [await cloud.createNic(request(subnet, { isTrunk: true })), await cloud.createNic(request(subnet))];
     const branches = await Promise.all([1, 2, 3].map(() => cloud.createNic(request(subnet))));
@@ -436,7 +451,9 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     await assert.rejects(cloud.attachBranch(three.id, trunk.id, 9), refused('cloudLimit'));
   });
 
-  promise('a branch is detached, again too, then deleted; not before, nor its trunk detached', async ({ cloud, subnet, branching }) => {
+  promise('a branch is detached, again too, then deleted; not before, nor its trunk detached', async (ground, t) => {
+    const { cloud, subnet } = ground;
+    const branching = extra(ground, 'branching', t);
     if (branching === undefined) return;
     const [trunk, branch] = [await cloud.createNic(request(subnet, { isTrunk: true })), await cloud.createNic(request(subnet))];
     await cloud.attachNic(trunk.id, branching, 1);

@@ -302,7 +302,8 @@ export function memoryCloud(clock: Clock): MemoryCloud {
         if (nic.branch !== undefined) throw conflict('attachNic', id, 'it is a branch');
         if (nic.attachment !== undefined) throw conflict('attachNic', id, `attached to ${nic.attachment.instance}`);
         const found = instances.get(instance);
-        if (found === undefined || found.state !== 'running') throw conflict('attachNic', instance, 'not running');
+        if (found === undefined) throw failure('cloudNotFound', { cloud: 'memory', object: instance, text: 'no such instance' });
+        if (found.state !== 'running') throw conflict('attachNic', instance, 'not running');
         if (subnets.get(nic.subnet)?.zone !== found.zone)
           throw failure('cloudInvalid', { cloud: 'memory', call: 'attachNic', text: 'another zone' });
         const there = [...now().values()].filter(({ attachment }) => attachment?.instance === instance);

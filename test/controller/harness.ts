@@ -5,6 +5,7 @@ import type { InstanceId } from '../../src/cloud/cloud.ts';
 import { type Controller, type ControllerOptions, startController } from '../../src/controller/controller.ts';
 import { Pool, type Taken } from '../../src/ipam/pool.ts';
 import { createLog } from '../../src/log.ts';
+import { subnetsOf, viewFor } from '../../src/store/nic-shares.ts';
 import type { Demand, NodeNetwork, NodeNetworkSpec, NodeNetworkStatus, NodeNetworks } from '../../src/store/node-network.ts';
 import { type PodSubnet, podSubnet } from '../../src/store/pod-subnet.ts';
 import { excludedOf } from '../../src/store/within.ts';
@@ -125,29 +126,55 @@ export interface Agent {
   stop(): void;
 }
 
-export async function agent(networks: NodeNetworks, instance: InstanceId, config: PodSubnet, node = 'n1'): Promise<Agent> {
-  const { families, perNode } = config.spec;
-  const pool = new Pool({ families, exclude: excludedOf(config.spec), maximum: perNode.maximum });
-  const name = config.metadata.name;
-  let wanted = 0;
+/** A PodSubnet on a node: its Pods, and how many there are to be. */
+interface Part {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly leases: Taken[];
+  wanted: number;
+}
+
+/** Of several PodSubnets, Pods take turns. */
+export async function agent(
+  networks: NodeNetworks,
+  instance: InstanceId,
+  config: PodSubnet | readonly PodSubnet[],
+  node = 'n1',
+): Promise<Agent> {
+  const parts = [config].flat().map(({ metadata: { name }, spec }): Part => {
+    const { families, perNode } = spec;
+    return { name, pool: new Pool({ families, exclude: excludedOf(spec), maximum: perNode.maximum }), leases: [], wanted: 0 };
+  });
   let written = '';
   let writes = 0;
   const leases: Taken[] = [];
   let granted: NodeNetworkStatus['nics'] = [];
   let seen: ReadonlySet<string> | undefined;
   const isSeen = ({ id }: { readonly id: string }): boolean => seen?.has(id) ?? true;
-  async function sync(): Promise<void> {
-    pool.grant(granted.filter(isSeen));
-    while (leases.length > wanted) pool.release(leases.pop()?.addresses ?? [], 0);
-    while (leases.length < wanted) {
+  const stay = (stays: (pod: Taken) => boolean): void => {
+    for (const part of parts) {
+      const [staying, ending] = [part.leases.filter(stays), part.leases.filter((pod) => !stays(pod))];
+      for (const { addresses } of ending) part.pool.release(addresses, 0);
+      part.leases.splice(0, part.leases.length, ...staying);
+    }
+  };
+  function serve({ name, pool, leases: pods, wanted }: Part): Demand {
+    pool.grant(granted.filter((nic) => subnetsOf(nic).includes(name) && isSeen(nic)).map((nic) => viewFor(nic, name)));
+    while (pods.length > wanted) pool.release(pods.pop()?.addresses ?? [], 0);
+    while (pods.length < wanted) {
       const taken = pool.take(0);
       if (taken === undefined) break;
-      leases.push(taken);
+      pods.push(taken);
     }
     const { inUse, cooling } = pool.counts(0);
+    return { subnet: name, inUse, cooling, waiting: wanted - pods.length };
+  }
+  async function sync(): Promise<void> {
+    const demanded = parts.map(serve);
+    leases.splice(0, leases.length, ...parts.flatMap((part) => part.leases));
     const unplugged = granted.filter((nic) => !isSeen(nic)).map(({ id }) => id);
-    const demanded = [{ subnet: name, inUse, cooling, waiting: wanted - leases.length }];
-    const spec = { instance, demand: demanded, returned: pool.giveBack(0), ...(unplugged.length > 0 && { unplugged }) };
+    const returned = parts.flatMap(({ pool }) => pool.giveBack(0));
+    const spec = { instance, demand: demanded, returned, ...(unplugged.length > 0 && { unplugged }) };
     if (JSON.stringify(spec) === written) return;
     written = JSON.stringify(spec);
     writes++;
@@ -155,27 +182,24 @@ export async function agent(networks: NodeNetworks, instance: InstanceId, config
   }
   const stop = networks.watch((changed) => {
     if (changed.name !== node) return;
-    granted = changed.status.nics.filter((nic) => nic.subnet === name);
+    granted = changed.status.nics.filter((nic) => parts.some(({ name }) => subnetsOf(nic).includes(name)));
     void sync();
   });
   await sync();
   return {
     leases,
     async want(pods) {
-      wanted = pods;
+      for (const [i, part] of parts.entries()) part.wanted = Math.floor((pods + parts.length - 1 - i) / parts.length);
       await sync();
     },
     async keep(stays) {
-      const staying = leases.filter(stays);
-      for (const { addresses } of leases.filter((pod) => !staying.includes(pod))) pool.release(addresses, 0);
-      leases.splice(0, leases.length, ...staying);
-      wanted = staying.length;
+      stay(stays);
+      for (const part of parts) part.wanted = part.leases.length;
       await sync();
     },
     async see(plugged) {
       seen = plugged;
-      for (const { addresses } of leases.filter(({ nic }) => !plugged.has(nic))) pool.release(addresses, 0);
-      leases.splice(0, leases.length, ...leases.filter(({ nic }) => plugged.has(nic)));
+      stay(({ nic }) => plugged.has(nic));
       await sync();
     },
     writes: () => writes,

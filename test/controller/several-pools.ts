@@ -20,7 +20,8 @@ export class SeveralPools {
     [this.#networks, this.#instance] = [networks, instance];
     for (const { metadata, spec } of configs)
       this.#pools.set(metadata.name, new Pool({ families: spec.families, exclude: excludedOf(spec), maximum: spec.perNode.maximum }));
-    this.stop = networks.watch(({ status }) => {
+    this.stop = networks.watch(({ name: node, status }) => {
+      if (node !== 'n1') return;
       for (const [name, pool] of this.#pools)
         pool.grant(status.nics.filter((nic) => subnetsOf(nic).includes(name)).map((nic) => viewFor(nic, name)));
       void this.sync();

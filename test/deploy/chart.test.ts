@@ -119,7 +119,7 @@ const valueSets: Readonly<Record<string, Values>> = {
   },
   qingcloud: {
     cluster: 'lab',
-    cloud: { type: 'qingcloud', zone: 'pek3a', credentials: 'environment', allowSpoofing: true, releases: false },
+    cloud: { type: 'qingcloud', zone: 'pek3a', credentials: 'environment', allowSpoofing: true, securityGroup: 'sg-1', releases: false },
     controller: { secret: { name: 'keys' } },
   },
   'everything left out': {

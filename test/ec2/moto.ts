@@ -1,6 +1,6 @@
 /**
  * moto (PyPI), made strict by strict_moto.py: an EC2 server that we did not write, with AWS's own description of the API. It knows no trunks, and takes any
- * key. scripts/setup-ec2.sh installs it.
+ * key unless it is told to check (moto-keys.ts). scripts/setup-ec2.sh installs it.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,23 +20,25 @@ const PYTHON = '.cache/moto/bin/python';
 const START_ms = 60_000;
 
 /** The key that the bed's own client signs with; moto takes any. */
-export const motoKey = { accessKeyId: 'AKIAMOTO', secretAccessKey: 'any' };
+const motoKey = { accessKeyId: 'AKIAMOTO', secretAccessKey: 'any' };
 /** The region of the bed. */
 export const motoRegion = 'eu-west-1';
 
-/** How late it is, in seconds. */
+/** How late it is, in seconds, and how little it tells at once. */
 export interface MotoDelays {
   /** An attachment says `attaching` for that long. */
   readonly attach_s?: number;
   /** A new interface is unknown for that long. */
   readonly unknown_s?: number;
+  /** A page of interfaces has no more than that. */
+  readonly page?: number;
 }
 
 /** A server that runs, with a client for the test itself. */
 export interface Moto extends AsyncDisposable {
   readonly url: string;
   readonly ec2: EC2Client;
-  /** Takes everything away that is in it: cheaper than another server. */
+  /** Takes everything away that is in it, keys too, so that it takes any again: cheaper than another server. */
   empty(): Promise<void>;
 }
 
@@ -48,11 +50,11 @@ export function motoPython(): string {
 }
 
 /** Starts a server of its own for the test, with nothing in it; it ends with the test, and with this process. */
-export async function strictMoto({ attach_s = 0, unknown_s = 0 }: MotoDelays = {}): Promise<Moto> {
+export async function strictMoto({ attach_s = 0, unknown_s = 0, page = 1000 }: MotoDelays = {}): Promise<Moto> {
   const script = join(import.meta.dirname, 'strict_moto.py');
   // Its compiled files would be left in the tree.
   const env = { PATH: process.env['PATH'] ?? '', PYTHONDONTWRITEBYTECODE: '1' };
-  const python = spawn(motoPython(), [script, '--attach-delay', `${attach_s}`, '--unknown', `${unknown_s}`], {
+  const python = spawn(motoPython(), [script, '--attach-delay', `${attach_s}`, '--unknown', `${unknown_s}`, '--page', `${page}`], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env,
   });
@@ -73,8 +75,13 @@ export async function strictMoto({ attach_s = 0, unknown_s = 0 }: MotoDelays = {
       url,
       ec2,
       async empty() {
-        const { ok, status } = await fetch(`${url}/moto-api/reset`, { method: 'POST' });
-        if (!ok) throw new Error(`moto's reset: ${status}`);
+        for (const [path, body] of [
+          ['reset', ''],
+          ['reset-auth', 'inf'],
+        ] as const) {
+          const { ok, status } = await fetch(`${url}/moto-api/${path}`, { method: 'POST', body });
+          if (!ok) throw new Error(`moto's ${path}: ${status}`);
+        }
       },
       async [Symbol.asyncDispose]() {
         ec2.destroy();
@@ -120,10 +127,13 @@ export async function motoSite({ ec2 }: Moto): Promise<MotoSite> {
     subnet,
     small: await make('10.20.1.0/28', 'a'),
     far: await make('10.20.2.0/24', 'b'),
-    async launch(type = 't3.small') {
-      const request = { ImageId: 'ami-03cf127a', InstanceType: type, MinCount: 1, MaxCount: 1, SubnetId: subnet };
-      const { Instances = [] } = await ec2.send(new RunInstancesCommand({ ...request, Ipv6AddressCount: 1, EnablePrimaryIpv6: true }));
-      return Instances[0]?.InstanceId ?? '';
-    },
+    launch: (type) => launchIn(subnet, ec2, type),
   };
+}
+
+/** An instance whose first interface has an address of each family of that subnet. */
+export async function launchIn(subnet: string, ec2: EC2Client, type: InstanceType = 't3.small'): Promise<string> {
+  const request = { ImageId: 'ami-03cf127a', InstanceType: type, MinCount: 1, MaxCount: 1, SubnetId: subnet };
+  const { Instances = [] } = await ec2.send(new RunInstancesCommand({ ...request, Ipv6AddressCount: 1, EnablePrimaryIpv6: true }));
+  return Instances[0]?.InstanceId ?? '';
 }

@@ -10,7 +10,7 @@ from moto.ec2.utils import add_tag_specification
 from moto_blocks import add, check_place, check_room, free, holder_of, holdings, limits, net, refuse
 
 LENGTHS = {4: (32, 28), 6: (128, 80)}
-delays = argparse.Namespace(attach_delay=0.0, unknown=0.0)
+delays = argparse.Namespace(attach_delay=0.0, unknown=0.0, page=1000)
 
 
 class Wish:
@@ -226,7 +226,7 @@ class Rules:
         if token and token not in known:
             refuse("InvalidParameterValue", "Unable to parse pagination token")
         rest = [e for e in found if e.id > token]
-        page = rest[: int(size)] if size else rest
+        page = rest[: min(int(size), delays.page)] if size else rest
         return ActionResult({"NetworkInterfaces": page, "NextToken": page[-1].id if len(page) < len(rest) else None})
 
 

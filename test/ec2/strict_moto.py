@@ -5,18 +5,21 @@ moto 5.2 brings the wire format, the envelope of errors, VPCs, subnets, groups, 
 type, and AWS's own description of the API. What it does with addresses is no judge of anybody: it gives the same one
 twice, reserved ones too, and knows no limits. Here the calls on network interfaces are replaced.
 
-    strict_moto.py [--attach-delay SECONDS] [--unknown SECONDS]
+    strict_moto.py [--attach-delay SECONDS] [--unknown SECONDS] [--page NUMBER]
 
 Prints the port it serves on, on 127.0.0.1. Ends when its standard input does.
 
 --attach-delay   an attachment says `attaching` for that long
 --unknown        a new interface is unknown to every call for that long
+--page           a page of interfaces has no more than that, however many are asked for
 """
 import argparse
 import os
+import re
 import sys
 import threading
 import time
+import uuid
 
 from moto.ec2.models import elastic_network_interfaces as enis
 from moto.ec2.models.instances import Instance
@@ -36,6 +39,17 @@ class Attachment(enis.Attachment):
     def __init__(self, eni):
         super().__init__(eni)
         self.status = "attaching" if time.time() - eni.attached_at < delays.attach_delay else "attached"
+
+
+def as_ec2_says(body):
+    """What moto's IAM refuses has the envelope and the codes of other services."""
+    text = body.decode() if isinstance(body, bytes) else body
+    found = re.search("<ErrorResponse>.*<Code>(.*?)</Code><Message>(.*?)</Message>", text, re.S)
+    if not found:
+        return body
+    code = {"AccessDenied": "UnauthorizedOperation"}.get(found[1], found[1])
+    error = f"<Errors><Error><Code>{code}</Code><Message>{found[2]}</Message></Error></Errors>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Response>{error}<RequestID>{uuid.uuid4()}</RequestID></Response>'
 
 
 def put_in_place():
@@ -92,7 +106,8 @@ def put_in_place():
 
     def call_action(self):
         with one_at_a_time:
-            return act(self)
+            status, headers, body = act(self)
+        return status, headers, as_ec2_says(body) if status in (401, 403) else body
 
     EC2BaseResponse.call_action = call_action
 
@@ -104,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("attach-delay", "unknown"):
         parser.add_argument(f"--{name}", default=0.0, type=float, metavar="SECONDS")
+    parser.add_argument("--page", default=1000, type=int, metavar="NUMBER")
     parser.parse_args(namespace=delays)
     put_in_place()
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)

@@ -7,6 +7,8 @@ export function openStackDialect(keystone: string): Dialect {
   return {
     nameOf: ({ method, path }) => `${method} ${path.replace(/\?.*/, '').replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, ':id')}`,
     isRead: (name) => name.startsWith('GET') || name.endsWith('/auth/tokens'),
+    isQuestion: ({ path, body, headers }) =>
+      `${path} ${body}`.includes('00000000-0000-4000-8000-000000000000') || headers['if-match'] === 'revision_number=0',
     throttled: () => ({ status: 429, headers: { 'content-type': 'text/plain', 'retry-after': '1' }, text: 'Too many requests' }),
     target(path) {
       const [, service = '', rest = ''] = /^\/([^/]+)(.*)$/.exec(path) ?? [];

@@ -23,14 +23,16 @@ async function open(bed: OpenStackBed, size: Size): Promise<Site> {
     await demo.network('DELETE', `/ports/${servers.get(server)}`);
     servers.delete(server);
   };
+  const variables = (url: string): Record<string, string> => ({
+    ...bed.environment('demo'),
+    OS_AUTH_URL: url === bed.authUrl ? url : `${url}/identity/v3`,
+  });
   return {
     server: bed.authUrl,
     // Ids are as Neutron and Nova gave them.
     subnet: subnet as SubnetId,
-    driver: (url) => {
-      const variables = { ...bed.environment('demo'), OS_AUTH_URL: url === bed.authUrl ? url : `${url}/identity/v3` };
-      return openStackCloud({ credentials: { variables }, deadline_ms: 120_000 });
-    },
+    driver: (url, deadline_ms = 120_000) => openStackCloud({ credentials: { variables: variables(url) }, deadline_ms }),
+    configured: (url) => ({ cloud: { type: 'openstack' }, env: variables(url) }),
     async launch(name) {
       const port = await make(demo, 'port', { network_id: network });
       const server = await boot(demo, name, type, port.id);

@@ -37,7 +37,7 @@ export interface Ec2Front extends Front {
 /** The front as startVpc takes it. */
 export function ec2Front(options: Ec2Options): Ec2Front {
   const { region = 'eu-west-1', account = '111122223333', now_ms = Date.now } = options;
-  const setting: Setting = { region, account, now_ms, lag: { attach_ms: 0, unknown_ms: 0 } };
+  const setting: Setting = { region, account, now_ms, lag: { attach_ms: 0, unknown_ms: 0, longestPage: Number.POSITIVE_INFINITY } };
   const rates: Rates = new Map();
   const front: Ec2Front = {
     name: 'ec2',

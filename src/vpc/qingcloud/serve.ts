@@ -74,6 +74,8 @@ export async function answer(double: Double, request: Request, response: Respons
     const text = await textOf(request, at < 0 ? '' : url.slice(at + 1));
     const asking = authenticated({ verb: request.method, path, text }, double.keys, Date.now() + switches().clockAhead_ms);
     name = asking.action;
+    const { accessKeyId } = asking.caller.account;
+    if (switches().revoked.includes(accessKeyId)) throw new Problem('notAuthentic', `access key [${accessKeyId}] is revoked`);
     reply = await perform(double, asking);
   } catch (error) {
     const problem = error instanceof Problem ? error : error instanceof Refusal ? problemOf(error) : mistake(error, inside);
@@ -91,7 +93,7 @@ async function perform(double: Double, asking: Authentic): Promise<Reply> {
   if (asking.zone !== zone) throw new Problem('malformed', `zone [${asking.zone ?? ''}] is not served here`);
   if ([...(asking.caller.account.denied ?? []), ...double.switches().denied].includes(action.name))
     throw new Problem('denied', `access denied for [${action.name}]`);
-  const parameters = parsed(action.parameters, asking.parameters);
+  const parameters = parsed(action.parameters, withShortPage(asking.parameters, double.switches().longestPage));
   const struck = inside.faults.strike(action.also ?? action.name, action.does, action.name);
   const ownStruck = own.strike(action.name);
   for (const effect of ownStruck) {
@@ -102,6 +104,12 @@ async function perform(double: Double, asking: Authentic): Promise<Reply> {
   if (has(struck, 'loseRequest')) return { body: {}, spoilt: 'hang up' };
   const facts = await run(double, asking, action, parameters, struck, ownStruck);
   return { body: { action: `${action.name}Response`, ret_code: 0, ...facts }, spoilt: await spoilt(struck, ownStruck, inside.stopping) };
+}
+
+/** Who asks for more on a page gets that much. */
+function withShortPage(parameters: ReadonlyMap<string, string>, longest: number): ReadonlyMap<string, string> {
+  const asked = parameters.get('limit') ?? '';
+  return /^\d{1,9}$/.test(asked) && Number(asked) > longest ? new Map([...parameters, ['limit', String(longest)]]) : parameters;
 }
 
 async function run(

@@ -19,6 +19,10 @@ export const turned = z.strictObject({
   denied: z.array(z.string().max(64)).max(100).optional(),
   /** How long a role's credentials are good for. */
   roleLifetime_ms: z.int().min(1).max(86_400_000).optional(),
+  /** Access keys that are good no more. */
+  revoked: z.array(z.string().max(64)).max(100).optional(),
+  /** No page is longer, whatever is asked for. */
+  longestPage: z.int().min(1).max(100).optional(),
 });
 
 /** The switches as they are. */
@@ -33,4 +37,6 @@ export const atFirst: Switches = {
   clockAhead_ms: 0,
   denied: [],
   roleLifetime_ms: 3_600_000,
+  revoked: [],
+  longestPage: 100,
 };

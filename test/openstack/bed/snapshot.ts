@@ -38,6 +38,16 @@ function fingerprint(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** Why there can be no bed here; undefined: there can. */
+export function lacksOpenStack(): string | undefined {
+  try {
+    installed();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 function installed(): string {
   try {
     return execFileSync('dpkg-query', ['-W', '-f', '${Package} ${Version} ${db:Status-Status}\n', ...packages], {

@@ -16,12 +16,14 @@ export interface Setting {
   readonly lag: Lag;
 }
 
-/** How late EC2 is, in milliseconds; may be changed while it serves. */
+/** How late EC2 is, and how little it tells at once; may be changed while it serves. */
 export interface Lag {
-  /** An attachment says `attaching` for that long. */
+  /** An attachment says `attaching` for that long, in milliseconds. */
   attach_ms: number;
   /** A new interface is unknown to every call, and absent from lists, for that long. */
   unknown_ms: number;
+  /** A page of interfaces has no more than that, however many are asked for. */
+  longestPage: number;
 }
 
 /** The fields of an answer. */

@@ -28,7 +28,8 @@ export const interfaceActions: readonly Action[] = [
     return (state, setting) => {
       const all = ids.length > 0 ? [...new Set(ids)].map((id) => knownNic(state, id, setting)) : [...state.nic.values()];
       const known = all.filter(({ createdAt_ms }) => setting.now_ms() - createdAt_ms >= setting.lag.unknown_ms);
-      const { items, nextToken } = paged(filtered(known, filters, filterable(state, setting)), page, filters);
+      const most = page.most && Math.min(page.most, setting.lag.longestPage);
+      const { items, nextToken } = paged(filtered(known, filters, filterable(state, setting)), { ...page, most }, filters);
       return { networkInterfaceSet: items.map((nic) => shownInterface(state, nic, setting)), nextToken };
     };
   }),

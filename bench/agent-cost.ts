@@ -13,6 +13,8 @@ const CHUNK = 50;
 /** What was deferred in a verb is done after this. */
 const SETTLE_ms = 3000;
 const IDLE_ms = 10_000;
+/** Longer than from one full read of the cloud to the next. */
+const READS_ms = 200_000;
 const WRITTEN_DEADLINE_ms = 5000;
 
 /** How much of everything. */
@@ -56,6 +58,25 @@ export async function agentCost(
   rows.push(single('agent/cpu-idle/0', 'percent', await idle_percent(node)));
   rows.push(await starts(node, 'agent/start/0', effort.starts, progress));
   rows.push(...(await loopDelay(bin, lab, node, peer, effort.bursts, progress)));
+  await node.agent.stop();
+  return rows;
+}
+
+/** Memory of an agent that asks EC2's API by itself, for the addresses that it has ready: with no Pod, with 110, and after another full read. */
+export async function agentOnAws(bin: string, lab: BenchLab, machine: string, progress: (text: string) => void): Promise<Row[]> {
+  progress('the agent before EC2’s API: memory');
+  const node = await lab.agent(machine, { cloud: 'aws' });
+  const peer = flatpod(lab, node, await lab.pods(machine, 110), machine);
+  const rows: Row[] = [];
+  const remember = async (name: string, after_ms = SETTLE_ms): Promise<void> => {
+    await sleep(after_ms);
+    rows.push(single(name, 'mib', rss_mib(node)));
+  };
+  await remember('agent/rss-aws/0');
+  await inChunks(bin, peer, 'ADD', 0, 110);
+  await remember('agent/rss-aws/110');
+  await remember('agent/rss-aws/110-later', READS_ms);
+  await inChunks(bin, peer, 'DEL', 0, 110);
   await node.agent.stop();
   return rows;
 }

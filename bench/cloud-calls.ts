@@ -1,5 +1,6 @@
 /** What Pods and nodes cost in calls of a cloud's API: the real controller and drivers before each server, counted on the wire by a proxy that does nothing else. */
 import { openStackBed } from '../test/openstack/bed.ts';
+import { lacksOpenStack } from '../test/openstack/bed/snapshot.ts';
 import { openStackKind } from '../test/openstack/kind.ts';
 import type { Met } from '../test/cloud/fault-proxy.ts';
 import { fronts, type Kind } from '../test/clouds-under-fault/fronts.ts';
@@ -19,8 +20,8 @@ const ROUNDS = 30;
 export async function cloudCalls(progress: (text: string) => void): Promise<Row[]> {
   await using open = new AsyncDisposableStack();
   const kinds: Kind[] = [...fronts];
-  if (process.env['FLATPOD_OPENSTACK_BED'] === undefined)
-    console.log('left out: the calls of OpenStack: FLATPOD_OPENSTACK_BED names no bed (node test/openstack/bed.ts up DIR)');
+  const lacks = lacksOpenStack();
+  if (lacks !== undefined) console.log(`left out: the calls of OpenStack: ${lacks}`);
   else kinds.push(openStackKind(open.use(await openStackBed())));
   const rows: Row[] = [];
   for (const kind of kinds) {

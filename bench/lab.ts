@@ -1,5 +1,7 @@
 /** Where the benchmark takes place: an emulated VPC with one machine for each peer, so that "1000 Pods on the node" are its own. */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +9,7 @@ import type { NodeReport } from '../src/agent/node-report.ts';
 import { askAgent } from '../src/cli/ask.ts';
 import { vpcApi } from '../src/cli/demo/api.ts';
 import { buildLab, type Lab, machineOf } from '../src/cli/demo/lab.ts';
+import { doorInto } from '../src/cli/demo/door.ts';
 import { killLeftovers, type Running, start } from '../src/cli/demo/processes.ts';
 import { createNetns, deleteNetns, NAMED } from '../src/kernel/netns.ts';
 import { cleanVpc } from '../src/vpc/clean.ts';
@@ -15,6 +18,8 @@ const NAME = 'bench';
 /** Pods' namespaces are called so; the VPC's are `bench-NAME`. */
 const PODS = 'benchpod-';
 const URL_OF = (dir: string): string => `unix:${dir}/vpc.sock`;
+/** The access key that EC2's API knows here. */
+const KEY = { id: 'BENCH', secret: 'of-the-bench' } as const;
 /** What the biggest type of the emulated VPC holds with prefixes (8 NICs, 29 prefixes each), less a margin: no ADD of the benchmark meets a cold pool. */
 const WARM = 3600;
 /** The first interface does not serve macvlan: its switch port knows one MAC. */
@@ -39,6 +44,8 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Of its Pods; absent: routed-veth. */
   readonly datapath?: 'macvlan';
+  /** By which API it asks the VPC; absent: by the VPC's own. */
+  readonly cloud?: 'aws';
 }
 
 /** The lab. Disposing removes processes, namespaces and files. */
@@ -58,15 +65,19 @@ export async function benchLab(machines: readonly string[]): Promise<BenchLab> {
   const dir = join(tmpdir(), 'bench-of-flatpod');
   claim(dir);
   const running: Running[] = [];
+  const doors: AsyncDisposable[] = [];
   const remove = async (): Promise<void> => {
     for (const one of running.toReversed()) await one.stop('SIGKILL');
+    for (const door of doors) await door[Symbol.asyncDispose]();
     clean(dir);
   };
+  const ec2 = await freePort();
+  const front = ['--ec2', `127.0.0.1:${ec2}`, '--ec2-key', `${KEY.id}:${KEY.secret}`];
   try {
     running.push(
       await start(dir, {
         name: 'vpc',
-        args: ['vpc', '--name', NAME, '--listen', URL_OF(dir), '--state', join(dir, 'vpc'), '--cidr', '10.20.0.0/16'],
+        args: ['vpc', '--name', NAME, '--listen', URL_OF(dir), '--state', join(dir, 'vpc'), '--cidr', '10.20.0.0/16', ...front],
         ready: join(dir, 'vpc.sock'),
       }),
     );
@@ -79,7 +90,10 @@ export async function benchLab(machines: readonly string[]): Promise<BenchLab> {
       dir,
       machine: (name) => machineOf(lab, name).netns,
       address: (name) => machineOf(lab, name).addresses[0] ?? '',
-      agent: (name, more) => agentOn(dir, lab, name, running, more),
+      async agent(name, more = {}) {
+        if (more.cloud === 'aws') doors.push(await doorInto(machineOf(lab, name).netns, ec2));
+        return agentOn({ dir, lab, running, ec2 }, name, more);
+      },
       pods: podsFor,
       [Symbol.asyncDispose]: remove,
     };
@@ -106,6 +120,15 @@ function clean(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
 }
 
+/** A port of loopback that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  await once(server.close(), 'close');
+  return port;
+}
+
 async function podsFor(peer: string, count: number): Promise<string> {
   const there = new Set(existsSync(NAMED) ? readdirSync(NAMED) : []);
   for (let i = 0; i < count; i++) {
@@ -116,25 +139,32 @@ async function podsFor(peer: string, count: number): Promise<string> {
   return `${NAMED}/${PODS}${peer}-`;
 }
 
-async function agentOn(
-  dir: string,
-  lab: Lab,
-  name: string,
-  running: Running[],
-  { env = {}, datapath }: AgentOptions = {},
-): Promise<AgentNode> {
+interface Inside {
+  readonly dir: string;
+  readonly lab: Lab;
+  readonly running: Running[];
+  /** Port of EC2's API on loopback. */
+  readonly ec2: number;
+}
+
+async function agentOn({ dir, lab, running, ec2 }: Inside, name: string, { env = {}, datapath, cloud }: AgentOptions): Promise<AgentNode> {
   const { id, netns } = machineOf(lab, name);
   const own = join(dir, name);
   const [socket, config] = [join(own, 'cni.sock'), join(own, 'node.yaml')];
   mkdirSync(own, { recursive: true });
-  writeFileSync(config, configOf(name, id, URL_OF(dir), { subnet: lab.subnets.get('a')?.id ?? '', datapath }));
+  const where =
+    cloud === 'aws'
+      ? `{type: aws, region: eu-west-1, endpoint: 'http://127.0.0.1:${ec2}', mtu: 1500}`
+      : `{type: vpc, endpoint: '${URL_OF(dir)}'}`;
+  const keys = cloud === 'aws' ? { AWS_ACCESS_KEY_ID: KEY.id, AWS_SECRET_ACCESS_KEY: KEY.secret } : {};
+  writeFileSync(config, configOf(name, id, where, { subnet: lab.subnets.get('a')?.id ?? '', datapath }));
   const launch = async (more: Readonly<Record<string, string>>): Promise<Running> => {
     const one = await start(dir, {
       name,
       args: ['agent', '--config', config],
       netns,
       ready: socket,
-      env: { FLATPOD_SOCKET: socket, FLATPOD_STATE: join(own, 'state'), ...more },
+      env: { FLATPOD_SOCKET: socket, FLATPOD_STATE: join(own, 'state'), ...keys, ...more },
     });
     running.push(one);
     return one;
@@ -170,13 +200,13 @@ function warmOf(datapath: AgentOptions['datapath']): number {
 function configOf(
   name: string,
   id: string,
-  url: string,
+  cloud: string,
   { subnet, datapath }: { subnet: string; datapath: AgentOptions['datapath'] | undefined },
 ): string {
   return `apiVersion: flatpod.dev/v1alpha1
 kind: NodeConfig
 metadata: {name: ${name}}
-spec: {node: ${name}, instance: ${id}, cooldown_s: ${COOLDOWN_s}, cloud: {type: vpc, endpoint: '${url}'}}
+spec: {node: ${name}, instance: ${id}, cooldown_s: ${COOLDOWN_s}, cloud: ${cloud}}
 ---
 apiVersion: flatpod.dev/v1alpha1
 kind: PodSubnet

@@ -8,7 +8,7 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { agentCost } from './agent-cost.ts';
+import { agentCost, agentOnAws } from './agent-cost.ts';
 import { bursts } from './bursts.ts';
 import { chartOf } from './chart.ts';
 import { cloudCalls } from './cloud-calls.ts';
@@ -66,6 +66,7 @@ async function inLab(wanted: readonly Part[]): Promise<Row[]> {
     'far',
     'trace',
     'cost',
+    'cost-aws',
   ];
   await using lab = await benchLab(machines);
   remove = () => lab[Symbol.asyncDispose]();
@@ -74,6 +75,7 @@ async function inLab(wanted: readonly Part[]): Promise<Row[]> {
   const rows: Row[] = [];
   if (wanted.includes('parts')) rows.push(...(await parts(bin, lab, 'trace', effort.n, progress)));
   if (wanted.includes('agent')) rows.push(...(await agentCost(bin, lab, 'cost', effort.agent, progress)));
+  if (wanted.includes('agent')) rows.push(...(await agentOnAws(bin, lab, 'cost-aws', progress)));
   if (wanted.includes('datapaths')) rows.push(...(await datapaths(bin, lab, there, effort.n, progress)));
   if (wanted.some((part) => part === 'bursts' || part === 'latencies' || part === 'traffic'))
     rows.push(...(await sideBySide(bin, lab, there, wanted)));

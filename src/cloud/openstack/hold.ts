@@ -3,7 +3,8 @@
  *
  * Invariants
  * - an address is reserved before it is let through, and let through no more before it is free for others: at every moment Neutron keeps it from others
- * - what was begun and not ended (a reservation without its pair) is used by the next assign of its NIC, or goes with the next change: it is never given twice
+ * - what was begun and not ended (a reservation without its pair) is used by the next assign of its NIC, or goes with the next change, or
+ *   with the sweep where there is none (strays.ts): it is never given twice
  * - a NIC's changes are one at a time, and each is written at the revision it was decided on
  */
 import { isFailure } from '../../errors/failure.ts';

@@ -16,7 +16,7 @@ const kinds = [OPENSTACK, '.ec2.ts', '.qingcloud.ts'];
 /** A bed that somebody keeps running is one, and tests of two lanes would meet in it. */
 const GIVEN = 'FLATPOD_OPENSTACK_BED';
 /** Begun first, so that no lane is left alone with them at the end. */
-const LONG = ['controller', 'contract'];
+const LONG = ['sigkill', 'controller', 'contract'];
 
 interface Ran extends Numbers {
   readonly file: string;

@@ -45,6 +45,8 @@ export interface AdoptedInterface {
   /** What in the host is about these very addresses, as it was found. */
   readonly routes: readonly FormerRoute[];
   readonly rules: readonly FormerRule[];
+  /** Routes of ours in the table of Pods, which lead to it from Pods that are made here. */
+  readonly ways: readonly FormerRoute[];
   readonly calledAs?: never;
 }
 

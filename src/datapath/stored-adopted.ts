@@ -16,6 +16,8 @@ export function readAdopted(fields: Fields): AdoptedInterface {
     ...(end !== undefined && { hostEnd: { link: textOf(end, 'link'), mac: macOf(end, 'mac') } }),
     routes: listOf(fields, 'routes').map((one) => readRoute(objectOf(one, 'a route'))),
     rules: listOf(fields, 'rules').map((one) => readRule(objectOf(one, 'a rule'))),
+    // Those who were taken over before there were any have none.
+    ways: fields['ways'] === undefined ? [] : listOf(fields, 'ways').map((one) => readRoute(objectOf(one, 'a way'))),
   };
 }
 

@@ -1,74 +1,15 @@
 /** Reservations that hostnic made of a whole vxnet are taken over, address by address as they are needed, also when that is cut at any call. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CreateNic, NicId, SubnetId, Wanted } from '../../src/cloud/cloud.ts';
-import { qingCloud } from '../../src/cloud/qingcloud/qingcloud.ts';
-import { cloudOf } from '../../src/cli/cloud.ts';
+import type { NicId, SubnetId } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
-import { addressesOf, type Cidr, containsCidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
-import { cloud as cloudConfig } from '../../src/store/clouds.ts';
-import { memoryCloud } from '../cloud/memory-cloud.ts';
-import { virtualClock } from '../cloud/virtual-clock.ts';
+import { addressesOf, type Cidr, hostCidr } from '../../src/net/cidr.ts';
 import { cutAt } from './cut.ts';
-import { type Double, key, qingcloudDouble, zone } from './double.ts';
-import { keyFile } from './key-file.ts';
+import type { Double } from './double.ts';
+import { isWithin, request, reserved, reservedVxnet, within } from './reserved-vxnet.ts';
 
-const within = [parseCidr('10.20.0.64/28'), parseCidr('10.20.0.96/29')];
 /** What a PodSubnet excludes, since Pods of hostnic have it. */
 const inUse = '10.20.0.104';
-
-function request(subnet: SubnetId, want?: Wanted): CreateNic {
-  const tags = { 'flatpod.dev/cluster': 'c' };
-  return { clientToken: 't', subnet, securityGroups: [], tags, description: '', ...(want && { want }) };
-}
-
-/** A vxnet of which hostnic has reserved 10.20.0.16 to 10.20.0.239, by one call, as it does. */
-async function stage() {
-  await using building = new AsyncDisposableStack();
-  const double = building.use(await qingcloudDouble());
-  const subnet = (await double.vxnet()) as SubnetId;
-  const name = `hostnic_${subnet}`;
-  const { job_id } = await double.ok('AllocateVips', { vxnet_id: subnet, vip_range: '10.20.0.16-10.20.0.239', vip_name: name });
-  assert.equal(await double.final(job_id), 'successful');
-  const keys = building.use(keyFile(key.accessKeyId, key.secretAccessKey)).path;
-  const drivers = building.use(new DisposableStack());
-  const driver = (adoptVips?: string, origin = double.url) =>
-    drivers.use(
-      qingCloud({
-        credentials: { from: 'file', path: keys },
-        endpoint: `${origin}/iaas`,
-        zone,
-        ...(adoptVips !== undefined && { adoptVips }),
-      }),
-    );
-  /** The cloud as a controller has it by such a configuration. */
-  const configured = (releases: boolean) => {
-    const where = cloudConfig.parse({
-      type: 'qingcloud',
-      endpoint: `${double.url}/iaas`,
-      zone,
-      credentialsFile: keys,
-      adoptVips: 'hostnic_',
-      releases,
-    });
-    return drivers.use(
-      cloudOf(where, memoryCloud(virtualClock()), { subnets: () => [], fence: (cloud) => cloud, fenceSteps: (part) => part }),
-    );
-  };
-  const owned = building.move();
-  return { double, subnet, driver, configured, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-/** By address, the name that it is reserved by. */
-async function reserved(double: Double, subnet: SubnetId): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const offset of [0, 100, 200])
-    for (const { vip_addr, vip_name } of (await double.ok('DescribeVips', { 'vxnets.1': subnet, limit: 100, offset })).vip_set)
-      found.set(vip_addr, vip_name);
-  return found;
-}
-
-const isWithin = (block: Cidr): boolean => within.some((one) => containsCidr(one, block));
 
 /** What is not the NIC's is reserved as before; outside of the blocks nothing was touched. */
 async function nothingElseChanged(double: Double, subnet: SubnetId, held: readonly Cidr[], besides = 0): Promise<void> {
@@ -87,7 +28,7 @@ async function nothingElseChanged(double: Double, subnet: SubnetId, held: readon
 }
 
 test('what hostnic has reserved is given within the blocks that are asked for, and is somebody else’s without the option', async () => {
-  await using one = await stage();
+  await using one = await reservedVxnet();
   const { double, subnet, driver } = one;
   const { id } = await driver().createNic(request(subnet));
   await assert.rejects(driver().assign(id, { addresses4: 1, within }), (error) => isFailure(error, 'cloudSubnetFull'));
@@ -106,7 +47,7 @@ test('what hostnic has reserved is given within the blocks that are asked for, a
 });
 
 test('where nothing may be given back nothing that hostnic has reserved is taken over', async () => {
-  await using one = await stage();
+  await using one = await reservedVxnet();
   const { double, subnet, driver, configured } = one;
   const { id } = await driver().createNic(request(subnet));
   await assert.rejects(configured(false).assign(id, { addresses4: 1, within }), (error) => isFailure(error, 'cloudSubnetFull'));
@@ -115,7 +56,7 @@ test('where nothing may be given back nothing that hostnic has reserved is taken
 });
 
 test('a NIC is born with addresses that hostnic has reserved', async () => {
-  await using one = await stage();
+  await using one = await reservedVxnet();
   const { double, subnet, driver } = one;
   const made = await driver('hostnic_').createNic(request(subnet, { addresses4: 2, within }));
   assert.deepEqual([made.blocks.length, made.blocks.every(isWithin)], [2, true]);
@@ -123,11 +64,11 @@ test('a NIC is born with addresses that hostnic has reserved', async () => {
 });
 
 test('many that ask at once get different addresses', async () => {
-  await using one = await stage();
+  await using one = await reservedVxnet();
   const { double, subnet, driver } = one;
   const cloud = driver('hostnic_');
   const nics: NicId[] = [];
-  for (const token of ['a', 'b', 'c']) nics.push((await cloud.createNic({ ...request(subnet), clientToken: token })).id);
+  for (const token of ['a', 'b', 'c']) nics.push((await cloud.createNic(request(subnet, undefined, token))).id);
   const given = (await Promise.all(nics.map((nic) => cloud.assign(nic, { addresses4: 7, within })))).flat();
   assert.equal(new Set(given).size, 21);
   await nothingElseChanged(double, subnet, given);
@@ -136,7 +77,7 @@ test('many that ask at once get different addresses', async () => {
 for (const forGood of [false, true])
   for (const number of [0, 1, 2])
     test(`after change ${number} ${forGood ? 'the process ends' : 'the answer is lost'}: what was asked is had in the end, and nothing else is touched`, async () => {
-      await using one = await stage();
+      await using one = await reservedVxnet();
       const { double, subnet, driver } = one;
       const { id } = await driver().createNic(request(subnet));
       const want = { addresses4: 4, within };

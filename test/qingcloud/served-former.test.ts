@@ -1,13 +1,31 @@
 /** A cluster of hostnic's that lives is taken over: its settings served, its reservations adopted, its Pod left alone until it ends. Packets on two nodes. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { launcher } from '../../src/cli/demo/processes.ts';
 import { deleteNetns } from '../../src/kernel/netns.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
-import { seenFrom } from '../life/lab.ts';
+import { reply, runtimeServer, sandboxList } from '../cri/server.ts';
+import { eventually, seenFrom, type TestNode } from '../life/lab.ts';
 import { type FormerPod, formerPod } from './former.ts';
-import { type Served, servedBed } from './served-bed.ts';
+import { type Beginning, type Served, servedBed } from './served-bed.ts';
 
 const block = '4100-10-20-1-68-30';
+
+/** Somebody wrote that no node keeps any: there are too few for that. */
+function noneAtHand({ vxnet, kube }: Beginning): void {
+  for (const [name, more] of [
+    [vxnet, {}],
+    [`${vxnet}-shop`, { namespaces: ['shop'], within: ['10.20.1.68/31'] }],
+  ] as const) {
+    const spec = { cloudSubnet: vxnet, warm: { minimum: 0, spare: 0 }, ...more };
+    const metadata = { name, labels: { 'flatpod.dev/made-from': 'hostnic' } };
+    kube.put(resources.podSubnets, { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata, spec });
+  }
+}
 
 test('new Pods have other addresses of the block, reach the Pod that hostnic made, and it them; when that has ended its address is given too', async () => {
   const netns = `fpqf${process.pid % 10_000}`;
@@ -18,15 +36,7 @@ test('new Pods have other addresses of the block, reach the Pod that hostnic mad
     async before(site) {
       cleaning.defer(() => deleteNetns(netns));
       former = await formerPod(site, { block, cidr: '10.20.1.68/30', at: 2, netns });
-      // Somebody wrote that no node keeps any at hand: a new interface would get an address that is being adopted, with so few.
-      for (const [name, more] of [
-        [site.vxnet, {}],
-        [`${site.vxnet}-shop`, { namespaces: ['shop'], within: ['10.20.1.68/31'] }],
-      ] as const) {
-        const spec = { cloudSubnet: site.vxnet, warm: { minimum: 0, spare: 0 }, ...more };
-        const metadata = { name, labels: { 'flatpod.dev/made-from': 'hostnic' } };
-        site.kube.put(resources.podSubnets, { apiVersion: 'flatpod.dev/v1alpha1', kind: 'PodSubnet', metadata, spec });
-      }
+      noneAtHand(site);
       return { adoptVips: 'hostnic_' };
     },
   });
@@ -40,7 +50,6 @@ test('new Pods have other addresses of the block, reach the Pod that hostnic mad
   await oneOfUs(n2);
   await oneOfUs(n2);
   assert.deepEqual(pods.map(({ address }) => address).toSorted(), ['10.20.1.68', '10.20.1.69', '10.20.1.71']);
-  // From the other node: rule 1535 comes after ours, so that Pods of both on one node do not find each other.
   for (const pod of [...pods, elsewhere]) {
     assert.equal(await seenFrom(pod.netns, former.address, former.netns), pod.address, `${pod.address} asks the Pod of hostnic`);
     assert.equal(await seenFrom(former.netns, pod.address, pod.netns), former.address, `the Pod of hostnic asks ${pod.address}`);
@@ -59,4 +68,60 @@ test('new Pods have other addresses of the block, reach the Pod that hostnic mad
   assert.ok(last);
   assert.equal(await seenFrom(elsewhere.netns, last.address, last.netns), elsewhere.address);
   assert.equal(await seenFrom(last.netns, elsewhere.address, elsewhere.netns), last.address);
+});
+
+/** `flatpod takeover hostnic` on that node, whose runtime has the Pod as container `a`. */
+async function takenOver({ name, dir, socket }: TestNode, { address, netns }: FormerPod): Promise<string> {
+  await using runtime = await runtimeServer(({ stream }) => reply(stream, sandboxList(['a'])));
+  const [kept, folder] = [join(dir, 'kept.json'), join(dir, 'netns')];
+  writeFileSync(kept, JSON.stringify([{ address, namespace: 'default', pod: 'pod-a', node: name, subnet: 'shop' }]));
+  // Others on this machine have Pods with such addresses too.
+  mkdirSync(folder);
+  symlinkSync(netns, join(folder, 'pod-a'));
+  const args = ['takeover', 'hostnic', '--kept', kept, '--node', name, '--netns-dir', folder, '--runtime-socket', runtime.socket];
+  return (await promisify(execFile)(launcher, [...args, '--socket', socket])).stdout;
+}
+
+test('once it is taken over, Pods of ours on its own node reach it too, and it them; its end leaves nothing of that', async () => {
+  const netns = `fpqg${process.pid % 10_000}`;
+  await using cleaning = new AsyncDisposableStack();
+  let former: FormerPod | undefined;
+  await using bed = await servedBed({
+    ipam: (vxnet) => ({ Default: [vxnet], shop: [block] }),
+    async before(site) {
+      cleaning.defer(() => deleteNetns(netns));
+      former = await formerPod(site, { block, cidr: '10.20.1.68/30', at: 2, netns });
+      noneAtHand(site);
+      return { adoptVips: 'hostnic_' };
+    },
+  });
+  const [n1, n2] = bed.nodes;
+  assert.ok(n1 && n2 && former);
+  const pods = [await bed.pod(n1, 'shop'), await bed.pod(n2, 'shop'), await bed.pod(n1, 'web')];
+  assert.match(await takenOver(n1, former), /taken over {2}default\/pod-a \(10\.20\.1\.70\)\n.*the agent has them/);
+  const reachEachOther = async (): Promise<void> => {
+    assert.ok(former);
+    for (const pod of pods) {
+      assert.equal(await seenFrom(pod.netns, former.address, former.netns), pod.address, `${pod.address} asks the Pod of hostnic`);
+      assert.equal(await seenFrom(former.netns, pod.address, pod.netns), former.address, `the Pod of hostnic asks ${pod.address}`);
+    }
+  };
+  await reachEachOther();
+  assert.deepEqual(await n1.ask('check'), { differences: [] });
+  const way = (): string => n1.ip('route show table 7000 10.20.1.70');
+  assert.match(way(), /10\.20\.1\.70 dev vnic1 proto 114 scope link/);
+  n1.ip('route del 10.20.1.70 table 7000');
+  await eventually('the way is put back', () => way() !== '');
+  // Started with other numbers, when none of ours needs that table any more.
+  const [here, there, too] = pods;
+  for (const pod of [here, too]) assert.equal((await n1.call('DEL', pod ?? {})).status, 0);
+  await n1.kill9();
+  n1.ip('route del 10.20.1.70 table 7000');
+  const yaml = readFileSync(join(n1.dir, 'node.yaml'), 'utf8');
+  await n1.start({}, yaml.replace('cooldown_s: 0', 'cooldown_s: 0, numbers: {firstTable: 8000}'));
+  pods.splice(0, pods.length, ...(there === undefined ? [] : [there]), await bed.pod(n1, 'web'));
+  await reachEachOther();
+  assert.equal((await n1.call('DEL', { container: 'a', netns: former.netns })).status, 0);
+  assert.equal(way(), '');
+  assert.doesNotMatch(n1.ip('rule'), /1535/);
 });

@@ -138,7 +138,7 @@ test('told to an agent that runs, taken over again, after a restart: the same Po
   ]);
   node.machine.sh(`ip rule del pref 512 to ${pods[1].address} lookup main; ip route del ${pods[1].address}/32`);
   await eventually('the Pod is reached again', async () => (await at.seen(vm, pods[1].address, pods[1])) === vm.address);
-  assert.match(node.log(), /put back rule 512: to /);
+  await eventually('the rule is there again', () => /put back rule 512: to /.test(node.log()));
 });
 
 test('a Pod that ends without a DEL is noticed by its namespace, and cleaned up after', async () => {

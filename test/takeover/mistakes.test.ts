@@ -83,14 +83,15 @@ test('a record that is out of date by now is no mistake: its address is the new 
   assert.doesNotMatch(node.host.ip('rule'), /512/, 'what the former plugin forgot');
 });
 
-test('with no agent there, rules of ours are known by the number that the agent’s configuration says; such a file with a mistake stops all', () => {
+test('with no agent there, what is ours has the numbers that the agent’s configuration says; such a file with a mistake stops all', () => {
   using node = bareNode();
   node.host.exec('ip rule add pref 512 to 10.0.0.5 lookup main; ip rule add pref 740 from 10.0.0.5 lookup main protocol 120');
   const [record, config] = [join(node.dir, 'ipam.json'), join(node.dir, 'node.yaml')];
-  writeFileSync(record, checkpoint(entry));
+  const pod = node.former('10.0.0.6', 'eni');
+  writeFileSync(record, checkpoint(entry, { ...entry, containerID: 'c2', ipv4: pod.address }));
   const takeOver = (protocol: number) => {
     const head = 'apiVersion: flatpod.dev/v1alpha1\nkind: NodeConfig\nmetadata: {name: n}\n';
-    writeFileSync(config, `${head}spec: {cluster: {}, numbers: {protocol: ${protocol}}}\n`);
+    writeFileSync(config, `${head}spec: {cluster: {}, numbers: {protocol: ${protocol}, firstTable: 9000}}\n`);
     return node.flatpod('takeover', 'aws-node', '--checkpoint', record, '--config', config);
   };
   const mistaken = takeOver(1);
@@ -99,7 +100,8 @@ test('with no agent there, rules of ours are known by the number that the agent�
   assert.match(node.host.ip('rule'), /512:/, 'nothing was done');
   const { status, stdout, stderr } = takeOver(120);
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /gone {8}container c1 \(10\.0\.0\.5\)/);
+  assert.match(stdout, /taken over {2}container c2 .*\n.*gone {8}container c1 \(10\.0\.0\.5\)/);
+  assert.equal(node.host.ip('route show table 9000').trim(), `10.0.0.6 dev ${pod.hostEnd} proto 120 scope link`);
   assert.doesNotMatch(node.host.ip('rule'), /512:/, 'what the former plugin forgot');
   assert.match(node.host.ip('rule'), /740:\s+from 10\.0\.0\.5 lookup main proto 120/, 'ours');
 });
@@ -109,8 +111,10 @@ test('a stored record that cannot be one is refused, and not taken for anything'
   try {
     const database = openDatabase(dir);
     const record = { datapath: 'adopted', madeBy: 'aws-node', netns: '', ifname: 'eth0', addresses: ['10.0.0.5'], routes: [], rules: [] };
-    assert.deepEqual(readAttachedInterface(record), record);
-    for (const wrong of [{ madeBy: 'else' }, { routes: [{}] }, { rules: [{ family: 5 }] }, { hostEnd: { link: 'x' } }])
+    assert.deepEqual(readAttachedInterface(record), { ...record, ways: [] }, 'as it was written before there were ways');
+    const ways = [{ dst: '10.0.0.5/32', link: 'eni1', scope: 'link', table: 7000, protocol: 114 }];
+    assert.deepEqual(readAttachedInterface({ ...record, ways }), { ...record, ways });
+    for (const wrong of [{ madeBy: 'else' }, { routes: [{}] }, { ways: [{}] }, { rules: [{ family: 5 }] }, { hostEnd: { link: 'x' } }])
       assert.throws(() => readAttachedInterface({ ...record, ...wrong }), RangeError);
     assert.deepEqual(openAttachments(database, readAttachedInterface).list(), []);
     database.close();

@@ -1,14 +1,18 @@
 /** What others than Flatpod have in the host about addresses of Pods. */
 import type { FormerRoute, FormerRule } from '../../datapath/interface.ts';
 import type { Ip } from '../../net/address.ts';
+import type { KernelNumbers } from '../../store/node-config.ts';
 import type { NodeAgent } from '../node-agent.ts';
 
-/** Our protocol number when no configuration says another (src/store/node-config.ts). */
-export const USUAL_PROTOCOL = 114;
+/** What is ours in the kernel is known by the first, and leads to Pods by the other. */
+export type OurNumbers = Pick<KernelNumbers, 'protocol' | 'firstTable'>;
 
-/** The protocol number of what the agent makes. */
-export function protocolOf({ cloud }: Pick<NodeAgent, 'cloud'>): number {
-  return cloud?.config.numbers.protocol ?? USUAL_PROTOCOL;
+/** Where no configuration says others (src/store/node-config.ts). */
+export const usualNumbers: OurNumbers = { protocol: 114, firstTable: 7000 };
+
+/** The numbers of what the agent makes. */
+export function numbersOf({ cloud }: Pick<NodeAgent, 'cloud'>): OurNumbers {
+  return cloud?.config.numbers ?? usualNumbers;
 }
 
 /** Rules and routes that name the addresses themselves. A rule of a NIC of ours may do so too, for a block of one address: by the protocol `ours`. */

@@ -4,13 +4,13 @@ import { type AdoptedInterface, type AttachedInterface, isAdopted } from '../../
 import { isNetns } from '../../kernel/netns.ts';
 import { host, inNetns, type KernelObject, type Plan } from '../../kernel/state.ts';
 import type { NodeAgent } from '../node-agent.ts';
-import { aboutThem, protocolOf } from './about.ts';
+import { aboutThem, numbersOf } from './about.ts';
 
 /** Everything the interface has in the kernel, to be removed: of one that a former plugin made also what has come since, such as rules it made twice. */
 export function allOf(node: NodeAgent, attached: AttachedInterface): Plan {
   const plan = planOf(attached);
   if (!isAdopted(attached)) return plan;
-  const { routes, rules } = aboutThem(node.kernel, protocolOf(node), attached.addresses);
+  const { routes, rules } = aboutThem(node.kernel, numbersOf(node).protocol, attached.addresses);
   return [
     ...plan,
     ...vethOf(node, attached),

@@ -4,25 +4,27 @@ import { MAIN_TABLE } from '../../kernel/netlink/route.ts';
 import { bitsOf, familyOf, type Ip } from '../../net/address.ts';
 import { firstOf, lengthOf } from '../../net/cidr.ts';
 import type { NodeAgent } from '../node-agent.ts';
-import { aboutThem } from './about.ts';
+import { aboutThem, type OurNumbers } from './about.ts';
 import type { FormerPod, TakeoverAsked } from './request.ts';
+import { waysTo } from './ways.ts';
 
 /** Where Pods of a former plugin are looked for. */
 export interface Sought {
   readonly kernel: NodeAgent['kernel'];
   readonly madeBy: AdoptedInterface['madeBy'];
-  /** Of routes and rules of ours. */
-  readonly protocol: number;
+  /** Of what is ours in the kernel. */
+  readonly numbers: OurNumbers;
   /** Where their addresses were found. */
   readonly namespaces: ReadonlyMap<Ip, string>;
 }
 
 /** What is in the kernel of the Pod now, if anything. */
-export function recordOf({ kernel, madeBy, protocol, namespaces }: Sought, { ifname, addresses }: FormerPod): AdoptedInterface {
-  const { routes, rules } = aboutThem(kernel, protocol, addresses);
+export function recordOf({ kernel, madeBy, numbers, namespaces }: Sought, { ifname, addresses }: FormerPod): AdoptedInterface {
+  const { routes, rules } = aboutThem(kernel, numbers.protocol, addresses);
   const netns = addresses.map((address) => namespaces.get(address)).find((path) => path !== undefined) ?? '';
   const hostEnd = hostEndOf(kernel, new Set(routes.map(({ link }) => link)));
-  return { datapath: 'adopted', madeBy, netns, ifname, addresses, ...(hostEnd !== undefined && { hostEnd }), routes, rules };
+  const found = { netns, ifname, ...(hostEnd !== undefined && { hostEnd }), routes };
+  return { datapath: 'adopted', madeBy, ...found, addresses, rules, ways: waysTo({ kernel }, numbers, found) };
 }
 
 /** The veth that a route of its leads to. */

@@ -1,19 +1,20 @@
 /**
- * Taking over the Pods that a former plugin made: each becomes an attachment that is left as it is until the Pod ends. Nothing in the kernel changes but for
- * what belongs to Pods that are gone already.
+ * Taking over the Pods that a former plugin made: each becomes an attachment that is left as it is until the Pod ends. Nothing of that plugin's in the kernel
+ * changes but for what belongs to Pods that are gone already; of ours a way to each Pod comes, for Pods of ours on this node (ways.ts).
  *
  * Invariants
  * - a Pod is taken over only when something of it is there: its address in a namespace, or the host's end of its veth
  * - its addresses are committed as leased before anybody is told that it was taken over
  * - the same again changes nothing
  */
+import { toAdopted } from '../../datapath/adopted.ts';
 import { type AdoptedInterface, isAdopted } from '../../datapath/interface.ts';
 import { type Failure, failure, isFailure, sentence } from '../../errors/failure.ts';
 import { host, type KernelObject } from '../../kernel/state.ts';
 import type { PodIdentity } from '../../store/pod-identity.ts';
 import { podName } from '../attach.ts';
 import { type Attachment, keyOf, type NodeAgent } from '../node-agent.ts';
-import { protocolOf } from './about.ts';
+import { numbersOf } from './about.ts';
 import { namespacesOf } from './namespaces.ts';
 import { recordOf, type Sought, unnamedPods } from './record.ts';
 import type { FormerPod, TakeoverAsked } from './request.ts';
@@ -31,13 +32,13 @@ export interface TakenOver {
   readonly refused: string[];
 }
 
-/** Takes over those that live. `protocol`: of routes and rules that are ours, where no configuration of the agent says it. @throws Failure kernelRefused, store*; those before it are taken over then, and the same again does the rest. */
-export async function takeOver(node: NodeAgent, asked: TakeoverAsked, protocol = protocolOf(node)): Promise<TakenOver> {
+/** Takes over those that live. `numbers`: of what is ours in the kernel, where no configuration of the agent says them. @throws Failure kernelRefused, store*; those before it are taken over then, and the same again does the rest. */
+export async function takeOver(node: NodeAgent, asked: TakeoverAsked, numbers = numbersOf(node)): Promise<TakenOver> {
   const done: TakenOver = { taken: [], known: [], ended: [], refused: [] };
   const pods = [...asked.pods, ...unnamedPods(node, asked)];
   const ours = node.attachments.list().flatMap(({ interface: own, netns }) => (isAdopted(own) ? [] : [netns]));
   const namespaces = namespacesOf(node.kernel, asked.netnsFolder, new Set(pods.flatMap(({ addresses }) => addresses)), ours);
-  const sought: Sought = { kernel: node.kernel, madeBy: asked.madeBy, protocol, namespaces };
+  const sought: Sought = { kernel: node.kernel, madeBy: asked.madeBy, numbers, namespaces };
   for (const pod of pods) {
     using _turn = await node.locks.take(keyOf(pod));
     const became = await takeOne(node, asked.netnsFolder, sought, pod);
@@ -79,6 +80,7 @@ async function takeOne(
     return refused;
   }
   node.cloud?.pools.occupy(addresses);
+  node.kernel.apply(toAdopted(own));
   return 'taken';
 }
 

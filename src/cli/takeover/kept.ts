@@ -26,13 +26,13 @@ export async function readKept(
   if (!read.success) throw failure('takeoverMistaken', { system: plugin, path: kept, reason: sayIssues(read.error) }, read.error);
   const name = node ?? process.env['NODE_NAME'] ?? hostname();
   const named = [...new Set(read.data.map((entry) => entry.node))].filter((one) => one !== '').toSorted();
+  // Without a node in it, the runtime decides whether the Pod is here.
+  const here = read.data.filter((entry) => entry.node === '' || entry.node === name);
   // Also where it is the right name: somebody is to see that nothing of the list is of this node.
-  if (named.length > 0 && !named.includes(name)) {
+  if (here.length === 0 && named.length > 0) {
     const nodes = named.length > TOLD ? `${named.slice(0, TOLD).join(', ')} and ${named.length - TOLD} others` : named.join(', ');
     throw failure('takeoverElsewhere', { system: plugin, path: kept, node: name, nodes });
   }
-  // Without a node in it, the runtime decides whether the Pod is here.
-  const here = read.data.filter((entry) => entry.node === '' || entry.node === name);
   const byPod = Map.groupBy(here, ({ namespace, pod }) => `${namespace}/${pod}`);
   const listed = byPod.size === 0 ? [] : await sandboxes(runtimeSocket);
   const [pods, gone]: [FormerPod[], string[]] = [[], []];

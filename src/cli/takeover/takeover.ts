@@ -1,6 +1,6 @@
 /** `flatpod takeover`: the former plugin's own records, told to the agent; with no agent, written where the one that starts will find it. */
 import { existsSync } from 'node:fs';
-import { USUAL_PROTOCOL } from '../../agent/adopted/about.ts';
+import { type OurNumbers, usualNumbers } from '../../agent/adopted/about.ts';
 import { type FormerPod, parseTakeover, type TakeoverAsked } from '../../agent/adopted/request.ts';
 import type { TakenOver } from '../../agent/adopted/take-over.ts';
 import type { FormerPlugin } from '../../datapath/interface.ts';
@@ -53,15 +53,14 @@ async function told(asked: TakeoverAsked, { socket, state, config }: TakeoverOpt
     return { taken: await askAgent<TakenOver>(socket, 'takeover', DEADLINE_ms, '', asked), agent: true };
   } catch (error) {
     if (!isFailure(error, 'agentSilent')) throw error;
-    const protocol = protocolIn(config);
-    return { taken: await takeOverWithoutAgent(asked, state, protocol, error), agent: false };
+    return { taken: await takeOverWithoutAgent(asked, state, numbersIn(config), error), agent: false };
   }
 }
 
 /** @throws Failure configFile*: an agent would not start with such a file either. */
-function protocolIn(config: string | undefined): number {
-  if (config === undefined && !existsSync(USUAL_CONFIG)) return USUAL_PROTOCOL;
-  return readConfigFile(config ?? USUAL_CONFIG).config.spec.numbers.protocol;
+function numbersIn(config: string | undefined): OurNumbers {
+  if (config === undefined && !existsSync(USUAL_CONFIG)) return usualNumbers;
+  return readConfigFile(config ?? USUAL_CONFIG).config.spec.numbers;
 }
 
 function textOf({ taken, known, ended, refused }: TakenOver, plugin: FormerPlugin, agent: boolean): string {

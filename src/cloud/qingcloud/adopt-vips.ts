@@ -4,7 +4,7 @@
  * Invariants
  * - only within blocks that were asked for by value: what their PodSubnet excludes, such as addresses of Pods of that plugin, is none of these
  * - only where nothing else is left in them
- * - what somebody else gets in the moment between is theirs: another address is chosen, and none is given twice
+ * - no NIC of ours is made in the vxnet in the moment between (turns.ts); what somebody else gets then is theirs: another address is chosen, and none is given twice
  */
 import { isFailure } from '../../errors/failure.ts';
 import { containsCidr, hostCidr } from '../../net/cidr.ts';

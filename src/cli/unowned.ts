@@ -1,8 +1,9 @@
 /** `flatpod unowned`: the interfaces in the cloud that nobody owns, and what the controller's sweep makes of each. Changes nothing. */
 import { systemClock } from '../cloud/clock.ts';
+import type { InstanceId } from '../cloud/cloud.ts';
 import { Ledger } from '../cloud/range/ledger.ts';
 import { rangeCloud } from '../cloud/range/range-cloud.ts';
-import { type Unowned, unowned } from '../controller/sweeper.ts';
+import { type Speaking, type Unowned, unowned } from '../controller/sweeper.ts';
 import { usualTimings } from '../controller/world.ts';
 import { failure } from '../errors/failure.ts';
 import { openApi } from '../kube/api.ts';
@@ -53,8 +54,13 @@ async function find(config: ControllerConfig['spec']): Promise<Unowned[]> {
   const ranges = rangeCloud({ cluster, ledger, ranges: () => [], node: () => undefined });
   const use = { subnets: () => [], fence: <T>(driver: T): T => driver, fenceSteps: <T>(part: T): T => part };
   const cloud = open.use(cloudOf({ ...config.cloud, changes: false }, ranges, use));
-  const list = async (): Promise<Pick<NodeNetwork, 'name' | 'status'>[]> =>
-    (await api.list(resources.nodeNetworks, readNodeNetwork)).items.map(({ name, status = nothing }) => ({ name, status }));
+  const list = async (): Promise<Speaking[]> =>
+    (await api.list(resources.nodeNetworks, readNodeNetwork)).items.map(({ name, status = nothing, instance = '' }) => ({
+      name,
+      status,
+      // What the controller wrote there as the cloud's id.
+      spec: { instance: instance as InstanceId },
+    }));
   return await unowned({ cloud, cluster, networks: { list }, clock: systemClock });
 }
 

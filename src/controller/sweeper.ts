@@ -2,10 +2,11 @@
  * Deletes NICs that we made and nobody owns: left by a node that is gone, or by a create whose answer came too late.
  *
  * Invariants
- * - only NICs with our tags, attached to nothing, in no node's grants and of no node's intent
+ * - only NICs with our tags, attached to nothing (or to an instance that there is no more, from which they are unplugged first), in no node's grants and of
+ *   no node's intent
  * - older than `sweepAge_ms`, seen so in two sweeps at least a minute apart, and once more right before
  */
-import type { CloudNic, NicId } from '../cloud/cloud.ts';
+import type { Cloud, CloudNic, InstanceId, NicId } from '../cloud/cloud.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
@@ -89,7 +90,8 @@ export interface Places extends Pick<World, 'cloud' | 'cluster' | 'clock'> {
   readonly networks: { list(): Promise<readonly Speaking[]> };
 }
 
-type Speaking = Pick<NodeNetwork, 'name' | 'status'>;
+/** What is known of a node. */
+export type Speaking = Pick<NodeNetwork, 'name' | 'status'> & { readonly spec: Pick<NodeNetwork['spec'], 'instance'> };
 
 /** All there are now, also those too young to be deleted. @throws Failure cloud*, store*, kube* */
 export async function unowned({ cloud, cluster, networks, clock }: Places): Promise<Unowned[]> {
@@ -97,15 +99,38 @@ export async function unowned({ cloud, cluster, networks, clock }: Places): Prom
   // Read after the NICs: what was made meanwhile has its owner.
   const nodes = await networks.list();
   const names = new Set(nodes.map(({ name }) => name));
-  return ownerless(nics, nodes).map((nic) => {
-    const node = nodeOf(nic);
-    return { nic, node, isNodeThere: node !== undefined && names.has(node), age_ms: clock.now_ms() - nic.createdAt_ms };
-  });
+  const nobodys = ownerless(nics, nodes);
+  const gone = await goneAmong(cloud, new Set(nobodys.flatMap(({ attachment }) => attachment?.instance ?? [])));
+  return nobodys
+    .filter(({ attachment }) => attachment === undefined || gone.has(attachment.instance))
+    .map((nic) => {
+      const node = nodeOf(nic);
+      return { nic, node, isNodeThere: node !== undefined && names.has(node), age_ms: clock.now_ms() - nic.createdAt_ms };
+    });
 }
 
-async function deleteIfStillFree({ cloud }: Swept, { id }: CloudNic): Promise<boolean> {
+/** Instances that ended while something was plugged into them: the cloud may never unplug it. */
+async function goneAmong(cloud: Pick<Cloud, 'instance'>, instances: ReadonlySet<InstanceId>): Promise<ReadonlySet<InstanceId>> {
+  const gone = new Set<InstanceId>();
+  for (const id of instances) {
+    try {
+      if ((await cloud.instance(id)).state === 'terminated') gone.add(id);
+    } catch (error) {
+      if (!isFailure(error, 'cloudNotFound')) throw error;
+      gone.add(id);
+    }
+  }
+  return gone;
+}
+
+/** What has to be unplugged first is deleted by a later sweep. */
+async function deleteIfStillFree({ cloud }: Swept, { id, attachment: before }: CloudNic): Promise<boolean> {
   const [now] = await cloud.nics({ ids: [id] });
-  if (now === undefined || now.attachment !== undefined || now.branch !== undefined) return false;
+  if (now === undefined || now.branch !== undefined || now.attachment?.instance !== before?.instance) return false;
+  if (now.attachment !== undefined) {
+    await cloud.detachNic(id);
+    return false;
+  }
   await cloud.deleteNic(id);
   return true;
 }
@@ -114,7 +139,12 @@ async function deleteIfStillFree({ cloud }: Swept, { id }: CloudNic): Promise<bo
 function ownerless(nics: readonly CloudNic[], nodes: readonly Speaking[]): CloudNic[] {
   const granted = new Set(nodes.flatMap(({ status }) => status.nics.map(({ id }) => id)));
   const intended = new Set(nodes.flatMap(({ status }) => notesOf(status)?.intents.map(({ token }) => token) ?? []));
+  const machines = new Set(nodes.map(({ spec }) => spec.instance));
   return nics.filter(
-    (nic) => nic.attachment === undefined && nic.branch === undefined && !granted.has(nic.id) && !intended.has(intentOf(nic) ?? ''),
+    (nic) =>
+      nic.branch === undefined &&
+      !(nic.attachment !== undefined && machines.has(nic.attachment.instance)) &&
+      !granted.has(nic.id) &&
+      !intended.has(intentOf(nic) ?? ''),
   );
 }

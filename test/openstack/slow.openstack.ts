@@ -22,6 +22,7 @@ describe('OpenStack that takes its time', () => {
       assert.ok(held.length >= 3);
     });
 
-  test('of a server that is deleted before the request of its attachment arrives nothing is left, and of others nothing is taken', () =>
-    lifeThatEndsAttaching(openStackKind(bed), 'request'));
+  for (const what of ['request', 'answer'] as const)
+    test(`of a server that is deleted before the ${what} of its attachment arrives nothing is left, and of others nothing is taken`, () =>
+      lifeThatEndsAttaching(openStackKind(bed), what));
 });

@@ -11,8 +11,8 @@ export interface Nova {
   server(id: InstanceId, task: Task): Promise<CloudInstance | undefined>;
   /** Returns when Nova has plugged it, which may take a while. */
   attach(server: InstanceId, port: string, task: Task): Promise<void>;
-  /** Returns when Nova has accepted it. What it does not have is success. */
-  detach(server: InstanceId, port: string, task: Task): Promise<void>;
+  /** Returns when Nova has accepted it; false: it has no such attachment. */
+  detach(server: InstanceId, port: string, task: Task): Promise<boolean>;
 }
 
 /** What Nova does not tell of an instance, where its flavor's extra specs (`flatpod:nics`, `flatpod:slots`, `flatpod:branches`) do not either. */
@@ -45,8 +45,8 @@ export function novaOf(session: Session, usual: UsualLimits): Nova {
     async detach(server, port, task) {
       const path = `/servers/${encodeURIComponent(server)}/os-interface/${encodeURIComponent(port)}`;
       const answer = await session.ask('compute', { method: 'DELETE', path, headers }, task);
-      // 404: the server or the attachment is gone, which is what was wanted.
       if (answer.status !== 202 && answer.status !== 404) throw refusalOf(answer);
+      return answer.status === 202;
     },
   };
 }

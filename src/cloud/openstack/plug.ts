@@ -75,8 +75,20 @@ export async function detachNic(nic: NicId, context: Context): Promise<void> {
   if (places.get(nic) === 0) throw refuse.invalid(asked, `it is the first NIC of ${port.device}`);
   // What a port is on, when it is no branch.
   const instance = port.device as InstanceId;
-  await context.turn(`on ${instance}`, () => context.nova.detach(instance, nic, task));
+  await context.turn(`on ${instance}`, async () => {
+    // Without an attachment it is done, unless the server ended while Nova plugged it in: then nobody but us takes its name off the port.
+    if ((await context.nova.detach(instance, nic, task)) || (await context.nova.server(instance, task)) !== undefined) return;
+    await freed(nic, instance, context, task);
+  });
   context.notes.write(nic, 'detaching');
+}
+
+/** @throws Failure cloudConflict when somebody changed the port at the same time */
+async function freed(nic: NicId, instance: InstanceId, context: Context, task: Task): Promise<void> {
+  const [now] = await context.neutron.ports({ ids: [nic] }, task);
+  if (now?.device !== instance) return;
+  if ((await context.neutron.updatePort(now, { device_id: '', device_owner: '' }, task)) === undefined)
+    throw refuse.conflict(askedIn(task), 'it was changed meanwhile');
 }
 
 function wordsWithout(port: Port, kind: string): string[] {

@@ -26,7 +26,7 @@ import { seldom } from './seldom.ts';
 export interface DepartedOptions {
   readonly cluster: string;
   readonly networks: Pick<ClusterNodeNetworks, 'list' | 'node' | 'remove' | 'writeConditions'>;
-  readonly cloud: Pick<Cloud, 'instance' | 'nics' | 'deleteNic' | 'unassign'>;
+  readonly cloud: Pick<Cloud, 'instance' | 'nics' | 'detachNic' | 'deleteNic' | 'unassign'>;
   readonly claims: Claims;
   /** It is gone for good. */
   readonly forget: (node: string) => void;
@@ -75,6 +75,9 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
   for (const { id, attachment, branch } of left) {
     if (isBack()) return;
     if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
+    // A machine may have ended while it was plugged in: then the cloud does not unplug it by itself.
+    else if (branch === undefined && isOff && attachment?.instance === spec.instance && attachment.state !== 'detaching')
+      await cloud.detachNic(id);
   }
   if (isBack()) return;
   if (isOff) await unassignGranted(cloud, node, new Set(left.map(({ id }) => id)), isBack);

@@ -1,6 +1,6 @@
 /**
  * The tests that need a cloud's own servers: `node test/clouds.ts [part …]`. `*.openstack.ts`: a real Keystone, Neutron and Nova; `*.ec2.ts`: an EC2 server
- * that is not ours; `*.qingcloud.ts`: QingCloud's own client.
+ * that is not ours; `*.qingcloud.ts`: QingCloud's own client; `*.kube.ts`: the installed controller over a real API server, which `make e2e` builds.
  *
  * Two lanes, a file at a time in each: Neutron answers one request after the other, so what one OpenStack gets no quicker by doing more at once, a second
  * one does. A lane's OpenStack is started when it takes its first file that needs one, and lives for all that follow. What a file says is shown when it is
@@ -12,7 +12,7 @@ import { type OpenStackBed, openStackBed } from './openstack/bed.ts';
 import { ended, type Numbers, runTests } from './runner.ts';
 
 const OPENSTACK = '.openstack.ts';
-const kinds = [OPENSTACK, '.ec2.ts', '.qingcloud.ts'];
+const kinds = [OPENSTACK, '.ec2.ts', '.qingcloud.ts', '.kube.ts'];
 /** A bed that somebody keeps running is one, and tests of two lanes would meet in it. */
 const GIVEN = 'FLATPOD_OPENSTACK_BED';
 /** Begun first, so that no lane is left alone with them at the end. */

@@ -141,7 +141,11 @@ test('an instance that is terminated while its interfaces attach: nothing is lef
   const clock = { ...systemClock, now_ms: () => now_ms };
   const log = createLog('test', 'error', () => undefined);
   for (let sweeps = 0; sweeps < 3; sweeps++) {
-    await sweep({ cloud: at.truth, cluster: 'test', networks: at.networks, clock, timings: usualTimings, random: Math.random, log }, seen, false);
+    await sweep(
+      { cloud: at.truth, cluster: 'test', networks: at.networks, clock, timings: usualTimings, random: Math.random, log },
+      seen,
+      false,
+    );
     now_ms += usualTimings.sweepAge_ms + 60_000;
   }
   assert.deepEqual(await at.ours(), [], 'nothing of it is left');

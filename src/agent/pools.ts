@@ -10,12 +10,11 @@ import { asFailure, type Failure, failure } from '../errors/failure.ts';
 import { Pool, type PoolOptions, type Resting, type Taken } from '../ipam/pool.ts';
 import type { Ip } from '../net/address.ts';
 import { type Cidr, contains, firstOf } from '../net/cidr.ts';
-import { subnetsOf, viewFor } from '../store/nic-shares.ts';
 import type { Demand, Growth, NodeNetworkStatus } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { excludedOf } from '../store/within.ts';
 import { exhausted, refused } from './pool-errors.ts';
-import { fits } from './way.ts';
+import { servedNics, withMissing } from './served-nics.ts';
 
 /** ADDs that may wait for one subnet; a node has no more Pods than that. */
 const WAITING_LIMIT = 1024;
@@ -67,6 +66,8 @@ export class Pools {
   readonly #pools = new Map<string, SubnetPool>();
   readonly #orphans: Set<Ip>;
   readonly #options: PoolsOptions;
+  /** Given back before this agent began: until there are grants, every new pool is to keep to that. */
+  #returned: readonly Cidr[];
   #growth: readonly Growth[] = [];
   /** Addresses that belong to claims: no pool knows of them. */
   #claimed: ReadonlySet<Ip> = new Set();
@@ -74,7 +75,8 @@ export class Pools {
   constructor(subnets: readonly PodSubnet[], options: PoolsOptions) {
     this.#orphans = new Set(options.orphans);
     this.#options = options;
-    for (const subnet of subnets) this.#make(subnet, options.returned ?? []);
+    this.#returned = options.returned ?? [];
+    for (const subnet of subnets) this.#make(subnet, this.#returned);
   }
 
   /**
@@ -92,7 +94,7 @@ export class Pools {
     }
     for (const subnet of subnets) {
       const own = this.#pools.get(subnet.metadata.name);
-      if (own === undefined) this.#make(subnet, []);
+      if (own === undefined) this.#make(subnet, this.#returned);
       else if (JSON.stringify(poolPart(own.subnet)) === JSON.stringify(poolPart(subnet))) own.subnet = subnet;
       else Object.assign(own, { subnet, pool: this.#poolOf(subnet, own.pool.giveBack(now_ms())) });
     }
@@ -106,22 +108,15 @@ export class Pools {
   /** Tells what may be leased from now on: those of the granted NICs that are plugged in. Serves those who wait. Returns blocks that overlap others and were left out. */
   grant({ nics, growth }: NodeNetworkStatus, plugged: ReadonlySet<string>): string[] {
     this.#growth = growth.map((one) => withMissing(one, nics, plugged));
+    this.#returned = [];
     const granted = nics.flatMap((nic) => nic.blocks);
-    const claimed = new Set(nics.flatMap((nic) => nic.claimed ?? []));
-    this.#claimed = new Set([...claimed].map(firstOf));
-    return [...this.#pools].flatMap(([name, own]) => {
-      const serving = nics
-        .filter((nic) => subnetsOf(nic).includes(name))
-        .map((nic) => viewFor(nic, name))
-        .map((nic) => ({ ...nic, blocks: nic.blocks.filter((block) => !claimed.has(block)) }));
+    this.#claimed = new Set(nics.flatMap((nic) => nic.claimed ?? []).map(firstOf));
+    return [...this.#pools.values()].flatMap((own) => {
+      const { leased, aside } = servedNics(own.subnet, nics, plugged);
       // An address that was a claim's and is anyone's now may be in use still.
       this.#restore(own);
-      const overlapping = own.pool.grant(
-        serving.filter((nic) => plugged.has(nic.id) && fits(own.subnet, nic)),
-        granted,
-        serving.filter((nic) => !plugged.has(nic.id) || !fits(own.subnet, nic)),
-      );
-      const blocks = serving.flatMap((nic) => nic.blocks);
+      const overlapping = own.pool.grant(leased, granted, aside);
+      const blocks = [...leased, ...aside].flatMap((nic) => nic.blocks);
       own.pool.restore(
         [...this.#orphans].filter((ip) => blocks.some((block) => contains(block, ip))),
         [],
@@ -288,12 +283,4 @@ export class Pools {
 /** What of a PodSubnet a pool depends on. */
 function poolPart({ spec }: PodSubnet): PoolOptions {
   return { families: spec.families, exclude: excludedOf(spec), maximum: spec.perNode.maximum };
-}
-
-/** What stops Pods although nothing stops the controller: interfaces that it granted and the node does not have. */
-function withMissing(growth: Growth, nics: NodeNetworkStatus['nics'], plugged: ReadonlySet<string>): Growth {
-  const missing = nics.filter((nic) => subnetsOf(nic).includes(growth.subnet) && !plugged.has(nic.id));
-  if (growth.stoppedBy !== 'none' || missing.length === 0) return growth;
-  const names = missing.map(({ id, mac, parent }) => parent ?? `${id} with the MAC ${mac}`);
-  return { ...growth, text: `the node has no interface ${names.join(', ')}` };
 }

@@ -76,6 +76,7 @@ export async function lead(leading: Leading): Promise<void> {
     claims,
     cloud,
     nicsPerInstance: () => affairs?.nicsPerInstance(),
+    isUnread: () => affairs?.isUnread() === true,
     nodeSettings: () => affairs?.nodeSettings(),
     releases: where.releases,
     ranges: ranged,

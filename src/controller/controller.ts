@@ -41,6 +41,8 @@ export interface ControllerOptions {
   /** See World; no such limit, and nobody looks, when absent. */
   readonly share?: World['share'];
   readonly nicsPerInstance?: World['nicsPerInstance'];
+  /** See World; all is read when absent. */
+  readonly isUnread?: World['isUnread'];
   /** See World; nothing when absent. */
   readonly nodeSettings?: World['nodeSettings'];
   readonly observe?: World['observe'];
@@ -155,6 +157,7 @@ function worldOf(options: ControllerOptions, nodes: readonly string[], wake: (no
     clash: () => undefined,
     share: () => undefined,
     nicsPerInstance: () => undefined,
+    isUnread: () => false,
     nodeSettings: () => ({}),
     releases: true,
     observe: () => undefined,

@@ -2,6 +2,7 @@
 import type { NicId } from '../cloud/cloud.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { type Failure, sentence } from '../errors/failure.ts';
+import type { Growth } from '../store/node-network.ts';
 import type { Action } from './action.ts';
 import { type Decision, decisionFor } from './decision.ts';
 import type { NodeMemory, Pause } from './memory.ts';
@@ -96,8 +97,8 @@ export function relieved(memory: NodeMemory, action: Action): void {
   if (!memory.mostAtOnce.has(action.subnet)) memory.growthRefused.delete(growthKey(action));
 }
 
-/** Nothing is left to do. `served`: the PodSubnets that got what they asked for. */
-export function atRest(memory: NodeMemory, served: readonly { readonly subnet: string }[]): void {
+/** Nothing is left to do: PodSubnets that nothing stops got what they asked for. */
+export function atRest(memory: NodeMemory, growth: readonly Growth[]): void {
   memory.refusals = 0;
-  for (const { subnet } of served) memory.mostAtOnce.delete(subnet);
+  for (const { subnet, stoppedBy } of growth) if (stoppedBy === 'none') memory.mostAtOnce.delete(subnet);
 }

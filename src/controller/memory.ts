@@ -72,6 +72,8 @@ export interface NodeMemory {
   /** Blocks that were asked back in vain, and until when they are taken to be in use. */
   readonly keptUntil_ms: Map<Cidr, number>;
   readonly doubted: Set<Cidr>;
+  /** Interfaces that the node says it lacks, and since when. */
+  readonly lackedSince_ms: Map<NicId, number>;
   /** What the last look saw: good enough while no call may be made. */
   lastPicture: Picture | undefined;
   /** Sentences the log has already. */
@@ -104,6 +106,7 @@ export function blankMemory(now_ms: number): NodeMemory {
     askedBackSince_ms: new Map(),
     keptUntil_ms: new Map(),
     doubted: new Set(),
+    lackedSince_ms: new Map(),
     lastPicture: undefined,
     said: new Set(),
   };
@@ -131,6 +134,12 @@ export function noteAskedBack(memory: NodeMemory, granted: readonly GrantedNic[]
   }
   const held = new Set(granted.flatMap(({ blocks }) => blocks));
   for (const [block, until_ms] of kept) if (until_ms <= now_ms || !held.has(block)) kept.delete(block);
+}
+
+/** Keeps since when the node lacks each of these. */
+export function noteLacked({ lackedSince_ms: since }: NodeMemory, lacked: readonly NicId[], now_ms: number): void {
+  for (const nic of lacked) if (!since.has(nic)) since.set(nic, now_ms);
+  for (const nic of since.keys()) if (!lacked.includes(nic)) since.delete(nic);
 }
 
 type Patience = Pick<Timings, 'stuck_ms' | 'kept_ms'>;

@@ -11,7 +11,7 @@ export function nextPass_ms(world: World, memory: NodeMemory, situation: Situati
   const { timings, clock } = world;
   const releases = [...memory.releasesRefused.values()].map(({ pause }) => pause).filter(({ until_ms }) => until_ms > clock.now_ms());
   const pauses = [...memory.growthPauses.values(), ...releases];
-  const stuckAt = [...memory.askedBackSince_ms.values()].map((since_ms) => since_ms + timings.stuck_ms);
+  const stuckAt = [...memory.askedBackSince_ms.values(), ...memory.lackedSince_ms.values()].map((since_ms) => since_ms + timings.stuck_ms);
   const oldAt = youngNics(situation).map((created_ms) => created_ms + timings.nicAge_ms);
   const polls = isMoving(memory) ? [memory.nextPoll_ms] : [];
   const later = [...stuckAt, ...oldAt].filter((at_ms) => at_ms > clock.now_ms());

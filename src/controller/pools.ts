@@ -25,6 +25,8 @@ export interface ServingNic {
   readonly untold: readonly Cidr[];
   /** The PodSubnet is a guest on it: see shared-nics.ts. */
   readonly isGuest: boolean;
+  /** It would serve, but the node lacks it. */
+  readonly isLacked: boolean;
 }
 
 /** One PodSubnet on one node. */
@@ -35,7 +37,7 @@ export interface SubnetPool {
   readonly demand: Demand;
   /** NICs that may take more. */
   readonly serving: readonly ServingNic[];
-  /** NICs that no longer fit what is configured, and go. */
+  /** NICs that no longer fit what is configured, and go; and those that the node lacks, of which what no Pod has goes. */
   readonly leaving: readonly ServingNic[];
   readonly counted: 4 | 6;
   /** Its Pods have whole interfaces: see uses.ts. */
@@ -138,7 +140,9 @@ function nicsFor(
     const { subnet: host } = grant;
     if (nic === undefined || host === undefined) continue;
     const isGuest = host !== name;
-    const isOpen = config !== undefined && (isGuest ? mayShare(nic, config, host, situation) : fits(nic, config, situation));
+    const isFit = config !== undefined && (isGuest ? mayShare(nic, config, host, situation) : fits(nic, config, situation));
+    const isLacked = isFit && situation.lacked.has(nic.id);
+    const isOpen = isFit && !isLacked;
     if (isGuest && !isOpen && !subnetsOf(grant).includes(name)) continue;
     const untold = nic.blocks.filter((block) => !grant.blocks.includes(block));
     (isOpen ? serving : leaving).push({
@@ -147,6 +151,7 @@ function nicsFor(
       grant: viewFor(grant, name),
       untold: untold.length === 0 ? [] : (partsOf({ ...nic, blocks: untold }, { ...grant, blocks: [] }, situation).get(name) ?? []),
       isGuest,
+      isLacked,
     });
   }
   return { serving, leaving };

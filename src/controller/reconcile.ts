@@ -6,6 +6,8 @@
  * - what a call needs to be repeated after a crash, and what the agent must know before it, is written before the call
  * - at most `mostSteps` calls in one pass; the rest is for the next
  */
+import type { NicId } from '../cloud/cloud.ts';
+import { isRangeNic } from '../cloud/range/ids.ts';
 import { asFailure, type Failure, isFailure } from '../errors/failure.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
@@ -16,19 +18,21 @@ import { decisionFor } from './decision.ts';
 import { atRest, heed, relieved } from './heed.ts';
 import { look } from './look.ts';
 import { forgetChanged } from './changed-specs.ts';
-import { forgetOld, type NodeMemory, type Picture, noteAskedBack } from './memory.ts';
+import { forgetOld, type NodeMemory, type Picture, noteAskedBack, noteLacked } from './memory.ts';
 import { type Notes, notesOf } from './notes.ts';
 import { perform, wordsFor } from './perform.ts';
 import { type Plan, planFor } from './plan.ts';
 import type { Situation } from './situation.ts';
 import { withFewerNics } from './nic-room.ts';
 import { nextPass_ms } from './next-pass.ts';
-import { isPaused, withoutRefused } from './refused.ts';
-import { isFirst } from './uses.ts';
+import { isPaused, withoutNics, withoutRefused } from './refused.ts';
+import { isFirst, isWhole } from './uses.ts';
 import { sayOnce, tell, tellOfPause } from './tell.ts';
 import type { World } from './world.ts';
 
 const mostSteps = 64;
+/** A node that misses more interfaces than that sees no new one at all: others in their place would only cost. */
+const MOST_LACKED = 2;
 
 /**
  * Brings one node nearer to what it asks for. Answers with when to come again (milliseconds of the clock) at the latest; undefined: there is no such
@@ -56,24 +60,22 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     });
     const situation = situationOf(world, memory, node, picture);
     const planned = planFor(situation);
-    const plan = withoutRefused(planned, memory, situation);
+    const isUnread = world.isUnread();
+    const allowed = withoutRefused(planned, memory, situation);
+    const plan = isUnread ? withoutNics(allowed, situation) : allowed;
     // In the same turn as the plan: no other pass can have counted on the same room.
     const held = heldBy(situation, plan.nics);
     world.holdings.note(name, withComing(held, situation, plan), true);
     world.ranges.planned(name, plan.ranges);
     waitForRoom(world, situation, plan);
-    world.observe(situation, plan);
+    if (!isUnread) world.observe(situation, plan);
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
-    if (plan.unserved.length > 0) await world.claims.unserved(plan.unserved);
+    if (plan.unserved.length > 0 && !isUnread) await world.claims.unserved(plan.unserved);
     doubt(world, memory, situation, plan);
     await tell(world, memory, { node, network: facts.network, situation, planned, plan });
     const action = memory.pause === undefined ? plan.actions[0] : undefined;
     if (action === undefined) {
-      if (memory.pause === undefined)
-        atRest(
-          memory,
-          plan.growth.filter(({ stoppedBy }) => stoppedBy === 'none'),
-        );
+      if (memory.pause === undefined && !isUnread) atRest(memory, plan.growth);
       return nextPass_ms(world, memory, situation);
     }
     let brought: readonly Cidr[] = [];
@@ -168,6 +170,9 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
   const notes = notesOf(node.status);
   const { spec, status } = node;
   noteAskedBack(memory, status.nics, now_ms, timings);
+  noteLacked(memory, spec.unplugged ?? [], now_ms);
+  const areOld = <T>(since: ReadonlyMap<T, number>): Set<T> =>
+    new Set([...since].filter(([, since_ms]) => now_ms - since_ms >= timings.stuck_ms).map(([one]) => one));
   return {
     cluster,
     node: node.name,
@@ -185,7 +190,8 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     nics,
     read_ms: reading.read_ms,
     missing: memory.missing,
-    stuck: new Set([...memory.askedBackSince_ms].filter(([, since_ms]) => now_ms - since_ms >= timings.stuck_ms).map(([block]) => block)),
+    stuck: areOld(memory.askedBackSince_ms),
+    lacked: lackedAmong(nics, areOld(memory.lackedSince_ms)),
     kept: new Set(memory.keptUntil_ms.keys()),
     doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
@@ -200,6 +206,12 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     now_ms,
     limits: { nicAge_ms: timings.nicAge_ms, settle_ms: timings.settle_ms },
   };
+}
+
+/** Of ranges the pools say it themselves, and another whole one is made all the same. */
+function lackedAmong(nics: Picture['nics'], old: ReadonlySet<NicId>): Situation['lacked'] {
+  const pooled = new Set(nics.filter((nic) => !isRangeNic(nic.id) && !isWhole(nic)).map(({ id }) => id));
+  return new Set([...old].filter((id) => pooled.has(id)).slice(0, MOST_LACKED));
 }
 
 /** What the first NIC had when this node was first seen is somebody else's; later it is what was noted then. */

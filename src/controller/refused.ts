@@ -8,6 +8,7 @@
 import type { NicId } from '../cloud/cloud.ts';
 import type { Action } from './action.ts';
 import type { NodeMemory, Pause } from './memory.ts';
+import type { NicIntent } from './notes.ts';
 import type { Plan } from './plan.ts';
 import type { Situation } from './situation.ts';
 import type { Stop } from './stop.ts';
@@ -55,6 +56,18 @@ export function withoutRefused(plan: Plan, memory: NodeMemory, situation: Situat
   const tokens = nics.flatMap((nic) => (stays.includes(nic.id) ? (intentOf(nic) ?? []) : []));
   const kept = intents.filter(({ token }) => tokens.includes(token) && !plan.intents.some((one) => one.token === token));
   return { ...plan, actions: plan.actions.filter((action) => !isLater(action)), intents: [...plan.intents, ...kept] };
+}
+
+/** The plan without further interfaces; what was noted of any before stays noted, and nothing of those that no call was made for. */
+export function withoutNics(plan: Plan, { intents }: Situation): Plan {
+  const isLater = ({ do: what }: Action): boolean => what === 'create' || what === 'attach';
+  const unmade = new Set(plan.actions.flatMap((action) => (action.do === 'create' ? [action.intent.token] : [])));
+  const before = (token: string): NicIntent[] => intents.filter((one) => one.token === token);
+  return {
+    ...plan,
+    actions: plan.actions.filter((action) => !isLater(action)),
+    intents: plan.intents.flatMap((intent) => (unmade.has(intent.token) ? before(intent.token) : [intent])),
+  };
 }
 
 /** Whether the node would give more back than it may now. */

@@ -81,7 +81,10 @@ function contradicts(
   return returned.some((block) => cidrFamily(block) === counted) && room < demand.inUse + demand.cooling;
 }
 
-/** Empty NICs nobody needs: all beyond the spare ones, the highest device index first. */
+/**
+ * Empty NICs nobody needs: all beyond the spare ones, the highest device index first. One that the node lacks stays until the node leaves: on a node that sees
+ * no new one at all there would be another in its place, time and again.
+ */
 function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet<NicId>): ServingNic[] {
   const spares = spec.draining !== undefined ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
   const empty = emptyNics(pool).filter(({ nic }) => !growing.has(nic.id));
@@ -89,7 +92,8 @@ function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet
   return [
     ...beyond,
     ...pool.leaving.filter(
-      ({ grant, nic, isGuest }) => !isGuest && grant.deviceIndex !== 0 && nic.blocks.length === 0 && !isRangeNic(nic.id),
+      ({ grant, nic, isGuest, isLacked }) =>
+        !isGuest && (!isLacked || spec.draining !== undefined) && grant.deviceIndex !== 0 && nic.blocks.length === 0 && !isRangeNic(nic.id),
     ),
   ];
 }

@@ -1,5 +1,5 @@
 /** Everything a plan is made from: what the node asks for, what it was told, what the cloud has, what may not be asked of the cloud now. */
-import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, SubnetId } from '../cloud/cloud.ts';
+import type { CloudInstance, CloudNetwork, CloudNic, CloudSubnet, NicId, SubnetId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { GrantedNic, NodeNetworkSpec } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
@@ -35,6 +35,8 @@ export interface Situation {
   /** When they were last read in full. */
   readonly read_ms: number;
   readonly missing: Missing;
+  /** Interfaces that the node has missed for so long that it will not see them any more, although the cloud calls them attached: the first few. */
+  readonly lacked: ReadonlySet<NicId>;
   /** Blocks asked back so long ago that they must be in use. */
   readonly stuck: ReadonlySet<Cidr>;
   /** Blocks that were so not long ago: others are asked for first. */

@@ -23,7 +23,7 @@ export interface Timings {
   readonly confirm_ms: number;
   /** A NIC younger than this is not deleted. */
   readonly nicAge_ms: number;
-  /** A block asked back and not returned for this long is taken to be in use. */
+  /** A block asked back and not returned for this long is taken to be in use; an interface that the node lacks for this long, to be of no use to it. */
   readonly stuck_ms: number;
   /** Since it was asked back; so long others are asked for first. */
   readonly kept_ms: number;
@@ -67,6 +67,11 @@ export interface World {
    * many as the cloud says. Asked at each pass, as it changes while what the cloud said is remembered for minutes.
    */
   readonly nicsPerInstance: () => number | undefined;
+  /**
+   * Whether that word is not read yet, as for a moment whenever another begins to lead: until it is no interface is made or attached, and nobody is told what
+   * a node could hold or what stops it, for either would be of a limit that there is not.
+   */
+  readonly isUnread: () => boolean;
   /** What every node is told beside its own configuration; undefined: not known yet, so that what it was told before goes on. */
   readonly nodeSettings: () => NodeSettings | undefined;
   /** Called after each plan. */

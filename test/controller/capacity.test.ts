@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { capacity } from '../../src/controller/cluster/capacity.ts';
 import { troubles } from '../../src/controller/cluster/troubles.ts';
 import type { Events, Saying } from '../../src/controller/cluster/events.ts';
+import type { ControllerOptions } from '../../src/controller/controller.ts';
 import { factsOf } from '../../src/controller/facts.ts';
 import { failure } from '../../src/errors/failure.ts';
 import type { KubeApi } from '../../src/kube/api.ts';
@@ -71,7 +72,14 @@ function server(pods: Pod[], told: Map<string, number>, counts = { of: 0 }): Kub
 }
 
 /** `unseen`: Nodes without an agent. */
-async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: readonly string[], unseen: readonly string[] = []) {
+async function clusterOf(
+  one: Bench,
+  podSubnet: PodSubnet,
+  pods: Pod[],
+  names: readonly string[],
+  unseen: readonly string[] = [],
+  limit: Pick<ControllerOptions, 'isUnread' | 'nicsPerInstance'> = {},
+) {
   one.subnets = [podSubnet];
   const counts = { of: 0 };
   const told = new Map<string, number>();
@@ -111,6 +119,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
     log: quiet,
   });
   const controller = await one.controller({
+    ...limit,
     share: (node, of) => telling.share(node, of),
     observe: (situation, plan) => telling.observe(situation, plan),
   });
@@ -119,6 +128,7 @@ async function clusterOf(one: Bench, podSubnet: PodSubnet, pods: Pod[], names: r
   for (const [i, name] of names.entries()) await demand(one.networks, one.cloud.launch(`i-${i}`, at, roomy), {}, {}, name);
   return {
     told,
+    wake: () => names.forEach((name) => controller.wake(name)),
     counts: () => counts.of,
     sum: () => told.values().reduce((all, number) => all + number, 0),
     stop: () => Promise.all([telling.stop(), controller.stop()]),
@@ -137,6 +147,23 @@ test('where there is plenty each node says what it can hold, and no Pod is looke
   );
   await one.clock.advance(10_000);
   assert.deepEqual(Object.fromEntries(told), { a: 6, b: 6 });
+  await stop();
+});
+
+test('another that begins to lead changes no number before it has read how many interfaces an instance may have', async () => {
+  const one = bench();
+  let isUnread = true;
+  const inNics = subnet('pods', { cloudSubnet: 'subnet-a', default: true, datapath: 'nic', useFirstNic: false, warm: { spare: 0 } });
+  const limit = { isUnread: () => isUnread, nicsPerInstance: () => (isUnread ? undefined : 3) };
+  const { told, wake, stop } = await clusterOf(one, inNics, [], ['a', 'b'], [], limit);
+  told.set('a', 2).set('b', 2);
+  const writes: unknown[] = [];
+  told.set = (...written) => (writes.push(written), told);
+  await one.clock.advance(4000);
+  isUnread = false;
+  wake();
+  await one.clock.advance(20_000);
+  assert.deepEqual(writes, [], 'what the one before has told is right');
   await stop();
 });
 

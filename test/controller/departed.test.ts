@@ -28,7 +28,15 @@ function bench() {
     spec: { instance: id, demand: [], returned: [] },
     status: { vpcCidrs: [], nics: granted, growth: [], conditions },
   });
-  const node: ClusterNode = { name: 'n1', uid: 'u1', labels: {}, annotations: {}, isReady: true, providerId: undefined, addresses: undefined };
+  const node: ClusterNode = {
+    name: 'n1',
+    uid: 'u1',
+    labels: {},
+    annotations: {},
+    isReady: true,
+    providerId: undefined,
+    addresses: undefined,
+  };
   const start = () =>
     departed({
       cluster: 'test',

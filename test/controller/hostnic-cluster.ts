@@ -1,7 +1,7 @@
 /** A cluster that hostnic was set up in: an API server in memory, the controller's own parts, a virtual clock. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Saying } from '../../src/controller/cluster/events.ts';
-import { serveHostnic } from '../../src/controller/hostnic/serve.ts';
+import { serveHostnic, type ServingHostnic } from '../../src/controller/hostnic/serve.ts';
 import { isRecord } from '../../src/kube/answers.ts';
 import { createLog } from '../../src/log.ts';
 import { type Cidr, parseCidr } from '../../src/net/cidr.ts';
@@ -49,6 +49,8 @@ export function hostnicCluster() {
   };
   return {
     pass,
+    clock,
+    log,
     kube,
     said,
     lines,
@@ -57,13 +59,13 @@ export function hostnicCluster() {
     nodesAre: (now: NodeNetwork[]) => void (nodes = now),
     /** What the cloud says of a vxnet. */
     cloudBlock: (vxnet: string, block: string): void => void cloudBlocks.set(vxnet, parseCidr(block)),
-    serve: () =>
+    serve: (blocksOf: ServingHostnic['blocksOf'] = () => Promise.resolve(cloudBlocks)) =>
       serveHostnic({
         api: kube,
         namespace: 'kube-system',
         nodes: () => Promise.resolve(nodes),
         nodesChanged: () => void changes++,
-        blockOf: (vxnet) => cloudBlocks.get(vxnet),
+        blocksOf,
         events,
         clock,
         log,

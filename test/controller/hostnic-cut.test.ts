@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { factsOf } from '../../src/controller/facts.ts';
 import { cutPools } from '../../src/controller/hostnic/cut-pools.ts';
 import type { SettingsObject } from '../../src/controller/hostnic/settings.ts';
+import { vxnetBlocks } from '../../src/controller/hostnic/vxnet-blocks.ts';
+import { failure } from '../../src/errors/failure.ts';
 import { blockNamed } from '../../src/import/hostnic/subnets.ts';
 import { ipFromBigInt } from '../../src/net/address.ts';
 import { aggregate, type Cidr, cidrOf, lengthOf, parseCidr } from '../../src/net/cidr.ts';
+import { memoryCloud } from '../cloud/memory-cloud.ts';
 import { hostnicCluster } from './hostnic-cluster.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
 
@@ -102,4 +106,37 @@ test('without hostnic’s controller a vxnet that is new in the pool gives names
   await cluster.pass(3000);
   assert.deepEqual(cluster.ipam(), { shop: ['4100-10-9-2-0-26'], web: ['4100-10-9-2-64-26'] });
   await served.stop();
+});
+
+test('PodSubnets that are deleted, of vxnets that nobody cut, are made anew: the cloud says the blocks where no PodSubnet is left to', async () => {
+  const cluster = hostnicCluster();
+  const { kube, clock, log, lines } = cluster;
+  const cloud = memoryCloud(clock);
+  cloud.addSubnet('vxnet-1', '10.9.1.0/25');
+  cloud.addSubnet('vxnet-2', '10.9.2.0/25');
+  kube.remove({ ...resources.ipPools, name: 'vxnet-1' });
+  const vxnets = ['vxnet-1', 'vxnet-2', 'vxnet-no'].map((name) => ({ name }));
+  kube.put(resources.vxNetPools, { metadata: { name: 'v-pool' }, spec: { vxnets, blockSize: 26 }, status: null });
+  cluster.config('hostnic-ipam-config', { 'subnet-auto-assign': 'on', ipam: '{}' });
+  const told = new Map<string, Cidr>();
+  const blocksOf = vxnetBlocks({ told: (vxnet) => told.get(vxnet), facts: factsOf(cloud, clock, 30_000), log });
+  const served = cluster.serve(blocksOf);
+  await cluster.pass(8000);
+  assert.deepEqual(cluster.ipam(), { shop: ['4100-10-9-1-0-26'] });
+  const before = await cluster.subnets();
+  assert.deepEqual(before['vxnet-1-shop'], [['shop'], ['10.9.1.0/26']]);
+  cloud.fault = () => failure('cloudUnavailable', { cloud: 'memory', endpoint: 'memory', call: 'subnets', text: 'busy' });
+  for (const name of Object.keys(before)) kube.remove({ ...resources.podSubnets, name });
+  await cluster.pass(60_000);
+  assert.deepEqual(await cluster.subnets(), before, 'also while the cloud does not answer, by what it said last');
+  const unsaid = lines.filter((line) => line.includes('are not known, which v-pool has'));
+  assert.equal(unsaid.length, 1);
+  cloud.fault = () => 'none';
+  const anew = cluster.serve(vxnetBlocks({ told: () => undefined, facts: factsOf(cloud, clock, 30_000), log }));
+  for (const name of Object.keys(before)) kube.remove({ ...resources.podSubnets, name });
+  await cluster.pass(8000);
+  assert.deepEqual([cluster.ipam(), await cluster.subnets()], [{ shop: ['4100-10-9-1-0-26'] }, before], 'nor does another leader need any');
+  told.set('vxnet-1', parseCidr('10.7.0.0/24'));
+  assert.equal((await blocksOf(['vxnet-1'])).get('vxnet-1'), '10.7.0.0/24');
+  await Promise.all([served.stop(), anew.stop()]);
 });

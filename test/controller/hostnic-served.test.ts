@@ -59,27 +59,29 @@ test('maxNic is another at once, and nodes are looked at again only when it is',
 test('who begins to lead attaches nothing before maxNic was read, unless that cannot be read', async () => {
   const { pass, config, kube, serve, changes } = hostnicCluster();
   const asMade: unknown[] = [];
+  const isRead = (served: typeof first): unknown[] => [!served.isUnread(), served.nicsPerInstance()];
   kube.fault = ({ verb }) => {
-    if (verb === 'create') asMade.push(first.nicsPerInstance());
+    if (verb === 'create') asMade.push(...isRead(first));
     return 'none';
   };
   const first = serve();
-  assert.equal(first.nicsPerInstance(), 1, 'the instance’s own');
+  assert.deepEqual(isRead(first), [false, undefined]);
+  await pass(500);
+  assert.deepEqual([...isRead(first), changes()], [true, 61, 1], 'as soon as all is read, not at a later look');
   await pass(3000);
-  assert.deepEqual(asMade, [61, 61], 'it is known before there is a PodSubnet that could ask for one');
-  assert.deepEqual([first.nicsPerInstance(), changes()], [61, 1]);
+  assert.deepEqual(asMade, [true, 61, true, 61], 'it is known before there is a PodSubnet that could ask for one');
   await first.stop();
   config('hostnic-ipam-config', { ipam: '{' });
   const second = serve();
   await pass(3000);
-  assert.deepEqual([second.nicsPerInstance(), changes()], [undefined, 2], 'a mistake that stands there stops no node');
+  assert.deepEqual([...isRead(second), changes()], [true, undefined, 2], 'a mistake that stands there stops no node');
   await second.stop();
   kube.fault = ({ verb }) => (verb === 'list' ? failure('kubeUnreachable', { call: verb, server: 'memory', text: 'busy' }) : 'none');
   const third = serve();
   await pass(3000);
-  assert.deepEqual([third.nicsPerInstance(), changes()], [1, 2]);
+  assert.deepEqual([...isRead(third), changes()], [false, undefined, 2]);
   await pass(3000);
-  assert.deepEqual([third.nicsPerInstance(), changes()], [undefined, 3], 'nor does an API server that does not answer');
+  assert.deepEqual([...isRead(third), changes()], [true, undefined, 3], 'nor does an API server that does not answer');
   await third.stop();
 });
 

@@ -125,6 +125,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     read_ms: now_ms,
     missing: new Map(),
     stuck: new Set(),
+    lacked: new Set(),
     kept: new Set(),
     doubted: new Set(),
     growthStopped: new Map(),

@@ -197,6 +197,26 @@ test('earlier interfaces fill before later ones', () => {
   assert.equal(pool.take(1)?.nic, 'a');
 });
 
+test('what is leased and rests on a NIC set aside is told the controller, which counts its blocks as held, and is nowhere else', () => {
+  const pool = new Pool({ families: [4, 6], exclude: [], maximum: 100 });
+  const before = { id: 'a', blocks: ['10.0.0.0/30', '2001:db8::/80', '10.0.1.1/32'].map(parseCidr), reclaiming: [] };
+  pool.grant([before]);
+  const pods = [pool.take(0), pool.take(0), pool.take(0)];
+  const last = pods.pop() ?? assert.fail();
+  pool.release(last.addresses, 1000);
+  pool.restore([parseIp('10.9.9.9')], []);
+  assert.deepEqual(pool.demand(0), { inUse: 2, cooling: 1 });
+  const after = { id: 'b', blocks: [parseCidr('10.0.2.0/30')], reclaiming: [] };
+  pool.grant([after], undefined, [before]);
+  assert.deepEqual(pool.demand(0), { inUse: 2, cooling: 1 }, 'by IPv4 addresses, as ever, and without one that no block has');
+  assert.deepEqual([pool.counts(0).inUse, pool.counts(0).free, pool.counts(0).lost], [0, 4, 3]);
+  assert.deepEqual(pool.demand(1000), { inUse: 2, cooling: 0 });
+  pool.grant([after, before]);
+  assert.deepEqual(pool.demand(1000), { inUse: 2, cooling: 0 }, 'once, however it is told');
+  pool.grant([after]);
+  assert.deepEqual(pool.demand(1000), { inUse: 0, cooling: 0 }, 'nobody holds it any more');
+});
+
 test('what is asked back of an unplugged NIC is given back, but for blocks with leases or rests; plugged in again it is not leased', () => {
   const pool = new Pool({ families: [4], exclude: [], maximum: 100 });
   const blocks = ['10.0.0.1/32', '10.0.0.2/32', '10.0.0.3/32'].map(parseCidr);

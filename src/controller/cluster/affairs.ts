@@ -9,6 +9,7 @@ import type { ClusterNode } from '../../store/kubernetes/core-objects.ts';
 import type { ClusterSubnets } from '../../store/kubernetes/cluster-subnets.ts';
 import type { Controller } from '../controller.ts';
 import { serveHostnic } from '../hostnic/serve.ts';
+import { vxnetBlocks } from '../hostnic/vxnet-blocks.ts';
 import { factsOf } from '../facts.ts';
 import { namespaceSubnets } from './namespace-subnets.ts';
 import { capacity } from './capacity.ts';
@@ -50,8 +51,10 @@ export interface Affairs {
   /** See World. */
   readonly share: World['share'];
   readonly observe: World['observe'];
-  /** Interfaces that an instance may have by hostnic's settings; undefined: these set no limit. */
+  /** Interfaces that an instance may have by hostnic's settings; undefined: these set no limit, or were not read yet. */
   nicsPerInstance(): number | undefined;
+  /** See World. */
+  isUnread(): boolean;
   /** See World. */
   readonly nodeSettings: World['nodeSettings'];
   stop(): Promise<void>;
@@ -59,6 +62,8 @@ export interface Affairs {
 
 /** How old the cloud's word about its subnets may be in a status. */
 const FACTS_AGE_ms = 4000;
+/** The same of vxnets that no PodSubnet names: hostnic's settings are looked at every few seconds, and may name one that is not there. */
+const BLOCKS_AGE_ms = 30_000;
 /** Everything is looked at again after that. */
 const ALL_EVERY_ms = 60_000;
 
@@ -115,6 +120,7 @@ export function clusterAffairs(around: Surroundings): Affairs {
       trouble.observe(situation, plan);
     },
     nicsPerInstance: () => hostnic?.nicsPerInstance(),
+    isUnread: () => hostnic?.isUnread() === true,
     nodeSettings: () => (hostnic === undefined ? {} : hostnic.nodeSettings()),
     async stop() {
       cancel();
@@ -134,10 +140,11 @@ export function clusterAffairs(around: Surroundings): Affairs {
 
 /** hostnic's settings in that namespace. */
 function servedHostnic(
-  { api, networks, subnets, clock, log }: Surroundings,
+  { api, networks, subnets, cloud, clock, log }: Surroundings,
   namespace: string,
   of: Pick<Parameters<typeof serveHostnic>[0], 'nodesChanged' | 'events'>,
 ): ReturnType<typeof serveHostnic> {
-  const blockOf = (vxnet: string) => subnets.list().find(({ subnet: { spec } }) => spec.cloudSubnet === vxnet)?.status.cidrs[0];
-  return serveHostnic({ api, namespace, nodes: () => networks.list(), blockOf, clock, log, ...of });
+  const told = (vxnet: string) => subnets.list().find(({ subnet: { spec } }) => spec.cloudSubnet === vxnet)?.status.cidrs[0];
+  const blocksOf = vxnetBlocks({ told, facts: factsOf(cloud, clock, BLOCKS_AGE_ms), log });
+  return serveHostnic({ api, namespace, nodes: () => networks.list(), blocksOf, clock, log, ...of });
 }

@@ -25,24 +25,38 @@ const ippool = z.object({ cidr: z.string() });
  * `blockOf`: the cloud's block of the vxnet; undefined: not known yet, and it stays uncut.
  */
 export function cutPools(objects: readonly SettingsObject[], blockOf: (vxnet: string) => Cidr | undefined): SettingsObject[] {
-  const vpool = objects.find(({ kind, metadata: { name } }) => kind === 'VxNetPool' && name === 'v-pool');
-  const read = pool.safeParse({ spec: vpool?.spec, status: vpool?.status }).data;
-  if (vpool === undefined || read === undefined) return [...objects];
-  const { vxnets, blockSize } = read.spec;
-  const pools = read.status?.pools ?? [];
-  const isCut = (vxnet: string): boolean => pools.some(({ name, subnets }) => name === vxnet && (subnets ?? []).length > 0);
-  const poolOf = (vxnet: string) => objects.find(({ kind, metadata: { name } }) => kind === 'IPPool' && name === vxnet);
-  const added = vxnets.flatMap(({ name }) => {
-    const block = isCut(name) ? undefined : (cidrIn(poolOf(name)) ?? blockOf(name));
+  const { vpool, read, uncut } = uncutIn(objects);
+  const added = uncut.flatMap(({ name, ofPool }) => {
+    const block = cidrIn(ofPool) ?? blockOf(name);
     return block === undefined ? [] : [{ name, block }];
   });
-  if (added.length === 0) return [...objects];
-  const cuts = added.map(({ name, block }) => ({ name, ippool: name, subnets: namesOf(block, blockSize) }));
+  if (vpool === undefined || read === undefined || added.length === 0) return [...objects];
+  const pools = read.status?.pools ?? [];
+  const cuts = added.map(({ name, block }) => ({ name, ippool: name, subnets: namesOf(block, read.spec.blockSize) }));
   const status = { ...read.status, pools: [...pools.filter(({ name }) => !added.some((one) => one.name === name)), ...cuts] };
   return [
     ...objects.map((one) => (one === vpool ? { ...vpool, status } : one)),
-    ...added.filter(({ name }) => poolOf(name) === undefined).map(({ name, block }) => ippoolOf(vpool, name, block)),
+    ...added
+      .filter(({ name }) => uncut.some((one) => one.name === name && one.ofPool === undefined))
+      .map(({ name, block }) => ippoolOf(vpool, name, block)),
   ];
+}
+
+/** Such vxnets whose block no object says: only the cloud knows it. */
+export function unknownVxnets(objects: readonly SettingsObject[]): string[] {
+  return uncutIn(objects).uncut.flatMap(({ name, ofPool }) => (cidrIn(ofPool) === undefined ? [name] : []));
+}
+
+/** v-pool, and those of its vxnets that nobody has cut, with the IPPool by their name. */
+function uncutIn(objects: readonly SettingsObject[]) {
+  const vpool = objects.find(({ kind, metadata: { name } }) => kind === 'VxNetPool' && name === 'v-pool');
+  const read = pool.safeParse({ spec: vpool?.spec, status: vpool?.status }).data;
+  const isCut = (vxnet: string): boolean =>
+    (read?.status?.pools ?? []).some(({ name, subnets }) => name === vxnet && (subnets ?? []).length > 0);
+  const uncut = (read?.spec.vxnets ?? [])
+    .filter(({ name }) => !isCut(name))
+    .map(({ name }) => ({ name, ofPool: objects.find(({ kind, metadata }) => kind === 'IPPool' && metadata.name === name) }));
+  return { vpool, read, uncut };
 }
 
 /** Names of the blocks of that length; of one block, when it is not larger. */

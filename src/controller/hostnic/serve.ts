@@ -19,7 +19,7 @@ import { resources } from '../../store/kubernetes/resources.ts';
 import type { NodeNetwork, NodeSettings } from '../../store/node-network.ts';
 import type { Events } from '../cluster/events.ts';
 import { seldom } from '../cluster/seldom.ts';
-import { cutPools } from './cut-pools.ts';
+import { cutPools, unknownVxnets } from './cut-pools.ts';
 import { keepSubnets } from './made-subnets.ts';
 import { CNI_CONFIG, IPAM_CONFIG, type Mistaken, readSettings, type Settings, type SettingsObject } from './settings.ts';
 import { followSources, type Sources } from './sources.ts';
@@ -35,8 +35,8 @@ export interface ServingHostnic {
   readonly nodes: () => Promise<readonly NodeNetwork[]>;
   /** Called when what is said of all nodes is another now: those that were full may have room, and each is to be told. */
   readonly nodesChanged: () => void;
-  /** The cloud's block of a vxnet; undefined: not known yet. */
-  readonly blockOf: (vxnet: string) => Cidr | undefined;
+  /** The cloud's blocks of these vxnets, of those that it has and that are known. */
+  readonly blocksOf: (vxnets: readonly string[]) => Promise<ReadonlyMap<string, Cidr>>;
   readonly events: Events;
   readonly clock: Clock;
   readonly log: Log;
@@ -44,6 +44,11 @@ export interface ServingHostnic {
 
 /** It at work. */
 export interface ServedHostnic {
+  /**
+   * Whether the limit is not read yet, for a few seconds after the start at the most: nobody is to get another interface then, nor to hear what a node could
+   * hold. `nodesChanged` is called when that is over.
+   */
+  isUnread(): boolean;
   /** See Settings; undefined: there is no such limit, or none that could be read. */
   nicsPerInstance(): number | undefined;
   /** See Settings; undefined: nothing was served yet. */
@@ -58,7 +63,6 @@ const LOOK_AGAIN_ms = 5000;
 
 /** For so long whoever begins to lead attaches nothing rather than more than a maxNic that it has not read. */
 const UNREAD_ms = 5000;
-const FIRST_ALONE = 1;
 
 /** Who deletes one of these does not mean that all is as if it had never been said. */
 const needed = [
@@ -71,8 +75,7 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
   const { api, namespace, clock, log } = of;
   let served: Settings | undefined;
   let sources: Sources | undefined;
-  let stopped = false;
-  let isUnread = true;
+  let [stopped, isSynced, isUnread] = [false, false, true];
   const read = (): void => {
     if (isUnread) of.nodesChanged();
     isUnread = false;
@@ -82,8 +85,9 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
   const work = seldom({ clock, log, every_ms: EVERY_ms, first_ms: FIRST_ms, what: "hostnic's settings were not served" }, async () => {
     const found = sources?.objects();
     // Before all is read nobody knows what is gone.
-    if (found === undefined || namespaces.stale_ms() === undefined) return ['all'];
-    const objects = cutPools(found, of.blockOf);
+    if (found === undefined || namespaces.stale_ms() === undefined) return [];
+    const blocks = await of.blocksOf(unknownVxnets(found));
+    const objects = cutPools(found, (vxnet) => blocks.get(vxnet));
     const settings = readAll(objects, namespace);
     if ('mistakes' in settings) {
       sayRefused(of, objects, settings, said);
@@ -95,15 +99,15 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
     const write = blocksToWrite(objects, namespaces.list(), settings.subnets, nodes);
     if (write !== undefined && (await writeBack(of, write))) return ['all'];
     const before = served;
-    isUnread = false;
     // Before there are new PodSubnets, which would be served without these limits.
     served = settings;
-    if (!isSameForNodes(before, settings)) of.nodesChanged();
+    if (isUnread) read();
+    else if (!isSameForNodes(before, settings)) of.nodesChanged();
     sayChanges(of, objects, before, settings);
     saySubnets(of, objects, await keepSubnets(api, settings.subnets), settings, unwritten);
     return [];
   });
-  const ask = (): void => work.ask('all');
+  const ask = (): void => void (isSynced && work.ask('all'));
   const namespaces = watchObjects(api, { at: resources.namespaces, parse: readNamespace }, { log, changed: ask });
   let cancel = (): void => undefined;
   const lookAgain = (): void => {
@@ -114,13 +118,17 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
   };
   lookAgain();
   const endUnread = clock.after(UNREAD_ms, read);
-  const begun = followSources(api, namespace, log, ask).then((found) => {
+  const begun = followSources(api, namespace, log, ask).then(async (found) => {
     sources = found;
     if (stopped) found.stop();
+    // A go before that would find nothing, and put the first that does off.
+    await Promise.all([found.synced, namespaces.synced]);
+    isSynced = true;
     ask();
   });
   return {
-    nicsPerInstance: () => (served === undefined && isUnread ? FIRST_ALONE : served?.nicsPerInstance),
+    isUnread: () => isUnread,
+    nicsPerInstance: () => served?.nicsPerInstance,
     nodeSettings: () => served?.nodes,
     async stop() {
       stopped = true;

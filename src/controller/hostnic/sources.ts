@@ -19,6 +19,8 @@ const kinds = [
 export interface Sources {
   /** undefined: not all has been read yet. */
   objects(): SettingsObject[] | undefined;
+  /** Resolves when all has been read, or when it was stopped. Never rejects. */
+  readonly synced: Promise<void>;
   stop(): void;
 }
 
@@ -37,6 +39,7 @@ export async function followSources(api: KubeApi, namespace: string, log: Log, c
   }
   return {
     objects: () => (caches.some((cache) => cache.stale_ms() === undefined) ? undefined : caches.flatMap((cache) => cache.list())),
+    synced: Promise.all(caches.map((cache) => cache.synced)).then(() => undefined),
     stop: () => caches.forEach((cache) => cache.stop()),
   };
 }

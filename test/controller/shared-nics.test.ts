@@ -25,6 +25,8 @@ interface Started {
   readonly instance: InstanceId;
   /** Beside the first, as the controller told them. */
   readonly further: () => Promise<GrantedNic[]>;
+  /** So many Pods of each, one PodSubnet after the other. */
+  readonly have: (counts: Readonly<Record<string, number>>) => Promise<void>;
   readonly change: (subnets: PodSubnet[]) => Promise<void>;
   readonly restart: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
@@ -42,6 +44,12 @@ async function start(subnets: PodSubnet[], limits = roomy): Promise<Started> {
     node,
     instance,
     further: async () => (await b.status()).nics.filter(({ deviceIndex }) => deviceIndex > 0),
+    async have(counts) {
+      for (const [name, count] of Object.entries(counts)) {
+        await node.want(name, count);
+        await b.clock.advance(20_000);
+      }
+    },
     async change(changed) {
       b.subnets = changed;
       await running.subnetsChanged();
@@ -131,10 +139,7 @@ test('perNode.interfaces counts interfaces of others that a PodSubnet has someth
 test('the PodSubnet that the interface was made for goes: its Pods keep their addresses while they run, and the others have the interface', async () => {
   await using one = await start([pods('a'), pods('b')]);
   const { node, b } = one;
-  await node.want('a', 2);
-  await b.clock.advance(20_000);
-  await node.want('b', 2);
-  await b.clock.advance(20_000);
+  await one.have({ a: 2, b: 2 });
   const [made] = await one.further();
   const before = { a: addressesOf(node, 'a'), b: addressesOf(node, 'b') };
   await one.change([pods('b')]);
@@ -160,10 +165,7 @@ test('the PodSubnet that the interface was made for goes: its Pods keep their ad
 test('a guest that goes leaves the interface to the one it was made for; who is left without Pods last takes it along', async () => {
   await using one = await start([pods('a'), pods('b')]);
   const { node, b } = one;
-  await node.want('a', 1);
-  await b.clock.advance(20_000);
-  await node.want('b', 4);
-  await b.clock.advance(20_000);
+  await one.have({ a: 1, b: 4 });
   await node.want('a', 0);
   await b.clock.advance(600_000);
   const [nic] = await one.further();
@@ -198,10 +200,7 @@ test('an empty interface that the one it was made for keeps to hand is not taken
 test('a block that another PodSubnet is given stays with the Pods that have it, and is the other’s when they have ended', async () => {
   await using one = await start([pods('a'), pods('b')]);
   const { node, b } = one;
-  await node.want('a', 2);
-  await b.clock.advance(20_000);
-  await node.want('b', 1);
-  await b.clock.advance(20_000);
+  await one.have({ a: 2, b: 1 });
   const old = addressesOf(node, 'a');
   await one.change([pods('a', { within: [blocks.c] }), pods('b', { within: [blocks.a, blocks.b] })]);
   await b.clock.advance(120_000);
@@ -219,11 +218,8 @@ test('a block that another PodSubnet is given stays with the Pods that have it, 
 
 test('a controller that knows nothing any more tells blocks apart by the PodSubnets that have them', async () => {
   await using one = await start([pods('a'), pods('b')]);
-  const { node, b } = one;
-  await node.want('a', 2);
-  await b.clock.advance(20_000);
-  await node.want('b', 2);
-  await b.clock.advance(20_000);
+  const { b } = one;
+  await one.have({ a: 2, b: 2 });
   const before = await one.further();
   const { spec } = (await b.networks.get('n1')) ?? assert.fail();
   b.networks.remove('n1');
@@ -284,10 +280,7 @@ test('an interface that only guests use is none of the PodSubnet that it was mad
   const elsewhere = pods('a', { cloudSubnet: 'subnet-b', within: ['10.20.1.0/28'], perNode: { interfaces: 1 } });
   await using one = await start([pods('a', { perNode: { interfaces: 1 } }), pods('b')]);
   one.b.cloud.addSubnet('subnet-b', '10.20.1.0/24');
-  await one.node.want('a', 1);
-  await one.b.clock.advance(20_000);
-  await one.node.want('b', 2);
-  await one.b.clock.advance(20_000);
+  await one.have({ a: 1, b: 2 });
   await one.node.want('a', 0);
   await one.change([elsewhere, pods('b')]);
   await one.b.clock.advance(120_000);

@@ -11,7 +11,7 @@ import { resources } from '../../src/store/kubernetes/resources.ts';
 import { reply, runtimeServer, sandboxList } from '../cri/server.ts';
 import { eventually, seenFrom, type TestNode } from '../life/lab.ts';
 import { type FormerPod, formerPod } from './former.ts';
-import { type Beginning, type Served, servedBed } from './served-bed.ts';
+import { type Beginning, type Served, type ServedBed, servedBed } from './served-bed.ts';
 
 const block = '4100-10-20-1-68-30';
 
@@ -27,21 +27,38 @@ function noneAtHand({ vxnet, kube }: Beginning): void {
   }
 }
 
-test('new Pods have other addresses of the block, reach the Pod that hostnic made, and it them; when that has ended its address is given too', async () => {
+interface Living extends AsyncDisposable {
+  readonly bed: ServedBed;
+  /** On the first node. */
+  readonly former: FormerPod;
+}
+
+/** Of which hostnic has made a Pod, and reserved all of the vxnet. */
+async function livingCluster(): Promise<Living> {
   const netns = `fpqf${process.pid % 10_000}`;
-  await using cleaning = new AsyncDisposableStack();
+  await using building = new AsyncDisposableStack();
   let former: FormerPod | undefined;
-  await using bed = await servedBed({
-    ipam: (vxnet) => ({ Default: [vxnet], shop: [block] }),
-    async before(site) {
-      cleaning.defer(() => deleteNetns(netns));
-      former = await formerPod(site, { block, cidr: '10.20.1.68/30', at: 2, netns });
-      noneAtHand(site);
-      return { adoptVips: 'hostnic_' };
-    },
-  });
+  const bed = building.use(
+    await servedBed({
+      ipam: (vxnet) => ({ Default: [vxnet], shop: [block] }),
+      async before(site) {
+        building.defer(() => deleteNetns(netns));
+        former = await formerPod(site, { block, cidr: '10.20.1.68/30', at: 2, netns });
+        noneAtHand(site);
+        return { adoptVips: 'hostnic_' };
+      },
+    }),
+  );
+  assert.ok(former !== undefined);
+  const owned = building.move();
+  return { bed, former, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+test('new Pods have other addresses of the block, reach the Pod that hostnic made, and it them; when that has ended its address is given too', async () => {
+  await using living = await livingCluster();
+  const { bed, former } = living;
   const [n1, n2] = bed.nodes;
-  assert.ok(n1 && n2 && former);
+  assert.ok(n1 && n2);
   assert.equal(former.address, '10.20.1.70');
   const elsewhere = await bed.pod(n2, 'web');
   const pods: Served[] = [];
@@ -83,24 +100,13 @@ async function takenOver({ name, dir, socket }: TestNode, { address, netns }: Fo
 }
 
 test('once it is taken over, Pods of ours on its own node reach it too, and it them; its end leaves nothing of that', async () => {
-  const netns = `fpqg${process.pid % 10_000}`;
-  await using cleaning = new AsyncDisposableStack();
-  let former: FormerPod | undefined;
-  await using bed = await servedBed({
-    ipam: (vxnet) => ({ Default: [vxnet], shop: [block] }),
-    async before(site) {
-      cleaning.defer(() => deleteNetns(netns));
-      former = await formerPod(site, { block, cidr: '10.20.1.68/30', at: 2, netns });
-      noneAtHand(site);
-      return { adoptVips: 'hostnic_' };
-    },
-  });
+  await using living = await livingCluster();
+  const { bed, former } = living;
   const [n1, n2] = bed.nodes;
-  assert.ok(n1 && n2 && former);
+  assert.ok(n1 && n2);
   const pods = [await bed.pod(n1, 'shop'), await bed.pod(n2, 'shop'), await bed.pod(n1, 'web')];
   assert.match(await takenOver(n1, former), /taken over {2}default\/pod-a \(10\.20\.1\.70\)\n.*the agent has them/);
   const reachEachOther = async (): Promise<void> => {
-    assert.ok(former);
     for (const pod of pods) {
       assert.equal(await seenFrom(pod.netns, former.address, former.netns), pod.address, `${pod.address} asks the Pod of hostnic`);
       assert.equal(await seenFrom(former.netns, pod.address, pod.netns), former.address, `the Pod of hostnic asks ${pod.address}`);

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NodeReport } from '../src/agent/node-report.ts';
+import type { NodeReport } from '../src/agent/status-report.ts';
 import { askAgent } from '../src/cli/ask.ts';
 import { vpcApi } from '../src/cli/demo/api.ts';
 import { buildLab, type Lab, machineOf } from '../src/cli/demo/lab.ts';

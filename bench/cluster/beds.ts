@@ -1,5 +1,5 @@
 /** The clusters that are measured: the same machines, once with Flatpod, once with the reference plugins, never both at a time. */
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { reportOf } from '../../test/cluster/checker-views.ts';
 import { type Cluster, startCluster } from '../../test/cluster/cluster.ts';
 import { installFlatpod } from '../../test/cluster/flatpod.ts';

@@ -9,7 +9,7 @@ import { type AddressReport, addressReport } from './address-report.ts';
 import { leftovers, removeLeftovers, sayLeftover } from './leftovers.ts';
 import { keyOf, type NodeAgent } from './node-agent.ts';
 import { podReport } from './pod-report.ts';
-import { reportOf } from './node-report.ts';
+import { reportOf } from './status-report.ts';
 import type { SelfDefence } from './self-defence.ts';
 import { chainedPlans } from './veth-to-host/plans.ts';
 

@@ -1,7 +1,7 @@
 /** `flatpod install` and `flatpod uninstall`: options, what was done, what is left to do. */
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { NodeReport } from '../agent/node-report.ts';
+import type { NodeReport } from '../agent/status-report.ts';
 import { cniVersions } from '../cni/versions.ts';
 import { asFailure, failure, sentence } from '../errors/failure.ts';
 import { type Installation, install } from '../install/install.ts';

@@ -1,5 +1,5 @@
 /** `flatpod status`: node, NICs, pools, Pods. */
-import type { NodeReport } from '../agent/node-report.ts';
+import type { NodeReport } from '../agent/status-report.ts';
 import { saySettings } from '../store/say-settings.ts';
 import { askAgent } from './ask.ts';
 import { styled, table } from './table.ts';

@@ -1,13 +1,13 @@
-/** Takes a refusal to heart: what is paused, what is asked for less of, what is read again. The table of decision.ts says which. */
+/** Takes a refusal to heart: what is paused, what is asked for less of, what is read again. The table of refusal-table.ts says which. */
 import type { NicId } from '../cloud/cloud.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { type Failure, sentence } from '../errors/failure.ts';
 import type { Growth } from '../store/node-network.ts';
 import type { Action } from './action.ts';
-import { type Decision, decisionFor } from './decision.ts';
+import { type Decision, decisionFor } from './refusal-table.ts';
 import type { NodeMemory, Pause } from './memory.ts';
 import { wordsFor } from './perform.ts';
-import { type Growing, growthKey, type Release, timesOf } from './refused.ts';
+import { type Asking, growthKey, type Release, timesOf } from './refused.ts';
 import type { World } from './world.ts';
 
 /** @param action absent when reading was refused */
@@ -46,7 +46,7 @@ function noteRelease({ clock }: World, { releasesRefused }: NodeMemory, release:
 }
 
 /** Those that are gone are forgotten. */
-function noteUnattached({ attachRefused, lastPicture }: NodeMemory, { nic, subnet }: Growing & { readonly nic: NicId }): void {
+function noteUnattached({ attachRefused, lastPicture }: NodeMemory, { nic, subnet }: Asking & { readonly nic: NicId }): void {
   for (const id of attachRefused.keys()) if (lastPicture?.nics.some((one) => one.id === id) !== true) attachRefused.delete(id);
   attachRefused.set(nic, subnet);
 }
@@ -62,7 +62,7 @@ function askForLess(memory: NodeMemory, action: Action): boolean {
 }
 
 /** Of a PodSubnet with several subnets the next one is tried; this one is left alone for the pause. */
-function isOneOfSeveral(world: World, memory: NodeMemory, node: string, action: Growing, pause: Pause): boolean {
+function isOneOfSeveral(world: World, memory: NodeMemory, node: string, action: Asking, pause: Pause): boolean {
   const config = world.subnets(node).find(({ metadata }) => metadata.name === action.subnet);
   const nic = 'nic' in action ? memory.lastPicture?.nics.find(({ id }) => id === action.nic) : undefined;
   const full = action.do === 'create' ? action.intent.cloudSubnet : nic?.subnet;

@@ -14,7 +14,7 @@ import type { NodeNetwork } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { isOfBirth, isOfClaim } from './claim-refusals.ts';
 import { heldBy, withComing, worthOf } from './counting.ts';
-import { decisionFor } from './decision.ts';
+import { decisionFor } from './refusal-table.ts';
 import { atRest, heed, relieved } from './heed.ts';
 import { look } from './look.ts';
 import { forgetChanged } from './changed-specs.ts';

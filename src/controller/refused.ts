@@ -30,12 +30,12 @@ export interface Refused {
 }
 
 /** Where refusals of growing calls are counted: each kind of call for each PodSubnet by itself. */
-export function growthKey({ do: what, subnet }: Pick<Growing, 'do' | 'subnet'>): string {
+export function growthKey({ do: what, subnet }: Pick<Asking, 'do' | 'subnet'>): string {
   return `${what} ${subnet}`;
 }
 
 /** A call that is about a PodSubnet. */
-export type Growing = Extract<Action, { readonly subnet: string }>;
+export type Asking = Extract<Action, { readonly subnet: string }>;
 
 /** How many there are now in a row, with one more. */
 export function timesOf(before: Refused | undefined, now_ms: number): number {

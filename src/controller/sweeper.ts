@@ -10,7 +10,7 @@ import type { Cloud, CloudNic, InstanceId, NicId } from '../cloud/cloud.ts';
 import { pauseAfter } from '../cloud/limits/backoff.ts';
 import { asFailure, isFailure, sentence } from '../errors/failure.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
-import { decisionFor } from './decision.ts';
+import { decisionFor } from './refusal-table.ts';
 import { notesOf } from './notes.ts';
 import { intentOf, nodeOf, tagsOfCluster } from './tags.ts';
 import type { World } from './world.ts';

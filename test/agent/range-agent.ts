@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AddressReport } from '../../src/agent/address-report.ts';
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { askAgent } from '../../src/cli/ask.ts';
 import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { type Running, start } from '../../src/cli/demo/processes.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Decision, decisionFor } from '../../src/controller/decision.ts';
+import { type Decision, decisionFor } from '../../src/controller/refusal-table.ts';
 import type { catalogue } from '../../src/errors/catalogue.ts';
 import { Failure } from '../../src/errors/failure.ts';
 
@@ -35,7 +35,7 @@ export function toldRefusals(page: string, label: RegExp): ToldRefusal[] {
   });
 }
 
-/** @throws AssertionError when a row says something else than the table of decision.ts. `the same` is what the row before says, or the row it names. */
+/** @throws AssertionError when a row says something else than the table of refusal-table.ts. `the same` is what the row before says, or the row it names. */
 export function assertDecisions(rows: readonly ToldRefusal[]): void {
   const said = new Map<string, string | undefined>();
   let before: string | undefined;

@@ -1,5 +1,5 @@
 /** Who has which address, as each part of a cluster sees it: the API server, the nodes' agents, the VPC. */
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { askAgent } from '../../src/cli/ask.ts';
 import { tryParseIp } from '../../src/net/address.ts';
 import { contains, parseCidr } from '../../src/net/cidr.ts';

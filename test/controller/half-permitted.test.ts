@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cloud } from '../../src/cloud/cloud.ts';
 import { pauseAfter } from '../../src/cloud/limits/backoff.ts';
-import { type Decision, decisionFor } from '../../src/controller/decision.ts';
+import { type Decision, decisionFor } from '../../src/controller/refusal-table.ts';
 import { notesOf } from '../../src/controller/notes.ts';
 import { catalogue } from '../../src/errors/catalogue.ts';
 import { Failure } from '../../src/errors/failure.ts';

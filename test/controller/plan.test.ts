@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { CloudNic, InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
-import { decisionFor } from '../../src/controller/decision.ts';
+import { decisionFor } from '../../src/controller/refusal-table.ts';
 import { planFor } from '../../src/controller/plan.ts';
 import type { Situation } from '../../src/controller/situation.ts';
 import { tagsFor } from '../../src/controller/tags.ts';

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { text } from 'node:stream/consumers';
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { cni } from '../../src/cli/demo/cni.ts';
 import { launcher, start } from '../../src/cli/demo/processes.ts';
 import { eventually, testLab } from './lab.ts';

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { askAgent } from '../../src/cli/ask.ts';
 import { type VpcApi, vpcApi } from '../../src/cli/demo/api.ts';
 import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';

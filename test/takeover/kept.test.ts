@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { askAgent } from '../../src/cli/ask.ts';
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
 import { reply, runtimeServer, sandboxList } from '../cri/server.ts';

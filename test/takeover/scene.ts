@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NodeReport } from '../../src/agent/node-report.ts';
+import type { NodeReport } from '../../src/agent/status-report.ts';
 import { askAgent } from '../../src/cli/ask.ts';
 import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { doorInto } from '../../src/cli/demo/door.ts';

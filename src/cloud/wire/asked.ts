@@ -1,6 +1,6 @@
 /**
  * What was asked of a cloud, and the failures that can come of it: each driver has a table from its cloud's own codes to these.
- * What to do about each is the controller's (src/controller/decision.ts).
+ * What to do about each is the controller's (src/controller/refusal-table.ts).
  */
 import { type Failure, failure, isFailure } from '../../errors/failure.ts';
 import type { Wanted } from '../cloud.ts';

@@ -10,7 +10,7 @@ import type { Log } from '../../log.ts';
 import { type Cidr, containsCidr } from '../../net/cidr.ts';
 import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { cloudSubnetsOf } from '../cloud-subnets.ts';
-import { decisionFor } from '../decision.ts';
+import { decisionFor } from '../refusal-table.ts';
 import type { ReadFacts } from '../facts.ts';
 import { turns } from '../turns.ts';
 

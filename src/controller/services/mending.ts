@@ -6,7 +6,7 @@ import { pauseAfter } from '../../cloud/limits/backoff.ts';
 import type { ErrorName } from '../../errors/catalogue.ts';
 import { asFailure } from '../../errors/failure.ts';
 import type { ClusterService } from '../../store/kubernetes/service-objects.ts';
-import { decisionFor } from '../decision.ts';
+import { decisionFor } from '../refusal-table.ts';
 import { membersFor } from './wanted.ts';
 import type { ServiceWorld } from './world.ts';
 

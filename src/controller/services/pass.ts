@@ -10,7 +10,7 @@ import { pauseAfter } from '../../cloud/limits/backoff.ts';
 import { asFailure, failure, isFailure } from '../../errors/failure.ts';
 import { type ClusterService, readService } from '../../store/kubernetes/service-objects.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
-import { decisionFor } from '../decision.ts';
+import { decisionFor } from '../refusal-table.ts';
 import { type Mending, mendMembers, mendingAfter } from './mending.ts';
 import { tellFailure, tellNothing, tellStanding } from './standing.ts';
 import { FINALIZER, isOurs, tagsOfService, wantedFor } from './wanted.ts';

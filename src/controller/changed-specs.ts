@@ -11,12 +11,21 @@ export function forgetChanged(memory: NodeMemory, subnets: readonly PodSubnet[])
     if (before === spec) continue;
     memory.specs.set(name, spec);
     if (before === undefined || isDeepStrictEqual(before, spec)) continue;
-    memory.growthPauses.delete(name);
-    memory.mostAtOnce.delete(name);
-    // See growthKey; no name of a PodSubnet has a space.
-    for (const key of memory.growthRefused.keys()) if (key.endsWith(` ${name}`)) memory.growthRefused.delete(key);
+    forget(memory, name);
   }
   if (memory.specs.size === subnets.length) return;
   const names = new Set(subnets.map(({ metadata }) => metadata.name));
-  for (const name of memory.specs.keys()) if (!names.has(name)) memory.specs.delete(name);
+  for (const name of memory.specs.keys()) {
+    if (names.has(name)) continue;
+    memory.specs.delete(name);
+    // It may be made again, and be another one.
+    forget(memory, name);
+  }
+}
+
+function forget(memory: NodeMemory, name: string): void {
+  memory.growthPauses.delete(name);
+  memory.mostAtOnce.delete(name);
+  // See growthKey; no name of a PodSubnet has a space.
+  for (const key of memory.growthRefused.keys()) if (key.endsWith(` ${name}`)) memory.growthRefused.delete(key);
 }

@@ -63,7 +63,8 @@ export function planFor(situation: Situation): Plan {
   // A branch whose trunk was pulled is one still.
   const deletes = remnants.map(({ id, branch }): Action => ({ do: branch === undefined ? 'delete' : 'detach', nic: id }));
   const wholes = [...shrinkings.flatMap((shrinking) => shrinking.wholes), ...(mayShrink(situation) ? idleTrunks(situation) : [])];
-  const goes = actions.length === 0 ? wholes.slice(0, 1) : [];
+  // What is not unplugged now stays granted, or the agent would forget that it gave it back.
+  const goes = actions.length === 0 && !situation.detachStopped ? wholes.slice(0, 1) : [];
   const release = new Set([...shrinkings.flatMap((shrinking) => shrinking.release), ...goes]);
   const detaches = goes.map((nic): Action => ({ do: 'detach', nic }));
   const inOrder = [...actions, ...detaches, ...deletes].sort((a, b) => order.indexOf(a.do) - order.indexOf(b.do));

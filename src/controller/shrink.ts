@@ -87,7 +87,8 @@ function contradicts(
  */
 function surplusNics(pool: SubnetPool, { spec }: Situation, growing: ReadonlySet<NicId>): ServingNic[] {
   const spares = spec.draining !== undefined ? 0 : (pool.config?.spec.warm.spareNics ?? 0);
-  const empty = emptyNics(pool).filter(({ nic }) => !growing.has(nic.id));
+  const isSeen = ({ nic }: ServingNic): boolean => spec.draining !== undefined || spec.unplugged?.includes(nic.id) !== true;
+  const empty = emptyNics(pool).filter((one) => !growing.has(one.nic.id) && isSeen(one));
   const beyond = empty.sort((a, b) => b.grant.deviceIndex - a.grant.deviceIndex).slice(0, Math.max(0, empty.length - spares));
   return [
     ...beyond,

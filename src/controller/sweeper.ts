@@ -54,8 +54,8 @@ export async function sweep(world: Swept, seen: Sightings, dryRun: boolean): Pro
     } catch (error) {
       const failed = asFailure(error);
       log.warn(`could not delete ${nic.id}, which nobody owns: ${sentence(failed)}`);
-      // The others of the list would be refused as well, or be one call too many.
-      const isOfAll = !isFailure(error) || decisionFor(failed).next !== 'readBack';
+      // The others of the list would be refused as well, or be one call too many; but that one cannot be unplugged says nothing of deleting.
+      const isOfAll = nic.attachment === undefined && (!isFailure(error) || decisionFor(failed).next !== 'readBack');
       const what = isOfAll ? 'all' : nic.id;
       const times = (seen.refused.get(what)?.times ?? 0) + 1;
       // Nobody waits for it.
@@ -116,8 +116,9 @@ async function goneAmong(cloud: Pick<Cloud, 'instance'>, instances: ReadonlySet<
     try {
       if ((await cloud.instance(id)).state === 'terminated') gone.add(id);
     } catch (error) {
-      if (!isFailure(error, 'cloudNotFound')) throw error;
-      gone.add(id);
+      if (!isFailure(error)) throw error;
+      // What cannot be said of one now is said at a later sweep.
+      if (error.kind === 'cloudNotFound') gone.add(id);
     }
   }
   return gone;

@@ -28,3 +28,15 @@ test('a pause ends when the PodSubnet has other blocks, and goes on when it was 
   forgetChanged(memory, [web]);
   assert.deepEqual([...memory.specs.keys()], ['web-shop']);
 });
+
+test('a PodSubnet that was deleted has nothing left of its refusals when it is made again', () => {
+  const memory = blankMemory(0);
+  const shop = inBlocks('shop', ['10.0.0.0/28']);
+  forgetChanged(memory, [shop]);
+  memory.growthPauses.set('shop', pause);
+  memory.growthRefused.set(growthKey({ do: 'create', subnet: 'shop' }), { times: 9, pause });
+  memory.mostAtOnce.set('shop', 1);
+  forgetChanged(memory, []);
+  forgetChanged(memory, [shop]);
+  assert.deepEqual([memory.growthPauses.size, memory.growthRefused.size, memory.mostAtOnce.size], [0, 0, 0]);
+});

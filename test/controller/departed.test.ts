@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { noClaims } from '../../src/controller/claims/claims.ts';
 import { departed } from '../../src/controller/cluster/departed.ts';
 import { tagsFor } from '../../src/controller/tags.ts';
+import { failure } from '../../src/errors/failure.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClusterNode } from '../../src/store/kubernetes/core-objects.ts';
 import type { InstanceId, NicId } from '../../src/cloud/cloud.ts';
@@ -149,5 +150,30 @@ test('a Node that comes back while the cloud is asked about its machine keeps it
   await clock.advance(60_000);
   assert.ok(nodes.has('n1'));
   assert.deepEqual([blocksOf(id), blocksOf(ours.id), removed], [blocks, [], []]);
+  await running.stop();
+});
+
+test('an interface that cannot be unplugged from an instance that is gone keeps no other, nor what was granted on those of others', async () => {
+  const { clock, cloud, at, instance, removed, foreign, blocksOf, start } = bench();
+  const made = (clientToken: string) =>
+    cloud.createNic({ clientToken, subnet: at, securityGroups: [], tags: tagsFor('test', 'n1', 'pods', clientToken), description: '' });
+  const [stuck] = [await made('1'), await made('2')];
+  const { id, blocks } = await foreign();
+  await cloud.attachNic(stuck.id, instance, 2);
+  let [asked, isDenied] = [0, true];
+  cloud.fault = ({ name }) => {
+    if (name === 'instance') return failure('cloudNotFound', { cloud: 'memory', object: instance, text: 'no' });
+    if (name !== 'detachNic' || !isDenied) return 'none';
+    asked++;
+    return failure('cloudDenied', { cloud: 'memory', call: name, text: 'no' });
+  };
+  const running = start();
+  await clock.advance(3_600_000);
+  const ours = (): string[] => cloud.truth().flatMap((nic) => (nic.tags['flatpod.dev/node'] === 'n1' ? nic.id : []));
+  assert.deepEqual([ours(), blocksOf(id), removed], [[stuck.id], blocks.slice(1), []]);
+  assert.ok(asked > 1 && asked < 30, `${asked} times in an hour`);
+  isDenied = false;
+  await clock.advance(3_600_000);
+  assert.deepEqual([ours(), removed], [[], ['n1']]);
   await running.stop();
 });

@@ -9,7 +9,7 @@ import { pauseAfter } from '../../src/cloud/limits/backoff.ts';
 import { type Decision, decisionFor } from '../../src/controller/refusal-table.ts';
 import { notesOf } from '../../src/controller/notes.ts';
 import { catalogue } from '../../src/errors/catalogue.ts';
-import { Failure } from '../../src/errors/failure.ts';
+import { Failure, failure } from '../../src/errors/failure.ts';
 import { agent, type Agent, bench, type Bench, subnet } from './harness.ts';
 
 const HOUR_ms = 3_600_000;
@@ -180,4 +180,34 @@ test('a node that leaves is not done while the cloud refuses to take back what i
   await clock.advance(PATIENCE_ms);
   assert.equal((await at.status()).settled, 'now');
   assert.equal(cloud.truth().length, 1);
+});
+
+test('while nothing may be unplugged, whole interfaces that are to go stay granted: node and controller do not write to each other without end', async () => {
+  const one = bench();
+  const instance = one.cloud.launch('i-1', one.cloud.addSubnet('subnet-a', '10.20.0.0/24'), {
+    nics: 8,
+    addressSlotsPerNic: 5,
+    ipv6SlotsPerNic: 5,
+  });
+  const config = subnet('pods', { cloudSubnet: 'subnet-a', default: true, datapath: 'nic', warm: { spare: 0 } });
+  one.subnets = [config];
+  const running = await one.controller();
+  const node = await agent(one.networks, instance, config);
+  await node.want(3);
+  await one.clock.advance(180_000);
+  assert.equal(node.leases.length, 3);
+  one.cloud.fault = ({ name }) => (name === 'detachNic' ? failure('cloudDenied', { cloud: 'memory', call: name, text: 'no' }) : 'none');
+  await node.want(0);
+  one.subnets = [];
+  await running.subnetsChanged();
+  await one.clock.advance(20_000);
+  const before = one.networks.statusWrites() + node.writes();
+  await one.clock.advance(60_000);
+  const more = one.networks.statusWrites() + node.writes() - before;
+  assert.ok(more < 30, `${more} writes in a minute`);
+  one.cloud.fault = () => 'none';
+  await one.clock.advance(1_800_000);
+  assert.equal((await one.status()).nics.length, 1);
+  node.stop();
+  await running.stop();
 });

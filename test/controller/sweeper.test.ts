@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SubnetId } from '../../src/cloud/cloud.ts';
 import { tagsFor } from '../../src/controller/tags.ts';
+import { failure } from '../../src/errors/failure.ts';
 import { bench, demand, subnet } from './harness.ts';
 
 const config = subnet('pods', { cloudSubnet: 'subnet-a', default: true });
@@ -104,5 +105,28 @@ test('with releases switched off it only says what nobody owns, once each', asyn
   await clock.advance(1_800_000);
   assert.deepEqual(changes(), ['createNic']);
   assert.equal(lines.filter((line) => line.includes(`nobody owns ${id}`)).length, 1);
+  await running.stop();
+});
+
+test('what cannot be unplugged from an instance that is gone keeps nothing else from being deleted, and goes when it can be', async () => {
+  const { clock, cloud, controller, changes } = bench();
+  const gone = cloud.launch('i-2', cloud.addSubnet('subnet-a', '10.20.0.0/24'));
+  const stuck = await orphan(cloud, 'test', 'gone');
+  await cloud.attachNic(stuck.id, gone, 1);
+  for (const node of ['b', 'c']) await orphan(cloud, 'test', node);
+  let isDenied = true;
+  cloud.fault = ({ name }) => {
+    if (name === 'instance') return failure('cloudNotFound', { cloud: 'memory', object: gone, text: 'no' });
+    return name === 'detachNic' && isDenied ? failure('cloudDenied', { cloud: 'memory', call: name, text: 'no' }) : 'none';
+  };
+  const running = await controller({ subnets: () => [config] });
+  await clock.advance(7_200_000);
+  const left = (): string[] => cloud.truth().flatMap(({ id, tags }) => (tags['flatpod.dev/cluster'] === 'test' ? id : []));
+  assert.deepEqual(left(), [stuck.id]);
+  const asked = changes().filter((name) => name === 'detachNic').length;
+  assert.ok(asked > 1 && asked < 30, `${asked} times in two hours`);
+  isDenied = false;
+  await clock.advance(3_600_000);
+  assert.deepEqual(left(), []);
   await running.stop();
 });

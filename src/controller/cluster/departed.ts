@@ -12,7 +12,8 @@
  */
 import type { Clock } from '../../cloud/clock.ts';
 import { isRangeNic } from '../../cloud/range/ids.ts';
-import type { Cloud, CloudInstance, NicId } from '../../cloud/cloud.ts';
+import type { Cloud, CloudInstance, CloudNic, NicId } from '../../cloud/cloud.ts';
+import { pauseAfter } from '../../cloud/limits/backoff.ts';
 import { asFailure, isFailure, sentence } from '../../errors/failure.ts';
 import type { Log } from '../../log.ts';
 import type { ClusterNodeNetworks } from '../../store/kubernetes/cluster-node-networks.ts';
@@ -36,13 +37,19 @@ export interface DepartedOptions {
 
 const EVERY_ms = 15_000;
 
+/** Interfaces that could not be unplugged: how often, and until when they are left alone. */
+type Refused = Map<NicId, { readonly times: number; readonly until_ms: number }>;
+
+type Looking = DepartedOptions & { readonly refused: Refused };
+
 /** Starts looking after them, now and every few seconds. */
 export function departed(of: DepartedOptions): { stop(): Promise<void> } {
   const how = { clock: of.clock, log: of.log, every_ms: EVERY_ms, first_ms: 1000, what: 'Nodes that are gone were not looked after' };
+  const refused: Refused = new Map();
   const work = seldom(how, async (keys) => {
     const gone = (await of.networks.list()).filter(({ name }) => of.networks.node(name) === undefined);
     for (const one of gone) {
-      await lookAfter(of, one).catch((error: unknown) => {
+      await lookAfter({ ...of, refused }, one).catch((error: unknown) => {
         of.log.warn(`NodeNetwork ${one.name}, whose Node is gone, stays: ${sentence(asFailure(error))}`, { node: one.name });
       });
     }
@@ -52,7 +59,7 @@ export function departed(of: DepartedOptions): { stop(): Promise<void> } {
   return { stop: () => work.stop() };
 }
 
-async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> {
+async function lookAfter(of: Looking, node: NodeNetwork): Promise<void> {
   const { networks, cloud, cluster, clock, log } = of;
   const { name, spec, status } = node;
   const machine = spec.instance === '' ? undefined : await machineOf(cloud, spec.instance);
@@ -75,18 +82,39 @@ async function lookAfter(of: DepartedOptions, node: NodeNetwork): Promise<void> 
   for (const { id, attachment, branch } of left) {
     if (isBack()) return;
     if (attachment === undefined && branch === undefined) await cloud.deleteNic(id);
-    // A machine may have ended while it was plugged in: then the cloud does not unplug it by itself.
-    else if (branch === undefined && isOff && attachment?.instance === spec.instance && attachment.state !== 'detaching')
-      await cloud.detachNic(id);
   }
   if (isBack()) return;
   if (isOff) await unassignGranted(cloud, node, new Set(left.map(({ id }) => id)), isBack);
+  // A machine may have ended while they were plugged in: then the cloud does not unplug them by itself.
+  if (isOff)
+    await unplug(
+      of,
+      left.filter(({ attachment }) => attachment?.instance === spec.instance),
+    );
   if (left.some(({ attachment, branch }) => attachment !== undefined || branch !== undefined) || isBack()) return;
   const { here, away } = of.claims.on(node, []);
   if (here.size + away.size > 0) await of.claims.left(name, [...here, ...away]);
   await networks.remove(name);
   of.forget(name);
   log.info(`NodeNetwork ${name} is gone: there is no such Node, and instance ${spec.instance} is terminated`, { node: name });
+}
+
+/** One that cannot be keeps no other. @throws Failure cloud*: the first refusal */
+async function unplug({ cloud, clock, refused }: Looking, nics: readonly CloudNic[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { id, attachment, branch } of nics) {
+    const { times = 0, until_ms = 0 } = refused.get(id) ?? {};
+    if (branch !== undefined || attachment?.state === 'detaching' || until_ms > clock.now_ms()) continue;
+    try {
+      await cloud.detachNic(id);
+      refused.delete(id);
+    } catch (error) {
+      // One call in a while needs no spreading.
+      refused.set(id, { times: times + 1, until_ms: clock.now_ms() + pauseAfter('settled', times + 1, () => 1) });
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** On interfaces that are there still, and are not `ours`. One that is gone with its machine leaves at most reservations, and these the sweep finds. */

@@ -7,10 +7,8 @@
  * - never more NICs than the instance takes, never more addresses than the ceiling
  */
 import type { CloudNic, SubnetId } from '../cloud/cloud.ts';
-import { blocksToAdd, heldAddresses } from '../ipam/target.ts';
 import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
-import { excludedOf } from '../store/within.ts';
 import type { Action } from './action.ts';
 import type { Unserved, WantedAddresses } from './claims/claims.ts';
 import { bornFor, type ClaimsNic, nicForClaims } from './claim-nics.ts';
@@ -24,6 +22,7 @@ import { mayBeMade, newIntent, openIntents, oursFor } from './new-nics.ts';
 import { hasSome, interfacesLeft, isFor, type NicRoom, roomForMore } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import { obstacle } from './obstacle.ts';
+import { clusterRoom, type Need, needOf } from './pool-need.ts';
 import { freeSlots, isClaimed, isDual, type ServingNic, slotsOfNew, type SubnetPool, wantedOf } from './pools.ts';
 import { isComingTo } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
@@ -111,36 +110,6 @@ interface Asked {
   noV6?: boolean;
   /** Something was left out for want of room in the cluster. */
   noRoom: boolean;
-}
-
-interface Need {
-  /** Blocks the targets ask for. */
-  readonly blocks: number;
-  /** Those of them that the ceilings allow. */
-  readonly allowed: number;
-  /** Those that the ceiling of the node alone would allow. */
-  readonly allowedHere: number;
-  /** Addresses held, those given back among them. */
-  readonly heldInAll: number;
-}
-
-function needOf(pool: SubnetPool): Need {
-  const { config, counted, returned, pending } = pool;
-  // Where there is not plenty, only Pods that wait are served.
-  const spare = pool.range?.isPlenty === false ? 0 : pool.holding.spare;
-  const holding = { ...pool.holding, spare, held: pool.holding.held + pending };
-  const heldInAll = holding.held + heldAddresses(returned, counted, config === undefined ? [] : excludedOf(config.spec), holding.maximum);
-  // What was given back is still held: the ceiling counts it until it is gone.
-  const here = blocksToAdd({ ...holding, maximum: holding.maximum - (heldInAll - holding.held) });
-  const allowed = Math.min(here, Math.floor(clusterRoom(pool) / holding.unit));
-  return { blocks: blocksToAdd({ ...holding, maximum: Number.MAX_SAFE_INTEGER }), allowed, allowedHere: here, heldInAll };
-}
-
-/** Never below zero; without a ceiling or a range there is no end to it. */
-function clusterRoom({ ceiling, range, counted, holding }: SubnetPool): number {
-  const inRange = range === undefined ? Number.POSITIVE_INFINITY : counted === 6 ? range.room * holding.unit : range.room;
-  if (ceiling === undefined) return inRange;
-  return ceiling.uncounted > 0 ? 0 : Math.min(inRange, Math.max(0, ceiling.room));
 }
 
 function verdict({ pool, situation, actions, left, noV6, noRoom }: Asked, need: Need): Stop | undefined {

@@ -3,7 +3,7 @@ import type { CloudNic, InstanceLimits, Wanted } from '../cloud/cloud.ts';
 import { BLOCK_UNITS } from '../cloud/range/choose.ts';
 import { isRangeNic } from '../cloud/range/ids.ts';
 import { heldAddresses, type Holding } from '../ipam/target.ts';
-import { type Cidr, cidrFamily, lengthOf } from '../net/cidr.ts';
+import { type Cidr, cidrFamily, isHost, lengthOf } from '../net/cidr.ts';
 import { subnetsOf, viewFor } from '../store/nic-shares.ts';
 import type { Demand, GrantedNic } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
@@ -13,7 +13,7 @@ import { heldBy } from './counting.ts';
 import type { RangeStanding } from './range-rooms.ts';
 import { fits, mayShare, partsOf } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
-import { givesWhole } from './uses.ts';
+import { givesWhole, useFor, useOf } from './uses.ts';
 
 /** A NIC that serves the PodSubnet, or may. */
 export interface ServingNic {
@@ -43,6 +43,8 @@ export interface SubnetPool {
   /** Its Pods have whole interfaces: see uses.ts. */
   readonly isWhole: boolean;
   readonly holding: Holding;
+  /** Addresses that `holding` leaves out: of prefixes in which Pods live, and from which no new Pod gets one. */
+  readonly outOfReach: number;
   /** Blocks that the agent gave back and that are granted still, of the family that counts: it will not use them again. */
   readonly returned: readonly Cidr[];
   /** Addresses that the cloud has given already, and that are granted as soon as the agent no longer calls them returned. */
@@ -104,8 +106,13 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
   const keepsNone =
     spec.draining !== undefined || situation.ranges.get(name)?.isCalledIn === true || (ceiling !== undefined && ceiling.room < 0);
   const range = situation.ranges.get(name);
+  const away = new Set(
+    leaving.filter((one) => isOutOfReach(one, config)).flatMap(({ grant }) => grant.blocks.filter((block) => !isHost(block))),
+  );
   // What is asked back is held, and may be in use, until it is given back.
-  const held = worth(blocks.filter((block) => !returned.includes(block)));
+  const all = blocks.filter((block) => !returned.includes(block));
+  const outOfReach = worth(all.filter((block) => away.has(block)));
+  const held = worth(all.filter((block) => !away.has(block)));
   const maximum = Math.min(perNode.maximum, Math.max(situation.shares.get(name) ?? perNode.maximum, 0));
   const holding: Holding = {
     inUse: demand.inUse,
@@ -124,7 +131,12 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
           : 1,
   };
   const isUnplugged = range !== undefined && [...serving, ...leaving].some(({ nic }) => spec.unplugged?.includes(nic.id) === true);
-  return { name, config, demand, serving, leaving, counted, isWhole, holding, returned, pending, ceiling, range, isUnplugged };
+  return { name, config, demand, serving, leaving, counted, isWhole, holding, outOfReach, returned, pending, ceiling, range, isUnplugged };
+}
+
+/** No new Pod gets an address of it: the node lacks it, or it is for another datapath. */
+function isOutOfReach({ nic, isLacked }: ServingNic, config: PodSubnet | undefined): boolean {
+  return isLacked || (config !== undefined && useOf(nic) !== useFor(config));
 }
 
 /** The NICs that have something for the PodSubnet, or may have. */

@@ -16,13 +16,13 @@ import { bench, subnet } from './harness.ts';
 const PATIENCE_ms = 1_000_000_000;
 
 /** A node whose Pods come with `datapath`. */
-async function nodeWith(datapath: string) {
+async function nodeWith(datapath: string, more: Record<string, unknown> = {}) {
   const one = bench();
-  const make = (now: string) =>
-    subnet('pods', { cloudSubnet: 'subnet-a', default: true, datapath: now, useFirstNic: false, warm: { spare: 2 } });
+  const make = (now: string, other: Record<string, unknown> = {}) =>
+    subnet('pods', { cloudSubnet: 'subnet-a', default: true, datapath: now, useFirstNic: false, warm: { spare: 2 }, ...more, ...other });
   let config = make(datapath);
   one.subnets = [config];
-  const at = one.cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  const at = one.cloud.addSubnet('subnet-a', '10.20.0.0/24', { cidr6: 'fd00:20::/64' });
   const instance = one.cloud.launch('i-1', at, { nics: 16, addressSlotsPerNic: 30, ipv6SlotsPerNic: 4, branches: 20 });
   const pools = new Pools([config], { demandChanged: () => undefined });
   let lacks = (_: NicId): boolean => false;
@@ -61,8 +61,8 @@ async function nodeWith(datapath: string) {
       assert.equal(taken.length, pods, `after ${within_s} s: ${JSON.stringify([pools.demand(), (await one.status()).growth])}`);
       return taken;
     },
-    async become(now: string): Promise<void> {
-      config = make(now);
+    async become(now: string, other: Record<string, unknown> = {}): Promise<void> {
+      config = make(now, other);
       one.subnets = [config];
       await controller.subnetsChanged();
     },
@@ -136,6 +136,29 @@ for (const living of [3, 10]) {
     assert.equal((await node.start(8, 30)).length, 8);
     assert.equal(node.one.changes().filter((name) => name === 'createNic').length, before);
   });
+}
+
+for (const [what, more] of Object.entries({ 'a /28': { unit: 'prefix' }, 'a /80': { families: [6] } })) {
+  for (const how of ['the node lacks', 'is of another datapath'] as const) {
+    test(`with Pods alive in ${what} of an interface that ${how}, new ones come on another`, async () => {
+      await using node = await nodeWith('routed-veth', more);
+      const old = await node.start(3, 60);
+      await node.pass(20);
+      const lacked = await withBlocks(node);
+      // Whole interfaces have single addresses, so the PodSubnet asks for no prefixes any more.
+      if (how === 'the node lacks') node.lack((nic) => lacked.includes(nic));
+      else await node.become('nic', { unit: 'address' });
+      await node.pass(10);
+      const fresh = await node.start(2, 240);
+      assert.ok(nicsOf(fresh).isDisjointFrom(nicsOf(old)));
+      const there = (await node.one.status()).nics.filter(({ id }) => lacked.includes(id)).flatMap(({ blocks }) => blocks);
+      assert.ok(there.length > 0, 'what Pods live in stays');
+      for (const { addresses } of old) node.pools.release('pods', addresses, 0);
+      await node.pass(400);
+      const left = (await node.one.status()).nics.filter(({ id }) => lacked.includes(id)).flatMap(({ blocks }) => blocks);
+      assert.deepEqual(left, [], 'and goes with them');
+    });
+  }
 }
 
 test('an interface that the node sees only after a while costs nothing more', async () => {

@@ -35,15 +35,10 @@ export function mayShare(nic: CloudNic, guest: PodSubnet, host: string | undefin
 }
 
 /** Whether an interface that is about to be made for another PodSubnet will do for this one. */
-export function willShare(
-  { subnet, cloudSubnet, securityGroups, use, multiMac }: NicIntent,
-  guest: PodSubnet,
-  situation: Situation,
-): boolean {
-  const host = named(subnet, situation);
-  const multi = multiMac === true ? { multiMac } : {};
-  if (host === undefined || subnet === guest.metadata.name || !isGuest(guest) || use !== undefined) return false;
-  return guest.spec.cloudSubnet === cloudSubnet && sameGroups({ securityGroups, ...multi }, guest, situation) && isLike(guest, host);
+export function willShare(intent: NicIntent, guest: PodSubnet, situation: Situation): boolean {
+  const host = named(intent.subnet, situation);
+  if (host === undefined || intent.subnet === guest.metadata.name || !isGuest(guest) || intent.use !== undefined) return false;
+  return guest.spec.cloudSubnet === intent.cloudSubnet && sameGroups(intent, guest, situation) && isLike(guest, host);
 }
 
 /** Whether an interface that was made for another PodSubnet is on its way into the instance, and will do for this one. */
@@ -117,7 +112,7 @@ function isLike({ spec }: PodSubnet, host: PodSubnet | undefined): boolean {
 }
 
 /** Where further Ethernet addresses are let through groups mean nothing, and where none are wanted the cloud may have put in its own. */
-function sameGroups(nic: Pick<CloudNic, 'securityGroups' | 'multiMac'>, subnet: PodSubnet, situation: Situation): boolean {
+function sameGroups(nic: Pick<NicIntent, 'securityGroups' | 'multiMac'>, subnet: PodSubnet, situation: Situation): boolean {
   const wanted = groupsFor(subnet, situation);
   return nic.multiMac === true || wanted.length === 0 || isSame(nic.securityGroups, wanted);
 }

@@ -220,16 +220,21 @@ test('nodes that were not looked at yet find as much as those that were', async 
   await stop();
 });
 
-test('a Pod that waits on a node that cannot grow is told why, and so is the node; one that has been served is told nothing', async () => {
-  const one = bench();
-  const said: Saying[] = [];
-  const events: Events = {
+/** Each is news. */
+function eventsInto(said: Saying[]): Events {
+  return {
     say: (saying) => {
       said.push(saying);
       return { isNews: true };
     },
     stop: () => undefined,
   };
+}
+
+test('a Pod that waits on a node that cannot grow is told why, and so is the node; one that has been served is told nothing', async () => {
+  const one = bench();
+  const said: Saying[] = [];
+  const events = eventsInto(said);
   const podSubnet = subnet('pods', { cloudSubnet: 'subnet-a', default: true, perNode: { maximum: 3 } });
   one.subnets = [podSubnet];
   const namespace = { name: 'default', uid: 'u', labels: {}, annotations: {} };
@@ -261,13 +266,7 @@ test('a Pod that waits on a node that cannot grow is told why, and so is the nod
 test('a Pod whose PodSubnet hangs on its service account is told what stops that one; one whose account cannot be read is told nothing', async () => {
   const one = bench();
   const said: Saying[] = [];
-  const events: Events = {
-    say: (saying) => {
-      said.push(saying);
-      return { isNews: true };
-    },
-    stop: () => undefined,
-  };
+  const events = eventsInto(said);
   const common = subnet('common', { cloudSubnet: 'subnet-a', default: true, perNode: { maximum: 3 } });
   const robots = subnet('robots', { cloudSubnet: 'subnet-b', serviceAccountSelector: { matchLabels: { role: 'robot' } } });
   one.subnets = [common, robots];

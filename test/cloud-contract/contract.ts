@@ -91,15 +91,15 @@ export function cloudContract(driver: string, make: () => Promise<Ground>): void
     return nic;
   };
   const attached = async (cloud: Cloud, id: NicId): Promise<CloudNic> => {
-    for (let look = 0; look < 100; look++) {
+    for (let look = 0; look < 500; look++) {
       const nic = await only(cloud, id);
       if (nic.attachment?.state === 'attached') return nic;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    throw new Error(`${id} was not attached within two seconds`);
+    throw new Error(`${id} was not attached within ten seconds`);
   };
   const detached = async (cloud: Cloud, id: NicId): Promise<void> => {
-    for (let look = 0; look < 100 && (await only(cloud, id)).attachment !== undefined; look++)
+    for (let look = 0; look < 500 && (await only(cloud, id)).attachment !== undefined; look++)
       await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const refused = (kind: Parameters<typeof isFailure>[1]) => (error: unknown) => {

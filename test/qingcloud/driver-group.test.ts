@@ -1,6 +1,7 @@
 /** The security group of the nodes' instances, on the strict double: rules that let Pods in, and their application. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { cloudOf } from '../../src/cli/cloud.ts';
 import { systemClock } from '../../src/cloud/clock.ts';
 import type { SubnetId } from '../../src/cloud/cloud.ts';
@@ -73,10 +74,10 @@ async function scene(): Promise<Scene> {
   };
 }
 
-/** Takes the steps until there is none; a call that fails is tried again. Answers with what was done. */
+/** Takes the steps until there is none; a call that fails is tried again, later: jobs of calls whose answers were lost go on in real time. */
 async function untilDone(on: Scene, group: SecurityGroup, blocks: readonly Cidr[] = pods): Promise<string[]> {
   const done: string[] = [];
-  for (let tries = 0; tries < 12; tries++)
+  for (let tries = 0; tries < 400; tries++)
     try {
       const step = await group.next(blocks);
       if (step === undefined) return done;
@@ -85,6 +86,7 @@ async function untilDone(on: Scene, group: SecurityGroup, blocks: readonly Cidr[
     } catch (error) {
       if (!isFailure(error, 'cloudUnavailable') && !isFailure(error, 'cloudConflict')) throw error;
       on.wait(5000);
+      await pause(25);
     }
   throw new Error(`${done.join()} and no end`);
 }

@@ -76,6 +76,26 @@ test('a vxnet that has left its router is listed without a block, and a NIC ther
   assert.deepEqual(await one.driver().nics({ tags: { 'flatpod.dev/cluster': 'c' } }), [], 'nothing is left of the attempt');
 });
 
+test('a vxnet that joins its router with another range gives addresses of that one, also by a driver that knew the former', async () => {
+  await using one = await bed();
+  const renumbered = (await one.double.vxnet('10.20.7.0/24', 'renumbered')) as SubnetId;
+  const cloud = one.driver();
+  const before = await cloud.createNic({ ...request(renumbered), want: { addresses4: 1 } });
+  assert.match(before.blocks[0] ?? '', /^10\.20\.7\./);
+  await cloud.deleteNic(before.id);
+  const [{ router_id: router }] = (await one.double.ok('DescribeRouters')).router_set;
+  await one.double.final((await one.double.ok('LeaveRouter', { router, 'vxnets.1': renumbered })).job_id);
+  const join = { vxnet: renumbered, router, ip_network: '10.20.9.0/24' };
+  assert.equal(await one.double.final((await one.double.ok('JoinRouter', join)).job_id), 'successful');
+  const after = await cloud.createNic({ ...request(renumbered), clientToken: 'after', want: { addresses4: 2 } });
+  assert.deepEqual(
+    [after.primary4 ?? '', ...after.blocks].map((one) => one.slice(0, 8)),
+    ['10.20.9.', '10.20.9.', '10.20.9.'],
+  );
+  const more = await cloud.assign(after.id, { addresses4: 1 });
+  assert.match(more[0] ?? '', /^10\.20\.9\./);
+});
+
 test('with the account’s id nobody else’s NICs are looked at, though their addresses are taken all the same', async () => {
   await using one = await bed();
   const { double, subnet, instance } = one;

@@ -93,7 +93,8 @@ export function bearerOf({ names }: Pick<BlockUse, 'names'>, nic: NicRecord, vxn
 /** Gives the NIC what is wanted, all or none. `first`: what is in the vxnet, as it was read just now. */
 export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: Picture, patience: Patience): Promise<Cidr[]> {
   const { api, names, settings, clock, askedFor } = use;
-  const { vxnet, mac, cluster, id } = bearer;
+  const { mac, cluster, id } = bearer;
+  let { vxnet } = bearer;
   const wanted = wantedOf(vxnet.id, want, 0);
   const asked = api.asked({ action: 'AllocateVips', about: id, parameters: {}, wanted });
   const nameFor = (length: 32 | 28): string => {
@@ -104,13 +105,16 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
   };
   let picture = first;
   for (let attempt = 1; ; attempt++) {
-    const plan = planIn(use, picture, bearer, want, asked);
+    const plan = planIn(use, picture, { ...bearer, vxnet }, want, asked);
     const over = askedFor.ask(vxnet.id, addressesIn(plan));
     try {
       await carryOut(use, plan, { vxnet: vxnet.id, nameFor, wanted }, asked, patience);
       return [...plan.blocks];
     } catch (error) {
-      if (isFailure(error, 'cloudConflict')) use.known.noteBarred(vxnet.id, outsideOf(vxnet, addressesIn(plan)));
+      if (isFailure(error, 'cloudConflict')) {
+        use.known.noteBarred(vxnet.id, outsideOf(vxnet, addressesIn(plan)));
+        use.known.forgetVxnet(vxnet.id);
+      }
       const pause_ms = PAUSE_ms * 2 ** attempt;
       // Of former reservations one may be gone since the list was made.
       const isOld = isFailure(error, 'cloudConflict') || (plan.adopted.length > 0 && isFailure(error, 'cloudNotFound'));
@@ -119,6 +123,7 @@ export async function bear(use: BlockUse, bearer: Bearer, want: Wanted, first: P
     } finally {
       over();
     }
+    vxnet = await use.known.vxnet(vxnet.id, patience);
     picture = await pictureOf(use, vxnet, patience);
   }
 }

@@ -20,6 +20,8 @@ export interface Known {
   /** Where the NIC was when it was last seen. */
   lastVxnetOf(nic: NicId): SubnetId | undefined;
   forgetNic(nic: NicId): void;
+  /** After a refusal that another range would explain: it may have left its router and joined it anew. */
+  forgetVxnet(id: SubnetId): void;
   /** The cloud refused to reserve these, and they are such as it gives to nobody itself. */
   noteBarred(vxnet: SubnetId, ips: readonly Ip[]): void;
   /** Those that it refused in the last minutes: others had them perhaps, and have them no more. */
@@ -76,6 +78,7 @@ export function nothingKnown(reader: Reader, clock: Clock): Known {
     noteVxnets,
     lastVxnetOf: (nic) => places.get(nic),
     forgetNic: (nic) => void places.delete(nic),
+    forgetVxnet: (id) => void vxnets.delete(id),
     noteBarred(id, ips) {
       if (ips.length > 0) refused.set(id, new Map([...stillRefused(id), ...ips.map((ip) => [ip, clock.now_ms() + BARRED_ms] as const)]));
     },

@@ -180,6 +180,26 @@ test('an application that fails, or whose job nobody shows, is said and made aga
   assert.deepEqual(await waiting.finally(() => clearInterval(hurry)), ['let', 'apply', 'apply']);
 });
 
+test('a list that does not show yet that the group was applied is no reason to apply it again', async () => {
+  await using on = await scene();
+  const group = on.driver();
+  const perform = async (): Promise<void> => {
+    const step = await group.next(pods);
+    assert.ok(step);
+    await group.perform(step);
+  };
+  await perform();
+  await on.double.turn({ jobs_ms: [1000, 1000] });
+  const before_ms = performance.now();
+  await perform();
+  while (!(await on.isApplied())) await pause(10);
+  const late = { call: 'DescribeSecurityGroups', effect: { kind: 'staleReads', ms: Math.ceil(performance.now() - before_ms) }, count: 1 };
+  assert.ok((await on.double.own('POST', '/v1/faults', late)).status < 300);
+  assert.equal(await group.next(pods), undefined);
+  on.wait(16_000);
+  assert.equal(await group.next(pods), undefined);
+});
+
 test('a process that ends between adding and applying leaves the rest to the next', async () => {
   await using on = await scene();
   const [before, after] = [on.driver(), on.driver()];

@@ -73,6 +73,7 @@ export function securityGroupOf(use: GroupUse, id: string): SecurityGroup {
     await allWell({ api, jobs }, applying(id), [job], use.reading());
     await isOver;
     memory.mustApply = false;
+    memory.appliedAt_ms = clock.now_ms();
   }
 
   return {
@@ -87,7 +88,9 @@ export function securityGroupOf(use: GroupUse, id: string): SecurityGroup {
       if (missing.length > 0) return addition(missing.slice(0, AT_ONCE));
       if (lately.some((block) => memory.added.get(block)?.isDone === false))
         throw refuse.unavailable(askedOf(api, id), 'an earlier call may have added a rule: lists are too old to tell');
-      return isInForce(memory, group, rules, blocks, now_ms) ? undefined : application;
+      if (isInForce(memory, group, rules, blocks, now_ms)) return undefined;
+      memory.appliedFor = blocks;
+      return application;
     },
     perform: (step) => step.send(),
   };
@@ -105,10 +108,21 @@ interface Memory {
   mustApply: boolean;
   /** Which applies it. */
   job: string | undefined;
+  /** When that was last seen to be done, and for which blocks. */
+  appliedAt_ms: number;
+  appliedFor: readonly Cidr[];
 }
 
 function noMemory(): Memory {
-  return { added: new Map(), since_ms: new Map(), inForce: new Set(), mustApply: false, job: undefined };
+  return {
+    added: new Map(),
+    since_ms: new Map(),
+    inForce: new Set(),
+    mustApply: false,
+    job: undefined,
+    appliedAt_ms: Number.NEGATIVE_INFINITY,
+    appliedFor: [],
+  };
 }
 
 /** Whether each block is let in by a rule that is in force. */
@@ -120,7 +134,9 @@ function isInForce(memory: Memory, group: GroupRecord, rules: readonly RuleRecor
     // What is said of the group may be older than the rule.
     if (group.isApplied && now_ms - since_ms >= LAG_ms) memory.inForce.add(id);
   }
-  return group.isApplied || blocks.every((block) => rules.some((rule) => letsIn(rule, block) && memory.inForce.has(rule.id)));
+  const isJustApplied = (block: Cidr): boolean => now_ms - memory.appliedAt_ms < LAG_ms && memory.appliedFor.includes(block);
+  const isLetIn = (block: Cidr): boolean => rules.some((rule) => letsIn(rule, block) && memory.inForce.has(rule.id));
+  return group.isApplied || blocks.every((block) => isJustApplied(block) || isLetIn(block));
 }
 
 /** Everything, from all of the block. */

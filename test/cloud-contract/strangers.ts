@@ -11,10 +11,14 @@ const unknown = <Id extends string>(id: Id): Id => `${id.slice(0, -4)}0000` as I
 
 async function refused(kind: ErrorName, calls: readonly (() => Promise<unknown>)[]): Promise<void> {
   for (const call of calls)
-    await assert.rejects(call(), (error: unknown) => {
-      assert.ok(isFailure(error, kind), `${String(call)}: ${String(error)} is no ${kind}`);
-      return true;
-    });
+    await assert.rejects(
+      call(),
+      (error: unknown) => {
+        assert.ok(isFailure(error, kind), `${String(call)}: ${String(error)} is no ${kind}`);
+        return true;
+      },
+      String(call),
+    );
 }
 
 /** All that changes something, about that interface or to make another. */

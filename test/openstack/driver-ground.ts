@@ -1,11 +1,12 @@
 /** What the driver's tests stand on in the bed: a network of demo's own, servers with their limits in their flavors, and a way back to how it was. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
+import type { Cloud, InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
 import type { Addressing } from '../../src/cloud/openstack/context.ts';
 import { openStackCloud } from '../../src/cloud/openstack/openstack.ts';
 import type { Ground } from '../cloud-contract/contract.ts';
 import { eventually } from '../life/lab.ts';
+import { reader, revokedCredential } from './accounts.ts';
 import { type OpenStackBed, openStackBed } from './bed.ts';
 import { as, boot, endServer, flavor, make, removeNetworks, type Session } from './client.ts';
 
@@ -91,10 +92,9 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
         // Beside others on the machine an attach takes half a minute.
         deadline_ms: 120_000,
       });
-      const stranger = openStackCloud({
-        credentials: { variables: { ...bed.environment('demo'), OS_PASSWORD: 'wrong' } },
-        deadline_ms: 120_000,
-      });
+      const ends = new AsyncDisposableStack();
+      const by = (variables: Readonly<Record<string, string>>): Cloud =>
+        ends.use(openStackCloud({ credentials: { variables }, addressing: () => addressing, deadline_ms: 120_000 }));
       const hosts = ['10.20.0.0/32', '10.20.0.1/32', '10.20.0.255/32', '10.20.0.0/28', '10.20.0.240/28', '2001:db8:20::/80'];
       return Promise.resolve({
         cloud,
@@ -120,16 +120,17 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
         reserved: hosts,
         tellsHolder: true,
         multiMac: true,
-        stranger,
+        stranger: by({ ...bed.environment('demo'), OS_PASSWORD: 'wrong' }),
+        expired: async () => by(await revokedCredential(bed)),
+        denied: async () => by(ends.use(await reader(bed, admin)).variables),
         quota: () => ports(FEW),
         lacks: {
-          expired: 'a token that ends is followed by another; an application credential that is revoked: driver-accounts.openstack.ts',
-          denied: 'the bed has no account that may only look: driver-bed.openstack.ts has a network where it may not do all',
           pages: 'Neutron of the bed has pages of 1000',
           foreign: 'no other program marks ports there',
         },
         async [Symbol.asyncDispose]() {
-          for (const one of [cloud, stranger]) one[Symbol.dispose]();
+          cloud[Symbol.dispose]();
+          await ends.disposeAsync();
           await clean();
         },
       });

@@ -8,6 +8,7 @@ import { virtualClock } from '../cloud/virtual-clock.ts';
 import { raw, scriptedServer } from '../cloud/scripted-server.ts';
 import { eventually } from '../life/lab.ts';
 import { ServiceApi } from '../controller/service-api.ts';
+import { reader } from './accounts.ts';
 import { as } from './client.ts';
 import { type LossyProxy, lossyProxy } from './driver-proxy.ts';
 import { addressOf, type OctaviaGround, octaviaGround, readyOf, serve } from './octavia-ground.ts';
@@ -267,23 +268,16 @@ describe('Octavia', () => {
 
   test('an account that may only look is told what it lacks, by requests that make nothing; one that may do all lacks nothing', async () => {
     const admin = await as(ground.bed, 'admin');
-    const account = { name: 'reader', password: 'reader', domain_id: 'default' };
-    const { id: user } = (await admin.identity('POST', '/users', { user: account })).body.user;
-    try {
-      const [role] = (await admin.identity('GET', '/roles?name=reader')).body.roles;
-      assert.equal((await admin.identity('PUT', `/projects/${ground.demo.project}/users/${user}/roles/${role.id}`)).status, 204);
-      const lacks = async (more: Record<string, string>): Promise<string[]> => {
-        using cloud = openStackCloud({ credentials: { variables: { ...ground.bed.environment('demo'), ...more } } });
-        const balancers = cloud.loadBalancers({ subnet: ground.subnet, algorithm: 'ROUND_ROBIN', monitor: true });
-        return (await balancers.missingPermissions?.()) ?? assert.fail('it can be asked');
-      };
-      assert.deepEqual(await lacks({}), []);
-      const missing = await lacks({ OS_USERNAME: 'reader', OS_PASSWORD: 'reader' });
-      assert.match(missing.join(), /may not os_load-balancer_api:loadbalancer:post, to make them/);
-      assert.deepEqual(await ground.left(), []);
-    } finally {
-      await admin.identity('DELETE', `/users/${user}`);
-    }
+    await using looking = await reader(ground.bed, admin);
+    const lacks = async (variables: Readonly<Record<string, string>>): Promise<string[]> => {
+      using cloud = openStackCloud({ credentials: { variables } });
+      const balancers = cloud.loadBalancers({ subnet: ground.subnet, algorithm: 'ROUND_ROBIN', monitor: true });
+      return (await balancers.missingPermissions?.()) ?? assert.fail('it can be asked');
+    };
+    assert.deepEqual(await lacks(ground.bed.environment('demo')), []);
+    const missing = await lacks(looking.variables);
+    assert.match(missing.join(), /may not os_load-balancer_api:loadbalancer:post, to make them/);
+    assert.deepEqual(await ground.left(), []);
   });
 
   test('what is left of a Service whose finalizer was taken off by hand is taken away in the second sweep, and with releases off only told', async () => {

@@ -160,6 +160,7 @@ function nova(plan: Plan): Ini {
     scheduler: { workers: 1 },
     oslo_messaging_notifications: { driver: 'noop' },
     oslo_concurrency: { lock_path: join(plan.state, 'lock') },
+    oslo_policy: { policy_file: join(plan.state, 'etc/nova-policy.yaml') },
     // Glance is replaced inside the process: nobody listens on port 9.
     glance: { api_servers: 'http://127.0.0.1:9' },
     neutron: { ...serviceUser(plan), service_metadata_proxy: true, metadata_proxy_shared_secret: METADATA_SECRET },

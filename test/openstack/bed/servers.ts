@@ -42,7 +42,8 @@ export function layOut(plan: Plan, snapshot?: string): void {
   if (snapshot !== undefined)
     for (const folder of ['db', 'etc']) cpSync(join(snapshot, folder), join(plan.state, folder), { recursive: true });
   for (const [path, text] of Object.entries(configurationOf(plan))) writeFileSync(join(plan.state, path), text);
-  writeFileSync(join(plan.state, 'etc/neutron-policy.yaml'), '# Neutron has its defaults; a test may write rules here.\n');
+  for (const service of ['neutron', 'nova'])
+    writeFileSync(join(plan.state, `etc/${service}-policy.yaml`), '# It has its defaults; a test may write rules here.\n');
   if (snapshot !== undefined) relocate(plan);
 }
 

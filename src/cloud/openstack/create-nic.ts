@@ -138,6 +138,6 @@ async function mayTag(context: Context, task: Task): Promise<void> {
   if (await context.hasExtension('tag-ports-during-bulk-creation', task)) return;
   throw refuse.invalid(
     askedIn(task),
-    'this Neutron cannot tag ports as it makes them (extension tag-ports-during-bulk-creation, Ussuri and later)',
+    'this Neutron does not tag ports as it makes them: an administrator adds tag_ports_during_bulk_creation to [ml2] extension_drivers, and restarts its server',
   );
 }

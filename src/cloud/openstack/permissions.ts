@@ -71,7 +71,7 @@ export async function missingPermissions(ids: readonly SubnetId[], session: Sess
   const task: Task = { asked, left_ms: () => until_ms - performance.now() };
   if (!(await context.hasExtension('tag-ports-during-bulk-creation', task)))
     missing.push(
-      'Neutron lacks the extension tag-ports-during-bulk-creation, without which a port whose answer was lost is found by nobody',
+      'Neutron lacks the extension tag-ports-during-bulk-creation, without which a port whose answer was lost is found by nobody: an administrator adds tag_ports_during_bulk_creation to [ml2] extension_drivers, and restarts its server',
     );
   for (const id of ids) {
     const [subnet] = await subnetsOf(id, context, task);

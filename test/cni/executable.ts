@@ -1,6 +1,6 @@
 /** The built CNI executable in a directory of its own, agents that follow a script, and one call of the former. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,23 +26,38 @@ export interface Ending {
   readonly stderr: string;
 }
 
+/** An open file that holds that: as stdin all of it is there before the program starts, however long this process is held up. */
+export interface Holding extends Disposable {
+  readonly fd: number;
+}
+
+/** Its name is gone already. For one program: who reads moves on in it. */
+export function holding(text: string | Uint8Array): Holding {
+  using directory = scratch();
+  const path = join(directory.path, 'stdin');
+  writeFileSync(path, text);
+  const fd = openSync(path, 'r');
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
+
 /** Runs a program to its end with exactly these variables. `stdin` absent: it stays open and silent until the program ends. */
 export function run(
   program: string,
   env: Record<string, string>,
-  stdin?: string | Uint8Array,
+  stdin?: string | Uint8Array | Holding,
   args: readonly string[] = [],
 ): Promise<Ending> {
   const { promise, resolve, reject } = Promise.withResolvers<Ending>();
-  const child = spawn(program, args, { env, stdio: 'pipe', timeout: 60_000, killSignal: 'SIGKILL' });
+  const file = typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : undefined;
+  const child = spawn(program, args, { env, stdio: [file ?? 'pipe', 'pipe', 'pipe'], timeout: 60_000, killSignal: 'SIGKILL' });
   const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on('data', (part: Buffer) => out.push(part));
-  child.stderr.on('data', (part: Buffer) => err.push(part));
+  child.stdout?.on('data', (part: Buffer) => out.push(part));
+  child.stderr?.on('data', (part: Buffer) => err.push(part));
   // It may end before it has read everything: that is what some tests are about.
-  child.stdin.on('error', () => undefined);
-  if (stdin !== undefined) child.stdin.end(stdin);
+  child.stdin?.on('error', () => undefined);
+  if (typeof stdin === 'string' || stdin instanceof Uint8Array) child.stdin?.end(stdin);
   child.on('error', reject);
-  child.on('exit', () => child.stdin.destroy());
+  child.on('exit', () => child.stdin?.destroy());
   child.on('close', (status) => resolve({ status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }));
   return promise;
 }

@@ -42,6 +42,9 @@ const nic: GrantedNic = {
   reclaiming: [],
 };
 
+/** For an answer that comes at once: this process, which gives it, may be held up. */
+const LIMIT_ms = 60_000;
+
 /** A node with a database and the kernel of this process, which none of these tests changes. */
 interface TestNode extends NodeAgent, Disposable {
   readonly dir: string;
@@ -185,13 +188,13 @@ test('a socket where another agent answers: FP128 socketTaken; one that cannot b
 test('a command without an agent: FP202 agentSilent; refused by the agent: FP203 agentRefused, with its code and words', async () => {
   using node = testNode();
   const path = join(node.dir, 'cni.sock');
-  await assert.rejects(askAgent(path, 'report', 1000), { kind: 'agentSilent' });
+  await assert.rejects(askAgent(path, 'report', LIMIT_ms), { kind: 'agentSilent' });
   const defence = { repairAll: () => [], stop: () => undefined };
   const answering = { defence, drain: (deadline_ms: number) => drain(node, deadline_ms), drained: () => undefined };
   await using _server = await closing(listen(path, () => openExchange(node, answering)));
   using ns = testNetns('refused');
   node.attached(ns.path);
-  await assert.rejects(askAgent(path, 'drain', 1000), { kind: 'agentRefused', message: /1 Pods are attached \(FP200\)/ });
+  await assert.rejects(askAgent(path, 'drain', LIMIT_ms), { kind: 'agentRefused', message: /1 Pods are attached \(FP200\)/ });
   assert.match(JSON.stringify(await answerQuestion(node, answering, 'nonsense', 0)), /"code":204,.*nonsense/);
 });
 
@@ -201,11 +204,11 @@ test('who answers a command with something else is no agent', async () => {
   for (const stdout of ['', '7', 'null', 'Welcome!']) {
     const exchange = (): Exchange => ({ take: async () => encodeReply({ status: 0, stdout }), answered: () => undefined });
     await using _server = await closing(listen(path, exchange));
-    await assert.rejects(askAgent(path, 'report', 1000), { kind: 'agentSilent', details: /no agent of Flatpod/ }, stdout);
+    await assert.rejects(askAgent(path, 'report', LIMIT_ms), { kind: 'agentSilent', details: /no agent of Flatpod/ }, stdout);
   }
   const odd = (): Exchange => ({ take: async () => encodeReply({ status: 1, stdout: '{"error":{"code":7}}' }), answered: () => undefined });
   await using _server = await closing(listen(path, odd));
-  await assert.rejects(askAgent(path, 'report', 1000), { kind: 'agentRefused', message: /no reason given/ });
+  await assert.rejects(askAgent(path, 'report', LIMIT_ms), { kind: 'agentRefused', message: /no reason given/ });
 });
 
 test('an option that cannot be: FP204 badOption', async () => {

@@ -47,7 +47,7 @@ test('a machine without libnftables: FP145 nftMissing says what to install', () 
   const command = 'mount --bind /dev/null "$1" && exec "$2" --disable-warning=ExperimentalWarning --input-type=module-typescript -e "$3"';
   const said = execFileSync('unshare', ['-m', 'sh', '-c', command, 'sh', library, process.execPath, program], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 60_000,
   });
   assert.match(said, /^nftMissing install it on the node: package libnftables1/);
 });

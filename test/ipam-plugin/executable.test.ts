@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
 import { rangeLeases } from '../../src/store/range-leases.ts';
 import { openDatabase } from '../../src/store/sqlite.ts';
-import { built, run, scratch } from '../cni/executable.ts';
+import { built, holding, run, scratch } from '../cni/executable.ts';
 import { testNetns } from '../kernel/namespace.ts';
 import { eventually } from '../life/lab.ts';
 import { type Told, toldIn } from './books.ts';
@@ -33,7 +33,8 @@ function nodeIn(dir: string) {
     name = 'flatpod-ipam',
     more: Record<string, string> = {},
   ): Promise<Told> => {
-    const stdin = JSON.stringify({ cniVersion: '1.1.0', name: 'net', ipam });
+    // All there from the beginning: the executable's deadline, where one is given, is for this too.
+    using stdin = holding(JSON.stringify({ cniVersion: '1.1.0', name: 'net', ipam }));
     const ended = await run(join(files.path, name), { ...env, CNI_COMMAND: verb, CNI_CONTAINERID: container, ...more }, stdin);
     return toldIn(ended.status ?? -1, ended.stdout);
   };

@@ -64,7 +64,7 @@ test('a macvlan is born in the Pod, compares equal, reaches its sibling, and goe
   assert.deepEqual(kernel.compareAll([planA, planB]), [[], []]);
   const [link] = a.ipJson('-d link show eth0');
   assert.deepEqual([link?.['address'], link?.['mtu'], link?.['ifalias']], [POD, 1400, 'flatpod:c:eth0']);
-  assert.match(a.exec('ping -c 1 -W 2 10.9.0.2'), /1 received/);
+  assert.match(a.exec('ping -c 1 -W 10 10.9.0.2'), /1 received/);
   await kernel.remove(planA);
   assert.equal(a.ipJson('link show').length, 1);
   await kernel.remove(planA);
@@ -236,7 +236,7 @@ test('modes of macvlan: siblings reach each other by the kernel (bridge), by a s
   for (const link of ['wire master br0', 'wire up', 'br0 up']) network.ip(`link set ${link}`);
   const reaches = (address: string, expected = true): boolean => {
     try {
-      return /1 received/.test(a.exec(`ping -c 1 -W ${expected ? 5 : 0.3} ${address}`));
+      return /1 received/.test(a.exec(`ping -c 1 -W ${expected ? 10 : 0.3} ${address}`));
     } catch {
       return false;
     }

@@ -1,7 +1,7 @@
 /** The cloud fails, lies and runs out; addresses are neither lost nor given twice, and the error says which limit it was. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, type TestLab, testLab, type TestNode } from './lab.ts';
+import { type Container, eventually, type TestLab, testLab, type TestNode } from './lab.ts';
 
 const machine = { subnet: 'a', type: 'v1.small' } as const;
 const lab = (pods: string, node = 'cooldown_s: 0, addressWait_s: 1', cidr4 = '10.20.0.0/24'): Promise<TestLab> =>
@@ -25,6 +25,17 @@ async function agree(of: TestLab): Promise<void> {
   });
 }
 
+/** ADD as soon as the node has an address for it: an ADD that comes before that is refused here after a second. */
+async function served(node: TestNode, pod: Container): Promise<string[]> {
+  await eventually('an address', async () => ((await node.report()).pools[0]?.free ?? 0) > 0, 60);
+  return node.add(pod);
+}
+
+/** Refused for that: as soon as the controller has said it, for which an ADD does not wait long here. */
+async function refusedFor(node: TestNode, words: RegExp): Promise<void> {
+  await eventually('it is refused in these words', async () => assert.match(await refused(node), words), 60);
+}
+
 async function refused(node: TestNode): Promise<string> {
   const answer = await node.call('ADD', node.container());
   assert.equal(answer.status, 1, answer.stdout);
@@ -37,10 +48,11 @@ test('a pool of N addresses serves N Pods; the error after that has the numbers 
   await using l = await lab('warm: {spare: 3}, perNode: {maximum: 3}');
   const node = l.node(0);
   const pods = [node.container(), node.container(), node.container()];
+  await eventually('three addresses', async () => (await node.report()).pools[0]?.free === 3, 60);
   const addresses = (await Promise.all(pods.map((pod) => node.add(pod)))).flat();
   assert.equal(new Set(addresses).size, 3);
-  assert.match(
-    await refused(node),
+  await refusedFor(
+    node,
     /no address left for container .* in pods \(FP130\) 3 in use, 0 cooling .* 1 wanted, 3 held by this node; growth stopped by the ceiling \(.*3.*perNode\.maximum\)\); raise that ceiling in PodSubnet pods/,
   );
   assert.equal((await node.call('DEL', pods[0] ?? {})).status, 0);
@@ -51,8 +63,8 @@ test('an instance that is full, and a subnet that is full, are named as such', a
   {
     await using l = await lab('warm: {minimum: 6}');
     const node = l.node(0);
-    for (let i = 0; i < 6; i++) await node.add(node.container());
-    assert.match(await refused(node), /growth stopped by the instance \(.*larger instance type/);
+    for (let i = 0; i < 6; i++) await served(node, node.container());
+    await refusedFor(node, /growth stopped by the instance \(.*larger instance type/);
   }
   await using l = await testLab({
     plan: { subnets: { a: { cidr4: '10.20.0.0/28' } }, machines: { n1: { ...machine, type: 'v1.large' } } },
@@ -60,8 +72,8 @@ test('an instance that is full, and a subnet that is full, are named as such', a
   });
   const node = l.node(0);
   // Of 16 addresses five are the cloud's and one is the node's.
-  for (let i = 0; i < 10; i++) await node.add(node.container());
-  assert.match(await refused(node), /growth stopped by the subnet \(.*another PodSubnet|growth stopped by the subnet \(/);
+  for (let i = 0; i < 10; i++) await served(node, node.container());
+  await refusedFor(node, /growth stopped by the subnet \(.*another PodSubnet|growth stopped by the subnet \(/);
 });
 
 test('a freed address rests, also across kill -9, and the error says for how long', async () => {
@@ -86,7 +98,7 @@ test('with the VPC API away the agent starts and serves what it has; an ADD beyo
   await node.kill9();
   await node.start();
   await node.add(node.container());
-  assert.match(await refused(node), /2 in use.*growth stopped by/);
+  await refusedFor(node, /2 in use.*growth stopped by/);
   await l.restartVpc();
   const late = node.container();
   await eventually('served again', async () => (await node.call('ADD', late)).status === 0);
@@ -135,11 +147,11 @@ test('a NIC pulled under its Pods is said, the others go on, and DEL of its Pods
   const node = l.node(0);
   const pods = Array.from({ length: 4 }, () => node.container());
   const addresses: string[] = [];
-  for (const pod of pods) addresses.push(...(await node.add(pod)));
+  for (const pod of pods) addresses.push(...(await served(node, pod)));
   const second = (await nicsOf(l)).find((nic) => nic.attachment?.deviceIndex === 1);
   assert.ok(second, 'the fourth Pod is on a second NIC');
   await l.api.call('POST', `/v1/nics/${second.id}/detach`);
-  await eventually('it is said', () => /was unplugged/.test(node.log()));
+  await eventually('it is said', () => /was unplugged/.test(node.log()), 30);
   assert.equal(
     await l.seenFrom(pods[0]?.netns ?? '', addresses[1] ?? '', pods[1]?.netns ?? ''),
     addresses[0],
@@ -156,7 +168,7 @@ test('drain gives everything back and ends the agent; it is refused while a Pod 
   const node = l.node(0);
   await eventually('a second NIC', async () => (await nicsOf(l)).length === 2);
   const pod = node.container();
-  await node.add(pod);
+  await served(node, pod);
   await assert.rejects(node.ask('drain'), /cannot be drained: 1 Pods are attached/);
   assert.equal((await node.call('DEL', pod)).status, 0);
   await l.api.call('POST', '/v1/faults', { call: 'DetachNic', count: 1, effect: { kind: 'detachStuck' } });

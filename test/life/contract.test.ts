@@ -10,8 +10,8 @@ const plan = {
   subnets: { a: { cidr4: '10.20.0.0/24', cidr6: '2001:db8:20::/64' } },
   machines: { n1: { subnet: 'a', type: 'v1.large' } },
 };
-const oneNode = (pods: string): Promise<TestLab> =>
-  testLab({ plan, agents: { n1: { subnet: 'a', pods, node: 'cooldown_s: 0, addressWait_s: 1' } }, mtu: 1400 });
+const oneNode = (pods: string, addressWait_s = 60): Promise<TestLab> =>
+  testLab({ plan, agents: { n1: { subnet: 'a', pods, node: `cooldown_s: 0, addressWait_s: ${addressWait_s}` } }, mtu: 1400 });
 
 /** What ADD printed. */
 interface Printed {
@@ -135,7 +135,7 @@ test('GC with a list, with an empty one and with none takes exactly what it shou
 });
 
 test('STATUS is 50 with the cloud’s words until there are addresses, and 0 from then on', async () => {
-  await using lab = await oneNode('warm: {spare: 2}');
+  await using lab = await oneNode('warm: {spare: 2}', 1);
   const node = lab.node(0);
   await node.ask('drain');
   await eventually('the agent ended', () => node.agent.process.exitCode === 0);

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { machineOf } from '../../src/cli/demo/lab.ts';
 import { openNetns } from '../../src/kernel/netns.ts';
 import { runNft } from '../../src/kernel/nft.ts';
-import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
-import { parseIp } from '../../src/net/address.ts';
+import { listenIn } from '../../src/kernel/sockets.ts';
+import { whoAmI } from './asking.ts';
 import { type Container, type TestLab, testLab, type TestNode } from './lab.ts';
 
 /** A node with four Pods, the last of them on its second NIC, a VM in another subnet, a host on the internet. */
@@ -27,7 +27,7 @@ async function fourPods(node = ''): Promise<{ lab: TestLab; node: TestNode; pods
 
 async function reach(from: string, to: string, port: number, limit_ms = 2000): Promise<string> {
   using here = openNetns(from);
-  return askWhoAmI(here, parseIp(to), port, limit_ms).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+  return await whoAmI(here, to, port, limit_ms);
 }
 
 test('every Pod leaves the VPC under its node, by the first NIC; node ports answer through each NIC; foreign mark bits survive', async () => {

@@ -258,7 +258,7 @@ test('a database that is damaged is refused with what to do; --rebuild starts an
     'the damaged file is kept',
   );
   // The first three addresses are on the first NIC: the new controller takes them for somebody else's. The last is on a NIC that carries our tags.
-  await eventually('the Pod without a record counts', async () => (await node.report()).pools[0]?.inUse === 1);
+  await eventually('the Pod without a record counts', async () => (await node.report()).pools[0]?.inUse === 1, 30);
   const others = [...(await node.add(node.container())), ...(await node.add(node.container()))];
   assert.deepEqual(
     others.filter((address) => lost.includes(address)),
@@ -269,7 +269,7 @@ test('a database that is damaged is refused with what to do; --rebuild starts an
     assert.equal((await node.call('DEL', pod)).status, 0);
     deleteNetns(pod.netns.slice(NAMED.length + 1));
   }
-  await eventually('its address is free again', async () => (await node.report()).pools[0]?.inUse === 2);
+  await eventually('its address is free again', async () => (await node.report()).pools[0]?.inUse === 2, 30);
   await eventually('its route is gone', () => !node.ip('route show table all proto 114').includes(`${lost[3]} `));
   await whole(node, 2);
 });

@@ -12,9 +12,9 @@ import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { buildLab, type Lab, type LabPlan, machineOf } from '../../src/cli/demo/lab.ts';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
 import { createNetns, deleteNetns, NAMED, openNetns } from '../../src/kernel/netns.ts';
-import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
-import { parseIp } from '../../src/net/address.ts';
+import { listenIn } from '../../src/kernel/sockets.ts';
 import { cleanVpc } from '../../src/vpc/clean.ts';
+import { whoAmI } from './asking.ts';
 
 const PORT = 8080;
 let labs = 0;
@@ -168,9 +168,7 @@ export async function seenFrom(fromNetns: string, to: string, toNetns: string, p
   using here = openNetns(fromNetns, true);
   const server = await listenIn(there, PORT);
   try {
-    return await askWhoAmI(here, parseIp(to), port, 3000 * patience);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return await whoAmI(here, to, port, 3000 * patience);
   } finally {
     server.close();
   }
@@ -222,7 +220,7 @@ export function testNode(lab: string, machine: ReturnType<typeof machineOf>, roo
     kill9: async () => agent?.stop('SIGKILL'),
     stop: async () => agent?.stop(),
     log: () => node.agent.log(),
-    report: () => askAgent<NodeReport>(socket, 'report', 5000),
+    report: () => askAgent<NodeReport>(socket, 'report', 20_000),
     ask: (question) => askAgent(socket, question, 20_000),
     container() {
       const container = `${machine.name}-${++made}`;

@@ -58,7 +58,7 @@ test('an agent whose runtime hangs stops at once', async () => {
   await using runtime = await runtimeServer(() => asked++);
   const node = `sweepEvery_s: 1, runtimeSocket: '${runtime.socket}'`;
   await using lab = await testLab({ plan, agents: { n1: { subnet: 'a', node } } });
-  await eventually('a question that nobody answers', () => asked === 1);
+  await eventually('a question that nobody answers', () => asked > 0);
   await lab.node(0).stop();
   assert.doesNotMatch(lab.node(0).log(), /until .* answers/, 'giving up is no news');
 });

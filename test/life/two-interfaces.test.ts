@@ -8,7 +8,7 @@ import { inside } from './underlay.ts';
 test('a container behind a NIC that came for it, in both families', async (t) => {
   await using lab = await testLab({
     plan: { subnets: { a: { cidr4: '10.20.0.0/24', cidr6: '2001:db8:20::/64' } }, machines: { n1: { subnet: 'a' }, vm: { subnet: 'a' } } },
-    agents: { n1: { subnet: 'a', pods: 'families: [4, 6], useFirstNic: false', node: 'cooldown_s: 0' } },
+    agents: { n1: { subnet: 'a', pods: 'families: [4, 6], useFirstNic: false', node: 'cooldown_s: 0, addressWait_s: 60' } },
   });
   const node = lab.node(0);
   const pod = node.container();

@@ -5,7 +5,7 @@ import { type Container, eventually, type TestNode } from './lab.ts';
 /** Runs a shell command in a namespace; returns what it prints. @throws Error with its stderr. */
 export function inside(netns: string, command: string, input?: string): string {
   const args = ['netns', 'exec', netns.slice('/run/netns/'.length), 'sh', '-c', command];
-  return execFileSync('ip', args, { encoding: 'utf8', timeout: 20_000, ...(input !== undefined && { input }) });
+  return execFileSync('ip', args, { encoding: 'utf8', timeout: 60_000, ...(input !== undefined && { input }) });
 }
 
 /** A Service: what is asked for on the node, and who answers. */

@@ -94,7 +94,7 @@ for (const release of releases) {
   });
 
   test(`containerd ${release}: killed in mid-ADD, the address is held until the sandbox is stopped`, async () => {
-    await using built = await oneAndAnother('warm: {spare: 0}');
+    await using built = await oneAndAnother('warm: {spare: 0}', 'addressWait_s: 60');
     const on = built.node(0);
     const containerd = await startContainerd(on, release);
     await containerd.configure();
@@ -107,7 +107,7 @@ for (const release of releases) {
     await added;
     await built.lab.api.call('DELETE', '/v1/faults');
     const inUse = async (): Promise<string[]> => (await on.node.report()).pods.map(({ container }) => container);
-    await eventually('the ADD that nobody waits for is done', async () => (await inUse()).length === 1);
+    await eventually('the ADD that nobody waits for is done', async () => (await inUse()).length === 1, 60);
     await containerd.start();
     const [id = ''] = await inUse();
     assert.deepEqual(

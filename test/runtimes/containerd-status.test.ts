@@ -73,7 +73,7 @@ test('containerd 1.6: it never asks STATUS; while the agent is down or has no ad
     `${plugin}: no address left for default/pod in pods \\(FP130\\).*vpc did not answer AssignAddresses: InternalError`,
   );
   // The first tries may come before the cloud's answer is known: then more is on its way, and the kubelet tries again.
-  await eventually('the error says what the cloud said', () => assert.rejects(containerd.run({ name: 'pod' }), { details: none }));
+  await eventually('the error says what the cloud said', () => assert.rejects(containerd.run({ name: 'pod' }), { details: none }), 60);
   await built.lab.api.call('DELETE', '/v1/faults');
   await ready(on);
   await containerd.run({ name: 'pod' });

@@ -9,6 +9,8 @@ import { basename, join } from 'node:path';
 import { eventually } from '../life/lab.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
+/** A runtime has many programs, and the kernel ends them in its own time. */
+const END_LIMIT_s = 60;
 
 /** A room that is kept open by a process. */
 export interface Room {
@@ -64,18 +66,22 @@ export async function openRoom(netns: string, dir: string): Promise<Room> {
 }
 
 async function closeRoom(dir: string, cgroup: string, holder: ChildProcess): Promise<void> {
-  await eventually('the programs of the room end', () => {
-    const programs = programsIn(dir, cgroup).filter(({ pid }) => pid !== holder.pid);
-    for (const { pid } of programs) killIfThere(pid);
-    return programs.length === 0;
-  });
+  await eventually(
+    'the programs of the room end',
+    () => {
+      const programs = programsIn(dir, cgroup).filter(({ pid }) => pid !== holder.pid);
+      for (const { pid } of programs) killIfThere(pid);
+      return programs.length === 0;
+    },
+    END_LIMIT_s,
+  );
   if (holder.exitCode === null && holder.signalCode === null) {
     holder.kill('SIGKILL');
     await once(holder, 'exit');
   }
   // The innermost first. A cgroup is busy until the kernel has buried its last process.
   for (const path of hierarchies().flatMap((root) => cgroupsBelow(join(root, cgroup)).toReversed())) {
-    await eventually(`${path} goes`, () => (rmdirSync(path), true));
+    await eventually(`${path} goes`, () => (rmdirSync(path), true), END_LIMIT_s);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Call } from './steps.ts';
 import { boxOf } from './world.ts';
 
 /** How long an ADD may go on being refused for want of an address although the cloud serves: its controller may pause after an error. */
-const ADDRESS_LIMIT_s = 40;
+export const ADDRESS_LIMIT_s = 40;
 
 /** The code of a refusal; 0 for success. */
 export function codeOf({ status, stdout, stderr }: CniAnswer): number {
@@ -66,7 +66,8 @@ export async function addOnce(stage: Stage, call: Extract<Call, { verb: 'ADD' }>
   return last;
 }
 
-function isExhausted({ status, stdout }: CniAnswer): boolean {
+/** For want of an address. */
+export function isExhausted({ status, stdout }: CniAnswer): boolean {
   return status !== 0 && stdout.includes('(FP130)');
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { eventually } from '../life/lab.ts';
-import { addOnce, addressesIn, askCheck, codeOf, fits, makeCall } from './calls.ts';
+import { ADDRESS_LIMIT_s, addOnce, addressesIn, askCheck, codeOf, fits, isExhausted, makeCall } from './calls.ts';
 import { damageHost, damagePod } from './damage.ts';
 import { expectedAway, expectedOf } from './effect.ts';
 import { cooldownOf, nameOf, nodeOf, type Stage, whole } from './stage.ts';
@@ -10,9 +10,6 @@ import type { Step } from './steps.ts';
 import { attachmentsOf, boxOf, type Key } from './world.ts';
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
-
-/** A damage that a repair of something else undid is done again, so often. */
-const DAMAGES = 10;
 
 /** Does it; the model is as before the step. @throws AssertionError and what else goes wrong. */
 export async function play(stage: Stage, step: Step): Promise<void> {
@@ -123,11 +120,11 @@ async function askFreed(stage: Stage, { box, by }: StepOf<'ask freed'>): Promise
 async function podDamage(stage: Stage, { what, key, next }: StepOf<'damage Pod'>): Promise<void> {
   const { node } = boxOf(stage.world, key.box);
   await whole(stage, node);
-  let code = 0;
-  for (let i = 0; i < DAMAGES && code === 0; i++) {
+  // A damage that a repair of something else undid is done again.
+  const code = await eventually(`CHECK sees that somebody took the ${what}`, async () => {
     damagePod(stage, what, key);
-    code = codeOf(await askCheck(stage, key));
-  }
+    return codeOf(await askCheck(stage, key)) || false;
+  });
   assert.equal(code, 125, `CHECK after somebody took the ${what}`);
   if (next === 'DEL') return makeCall(stage, { verb: 'DEL', ...key, netns: 'given', network: 'net' }, 'ok');
   await stage.lab.node(node).ask('repair');
@@ -154,11 +151,13 @@ async function crash(stage: Stage, { node, point, call }: StepOf<'crash'>): Prom
   if (call.verb === 'ADD') {
     const { netns, container } = stage.container(call.box);
     const config = { name: call.network, subnet: call.subnet };
-    // For want of an address it gets no further than the first point: then it is asked again.
-    await eventually(`the agent dies at ${point}`, async () => {
-      await agent.call('ADD', { netns, container }, { config });
+    // For want of an address it gets no further than the first point: then it is asked again, with a cloud that gives one.
+    const dies = async (): Promise<boolean> => {
+      const answer = await agent.call('ADD', { netns, container }, { config });
+      if (isExhausted(answer)) await stage.cloud.heal();
       return hasDied(stage, node);
-    });
+    };
+    await eventually(`the agent dies at ${point}`, dies, ADDRESS_LIMIT_s);
   } else if (call.verb === 'DEL') await makeCall(stage, call, 'ok');
   await eventually(`the agent died at ${point}`, () => hasDied(stage, node));
   await stage.start(node, settings);

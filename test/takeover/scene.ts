@@ -10,9 +10,9 @@ import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { doorInto } from '../../src/cli/demo/door.ts';
 import { launcher, type Running, start } from '../../src/cli/demo/processes.ts';
 import { createNetns, deleteNetns, openNetns } from '../../src/kernel/netns.ts';
-import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
-import { parseIp } from '../../src/net/address.ts';
+import { listenIn } from '../../src/kernel/sockets.ts';
 import { type Ec2Bed, ec2Bed, key } from '../ec2/bed.ts';
+import { whoAmI } from '../life/asking.ts';
 import { withSubnet } from '../vpc/support.ts';
 import { amongOwn } from './own-names.ts';
 
@@ -128,9 +128,7 @@ async function seen(from: Place, to: string, there: Place, port = PORT): Promise
   using target = openNetns(there.netns, true);
   const server = await listenIn(target, PORT);
   try {
-    return await askWhoAmI(source, parseIp(to), port, 3000);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return await whoAmI(source, to, port, 3000);
   } finally {
     server.close();
   }

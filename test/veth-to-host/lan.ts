@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
 import { createNetns, deleteNetns, openNetns } from '../../src/kernel/netns.ts';
-import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
-import { parseIp } from '../../src/net/address.ts';
+import { listenIn } from '../../src/kernel/sockets.ts';
 import { type Ending, run } from '../cni/executable.ts';
+import { whoAmI } from '../life/asking.ts';
 import { programs } from '../programs.ts';
 import { root } from '../tidy/files.ts';
 import { type Family, length, onLan, type Place, placeAt, plug, wire } from './wires.ts';
@@ -273,9 +273,7 @@ async function seen(from: Place, address: string, to: Place, port = PORT): Promi
   using here = openNetns(from.netns, true);
   const server = await listenIn(there, PORT);
   try {
-    return await askWhoAmI(here, parseIp(address), port, ANSWER_ms);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return await whoAmI(here, address, port, ANSWER_ms);
   } finally {
     server.close();
   }

@@ -16,7 +16,7 @@ const taker = `require('net').createServer({ allowHalfOpen: true }, (c) => {
   c.on('data', (part) => (n += part.length)).on('end', () => c.end(Buffer.alloc(n))).on('error', () => 0);
 }).listen(${PORT}, () => console.log('up'))`;
 const sender = (host: string, port: number): string => `let n = 0;
-  const c = require('net').connect({ host: '${host}', port: ${port}, timeout: 5000 }, () => c.end(Buffer.alloc(${BYTES})));
+  const c = require('net').connect({ host: '${host}', port: ${port}, timeout: 20_000 }, () => c.end(Buffer.alloc(${BYTES})));
   c.on('data', (part) => (n += part.length)).on('timeout', () => c.destroy()).on('error', () => 0).on('close', () => console.log(n));`;
 
 async function takeAt(place: Place, open: DisposableStack): Promise<void> {

@@ -27,7 +27,7 @@ export function placeAt(netns: string): Place {
     sh: (command, input) =>
       execFileSync('nsenter', [`--net=${netns}`, 'sh', '-e', '-c', command], {
         encoding: 'utf8',
-        timeout: 20_000,
+        timeout: 60_000,
         stdio: ['pipe', 'pipe', 'pipe'],
         ...(input !== undefined && { input }),
       }),

@@ -103,7 +103,7 @@ test('the same seed hits the same calls', async () => {
 test('events tell each call and its outcome, in order, and can be waited for', async () => {
   await using vpc = await testVpc();
   await vpc.call('GET', '/v1/network');
-  const waited = vpc.call('GET', '/v1/events?after=1&wait_ms=5000');
+  const waited = vpc.call('GET', '/v1/events?after=1&wait_ms=30000');
   await vpc.call('DELETE', '/v1/subnets/subnet-00000000000000000');
   const [event] = (await waited).body.items;
   assert.deepEqual([event.number, event.call, event.status, event.reason], [2, 'DeleteSubnet', 404, 'NotFound']);

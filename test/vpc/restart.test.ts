@@ -9,6 +9,8 @@ import { test } from 'node:test';
 import { isFailure } from '../../src/errors/failure.ts';
 import { cleanVpc } from '../../src/vpc/clean.ts';
 import { startVpc } from '../../src/vpc/start.ts';
+import { eventually } from '../life/lab.ts';
+import { pingEach, unanswered } from './site.ts';
 import { call, quiet, testVpc, withSubnet } from './support.ts';
 
 let lastVpc = 0;
@@ -48,14 +50,14 @@ test('a restart keeps every object, and instances keep running meanwhile', async
   const [before, rulesBefore] = [await lists(), rules()];
   assert.ok(rulesBefore.length > 50);
   sh(one.netns, 'ip addr add 192.0.2.77/32 dev lo');
-  const watching = spawn('nsenter', [`--net=${one.netns}`, 'ping', '-n', '-q', '-i0.02', '-c60', two.addresses[0]]);
+  const watching = spawn('nsenter', [`--net=${one.netns}`, ...pingEach(two.addresses[0], 0.02, 60).split(' ')]);
   let out = '';
   watching.stdout.on('data', (part: Buffer) => (out += part.toString()));
   await vpc.restart();
   assert.deepEqual(await lists(), before);
   assert.deepEqual(rules(), rulesBefore, 'each rule once');
   await once(watching, 'close');
-  assert.match(out, / 0% packet loss/, 'the network stands while the program does not');
+  assert.deepEqual(unanswered(out, 60), [], 'the network stands while the program does not');
   assert.match(sh(one.netns, 'ip addr show lo'), /192\.0\.2\.77/, 'it is the same namespace');
   assert.match(sh(one.netns, 'ip -o link'), /eth0/);
 });
@@ -96,7 +98,7 @@ test('killed in the middle of its work, it comes back with everything it answere
   const addresses = instances.flatMap((one: { addresses: string[] }) => one.addresses);
   assert.equal(new Set(addresses).size, addresses.length);
   for (const one of instances) assert.match(sh(one.netns, 'ip -o addr show eth0'), new RegExp(one.addresses[0]));
-  assert.match(sh(instances[0].netns, `ping -n -c1 -W3 ${instances.at(-1).addresses[0]}`), / 0% packet loss/);
+  assert.match(sh(instances[0].netns, `ping -n -c1 -W10 ${instances.at(-1).addresses[0]}`), / 0% packet loss/);
 });
 
 test('a network that somebody took apart is made whole by the next start, and by the next change', async () => {
@@ -105,7 +107,7 @@ test('a network that somebody took apart is made whole by the next start, and by
   const launch = async (name: string) => (await vpc.call('POST', '/v1/instances', { name, type: 'v1.small', subnet })).body;
   const [one, two] = [await launch('n1'), await launch('n2')];
   const fabric = one.netns.replace(/-n1$/, '-fabric');
-  const works = (): void => assert.match(sh(one.netns, `ping -n -c1 -W3 ${two.addresses[0]}`), / 0% packet loss/);
+  const works = (): void => assert.match(sh(one.netns, `ping -n -c1 -W10 ${two.addresses[0]}`), / 0% packet loss/);
   sh(fabric, `for l in $(ip -o link | grep -o ' [ps][0-9a-f]\\{12\\}' ); do ip link del $l; done; ip route flush proto 86`);
   await vpc.restart();
   works();
@@ -123,10 +125,8 @@ test('a NIC whose namespace died with it inside comes back to its instance', asy
   assert.doesNotMatch(sh(one.netns, 'ip -o link'), /eth1/);
   execFileSync('ip', ['netns', 'del', pod]);
   execFileSync('ip', ['netns', 'add', pod]);
-  for (let tries = 0; tries < 100 && !/eth1/.test(sh(one.netns, 'ip -o link')); tries++)
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.match(sh(one.netns, 'ip -o link show eth1'), new RegExp(nic.mac));
-  assert.ok(
+  await eventually('it is back', () => assert.match(sh(one.netns, 'ip -o link show eth1'), new RegExp(nic.mac)), 60);
+  await eventually('an event says so', async () =>
     (await vpc.call('GET', '/v1/events')).body.items.some(
       ({ text }: { text: string }) => text.includes(nic.id) && text.includes('plugged in again'),
     ),
@@ -147,7 +147,7 @@ test('a NIC that was moved into another namespace and renamed works there, throu
   sh(one.netns, `ip link set eth1 netns ${pod} name net7`);
   const inside = `/run/netns/${pod}`;
   sh(inside, `ip addr add ${nic.primary4}/24 dev net7; ip link set net7 up; ip route add default via 10.20.0.1`);
-  const works = (): void => assert.match(sh(inside, `ping -n -c1 -W3 ${two.addresses[0]}`), / 0% packet loss/);
+  const works = (): void => assert.match(sh(inside, `ping -n -c1 -W10 ${two.addresses[0]}`), / 0% packet loss/);
   works();
   // ip says an error first when it meets a peer whose namespace is going.
   const indexNow = (): string | undefined => /^(\d+): net7/m.exec(sh(inside, 'ip -o link show net7'))?.[1];
@@ -169,8 +169,7 @@ test('a NIC that comes back and finds its name taken has another one', async (t)
   sh(one.netns, `ip link set eth1 netns ${pod}; ip link add eth1 type bridge`);
   execFileSync('ip', ['netns', 'del', pod]);
   const links = (): string => sh(one.netns, 'ip -o link');
-  for (let tries = 0; tries < 100 && !links().includes(nic.mac); tries++) await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.match(links(), new RegExp(`eth2.*${nic.mac}`));
+  await eventually('it is back', () => assert.match(links(), new RegExp(`eth2.*${nic.mac}`)), 60);
 });
 
 test('stopping with destroy, terminating, and cleaning up after a crash leave no namespace', async (t) => {

@@ -1,6 +1,7 @@
 /** A VPC with packets for a test: machines in two subnets, what runs inside of them, and what was dropped. Needs root and network namespaces. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { eventually } from '../life/lab.ts';
 import { testVpc, type TestVpc, withSubnet } from './support.ts';
 
 export interface Machine {
@@ -42,19 +43,24 @@ export async function site(): Promise<Site> {
 /** Runs a shell line inside; resolves with exit status and output. */
 export function inside(machine: { netns: string }, line: string): Promise<{ status: number; out: string }> {
   return new Promise((resolve) => {
-    const child = execFile('nsenter', [`--net=${machine.netns}`, 'sh', '-c', line], { timeout: 20_000 }, (_error, stdout, stderr) =>
+    const child = execFile('nsenter', [`--net=${machine.netns}`, 'sh', '-c', line], { timeout: 60_000 }, (_error, stdout, stderr) =>
       resolve({ status: child.exitCode ?? 1, out: stdout + stderr }),
     );
   });
 }
 
 export const reaches = async (from: { netns: string }, to: string, more = ''): Promise<boolean> =>
-  (await inside(from, `ping -n -c1 -W3 ${more} ${to}`)).status === 0;
-/** Where it was silent a moment ago: the asker may be about to give up on its neighbour, and its first packet with it. */
-export const reachesSoon = async (from: { netns: string }, to: string): Promise<boolean> => {
-  for (let tries = 0; tries < 5; tries++) if (await reaches(from, to)) return true;
-  return false;
+  (await inside(from, `ping -n -c1 -W10 ${more} ${to}`)).status === 0;
+/** The line that asks so often, `every_s` apart, and waits for all answers: without -w ping gives the last one no longer than that. Its output is for {@link unanswered}. */
+export const pingEach = (to: string, every_s: number, count: number): string => `ping -n -i${every_s} -c${count} -w30 ${to}`;
+/** Which of the first so many packets came back with no answer, by their numbers. */
+export const unanswered = (out: string, count: number): number[] => {
+  const answered = new Set([...out.matchAll(/icmp_seq=(\d+) .*time=/g)].map(([, number]) => Number(number)));
+  return Array.from({ length: count }, (_, i) => i + 1).filter((number) => !answered.has(number));
 };
+/** Where it was silent a moment ago: the asker may be about to give up on its neighbour, and its first packet with it. */
+export const reachesSoon = (from: { netns: string }, to: string): Promise<boolean> =>
+  eventually(`${to} is reached`, async () => (await inside(from, `ping -n -c1 -W1 ${to}`)).status === 0, 30).catch(() => false);
 /** Waits less than reaches(): everything is on this machine, and an answer that comes too late would only hide a failure of another test. */
 export const silent = async (from: { netns: string }, to: string, more = ''): Promise<boolean> =>
   (await inside(from, `ping -n -c1 -W0.4 ${more} ${to}`)).status !== 0;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openNetns } from '../../src/kernel/netns.ts';
-import { askWhoAmI, listenIn } from '../../src/kernel/sockets.ts';
-import { parseIp } from '../../src/net/address.ts';
-import { drops, inside, type Machine, reaches, reachesSoon, silent, site, type Site } from './site.ts';
+import { listenIn } from '../../src/kernel/sockets.ts';
+import { whoAmI } from '../life/asking.ts';
+import { drops, inside, type Machine, pingEach, reaches, reachesSoon, silent, site, type Site, unanswered } from './site.ts';
 import { guestsOf, type TaggedNic } from './tagged.ts';
 
 interface Nic extends TaggedNic {
@@ -54,7 +54,7 @@ test('a branch is reached by its tag on the trunk: its own Ethernet address, add
   using inFar = openNetns(far.netns);
   const server = await listenIn(inFar, 8080);
   try {
-    assert.equal(await askWhoAmI(inGuest, parseIp(far.addresses[0] ?? ''), 8080, 3000), here.primary4);
+    assert.equal(await whoAmI(inGuest, far.addresses[0] ?? '', 8080, 3000), here.primary4);
   } finally {
     server.close();
   }
@@ -121,7 +121,7 @@ test('branches come and go on a running trunk, move to another tag, and survive 
   using _other = other;
   using moved = later[0];
   const to = far.addresses[0] ?? '';
-  const traffic = inside(guest, `ping -n -q -i0.01 -c200 -W2 ${to}`);
+  const traffic = inside(guest, pingEach(to, 0.01, 200));
   for (let i = 0; i < 3; i++) {
     assert.ok(await reachesSoon(other, to));
     assert.equal((await net.vpc.call('POST', `/v1/nics/${goes.id}/detach`)).status, 204);
@@ -131,7 +131,7 @@ test('branches come and go on a running trunk, move to another tag, and survive 
     await net.vpc.call('POST', `/v1/nics/${goes.id}/detach`);
     await branch(net, goes, trunk, 8);
   }
-  assert.match((await traffic).out, / 0% packet loss/);
+  assert.deepEqual(unanswered((await traffic).out, 200), []);
   await net.vpc.restart();
   assert.deepEqual(
     (await drops(net, 'SourceMac')).filter(({ nic }) => nic !== trunk.id),

@@ -16,13 +16,15 @@ import { rangeNode } from './shared-network.ts';
 
 const [five, six] = ['10.9.0.5', '10.9.0.6'].map(parseIp) as [ReturnType<typeof parseIp>, ReturnType<typeof parseIp>];
 const blocks = ['10.9.0.5/32', '10.9.0.6/32'];
+/** An ADD tries no other address when this and two seconds are over, however long it was held up; where one is free it waits for none. */
+const patient = { addressWait_s: 60 };
 const addressesOf = ({ ips }: Result): string[] => ips.map(({ address }) => address.split('/')[0] ?? '');
 
 test('an address that somebody has is passed over: it rests, counts as cooling, and log and report name the holder', async () => {
   using lan = testLan(2);
   const other = lan.host(1);
   other.ip('addr add 10.9.0.5/24 dev eth0');
-  using node = rangeNode(lan.host(0), { blocks });
+  using node = rangeNode(lan.host(0), { blocks, config: patient });
   const { ns, request } = node.pod();
   assert.deepEqual(addressesOf(await add(node, request)), [six]);
   const mac = macOf(other);
@@ -43,7 +45,7 @@ test('an address that somebody has is passed over: it rests, counts as cooling, 
 test('when others have all that the node holds, ADD fails with who has what, and leaves nothing: FP290 addressesTaken', async () => {
   using lan = testLan(2);
   for (const address of [five, six]) lan.host(1).ip(`addr add ${address}/24 dev eth0`);
-  using node = rangeNode(lan.host(0), { blocks });
+  using node = rangeNode(lan.host(0), { blocks, config: { addressWait_s: 3 } });
   const mac = macOf(lan.host(1));
   const { ns, request } = node.pod();
   const refused = asFailure(await add(node, request).catch((error: unknown) => error));
@@ -52,13 +54,14 @@ test('when others have all that the node holds, ADD fails with who has what, and
   assert.deepEqual(node.attachments.list(), []);
   assert.deepEqual(node.pools.demand(), [{ subnet: 'a', inUse: 0, cooling: 2, waiting: 0 }]);
   assert.doesNotMatch(ns.ip('link show'), /eth0/);
-  await assert.rejects(add(node, request), { kind: 'addressesExhausted' });
+  const cloud = { ...node.cloud, config: { ...node.cloud.config, addressWait_s: 0 } };
+  await assert.rejects(add({ ...node, cloud }, request), { kind: 'addressesExhausted' });
 });
 
 test('one ADD tries four addresses at most', async () => {
   using lan = testLan(2);
   for (let i = 8; i < 16; i++) lan.host(1).ip(`addr add 10.9.0.${i}/24 dev eth0`);
-  using node = rangeNode(lan.host(0), { blocks: ['10.9.0.8/29'] });
+  using node = rangeNode(lan.host(0), { blocks: ['10.9.0.8/29'], config: patient });
   await assert.rejects(add(node, node.pod().request), { kind: 'addressesTaken' });
   assert.equal(node.pools.demand()[0]?.cooling, 4);
 });
@@ -77,7 +80,7 @@ test('an address asked for by value that somebody has is not replaced by another
 test('what rests because of others rests after a restart too, but never longer than the configuration says by then', async () => {
   using lan = testLan(2);
   lan.host(1).ip('addr add 10.9.0.5/24 dev eth0');
-  using node = rangeNode(lan.host(0), { blocks });
+  using node = rangeNode(lan.host(0), { blocks, config: patient });
   await add(node, node.pod().request);
   const rests = quarantinedIn(node.database, 'a', now_ms(), 600_000);
   assert.deepEqual(
@@ -91,7 +94,7 @@ test('what rests because of others rests after a restart too, but never longer t
 test('of both families only what somebody has is quarantined; the other address is free at once', async () => {
   using lan = testLan(2);
   lan.host(1).ip('addr add fd00:9::5/64 nodad dev eth0');
-  using node = rangeNode(lan.host(0), { blocks: ['10.9.0.5/32', 'fd00:9::5/128', 'fd00:9::6/128'] });
+  using node = rangeNode(lan.host(0), { blocks: ['10.9.0.5/32', 'fd00:9::5/128', 'fd00:9::6/128'], config: patient });
   assert.deepEqual(addressesOf(await add(node, node.pod().request)), ['10.9.0.5', 'fd00:9::6']);
   assert.deepEqual(
     quarantinedIn(node.database, 'a', now_ms(), 600_000).map(({ address }) => address),
@@ -114,7 +117,7 @@ test('two nodes that are given the same address at the same time do not both use
 test('an address of a Pod of another node is never given a second time', async () => {
   using lan = testLan(2);
   using one = rangeNode(lan.host(0), { blocks: ['10.9.0.5/32'] });
-  using two = rangeNode(lan.host(1), { blocks });
+  using two = rangeNode(lan.host(1), { blocks, config: patient });
   const { ns, request } = one.pod();
   await add(one, request);
   assert.deepEqual(addressesOf(await add(two, two.pod().request)), [six]);
@@ -124,7 +127,7 @@ test('an address of a Pod of another node is never given a second time', async (
 test("the node's own address is nobody else's, but no Pod gets it", async () => {
   using lan = testLan(1);
   lan.host(0).ip('addr add 10.9.0.5/24 dev eth0');
-  using node = rangeNode(lan.host(0), { blocks });
+  using node = rangeNode(lan.host(0), { blocks, config: patient });
   assert.deepEqual(addressesOf(await add(node, node.pod().request)), [six]);
   assert.equal(addressReport(node, five).other?.holder, 'this node itself');
 });

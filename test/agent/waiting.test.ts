@@ -38,7 +38,7 @@ test('ADDs that wait are served in their order, by a grant and by the end of a r
   const pools = new Pools([pods], { demandChanged: (urgent) => urgencies.push(urgent) });
   const order: string[] = [];
   const waits = ['first', 'second', 'third'].map(async (pod) => {
-    const taken = await pools.lease(pods, anyone(pod), 5000);
+    const taken = await pools.lease(pods, anyone(pod), 60_000);
     order.push(pod);
     return taken.addresses[0];
   });

@@ -79,6 +79,8 @@ const at = (ms: number): string => new Date(ms).toISOString();
 const json = (id: string, expires_ms: number): string =>
   JSON.stringify({ Code: 'Success', AccessKeyId: id, SecretAccessKey: `SECRET-${id}`, Token: `TOKEN-${id}`, Expiration: at(expires_ms) });
 const hour_ms = 3_600_000;
+/** For keys that can be had at once. */
+const PATIENCE_ms = 20_000;
 
 /** Instance metadata with a role; `id`: of the keys it gives. */
 function withRole(from: Services, id: () => string): void {
@@ -143,7 +145,7 @@ test('sources are asked in the order of AWS’s own clients: environment, files,
     'AWS_CONTAINER_CREDENTIALS_FULL_URI',
     '',
   ]) {
-    const { keyId, secret } = await from.ring(env).current(1000);
+    const { keyId, secret } = await from.ring(env).current(PATIENCE_ms);
     found.push(keyId);
     assert.equal(secret(), `SECRET-${keyId}`);
     if (gone === 'AWS_ACCESS_KEY_ID') delete env['AWS_SECRET_ACCESS_KEY'];
@@ -163,7 +165,7 @@ test('a profile that is named in the configuration goes before the environment',
     'keys',
     '# ours\n\n[default]\n[a b]\naws_access_key_id=FILE\naws_secret_access_key = S#E;C # ret\n nested = 1\nnonsense\n',
   );
-  const { keyId, secret, token } = await from.ring(env, { profile: 'a b', credentialsFile }).current(1000);
+  const { keyId, secret, token } = await from.ring(env, { profile: 'a b', credentialsFile }).current(PATIENCE_ms);
   assert.deepEqual([keyId, secret(), token()], ['FILE', 'S#E;C', undefined]);
 });
 
@@ -172,12 +174,12 @@ test('files are read again when they change, and what they lack for a moment is 
   const text = (id: string): string => `[default]\naws_access_key_id = ${id}\naws_secret_access_key = SECRET-${id}\n`;
   const env = { AWS_SHARED_CREDENTIALS_FILE: from.write('keys', text('ONE')), AWS_EC2_METADATA_DISABLED: 'true' };
   const ring = from.ring(env);
-  const first = await ring.current(1000);
-  assert.equal(await ring.current(1000), first);
+  const first = await ring.current(PATIENCE_ms);
+  assert.equal(await ring.current(PATIENCE_ms), first);
   from.write('keys', text('TWO-longer'));
-  assert.equal((await ring.current(1000)).keyId, 'TWO-longer');
+  assert.equal((await ring.current(PATIENCE_ms)).keyId, 'TWO-longer');
   rmSync(env.AWS_SHARED_CREDENTIALS_FILE);
-  assert.equal((await ring.current(1000)).keyId, 'TWO-longer');
+  assert.equal((await ring.current(PATIENCE_ms)).keyId, 'TWO-longer');
 });
 
 test('keys are fetched again five minutes before they expire; while none can be had, the old ones serve as long as they hold', async () => {
@@ -185,14 +187,14 @@ test('keys are fetched again five minutes before they expire; while none can be 
   let id = 'ONE';
   withRole(from, () => id);
   const ring = from.ring({});
-  await ring.current(1000);
+  await ring.current(PATIENCE_ms);
   const looks = from.asked.length;
   from.now_ms += hour_ms - 301_000;
-  assert.equal((await ring.current(1000)).keyId, 'ONE');
+  assert.equal((await ring.current(PATIENCE_ms)).keyId, 'ONE');
   assert.equal(from.asked.length, looks);
   from.now_ms += 2000;
   id = 'TWO';
-  const both = await Promise.all([ring.current(1000), ring.current(1000)]);
+  const both = await Promise.all([ring.current(PATIENCE_ms), ring.current(PATIENCE_ms)]);
   assert.deepEqual(
     both.map(({ keyId }) => keyId),
     ['TWO', 'TWO'],
@@ -200,13 +202,13 @@ test('keys are fetched again five minutes before they expire; while none can be 
   assert.equal(from.asked.length, looks * 2, 'many who ask at once cause one look');
   from.replies.clear();
   from.now_ms += hour_ms - 299_000;
-  assert.equal((await ring.current(1000)).keyId, 'TWO');
+  assert.equal((await ring.current(PATIENCE_ms)).keyId, 'TWO');
   const tried = from.asked.length;
-  assert.equal((await ring.current(1000)).keyId, 'TWO');
+  assert.equal((await ring.current(PATIENCE_ms)).keyId, 'TWO');
   assert.equal(from.asked.length, tried, 'a failed look is not repeated at once');
   from.now_ms += 300_000;
   await assert.rejects(
-    ring.current(1000),
+    ring.current(PATIENCE_ms),
     refusedBecause(/there are none in the environment, the shared files, a web identity, the container’s agent, the metadata service/),
   );
 });
@@ -216,13 +218,13 @@ test('keys that the cloud refused are fetched anew', async () => {
   let id = 'ONE';
   withRole(from, () => id);
   const ring = from.ring({});
-  const first = await ring.current(1000);
+  const first = await ring.current(PATIENCE_ms);
   id = 'TWO';
   ring.drop(first);
-  const second = await ring.current(1000);
+  const second = await ring.current(PATIENCE_ms);
   assert.equal(second.keyId, 'TWO');
   ring.drop(first);
-  assert.equal(await ring.current(1000), second, 'what is refused late drops only itself');
+  assert.equal(await ring.current(PATIENCE_ms), second, 'what is refused late drops only itself');
 });
 
 test('the token of a web identity is read each time, goes to STS in a call that is not signed, and STS’s words come out as what they are', async () => {
@@ -239,9 +241,9 @@ test('the token of a web identity is read each time, goes to STS in a call that 
     AWS_ROLE_SESSION_NAME: 'flat',
   };
   const ring = from.ring(env);
-  await ring.current(1000);
+  await ring.current(PATIENCE_ms);
   from.write('jwt', 'JWT-2');
-  await ring.current(1000);
+  await ring.current(PATIENCE_ms);
   const call = (token: string): string[] => ['AssumeRoleWithWebIdentity', env.AWS_ROLE_ARN, 'flat', token];
   assert.deepEqual(seen, [...call('JWT-1'), ...call('JWT-2')]);
   for (const [answer, words, kind] of [
@@ -254,7 +256,7 @@ test('the token of a web identity is read each time, goes to STS in a call that 
     [[200, stsXml('', 0).slice(0, 200)], /no XML/, 'cloudGarbled'],
   ] as const) {
     reply = () => answer;
-    await assert.rejects(from.ring(env).current(1000), refusedBecause(words, kind));
+    await assert.rejects(from.ring(env).current(PATIENCE_ms), refusedBecause(words, kind));
   }
 });
 
@@ -263,16 +265,19 @@ test('a profile may have a web identity, and nothing that needs another program 
   withSts(from, () => [200, stsXml('IDENTITY', from.now_ms + hour_ms)]);
   const config = (text: string) => ({ AWS_CONFIG_FILE: from.write('config', `[default]\n${text}\n`), AWS_EC2_METADATA_DISABLED: 'true' });
   const role = 'role_arn = arn:aws:iam::1:role/x';
-  assert.equal((await from.ring(config(`${role}\nweb_identity_token_file = ${from.write('jwt', 'JWT')}`)).current(1000)).keyId, 'IDENTITY');
+  assert.equal(
+    (await from.ring(config(`${role}\nweb_identity_token_file = ${from.write('jwt', 'JWT')}`)).current(PATIENCE_ms)).keyId,
+    'IDENTITY',
+  );
   for (const [text, words] of [
     [`${role}\nsource_profile = other`, /profile default gets its keys by role_arn, which Flatpod does not do/],
     ['credential_process = /bin/keys', /by credential_process/],
     ['sso_session = us', /by sso_session/],
     ['aws_access_key_id = HALF', /one of the key's two halves/],
   ] as const) {
-    await assert.rejects(from.ring(config(text)).current(1000), refusedBecause(words));
+    await assert.rejects(from.ring(config(text)).current(PATIENCE_ms), refusedBecause(words));
   }
-  await assert.rejects(from.ring({ AWS_PROFILE: 'gone' }).current(1000), refusedBecause(/no profile gone in /));
+  await assert.rejects(from.ring({ AWS_PROFILE: 'gone' }).current(PATIENCE_ms), refusedBecause(/no profile gone in /));
 });
 
 test('what is set up and broken is told, and no other source’s keys are taken in its place', async () => {
@@ -294,7 +299,7 @@ test('what is set up and broken is told, and no other source’s keys are taken 
       /more than one line/,
     ],
   ] as const) {
-    await assert.rejects(from.ring(env).current(1000), refusedBecause(words));
+    await assert.rejects(from.ring(env).current(PATIENCE_ms), refusedBecause(words));
   }
 });
 
@@ -310,23 +315,23 @@ test('the container’s agent is shown its token, from a file that is read each 
     AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: from.write('token', 'TOKEN-1\n'),
   };
   const ring = from.ring(env);
-  const { keyId, token } = await ring.current(1000);
+  const { keyId, token } = await ring.current(PATIENCE_ms);
   assert.deepEqual([keyId, token()], ['CONTAINER', 'TOKEN-CONTAINER']);
   from.write('token', 'TOKEN-2');
-  await ring.current(1000);
+  await ring.current(PATIENCE_ms);
   assert.deepEqual(shown, ['TOKEN-1', 'TOKEN-2']);
 });
 
 test('without any source the failure says where was looked, and why metadata gave nothing', async () => {
   await using from = await services();
   from.replies.set('PUT /latest/api/token', () => [200, 'meta-token']);
-  await assert.rejects(from.ring({}).current(1000), refusedBecause(/the metadata service \(the instance has no role\)/));
+  await assert.rejects(from.ring({}).current(PATIENCE_ms), refusedBecause(/the metadata service \(the instance has no role\)/));
   await assert.rejects(
-    from.ring({ AWS_EC2_METADATA_DISABLED: 'true' }).current(1000),
+    from.ring({ AWS_EC2_METADATA_DISABLED: 'true' }).current(PATIENCE_ms),
     refusedBecause(/AWS_EC2_METADATA_DISABLED says not to ask/),
   );
   from.replies.set('PUT /latest/api/token', () => [503, '']);
-  await assert.rejects(from.ring({}).current(1000), refusedBecause(/status 503/));
+  await assert.rejects(from.ring({}).current(PATIENCE_ms), refusedBecause(/status 503/));
   from.replies.set('PUT /latest/api/token', () => [403, '']);
-  await assert.rejects(from.ring({}).current(1000), refusedBecause(/gives no token: status 403/));
+  await assert.rejects(from.ring({}).current(PATIENCE_ms), refusedBecause(/gives no token: status 403/));
 });

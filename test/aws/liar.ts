@@ -33,7 +33,7 @@ export async function liar({ options = {} }: { options?: Partial<AwsOptions> } =
   });
   const { url } = server;
   const env = { AWS_ACCESS_KEY_ID: 'AKIA0', AWS_SECRET_ACCESS_KEY: 'SECRET-0', AWS_EC2_METADATA_DISABLED: 'true' };
-  const cloud = awsCloud({ region: 'eu-west-1', vpc: 'vpc-1', endpoint: url, env, deadline_ms: 2000, ...options });
+  const cloud = awsCloud({ region: 'eu-west-1', vpc: 'vpc-1', endpoint: url, env, deadline_ms: 20_000, ...options });
   const one: Liar = {
     cloud,
     url,

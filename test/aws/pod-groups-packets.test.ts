@@ -18,6 +18,8 @@ import { site, until } from './site.ts';
 
 const type = 'm5.large';
 const ports = [8080, 9090] as const;
+/** For an answer that comes. */
+const PATIENCE_ms = 10_000;
 
 test('two Pods of one node have branches with groups of their own: each is reached at the port that its group lets in, and at no other', async () => {
   const name = `fpg${process.pid % 1000}`;
@@ -64,7 +66,7 @@ test('two Pods of one node have branches with groups of their own: each is reach
       await assert.rejects(askWhoAmI(peer, parseIp(to), others, 400), `port ${others} of ${to} is let in by the other group alone`);
       if (i === 0) {
         // Also between two Pods of one node: a branch leaves its node.
-        assert.equal(await askWhoAmI(other, parseIp(to), own, 2000), to === pod.primary4 ? pods[1]?.primary4 : pods[1]?.primary6);
+        assert.equal(await askWhoAmI(other, parseIp(to), own, PATIENCE_ms), to === pod.primary4 ? pods[1]?.primary4 : pods[1]?.primary6);
         await assert.rejects(askWhoAmI(other, parseIp(to), others, 400));
       }
     }

@@ -38,7 +38,7 @@ export async function site(options: Partial<AwsOptions> = {}, vpcOptions: Partia
   const networks = memoryNetworks();
   const lines: string[] = [];
   const log = createLog('test', 'info', (line) => lines.push(line));
-  const cloud = bed.driver({ endpoint: between.url, deadline_ms: 2000 });
+  const cloud = bed.driver({ endpoint: between.url, deadline_ms: 20_000 });
   const truth = bed.driver();
   const running = open.move();
   return {

@@ -1,5 +1,6 @@
 /** An API server that has one Lease and nothing else, and tells of that nothing when it is asked to; a controller as a process beside it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
@@ -185,12 +186,22 @@ export async function smallCluster(): Promise<SmallCluster> {
   return one;
 }
 
-/** A port nobody has at the moment. */
+/** Below those of test/openstack/bed/servers.ts, and below those that the kernel gives to whoever asks for any. */
+const PORTS = { first: 12_000, count: 8000 } as const;
+let nextPort = randomInt(PORTS.count);
+
+/** A port nobody has at the moment: nobody who asks for any gets it while the program that it is for is still loading. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // a TCP server's
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = PORTS.first + (nextPort++ % PORTS.count);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }

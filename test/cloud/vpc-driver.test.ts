@@ -9,6 +9,7 @@ import { vpcCloud } from '../../src/cloud/vpc/vpc.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { testVpc } from '../vpc/support.ts';
+import { deadlines } from './deadlines.ts';
 import { fails, raw, scriptedServer } from './scripted-server.ts';
 import { assertDecisions, toldRefusals } from './decision-words.ts';
 
@@ -18,7 +19,7 @@ interface Liar extends AsyncDisposable {
   readonly asked: string[];
 }
 
-async function liar(deadline_ms = 2000, host = '127.0.0.1'): Promise<Liar> {
+async function liar(deadline_ms = 20_000, host = '127.0.0.1'): Promise<Liar> {
   const asked: string[] = [];
   const server = await scriptedServer((request, response) => {
     asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
@@ -155,20 +156,21 @@ test('another program at the address is told from the API', async () => {
   }
 });
 
-test('silence, half an answer and a closed connection are unavailability, and a changing call is sent once', async () => {
-  await using server = await liar(150);
-  const silent = () => {};
+test('silence, half an answer and a closed connection are unavailability, and a changing call is sent once', async (t) => {
+  const { given_ms, pass } = deadlines(t);
+  await using server = await liar(60_000);
   const half = (response: ServerResponse) => {
     response.writeHead(200, { 'content-length': 100 });
     response.write('{"blocks":');
     setTimeout(() => response.destroy(), 10);
   };
-  for (const answer of [silent, half, (response: ServerResponse) => response.destroy()]) {
+  for (const answer of [pass, half, (response: ServerResponse) => response.destroy()]) {
     server.answer = answer;
     const before = server.asked.length;
     await assert.rejects(server.cloud.assign(nicId, { addresses4: 1 }), fails('cloudUnavailable'));
     assert.equal(server.asked.length, before + 1);
   }
+  assert.deepEqual(given_ms, [60_000, 60_000, 60_000]);
 });
 
 test('a port where nobody listens is unavailability that names the endpoint', async () => {
@@ -180,7 +182,7 @@ test('a port where nobody listens is unavailability that names the endpoint', as
 });
 
 test('a server that always has another page is left after a hundred', async () => {
-  await using server = await liar(10_000);
+  await using server = await liar(60_000);
   server.answer = json({ items: [], next: 'more' });
   await assert.rejects(server.cloud.nics({ ids: [nicId] }), fails('cloudGarbled', /100 pages/));
   assert.equal(server.asked.length, 100);

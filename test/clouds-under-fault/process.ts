@@ -18,6 +18,9 @@ const LEASE = {
   name: 'flatpod-controller',
 } as const;
 
+/** Another one may lead nine seconds after a death, and everything else on the machine may want its processors. */
+const LIMIT_s = 60;
+
 /** See the head of this file. */
 export interface Processes extends AsyncDisposable {
   /** What all of them said. */
@@ -53,11 +56,15 @@ export function processes({ dir, kubeconfig }: KubeBeside, root: KubeApi, cluste
     log: () => readFileSync(file, 'utf8'),
     kills: () => kills,
     async kill(meanwhile) {
-      const [leader, child] = await eventually('one of ours leads', async () => {
-        // A process's own end stands behind its name.
-        const name = holderOf(await root.get(LEASE, parseLease))?.replace(/_.*/, '') ?? '';
-        return [name, running.get(name) ?? assert.fail(`${name} leads`)] as const;
-      });
+      const [leader, child] = await eventually(
+        'one of ours leads',
+        async () => {
+          // A process's own end stands behind its name.
+          const name = holderOf(await root.get(LEASE, parseLease))?.replace(/_.*/, '') ?? '';
+          return [name, running.get(name) ?? assert.fail(`${name} leads`)] as const;
+        },
+        LIMIT_s,
+      );
       await ended(child);
       running.delete(leader);
       kills++;

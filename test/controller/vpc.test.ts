@@ -21,7 +21,7 @@ async function eventually(what: string, holds: () => Promise<boolean> | boolean)
 async function ground() {
   const stack = new AsyncDisposableStack();
   const vpc = stack.use(await testVpc());
-  const cloud = stack.use(vpcCloud({ endpoint: vpc.url, deadline_ms: 1000 }));
+  const cloud = stack.use(vpcCloud({ endpoint: vpc.url, deadline_ms: 20_000 }));
   const made = await vpc.call('POST', '/v1/subnets', { name: 'a', zone: 'z1', cidr4: '10.20.0.0/24', cidr6: '2001:db8:20::/64' });
   const launched = await vpc.call('POST', '/v1/instances', { name: 'n1', type: 'v1.medium', subnet: made.body.id });
   // An id of the VPC's own making.

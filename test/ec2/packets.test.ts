@@ -59,7 +59,7 @@ test('EC2: an address assigned to an attached interface is reached, and no longe
 
 /** What curl prints inside, with a token for it. */
 async function metadata(node: { netns: string }, path: string): Promise<string> {
-  const base = 'curl -s --max-time 5';
+  const base = 'curl -s --max-time 15';
   const token = `$(${base} -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)`;
   const { out } = await inside(node, `${base} -H "X-aws-ec2-metadata-token: ${token}" http://169.254.169.254/latest/${path}`);
   return out;
@@ -76,7 +76,7 @@ test('EC2: inside an instance is its metadata, for those who have a token, with 
   assert.equal(await metadata(node, 'meta-data/network/interfaces/macs/'), `${mac}/`);
   assert.equal(await metadata(node, `meta-data/network/interfaces/macs/${mac}/subnet-id`), at.subnet);
   assert.equal(await metadata(node, `meta-data/network/interfaces/macs/${mac}/ipv4-prefix`), '');
-  const status = (more: string) => inside(node, `curl -s -o /dev/null -w '%{http_code}' --max-time 5 ${more}`).then(({ out }) => out);
+  const status = (more: string) => inside(node, `curl -s -o /dev/null -w '%{http_code}' --max-time 15 ${more}`).then(({ out }) => out);
   assert.equal(await status('http://169.254.169.254/latest/meta-data/instance-id'), '401', 'there is no version 1');
   assert.equal(await status('-X PUT http://169.254.169.254/latest/api/token'), '400');
 

@@ -67,7 +67,7 @@ test('a server without HTTP/2 is told from an API server', async () => {
   await using mute = await silentServer('h2', 'HTTP/1.1 200 OK\r\n\r\n');
   for (const { access } of [peer, mute]) {
     const api = openApi(access, { userAgent: 'x/1' });
-    const asked = api.get({ group: '', version: 'v1', resource: 'nodes', name: 'a' }, (value) => value, { deadline_ms: 500 });
+    const asked = api.get({ group: '', version: 'v1', resource: 'nodes', name: 'a' }, (value) => value);
     await assert.rejects(asked, { kind: 'kubeUnreachable', details: /does not speak HTTP\/2.* is a proxy in between\?$/ });
     api.close();
   }

@@ -62,7 +62,7 @@ export async function liar(options: Partial<OpenStackOptions> = {}, secure?: Cer
   const base = server.url;
   const authUrl = `${base}/identity/v3`;
   const self: Liar = {
-    cloud: openStackCloud({ credentials: { variables: alice(authUrl) }, deadline_ms: 2000, ...options }),
+    cloud: openStackCloud({ credentials: { variables: alice(authUrl) }, deadline_ms: 20_000, ...options }),
     authUrl,
     asked,
     logins,

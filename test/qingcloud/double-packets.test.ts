@@ -32,7 +32,7 @@ async function site(double: Double) {
   const [node, near, far] = [await machine(double, a, 'node'), await machine(double, b, 'near'), await machine(double, a, 'far')];
   const [{ nic_id: nic }] = (await double.ok('CreateNics', { vxnet: b, disable_ip: 1 })).nics;
   assert.equal(await double.final((await double.ok('AttachNics', { instance: node.id, 'nics.1': nic })).job_id), 'successful');
-  const { job_id, vips } = await double.ok('AllocateVips', { vxnet_id: b, vip_range: '10.20.1.32-10.20.1.47' });
+  const { job_id, vips } = await double.ok('AllocateVips', { vxnet_id: b, vip_range: '10.20.1.32-10.20.1.47', count: 16 });
   assert.equal(await double.final(job_id), 'successful');
   assert.match((await inside(node, 'ip link show eth1')).out, new RegExp(nic), "the NIC's id is its Ethernet address");
   await inside(
@@ -128,12 +128,12 @@ test('rules of a security group do nothing until they are applied', async () => 
 test("inside an instance are its role's credentials", async () => {
   await using double = await qingcloudDouble({}, { fabric: true });
   const one = await machine(double, await double.vxnet(), 'one');
-  const { out } = await inside(one, 'curl -s -m 5 http://169.254.169.254/latest/meta-data/security-credentials');
+  const { out } = await inside(one, 'curl -s -m 15 http://169.254.169.254/latest/meta-data/security-credentials');
   const role = JSON.parse(out);
   assert.equal(role.ret_code, 0);
   const as = { key: { accessKeyId: role.access_key, secretAccessKey: role.secret_key }, path: '/iam' };
   assert.equal(await double.code('DescribeNics', { token: role.id_token }, as), 0);
-  assert.match((await inside(one, 'curl -s -o /dev/null -w "%{http_code}" -m 5 http://169.254.169.254/latest/user-data')).out, /404/);
+  assert.match((await inside(one, 'curl -s -o /dev/null -w "%{http_code}" -m 15 http://169.254.169.254/latest/user-data')).out, /404/);
 });
 
 test("a NIC speaks for VIPs of its own account, and for nobody else's", async () => {
@@ -142,7 +142,7 @@ test("a NIC speaks for VIPs of its own account, and for nobody else's", async ()
   const as = { key: otherKey };
   const [{ nic_id: nic }] = (await double.ok('CreateNics', { vxnet: b, disable_ip: 1 }, as)).nics;
   assert.equal(await double.final((await double.ok('AttachNics', { instance: node.id, 'nics.1': nic }, as)).job_id), 'successful');
-  const { job_id } = await double.ok('AllocateVips', { vxnet_id: b, vip_range: '10.20.1.64-10.20.1.79' }, as);
+  const { job_id } = await double.ok('AllocateVips', { vxnet_id: b, vip_range: '10.20.1.64-10.20.1.79', count: 16 }, as);
   assert.equal(await double.final(job_id), 'successful');
   await inside(
     node,

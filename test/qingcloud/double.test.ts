@@ -8,6 +8,7 @@ import { eventually } from '../life/lab.ts';
 import { qingcloud } from '../../src/vpc/qingcloud/front.ts';
 import { call } from '../vpc/support.ts';
 import { key, otherKey, qingcloudDouble } from './double.ts';
+import { heldTime } from './held-time.ts';
 
 test("both vectors of QingCloud's documentation and client are signed alike", () => {
   const first = canonical([
@@ -70,10 +71,12 @@ test('a form is signed like a query, and read in any order and with + for a spac
   assert.equal(await double.code('DescribeNics', {}, { method: 'POST', key: { ...key, secretAccessKey: 'another' } }), 1200);
 });
 
-test('a time stamp more than 60 seconds off is refused with 1300, by the clock of the header Date', async () => {
+test('a time stamp more than 60 seconds off is refused with 1300, by the clock of the header Date', async (t) => {
   await using double = await qingcloudDouble();
-  for (const ahead_s of [-50, 50]) assert.equal(await double.code('DescribeNics', {}, { ahead_s }), 0);
-  for (const ahead_s of [-65, 65]) assert.equal(await double.code('DescribeNics', {}, { ahead_s }), 1300);
+  // Between asking and being read no time passes. Time stamps are of whole seconds.
+  t.mock.timers.enable({ apis: ['Date'], now: Math.floor(Date.now() / 1000) * 1000 });
+  for (const ahead_s of [-60, 60]) assert.equal(await double.code('DescribeNics', {}, { ahead_s }), 0);
+  for (const ahead_s of [-61, 61]) assert.equal(await double.code('DescribeNics', {}, { ahead_s }), 1300);
   await double.turn({ clockAhead_ms: 3_600_000 });
   const refused = await double.act('DescribeNics');
   assert.equal(refused.body.ret_code, 1300);
@@ -153,30 +156,32 @@ test('a NIC is made with an address and a name, attached by a job, detached by a
   assert.match((await double.act('DeleteNics', { 'nics.1': made.nic_id })).body.message, /ResourceNotFound/);
 });
 
-test('a job is pending, then working, then final, and nothing is done before; another change meanwhile is refused', async () => {
+test('a job is pending, then working, then final, and nothing is done before; another change meanwhile is refused', async (t) => {
+  const time = heldTime(t);
   await using double = await qingcloudDouble();
   const vxnet = await double.vxnet();
-  const instance = await double.instance(vxnet);
+  const instance = await time.during(double.instance(vxnet));
   const [{ nic_id: nic }] = (await double.ok('CreateNics', { vxnet })).nics;
   await double.fault('AttachNics', { kind: 'jobTakes', ms: 1500 });
   const { job_id } = await double.ok('AttachNics', { instance, 'nics.1': nic });
-  const seen: string[] = [];
-  let status = '';
-  while (status !== 'successful') {
-    const [job] = (await double.ok('DescribeJobs', { 'jobs.1': job_id })).job_set;
-    ({ status } = job);
-    if (seen.at(-1) !== status) seen.push(status);
-    if (status === 'successful') break;
+  const jobNow = async () => (await double.ok('DescribeJobs', { 'jobs.1': job_id })).job_set[0];
+  for (const [then_ms, status] of [
+    [0, 'pending'],
+    [499, 'pending'],
+    [1, 'working'],
+    [999, 'working'],
+  ] as const) {
+    time.pass(then_ms);
+    const job = await jobNow();
+    assert.equal(job.status, status);
     assert.equal(JSON.parse(job.directive).action, 'AttachNics');
     assert.equal(job.resource_ids, nic);
-    // The job may end between the two calls, so what is shown counts only when it was not final after.
-    const [shown] = (await double.ok('DescribeNics', { 'nics.1': nic })).nic_set;
-    const refused = await double.code('DeleteNics', { 'nics.1': nic });
-    const [again] = (await double.ok('DescribeJobs', { 'jobs.1': job_id })).job_set;
-    assert.equal(refused, 1400);
-    if (again.status !== 'successful') assert.equal(shown.status, 'available');
+    assert.equal((await double.ok('DescribeNics', { 'nics.1': nic })).nic_set[0].status, 'available');
+    assert.equal(await double.code('DeleteNics', { 'nics.1': nic }), 1400);
   }
-  assert.deepEqual(seen, ['pending', 'working', 'successful']);
+  time.pass(1);
+  assert.equal((await jobNow()).status, 'successful');
+  assert.equal((await double.ok('DescribeNics', { 'nics.1': nic })).nic_set[0].status, 'in-use');
 });
 
 test('several jobs change the NICs of one instance, or one at a time: nobody here knows which, so it is a switch', async () => {
@@ -250,13 +255,19 @@ test('NICs without an address take none; addresses by value must be free in the 
   assert.deepEqual([shown.nic_id, shown.private_ip], [made.nic_id, '10.20.0.78']);
 });
 
-test('VIPs take their addresses away from NICs, by range and by count, until they are released', async () => {
+test('VIPs take their addresses away from NICs, by range and by count, until they are released', async (t) => {
+  const time = heldTime(t);
   await using double = await qingcloudDouble();
   const vxnet = await double.vxnet('10.20.0.0/28');
   const free = async () => (await double.ok('DescribeVxnets', { 'vxnets.1': vxnet })).vxnet_set[0].available_ip_count;
   const before = await free();
-  const { vips, job_id } = await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.4-10.20.0.7', vip_name: 'block' });
-  assert.equal(await double.final(job_id), 'successful');
+  const { vips, job_id } = await double.ok('AllocateVips', {
+    vxnet_id: vxnet,
+    vip_range: '10.20.0.4-10.20.0.7',
+    count: 4,
+    vip_name: 'block',
+  });
+  assert.equal(await time.during(double.final(job_id)), 'successful');
   assert.deepEqual([vips.length, await free()], [4, before - 4]);
   const { vip_set } = await double.ok('DescribeVips', { 'vxnets.1': vxnet, vip_name: 'block' });
   assert.deepEqual(
@@ -265,17 +276,29 @@ test('VIPs take their addresses away from NICs, by range and by count, until the
   );
   assert.deepEqual([vip_set[3].vip_id, vip_set[3].vxnet_id, vip_set[3].owner], [vips[0], vxnet, key.owner]);
   assert.equal((await double.ok('CreateNics', { vxnet })).nics[0].private_ip, '10.20.0.8');
-  for (const range of ['10.20.0.7-10.20.0.9', '10.20.0.8-10.20.0.8', '10.20.0.1-10.20.0.4', '10.20.1.4-10.20.1.5'])
-    assert.equal(await double.code('AllocateVips', { vxnet_id: vxnet, vip_range: range }), 1400, range);
+  for (const [range, count] of [
+    ['10.20.0.7-10.20.0.9', 3],
+    ['10.20.0.8-10.20.0.8', 1],
+    ['10.20.0.1-10.20.0.4', 4],
+    ['10.20.1.4-10.20.1.5', 2],
+  ] as const)
+    assert.equal(await double.code('AllocateVips', { vxnet_id: vxnet, vip_range: range, count }), 1400, range);
   for (const range of ['10.20.0.9-10.20.0.8', 'x', '10.20.0.9-10.20.0.10-10.20.0.11'])
     assert.equal(await double.code('AllocateVips', { vxnet_id: vxnet, vip_range: range }), 1100, range);
+  for (const count of [{}, { count: 1 }, { count: 3 }])
+    assert.equal(
+      await double.code('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.9-10.20.0.10', ...count }),
+      1100,
+      'a range has as many',
+    );
   assert.equal(await double.code('CreateNics', { vxnet, 'private_ips.1': '10.20.0.5' }), 1400);
   const counted = await double.ok('AllocateVips', { vxnet_id: vxnet, count: 2 });
-  assert.equal(await double.final(counted.job_id), 'successful');
+  assert.equal(await time.during(double.final(counted.job_id)), 'successful');
   assert.equal(await double.code('ReleaseVips', { 'vips.1': 'vip-00000000' }), 2100);
   await double.fault('ReleaseVips', { kind: 'jobTakes', ms: 500 });
   const released = await double.ok('ReleaseVips', { 'vips.1': vips[0], 'vips.2': vips[1] });
   assert.equal(await double.code('ReleaseVips', { 'vips.1': vips[1] }), 1400, 'it is being released');
+  time.pass(500);
   assert.equal(await double.final(released.job_id), 'successful');
   assert.equal((await double.ok('CreateNics', { vxnet })).nics[0].private_ip, '10.20.0.4');
 });
@@ -284,7 +307,7 @@ test('of an allocation that fails in part only that part is left', async () => {
   await using double = await qingcloudDouble();
   const vxnet = await double.vxnet();
   await double.fault('AllocateVips', { kind: 'jobFails', outcome: 'done with failure', keep: 3 });
-  const { job_id } = await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.16-10.20.0.31' });
+  const { job_id } = await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.16-10.20.0.31', count: 16 });
   assert.equal(await double.final(job_id), 'done with failure');
   assert.equal((await double.ok('DescribeVips', { 'vxnets.1': vxnet })).total_count, 3);
   assert.equal((await double.ok('CreateNics', { vxnet, 'private_ips.1': '10.20.0.19' })).nics.length, 1);
@@ -473,11 +496,11 @@ test('what was done and what was begun outlives a restart', async () => {
   const vxnet = await double.vxnet();
   const instance = await double.instance(vxnet);
   const [{ nic_id: nic }] = (await double.ok('CreateNics', { vxnet, nic_name: 'kept' })).nics;
-  await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.32-10.20.0.47', vip_name: 'kept' });
+  await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.32-10.20.0.47', count: 16, vip_name: 'kept' });
   await double.fault('AttachNics', { kind: 'jobTakes', ms: 300 });
   const { job_id } = await double.ok('AttachNics', { instance, 'nics.1': nic });
   await double.restart();
-  assert.equal((await double.ok('DescribeVips', { vip_name: 'kept' })).total_count, 16);
+  assert.equal((await double.ok('DescribeVips', { 'vxnets.1': vxnet, vip_name: 'kept' })).total_count, 16);
   assert.equal(await double.final(job_id), 'successful');
   assert.equal((await double.ok('DescribeNics', { nic_name: 'kept' })).nic_set[0].instance_id, instance);
 });
@@ -541,8 +564,8 @@ test("VIPs are nobody else's from the start, and nobody's to speak for before th
   await using double = await qingcloudDouble();
   const vxnet = await double.vxnet();
   await double.fault('AllocateVips', { kind: 'jobTakes', ms: 60_000 });
-  await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.16-10.20.0.31' });
-  assert.equal(await double.code('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.31-10.20.0.32' }), 1400);
+  await double.ok('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.16-10.20.0.31', count: 16 });
+  assert.equal(await double.code('AllocateVips', { vxnet_id: vxnet, vip_range: '10.20.0.31-10.20.0.32', count: 2 }), 1400);
   assert.equal(await double.code('CreateNics', { vxnet, 'private_ips.1': '10.20.0.16' }), 1400);
   const { items } = (await double.own('GET', '/v1/nics')).body;
   assert.deepEqual(

@@ -7,13 +7,19 @@ import { eventually, seenFrom, type TestNode } from '../life/lab.ts';
 import { inside, serve } from '../life/underlay.ts';
 import { blockOf, type Served, servedBed } from './served-bed.ts';
 
+/** For what goes by the controller to the agents. */
+const LIMIT_s = 40;
 const mtuOf = ({ netns }: Served, link: string): number => Number(inside(netns, `cat /sys/class/net/${link}/mtu`));
 const wayTo = (service: string, { netns }: Served): string => inside(netns, `ip route get ${service}`);
 
 async function told(node: TestNode, settings: unknown): Promise<void> {
-  await eventually('the agent knows', async () => {
-    assert.deepEqual((await node.report()).settings, settings);
-  });
+  await eventually(
+    'the agent knows',
+    async () => {
+      assert.deepEqual((await node.report()).settings, settings);
+    },
+    LIMIT_s,
+  );
 }
 
 /** What its agent says of each ADD only where debug is logged. */
@@ -56,7 +62,7 @@ test('serviceCIDR, mtu and logLevel are heeded by agents that run: the next pass
   assert.deepEqual((await n1.ask<{ differences: string[] }>('check')).differences, []);
 
   bed.cni({ serviceCIDR: '10.98.0.0/16', logLevel: 'chatty' });
-  await eventually('the mistake is said', () => bed.lines.some((line) => line.includes('FP506') && line.includes('chatty')));
+  await eventually('the mistake is said', () => bed.lines.some((line) => line.includes('FP506') && line.includes('chatty')), LIMIT_s);
   await told(n1, then);
 
   await n1.kill9();
@@ -77,13 +83,17 @@ test('hostNicType is another while Pods run: the next ones are connected so, on 
   assert.deepEqual(pods.map(isWhole), [false, false]);
   /** One that was made before the agent knew is none of the next ones. */
   const connected = (node: TestNode, namespace: string, whole: boolean): Promise<Served> =>
-    eventually(`${whole ? 'a whole interface' : 'a veth'} for ${namespace} on ${node.name}`, async () => {
-      const pod = await bed.pod(node, namespace);
-      const isRight = isWhole(pod) === whole;
-      if (!isRight) assert.equal((await node.call('DEL', pod)).status, 0);
-      assert.ok(isRight, `${pod.address} was of the other kind`);
-      return pod;
-    });
+    eventually(
+      `${whole ? 'a whole interface' : 'a veth'} for ${namespace} on ${node.name}`,
+      async () => {
+        const pod = await bed.pod(node, namespace);
+        const isRight = isWhole(pod) === whole;
+        if (!isRight) assert.equal((await node.call('DEL', pod)).status, 0);
+        assert.ok(isRight, `${pod.address} was of the other kind`);
+        return pod;
+      },
+      LIMIT_s,
+    );
   for (const hostNicType of ['passthrough', 'veth'] as const) {
     bed.cni({ hostNicType });
     const isNow = hostNicType === 'passthrough';

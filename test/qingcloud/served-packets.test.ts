@@ -54,7 +54,7 @@ test('a node has one interface for a vxnet, whichever namespaces have blocks of 
   assert.deepEqual([(await bed.nics(n1)).length, (await bed.nics(n2)).length], [1, 1]);
   assert.equal((await n1.call('DEL', shop)).status, 0);
   bed.ipam({ Default: [bed.vxnet], db: [blockOf(128)] });
-  await eventually('the namespace’s addresses have gone back', async () => (await bed.held(n1, 'shop')).length === 0);
+  await eventually('the namespace’s addresses have gone back', async () => (await bed.held(n1, 'shop')).length === 0, 40);
   await allReach([db, web, ...far]);
 });
 
@@ -64,8 +64,10 @@ test('beyond maxNic a Pod that needs an interface waits and is told so, and when
   assert.ok(n1);
   const first = await bed.pod(n1, 'shop');
   const late = bed.pod(n1, 'db');
-  await eventually('the node says why', async () =>
-    (await n1.report()).pools.some(({ waiting, stopped }) => waiting > 0 && /interface/.test(stopped)),
+  await eventually(
+    'the node says why',
+    async () => (await n1.report()).pools.some(({ waiting, stopped }) => waiting > 0 && /interface/.test(stopped)),
+    40,
   );
   assert.equal((await bed.nics(n1)).length, 1);
   bed.maxNic(2);

@@ -63,8 +63,10 @@ const serviceUser = ({ ports }: Plan): Ini[string] => ({
   region_name: 'RegionOne',
 });
 
-const authtoken = (plan: Plan): Ini[string] => ({
+/** `service_type`: what the service is called in access rules of application credentials. */
+const authtoken = (plan: Plan, service_type: string): Ini[string] => ({
   ...serviceUser(plan),
+  service_type,
   www_authenticate_uri: `http://127.0.0.1:${plan.ports.keystone}`,
   service_token_roles_required: true,
 });
@@ -93,7 +95,7 @@ function placement(plan: Plan): Ini {
     DEFAULT: { use_stderr: true, default_log_levels: quiet('placement=WARNING', 'keystonemiddleware=WARNING') },
     placement_database: database(plan, 'placement'),
     api: { auth_strategy: 'keystone' },
-    keystone_authtoken: authtoken(plan),
+    keystone_authtoken: authtoken(plan, 'placement'),
   };
 }
 
@@ -131,7 +133,7 @@ function neutron(plan: Plan): Ini {
     ml2_type_vlan: { network_vlan_ranges: 'physnet1:100:199' },
     ml2_type_vxlan: { vni_ranges: '1:10000' },
     securitygroup: { enable_security_group: true },
-    keystone_authtoken: authtoken(plan),
+    keystone_authtoken: authtoken(plan, 'network'),
   };
 }
 
@@ -166,7 +168,7 @@ function nova(plan: Plan): Ini {
     neutron: { ...serviceUser(plan), service_metadata_proxy: true, metadata_proxy_shared_secret: METADATA_SECRET },
     placement: serviceUser(plan),
     cinder: serviceUser(plan),
-    keystone_authtoken: authtoken(plan),
+    keystone_authtoken: authtoken(plan, 'compute'),
   };
 }
 

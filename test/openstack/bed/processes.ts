@@ -45,9 +45,9 @@ export function note(file: string, pid: number): void {
   writeFileSync(file, `${pid} ${birthOf(pid) ?? 'gone'}`);
 }
 
-/** Sends SIGKILL and waits for the end, ten seconds at most. The databases are in WAL mode and survive it. @throws Error when it goes on. */
+/** Sends SIGKILL and waits for the end, a minute at most. The databases are in WAL mode and survive it. @throws Error when it goes on. */
 async function end(known: Known): Promise<void> {
-  for (const deadline = performance.now() + 10_000; alive(known); await sleep(10)) {
+  for (const deadline = performance.now() + 60_000; alive(known); await sleep(10)) {
     if (performance.now() > deadline) throw new Error(`process ${known.pid} does not end`);
     try {
       process.kill(known.pid, 'SIGKILL');

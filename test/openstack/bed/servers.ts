@@ -13,12 +13,13 @@ import { alive, endNoted, knownIn, startPython } from './processes.ts';
 const FIRST_PORT = 21_000;
 const BLOCKS = 900;
 const READY_ms = 240_000;
+/** Two beds that one process opens at the same time do not meet. */
+let nextBlock = Math.floor(Math.random() * BLOCKS);
 
 /** Ports that are free now. @throws Error when there are none. */
 export async function freePorts(): Promise<Plan['ports']> {
-  const start = Math.floor(Math.random() * BLOCKS);
   for (let step = 0; step < BLOCKS; step++) {
-    const base = FIRST_PORT + ((start + step) % BLOCKS) * 10;
+    const base = FIRST_PORT + (nextBlock++ % BLOCKS) * 10;
     const ports = { keystone: base, neutron: base + 1, placement: base + 2, nova: base + 3, metadata: base + 4 };
     const free = await Promise.all(Object.values(ports).map(isFree));
     if (!free.includes(false)) return ports;

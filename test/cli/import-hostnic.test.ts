@@ -62,7 +62,6 @@ test('each vxnet becomes a PodSubnet, which our programs read without a complain
     cloud: {
       type: 'qingcloud',
       zone: 'pek3a',
-      owner: 'usr-a1b2c3d4',
       nicsPerInstance: 61,
       tags: ['tag-x8y9z0ab'],
       securityGroup: 'sg-nodes001',

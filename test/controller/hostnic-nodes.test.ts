@@ -75,7 +75,7 @@ test('a mistake in what is said of nodes is refused with all the rest, by the pl
 test('what only the controller’s own configuration decides is not taken from there while it runs, and a change says so', async () => {
   const { pass, config, serve, said, changes } = hostnicCluster();
   const clusterIs = (of: Record<string, unknown>): void => config('clusterconfig', { 'qingcloud.yaml': JSON.stringify(of) });
-  clusterIs({ zone: 'pek3a', clusterID: 'cl-1', userID: 'usr-1' });
+  clusterIs({ zone: 'pek3a', clusterID: 'cl-1', securityGroup: 'sg-1', userID: 'usr-1' });
   const served = serve();
   await pass(3000);
   assert.deepEqual(
@@ -86,7 +86,10 @@ test('what only the controller’s own configuration decides is not taken from t
   await pass(3000);
   const event = said.find(({ reason }) => reason === 'NotHeeded');
   assert.deepEqual([event?.about.name, event?.type], ['clusterconfig', 'Warning']);
-  assert.match(event?.note ?? '', /not heeded: cloud\.zone, cloud\.owner; the controller goes on with what its ControllerConfig says/);
+  assert.match(
+    event?.note ?? '',
+    /not heeded: cloud\.zone, cloud\.securityGroup; the controller goes on with what its ControllerConfig says/,
+  );
   assert.equal(changes(), 1, 'it is no affair of nodes');
   await pass(20_000);
   assert.equal(said.filter(({ reason }) => reason === 'NotHeeded').length, 1);

@@ -11,10 +11,12 @@ import { lead } from '../../src/cli/leading.ts';
 import type { CloudNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import { createLog } from '../../src/log.ts';
+import type { Ip } from '../../src/net/address.ts';
 import { controllerConfig } from '../../src/store/controller-config.ts';
 import { viewFor } from '../../src/store/nic-shares.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
 import { readNodeNetwork } from '../../src/store/kubernetes/stored-node-network.ts';
+import { cutByHostnic } from '../controller/hostnic-blocks.ts';
 import { type Container, eventually, testNode, type TestNode } from '../life/lab.ts';
 import { memoryKube, type MemoryKube } from '../store/memory-kube.ts';
 import { type ServedKube, serveKube } from '../store/served-kube.ts';
@@ -231,14 +233,16 @@ function daemonSettings(kube: MemoryKube, vxnet: SubnetId, maxNic: number): void
   configMap(kube, 'hostnic-cfg-cm', { hostnic: JSON.stringify({ pool: { maxNic, vxNets: [vxnet] } }) });
 }
 
-/** As hostnic's controller cuts it: four blocks. */
+/** As hostnic's controller cuts it: four blocks, of which it keeps the first addresses and a tail of 12 from Pods. */
 function cutPool(kube: MemoryKube, vxnet: SubnetId): void {
+  const { pool, blocks } = cutByHostnic({ cidr: '10.20.1.0/24', range: ['10.20.1.2' as Ip, '10.20.1.242' as Ip], length: 26 });
   kube.put(resources.vxNetPools, {
     metadata: { name: 'v-pool' },
     spec: { vxnets: [{ name: vxnet }], blockSize: 26 },
-    status: { ready: true, pools: [{ name: vxnet, ippool: vxnet, subnets: [0, 64, 128, 192].map(blockOf) }] },
+    status: { ready: true, pools: [{ name: vxnet, ippool: vxnet, subnets: blocks.map(({ metadata }) => metadata.name) }] },
   });
-  kube.put(resources.ipPools, { metadata: { name: vxnet }, spec: { type: 'local', cidr: '10.20.1.0/24' } });
+  kube.put(resources.ipPools, { metadata: { name: vxnet }, spec: pool });
+  for (const block of blocks) kube.put(resources.ipamBlocks, block);
 }
 
 async function letEverythingIn({ vpc }: QingGround): Promise<void> {

@@ -22,11 +22,11 @@ export interface AssignFacts {
   readonly namespaces: ReadonlySet<string>;
   /** Those that had an entry, and were there, when this was looked at before. */
   readonly known: ReadonlySet<string>;
-  /** Names of all blocks of the pool, in the order in which they are given. */
+  /** Names of the blocks of the pool that namespaces may have, in the order in which they are given. */
   readonly blocks: readonly string[];
   /** Whether an address of the block is in use. */
   readonly isInUse: (block: string) => boolean;
-  /** Namespaces whose Pods wait since their blocks are full. */
+  /** Namespaces whose Pods wait since their blocks are full, or have none that Pods may have. */
   readonly full: ReadonlySet<string>;
 }
 

@@ -96,7 +96,7 @@ export function serveHostnic(of: ServingHostnic): ServedHostnic {
     }
     said.clear();
     const nodes = await of.nodes();
-    const write = blocksToWrite(objects, namespaces.list(), settings.subnets, nodes);
+    const write = blocksToWrite(objects, namespaces.list(), settings, nodes);
     if (write !== undefined && (await writeBack(of, write))) return ['all'];
     const before = served;
     // Before there are new PodSubnets, which would be served without these limits.

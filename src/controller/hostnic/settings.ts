@@ -4,6 +4,7 @@ import type { Document, Mistake } from '../../import/document.ts';
 import { readHostnic } from '../../import/hostnic/hostnic.ts';
 import type { Made } from '../../import/made.ts';
 import { isRecord } from '../../kube/answers.ts';
+import type { Ip } from '../../net/address.ts';
 import { checkSubnet } from '../../store/cross-checks.ts';
 import type { NodeSettings } from '../../store/node-network.ts';
 import { nodeSettings } from '../../store/node-network-schema.ts';
@@ -28,6 +29,8 @@ export interface SettingsObject {
 /** What they come to. */
 export interface Settings {
   readonly subnets: readonly PodSubnet[];
+  /** Addresses that Pods of hostnic have. */
+  readonly kept: readonly Ip[];
   /** Interfaces that an instance may have, its first included; absent: as many as the cloud allows. */
   readonly nicsPerInstance?: number;
   /** What nodes are told: serviceCIDR, logLevel, mtu. */
@@ -65,6 +68,7 @@ export function readSettings(objects: readonly SettingsObject[]): Settings | Mis
   const nicsPerInstance = inCloud(controller, 'nicsPerInstance');
   return {
     subnets,
+    kept: imported?.kept.map(({ address }) => address) ?? [],
     nodes,
     ...(typeof nicsPerInstance === 'number' && { nicsPerInstance }),
     ofController: ofController(controller),

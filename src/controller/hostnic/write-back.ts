@@ -1,11 +1,12 @@
 /** Which blocks are to be written into hostnic-ipam-config, where subnet-auto-assign is on. Pure; the settings were read without a mistake before. */
 import * as z from 'zod';
+import { DEFAULT } from '../../import/hostnic/ipam-config.ts';
 import { blockNamed } from '../../import/hostnic/subnets.ts';
-import { type Cidr, containsCidr, overlaps } from '../../net/cidr.ts';
+import { compareIps, tryParseIp } from '../../net/address.ts';
+import { aggregate, type Cidr, containsCidr, firstOf, hostCidr, lastOf, overlaps } from '../../net/cidr.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
-import type { PodSubnet } from '../../store/pod-subnet.ts';
 import { assignBlocks, type Ipam } from './auto-assign.ts';
-import { IPAM_CONFIG, type SettingsObject } from './settings.ts';
+import { IPAM_CONFIG, type Settings, type SettingsObject } from './settings.ts';
 
 /** Namespaces that had a block while they were there: JSON, a list of names. What they had is free when they are gone. */
 const KNOWN_ANNOTATION = 'flatpod.dev/hostnic-namespaces';
@@ -31,14 +32,17 @@ const ipamText = z.record(
 );
 const pools = z.array(z.object({ name: z.string().default(''), ippool: z.string().default(''), subnets: names.nullish() }));
 const status = z.object({ pools: pools.nullish() });
-const ippool = z.object({ disabled: z.boolean().default(false) });
-const block = z.object({ cidr: z.string(), deleted: z.boolean().default(false), allocations: z.array(z.unknown()).nullish() });
+const ippool = z.object({
+  disabled: z.boolean().default(false),
+  rangeStart: z.string().default(''),
+  rangeEnd: z.string().default(''),
+});
 
 /** undefined: subnet-auto-assign is off, or there is nothing to say. */
 export function blocksToWrite(
   objects: readonly SettingsObject[],
   namespaces: readonly Namespace[],
-  subnets: readonly PodSubnet[],
+  { subnets, kept }: Pick<Settings, 'subnets' | 'kept'>,
   nodes: readonly NodeNetwork[],
 ): BlockWrite | undefined {
   const configMap = objects.find(({ kind, metadata: { name } }) => kind === 'ConfigMap' && name === IPAM_CONFIG);
@@ -47,7 +51,7 @@ export function blocksToWrite(
   const ipam = new Map(Object.entries(ipamText.parse(JSON.parse(data.ipam))));
   const known = knownBefore(configMap);
   const held = nodes.flatMap((node) => node.status.nics.flatMap(({ blocks }) => blocks));
-  const used = [...held, ...allocatedIn(objects)];
+  const used = [...held, ...aggregate(kept.map(hostCidr))];
   const isInUse = (name: string): boolean => {
     const cidr = blockNamed(name);
     return cidr !== undefined && used.some((one) => overlaps(one, cidr));
@@ -56,7 +60,7 @@ export function blocksToWrite(
     ipam,
     namespaces: new Set(namespaces.map(({ name }) => name)),
     known,
-    blocks: blocksOf(objects),
+    blocks: blocksFor(objects, ipam.get(DEFAULT) ?? []),
     isInUse,
     full: fullOnes(ipam, subnets, nodes, held),
   });
@@ -82,29 +86,23 @@ function knownBefore({ metadata: { annotations } }: SettingsObject): ReadonlySet
   }
 }
 
-/** All blocks of the pool, but for those of IPPools that are disabled. */
-function blocksOf(objects: readonly SettingsObject[]): string[] {
-  const disabled = new Set(
-    objects.flatMap(({ kind, metadata: { name }, spec }) =>
-      kind === 'IPPool' && ippool.safeParse(spec).data?.disabled === true ? name : [],
-    ),
-  );
+/** Blocks of the pool, but for those of vxnets that `Default` names or whose IPPool is disabled, and for those that lie outside of the vxnet's range. */
+function blocksFor(objects: readonly SettingsObject[], ofDefault: readonly string[]): string[] {
+  const ippools = new Map(objects.flatMap(({ kind, metadata: { name }, spec }) => (kind === 'IPPool' ? [[name, spec] as const] : [])));
   const pool = objects.find(({ kind, metadata: { name } }) => kind === 'VxNetPool' && name === 'v-pool');
   const cuts = status.safeParse(pool?.status ?? {}).data?.pools ?? [];
-  return cuts.flatMap(({ name, ippool: of, subnets }) => (disabled.has(of) || disabled.has(name) ? [] : (subnets ?? [])));
-}
-
-/** Blocks of which a Pod of hostnic has an address. */
-function allocatedIn(objects: readonly SettingsObject[]): Cidr[] {
-  return objects.flatMap(({ kind, metadata: { name }, spec }) => {
-    const read = kind === 'IPAMBlock' ? block.safeParse(spec).data : undefined;
-    const isUsed = read !== undefined && !read.deleted && (read.allocations ?? []).some((one) => one !== null);
-    return isUsed ? (blockNamed(name) ?? []) : [];
+  return cuts.flatMap(({ name, ippool: of, subnets }) => {
+    const read = ippool.safeParse(ippools.get(of) ?? ippools.get(name)).data;
+    if (read?.disabled === true || ofDefault.includes(of) || ofDefault.includes(name)) return [];
+    const [first, last] = [tryParseIp(read?.rangeStart ?? ''), tryParseIp(read?.rangeEnd ?? '')];
+    const isWithin = (block: Cidr): boolean =>
+      (first === undefined || compareIps(lastOf(block), first) >= 0) && (last === undefined || compareIps(firstOf(block), last) <= 0);
+    return (subnets ?? []).filter((one) => [blockNamed(one)].some((block) => block !== undefined && isWithin(block)));
   });
 }
 
-/** Namespaces of which Pods wait while each of their blocks has addresses on nodes: what was never tried is not full. */
-function fullOnes(ipam: Ipam, subnets: readonly PodSubnet[], nodes: readonly NodeNetwork[], held: readonly Cidr[]): ReadonlySet<string> {
+/** Namespaces of which Pods wait while each of their blocks has addresses on nodes: what was never tried is not full. And those whose blocks make no PodSubnet. */
+function fullOnes(ipam: Ipam, subnets: Settings['subnets'], nodes: readonly NodeNetwork[], held: readonly Cidr[]): ReadonlySet<string> {
   const waiting = new Set(
     nodes.flatMap(({ spec, status: { growth } }) =>
       growth.flatMap(({ subnet, stoppedBy }) =>
@@ -116,6 +114,9 @@ function fullOnes(ipam: Ipam, subnets: readonly PodSubnet[], nodes: readonly Nod
     const cidr = blockNamed(name);
     return cidr === undefined || held.some((one) => containsCidr(cidr, one));
   };
+  const served = new Set(subnets.flatMap(({ spec }) => spec.namespaces));
+  const unmade = [...ipam].flatMap(([namespace, blocks]) => (blocks.length > 0 && !served.has(namespace) ? namespace : []));
   const waited = subnets.filter(({ metadata: { name }, spec }) => waiting.has(name) && spec.within !== undefined);
-  return new Set(waited.flatMap(({ spec }) => spec.namespaces).filter((namespace) => ipam.get(namespace)?.every(isTried) === true));
+  const tried = waited.flatMap(({ spec }) => spec.namespaces).filter((namespace) => ipam.get(namespace)?.every(isTried) === true);
+  return new Set([...tried, ...unmade]);
 }

@@ -1,9 +1,12 @@
-/** IPAMBlocks: blocks of a vxnet, and the addresses of them that Pods have now. */
+/** IPAMBlocks: blocks of a vxnet, the addresses of them that Pods have now, and those that hostnic keeps from Pods. */
 import { type Ip, tryParseIp } from '../../net/address.ts';
 import { addressAt, type Cidr, sizeOf } from '../../net/cidr.ts';
 import { type Account, below, membersOf, type Setting } from '../account.ts';
 import type { Found } from '../objects.ts';
 import { blockIn, flagIn, textIn, wordOf } from '../values.ts';
+
+/** hostnic's, of addresses that it set aside when it cut the block; it compares it without regard to case. */
+const RESERVED = 'kubesphere-reserved-handle';
 
 /** An address that is given out. */
 export interface Allocation {
@@ -19,6 +22,8 @@ export interface IpamBlock {
   readonly name: string;
   readonly cidr: Cidr;
   readonly allocations: readonly Allocation[];
+  /** What of it lies outside of the vxnet's range: the cloud's own, and those that hostnic leaves to interfaces. No Pod ever had one. */
+  readonly reserved: readonly Ip[];
   readonly setting: Setting;
 }
 
@@ -39,21 +44,33 @@ export function readBlocks(objects: readonly Found[], account: Account): IpamBlo
       return [];
     }
     const attributes = attributesAt === undefined ? [] : membersOf(account, attributesAt);
-    const allocations = allocationsAt === undefined ? [] : readAllocations(allocationsAt, cidr, attributes, account);
-    return [{ name, cidr, allocations, setting: { ...setting, value: cidr } }];
+    const given = allocationsAt === undefined ? noneGiven : readAllocations(allocationsAt, cidr, attributes, account);
+    return [{ name, cidr, ...given, setting: { ...setting, value: cidr } }];
   });
 }
 
+type Given = Pick<IpamBlock, 'allocations' | 'reserved'>;
+const noneGiven: Given = { allocations: [], reserved: [] };
+
 /** `allocations[n]` is about the n-th address: an index into the attributes, or null. */
-function readAllocations(list: Setting, cidr: Cidr, attributes: readonly Setting[], account: Account): Allocation[] {
-  return membersOf(account, list).flatMap((member, i) => {
-    if (member.value === null) return [];
+function readAllocations(list: Setting, cidr: Cidr, attributes: readonly Setting[], account: Account): Given {
+  const [allocations, reserved]: [Allocation[], Ip[]] = [[], []];
+  for (const [i, member] of membersOf(account, list).entries()) {
+    if (member.value === null) continue;
     if (BigInt(i) >= sizeOf(cidr) || typeof member.value !== 'number') {
       account.wrong(member, `is no allocation of ${cidr}`, 'make the dump again');
-      return [];
+      continue;
     }
-    return ofAddress(addressAt(cidr, i), attributes[member.value], account);
-  });
+    const [address, attribute] = [addressAt(cidr, i), attributes[member.value]];
+    if (isReserved(attribute)) reserved.push(address);
+    else allocations.push(...ofAddress(address, attribute, account));
+  }
+  return { allocations, reserved };
+}
+
+function isReserved(attribute: Setting | undefined): boolean {
+  const handle = attribute === undefined ? undefined : below(attribute, 'handle_id').value;
+  return typeof handle === 'string' && handle.toLowerCase() === RESERVED;
 }
 
 /** The address by its place in the block, and the one that the Pod is said to have where that is another: both are kept. */

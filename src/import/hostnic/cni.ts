@@ -4,8 +4,8 @@ import { pluginSection, readCommon } from '../cni-config.ts';
 import { blocksIn, numberIn, textIn, wordOf } from '../values.ts';
 import type { HostnicPlan } from './plan.ts';
 
-/** logrus' numbers, from panic to trace. */
-const numbered = ['error', 'error', 'error', 'warn', 'info', 'debug', 'debug'];
+/** logrus' numbers, from fatal to trace. Its first, panic, is 0, by which hostnic means that nothing is said. */
+const numbered = [undefined, 'error', 'error', 'warn', 'info', 'debug', 'debug'];
 const named: Readonly<Record<string, string>> = {
   trace: 'debug',
   debug: 'debug',
@@ -85,6 +85,7 @@ function readMark(setting: Setting | undefined, account: Account): void {
 function readLog(setting: Setting | undefined, plan: HostnicPlan, account: Account): void {
   if (setting === undefined) return;
   const text = wordOf(setting.value).toLowerCase();
+  if (text === '0') return account.equal(setting, 'nothing is said by it: NodeConfig spec.log, info unless said otherwise');
   const level = /^\d$/.test(text) ? numbered[Number(text)] : Object.hasOwn(named, text) ? named[text] : undefined;
   if (level === undefined) account.wrong(setting, `is no level: ${JSON.stringify(text)}`, 'write debug, info, warn or error');
   else {

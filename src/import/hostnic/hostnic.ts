@@ -118,11 +118,10 @@ function nodeConfigOf({ serviceCidrs, log }: HostnicPlan): Made {
   return { kind: 'NodeConfig', name: 'node', spec, comment: 'Of every node. The chart writes it itself, from values.' };
 }
 
-function controllerConfigOf({ cluster, zone, owner, nicsPerInstance, mtu, tag, securityGroup }: HostnicPlan): Made {
+function controllerConfigOf({ cluster, zone, nicsPerInstance, mtu, tag, securityGroup }: HostnicPlan): Made {
   const cloud = {
     type: 'qingcloud',
     ...(zone !== undefined && { zone }),
-    ...(owner !== undefined && { owner }),
     ...(nicsPerInstance !== undefined && { nicsPerInstance }),
     ...(mtu !== undefined && { mtu }),
     ...(tag !== undefined && { tags: [tag] }),

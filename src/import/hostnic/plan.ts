@@ -16,7 +16,6 @@ export interface HostnicPlan {
   /** Parts of the ControllerConfig. */
   cluster?: string;
   zone?: string;
-  owner?: string;
   nicsPerInstance?: number;
   mtu?: number;
   /** Id of a tag. */
@@ -25,6 +24,8 @@ export interface HostnicPlan {
   securityGroup?: string;
   /** Each Pod has an interface of the cloud for itself. */
   isPassthrough: boolean;
+  /** v-pool was given, so that whatever it does not name is not in it. */
+  isPoolGiven?: boolean;
   /** vxnets of hostnic.json and of v-pool. */
   readonly vxnets: Set<string>;
   /** From hostnic-ipam-config, by namespace; absent: it was not given. */

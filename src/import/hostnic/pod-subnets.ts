@@ -12,10 +12,16 @@ import type { IpPool } from './pools.ts';
 export interface Vxnet {
   readonly id: string;
   readonly pool: IpPool | undefined;
+  /** The part of it that Pods may have; undefined: nobody knows. */
+  readonly range: readonly Cidr[] | undefined;
   /** Those that it serves as a whole, less what others have of it. */
   readonly namespaces: Set<string>;
   /** Blocks that a namespace has for itself. */
   readonly owned: Map<string, readonly Cidr[]>;
+  /** Addresses that hostnic keeps from Pods. */
+  readonly reserved: Ip[];
+  /** It left v-pool, and is known by its IPPool alone. */
+  readonly isGone: boolean;
   isDefault: boolean;
 }
 
@@ -35,21 +41,29 @@ export function nameFor({ id, owned }: Vxnet, address: Ip): string {
   return namespace === undefined ? asName(id) : nameOfOwn(id, namespace);
 }
 
+/** Whether an address of the block is in the part of the vxnet that Pods may have. */
+export function mayGive({ range }: Vxnet, block: Cidr): boolean {
+  return range === undefined || range.some((one) => overlaps(one, block));
+}
+
 /** The vxnet's own, and one for each namespace that has blocks of it. */
 export function podSubnetsOf(vxnet: Vxnet, { isPassthrough }: HostnicPlan, kept: readonly Kept[]): Made[] {
   const { id, owned } = vxnet;
   // hostnic has an interface of its own for each vxnet.
   const common = { cloudSubnet: id, ...(isPassthrough && { datapath: 'nic' }), useFirstNic: false };
+  // A range leaves them out by itself; where nobody knows it only the blocks say them.
+  const reserved = vxnet.reserved.filter((address) => mayGive(vxnet, hostCidr(address)));
+  const reservedOf = (name: string): Cidr[] => reserved.filter((address) => nameFor(vxnet, address) === name).map(hostCidr);
   const usedOf = (name: string): Cidr[] => kept.filter(({ subnet }) => subnet === name).map(({ address }) => hostCidr(address));
   const made = (name: string, spec: Record<string, unknown>, besides: readonly Cidr[], comment: string): Made => {
     const used = usedOf(name);
-    const exclude = fewBlocks([...besides, ...used]);
+    const exclude = fewBlocks([...besides, ...used, ...reservedOf(name)]);
     const users = used.length === 0 ? '' : `; ${used.length} addresses of spec.exclude are in use by Pods of hostnic`;
     const full = { ...common, ...spec, ...(exclude.length > 0 && { exclude: exclude.map(sayBlock) }) };
     return { kind: 'PodSubnet', name, spec: full, comment: `${comment}${users}` };
   };
   const ofNamespaces = [...owned].map(([namespace, blocks]) => {
-    const within = vxnet.pool === undefined ? aggregate(blocks) : outside4([...outside4(blocks), ...outside4(rangeOf(vxnet.pool))]);
+    const within = vxnet.range === undefined ? aggregate(blocks) : outside4([...outside4(blocks), ...outside4(vxnet.range)]);
     return made(nameOfOwn(id, namespace), { namespaces: [namespace], within }, [], `blocks of vxnet ${id} for namespace ${namespace}`);
   });
   const bounds = boundsOf(vxnet, isPassthrough);
@@ -63,11 +77,10 @@ export function podSubnetsOf(vxnet: Vxnet, { isPassthrough }: HostnicPlan, kept:
   return [made(asName(id), spec, bounds.exclude, `vxnet ${id}`), ...ofNamespaces];
 }
 
-/** What of the vxnet is for everybody: its range, less what namespaces have for themselves. Without an IPPool nobody knows its range. */
-function boundsOf({ pool, owned }: Vxnet, isPassthrough: boolean): { within?: readonly Cidr[]; exclude: readonly Cidr[] } {
+/** What of the vxnet is for everybody: its range, less what namespaces have for themselves. */
+function boundsOf({ pool, range, owned }: Vxnet, isPassthrough: boolean): { within?: readonly Cidr[]; exclude: readonly Cidr[] } {
   const taken = [...owned.values()].flat();
-  if (pool === undefined) return { exclude: taken };
-  const range = rangeOf(pool);
+  if (pool === undefined || range === undefined) return { exclude: taken };
   const outside = outside4(range);
   if (isPassthrough) return { exclude: outside.filter((block) => overlaps(pool.cidr, block)) };
   const isAll = taken.length === 0 && pool.first === undefined && pool.last === undefined;
@@ -90,8 +103,8 @@ function sayBlock(block: Cidr): string {
   return lengthOf(block) === (cidrFamily(block) === 4 ? 32 : 128) ? firstOf(block) : block;
 }
 
-/** The part of the vxnet that Pods may have. */
-function rangeOf({ cidr, first, last }: IpPool): Cidr[] {
+/** The part of its vxnet that Pods may have. */
+export function rangeOf({ cidr, first, last }: IpPool): Cidr[] {
   const within = (ip: Ip | undefined, otherwise: Ip): Ip => (ip !== undefined && contains(cidr, ip) ? ip : otherwise);
   return blocksBetween(within(first, firstOf(cidr)), within(last, lastOf(cidr)));
 }

@@ -16,6 +16,8 @@ export interface IpPool {
   readonly first?: Ip;
   readonly last?: Ip;
   readonly isDisabled: boolean;
+  /** Of a vxnet: those of hostnic have its name, and say `local`. */
+  readonly isLocal: boolean;
   readonly setting: Setting;
 }
 
@@ -30,6 +32,7 @@ export function readVxNetPools(objects: readonly Found[], plan: HostnicPlan, acc
       account.none({ ...below(object, 'metadata', 'name'), name: `VxNetPool ${name}` }, `hostnic looks at ${POOL} alone`, 'nothing');
       continue;
     }
+    plan.isPoolGiven = true;
     readPool({ ...below(object, 'spec'), name: `VxNetPool ${name}` }, plan, account);
     const pools = below(object, 'status', 'pools');
     for (const pool of Array.isArray(pools.value) ? membersOf(account, pools) : []) {
@@ -68,6 +71,7 @@ export function readIpPools(objects: readonly Found[], account: Account): IpPool
     const [cidr, firstAt, lastAt] = [blockIn(account, cidrAt), spec.get('rangeStart'), spec.get('rangeEnd')];
     const [first, last] = [addressIn(account, emptyIsNone(firstAt)), addressIn(account, emptyIsNone(lastAt))];
     const isDisabled = flagIn(account, spec.get('disabled')) ?? false;
+    const isLocal = ['local', '', undefined, null].some((type) => below(at, 'type').value === type);
     tellRest(spec, account);
     if (cidr === undefined || cidrAt === undefined) return [];
     account.equal(cidrAt, 'the vxnet itself says it: the controller asks the cloud');
@@ -80,6 +84,7 @@ export function readIpPools(objects: readonly Found[], account: Account): IpPool
         ...(first !== undefined && { first }),
         ...(last !== undefined && { last }),
         isDisabled,
+        isLocal,
         setting: { ...at, value: cidr },
       },
     ];

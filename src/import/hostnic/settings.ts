@@ -79,21 +79,22 @@ export function readClusterSettings(whole: Setting, plan: HostnicPlan, account: 
       account.taken(clusterAt, 'ControllerConfig spec.cluster');
     }
   }
-  for (const [key, field] of [
-    ['zone', 'zone'],
-    ['userID', 'owner'],
-  ] as const) {
-    const setting = part.get(key);
-    const text = textIn(account, setting);
-    if (setting === undefined || text === undefined) continue;
-    plan[field] = text;
-    account.taken(setting, `ControllerConfig spec.cloud.${field}`);
+  const zoneAt = part.get('zone');
+  const zone = textIn(account, zoneAt);
+  if (zoneAt !== undefined && zone !== undefined) {
+    plan.zone = zone;
+    account.taken(zoneAt, 'ControllerConfig spec.cloud.zone');
   }
   readGroup(part.get('securityGroup'), plan, account);
   const say = (key: string, why: string, remedy: string): void => {
     const setting = part.get(key);
     if (setting !== undefined) account.none(setting, why, remedy);
   };
+  say(
+    'userID',
+    'hostnic never reads it, so that a wrong one does no harm there; with a wrong cloud.owner no interface would be found here',
+    'write cloud.owner of the ControllerConfig only where the key sees interfaces of other accounts too, and look the id up before',
+  );
   say('defaultVxNetForLB', 'Flatpod makes no load balancers', 'leave it to the controller that makes them');
   say('isApp', 'Flatpod is the same in an application of the cloud', 'nothing');
   say('tagIDs', 'interfaces have the tag of hostnic.json, pool.tag', 'write those that they are to have besides into cloud.tags');

@@ -57,7 +57,7 @@ export async function lead(leading: Leading): Promise<void> {
   let affairs: Affairs | undefined;
   let wake: Controller['wake'] = () => undefined;
   const life = lifeIn(networks, (node) => wake(node));
-  const claims = new ClusterClaims(api, life, log);
+  const claims = new ClusterClaims(api, life, log, { releases: where.releases });
   running.defer(() => claims.stop());
   const subnets = followSubnets(leading, ranges, () => heed);
   running.defer(() => subnets.stop());

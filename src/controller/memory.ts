@@ -1,5 +1,5 @@
 /** What the controller remembers of a node between passes. None of it is needed for being right: after a restart it is read or learnt again. */
-import type { CloudInstance, CloudNic, NicId, SubnetId } from '../cloud/cloud.ts';
+import type { CloudInstance, CloudNic, InstanceId, NicId, SubnetId } from '../cloud/cloud.ts';
 import type { Cidr } from '../net/cidr.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import type { GrantedNic } from '../store/node-network.ts';
@@ -33,8 +33,10 @@ export interface Pause {
 
 /** One node, as far as it is remembered. */
 export interface NodeMemory {
-  /** When this controller first heard of the node. */
+  /** When this controller first heard of the node, as the machine that it is now. */
   readonly born_ms: number;
+  /** The machine that all this is about; undefined: none was looked at. */
+  instance: InstanceId | undefined;
   reading: Reading | undefined;
   /** Changes of ours that a read may not show yet. */
   writes: OwnWrite[];
@@ -84,6 +86,7 @@ export interface NodeMemory {
 export function blankMemory(now_ms: number): NodeMemory {
   return {
     born_ms: now_ms,
+    instance: undefined,
     reading: undefined,
     writes: [],
     missing: new Map(),
@@ -110,6 +113,20 @@ export function blankMemory(now_ms: number): NodeMemory {
     lastPicture: undefined,
     said: new Set(),
   };
+}
+
+/**
+ * Another machine may have the node's name by now: nothing that was read, refused or paused is about that one. What was asked of the cloud a moment ago stays,
+ * by clear answers and unclear ones: the interfaces are the node's still, their addresses count, and a read may be too old to show either. Only where they
+ * were plugged in says nothing: a machine that goes lets go of them.
+ */
+export function forgetOther(memory: NodeMemory, instance: InstanceId, now_ms: number): void {
+  const { instance: before, unclear_ms, waiting, unplugged } = memory;
+  if (before !== undefined && before !== instance) {
+    const writes = memory.writes.filter(({ did }) => did !== 'attach' && did !== 'attachBranch');
+    Object.assign(memory, blankMemory(now_ms), { writes, unclear_ms, waiting, unplugged });
+  }
+  memory.instance = instance;
 }
 
 /** Forgets what is over. */

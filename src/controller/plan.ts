@@ -55,11 +55,14 @@ export function planFor(situation: Situation): Plan {
   const growing = new Set(growings.flatMap(({ actions }) => actions).flatMap((action) => ('nic' in action ? [action.nic] : [])));
   const shrinkings = pools.map((pool) => shrinkPool(pool, situation, growing));
   const remnants = leftovers(situation, grants, growing);
-  const { here, away } = situation.claims;
-  const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...away, ...situation.claims.askBack]);
+  const { claims, releases, spec } = situation;
+  const { here, away } = claims;
+  // What is asked back and never taken would be nobody's.
+  const forClaims = releases ? [...away, ...claims.askBack] : [];
+  const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...forClaims]);
   const withdrawn = new Set(shrinkings.flatMap((shrinking) => shrinking.withdraw));
   const held = new Set(grants.flatMap(({ blocks }) => blocks));
-  const actions = [...[...growings, ...shrinkings].flatMap((part) => part.actions), ...withoutSpoiled(situation)];
+  const actions = [...[...growings, ...shrinkings].flatMap((part) => part.actions), ...withoutSpoiled(situation, grants)];
   // A branch whose trunk was pulled is one still.
   const deletes = remnants.map(({ id, branch }): Action => ({ do: branch === undefined ? 'delete' : 'detach', nic: id }));
   const wholes = [...shrinkings.flatMap((shrinking) => shrinking.wholes), ...(mayShrink(situation) ? idleTrunks(situation) : [])];
@@ -74,8 +77,9 @@ export function planFor(situation: Situation): Plan {
       .filter(({ id }) => !release.has(id))
       .map((grant) => {
         const claimed = grant.blocks.filter((block) => here.has(block) || away.has(block));
-        // A claim's is asked back only while it is wanted elsewhere.
-        const stays = (block: Cidr): boolean => grant.reclaiming.includes(block) && !here.has(block) && !withdrawn.has(block);
+        // A claim's is asked back only while it is wanted elsewhere; and what the agent has let go of is asked back for good.
+        const stays = (block: Cidr): boolean =>
+          grant.reclaiming.includes(block) && !here.has(block) && !withdrawn.has(block) && (releases || spec.returned.includes(block));
         const reclaiming = grant.blocks.filter((block) => stays(block) || askBack.has(block));
         return { ...grant, reclaiming, ...(claimed.length > 0 && { claimed }) };
       }),
@@ -97,15 +101,19 @@ function isNext({ token }: NicIntent, [first]: readonly Action[]): boolean {
   return first?.do === 'create' && first.intent.token === token;
 }
 
-/** Prefixes that no Pod gets, since an address in them is a claim's: nobody was told of them. */
-function withoutSpoiled(situation: Situation): Action[] {
-  const { nics, claims } = situation;
+/**
+ * Prefixes that no Pod gets, since an address in them is a claim's: nobody was told of them. What another program has stays: on interfaces that are none of
+ * ours, on a first one that serves no PodSubnet, and on one that does what was there before us.
+ */
+function withoutSpoiled(situation: Situation, grants: readonly GrantedNic[]): Action[] {
+  const { nics, claims, foreign } = situation;
   const { spoiled } = claims;
   if (!mayShrink(situation) || spoiled.size === 0) return [];
+  const serving = new Set(grants.flatMap(({ id, subnet }) => (subnet === undefined ? [] : [id])));
   return nics.flatMap((nic): Action[] => {
     const { id, blocks } = nic;
-    if (isWhole(nic)) return [];
-    const bad = blocks.filter((block) => spoiled.has(block));
+    if (isWhole(nic) || nic.whose !== undefined || !serving.has(id)) return [];
+    const bad = blocks.filter((block) => spoiled.has(block) && !foreign.has(block));
     return bad.length === 0 ? [] : [{ do: 'unassign', nic: id, blocks: bad }];
   });
 }

@@ -13,12 +13,13 @@ import type { Cidr } from '../net/cidr.ts';
 import type { NodeNetwork } from '../store/node-network.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { isOfBirth, isOfClaim } from './claim-refusals.ts';
+import type { NodeView } from './claims/candidate.ts';
 import { heldBy, withComing, worthOf } from './counting.ts';
 import { decisionFor } from './refusal-table.ts';
 import { atRest, heed, relieved } from './heed.ts';
 import { look } from './look.ts';
 import { forgetChanged } from './changed-specs.ts';
-import { forgetOld, type NodeMemory, type Picture, noteAskedBack, noteLacked } from './memory.ts';
+import { forgetOld, forgetOther, type NodeMemory, type Picture, noteAskedBack, noteLacked } from './memory.ts';
 import { type Notes, notesOf } from './notes.ts';
 import { perform, wordsFor } from './perform.ts';
 import { type Plan, planFor } from './plan.ts';
@@ -41,23 +42,20 @@ const MOST_LACKED = 2;
 export async function pass(world: World, memory: NodeMemory, name: string): Promise<number | undefined> {
   for (let step = 0; step < mostSteps; step++) {
     const node = await world.networks.get(name);
-    if (node === undefined) return undefined;
+    if (node === undefined) {
+      await world.claims.forget(name);
+      return undefined;
+    }
+    forgetOther(memory, node.spec.instance, world.clock.now_ms());
     forgetOld(memory, world.clock.now_ms());
     forgetChanged(memory, world.subnets(name));
     const picture = await lookOrHeed(world, memory, node);
     if (picture === undefined) {
+      if (await isOther(world, node)) continue;
       await tellOfPause(world, memory, node);
       return nextPass_ms(world, memory, undefined);
     }
-    const { facts, reading } = picture;
-    await world.claims.heed(node, {
-      subnets: world.subnets(name),
-      cloudSubnets: facts.subnets,
-      tagged: facts.tagged,
-      zone: reading.instance.zone,
-      nics: picture.nics,
-      full: memory.fullSubnets,
-    });
+    await world.claims.heed(node, viewOf(world, memory, name, picture));
     const situation = situationOf(world, memory, node, picture);
     const planned = planFor(situation);
     const isUnread = world.isUnread();
@@ -72,7 +70,8 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     if (plan.lost.length > 0) await world.claims.left(name, plan.lost);
     if (plan.unserved.length > 0 && !isUnread) await world.claims.unserved(plan.unserved);
     doubt(world, memory, situation, plan);
-    await tell(world, memory, { node, network: facts.network, situation, planned, plan });
+    if (await isOther(world, node)) continue;
+    await tell(world, memory, { node, network: picture.facts.network, situation, planned, plan });
     const action = memory.pause === undefined ? plan.actions[0] : undefined;
     if (action === undefined) {
       if (memory.pause === undefined && !isUnread) atRest(memory, plan.growth);
@@ -104,6 +103,17 @@ export async function pass(world: World, memory: NodeMemory, name: string): Prom
     if (action.do === 'assign' && action.claims !== undefined) await world.claims.assigned(name, action.claims, brought);
   }
   return world.clock.now_ms();
+}
+
+/** Whether another machine took the node's name while this one was looked at: what was seen is not to be told to that one. */
+async function isOther({ networks }: World, { name, spec }: NodeNetwork): Promise<boolean> {
+  return (await networks.get(name))?.spec.instance !== spec.instance;
+}
+
+/** The node as claims choose for it. */
+function viewOf({ subnets }: World, { fullSubnets: full }: NodeMemory, node: string, { reading, facts, nics }: Picture): NodeView {
+  const { subnets: cloudSubnets, tagged } = facts;
+  return { subnets: subnets(node), cloudSubnets, tagged, zone: reading.instance.zone, nics, full };
 }
 
 /** What is held elsewhere of the PodSubnets that have a ceiling for all nodes together. */
@@ -196,6 +206,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,
+    releases: world.releases,
     shrinkStopped: isPaused(memory, 'unassign', now_ms) || !world.releases,
     detachStopped: isPaused(memory, 'detach', now_ms),
     stopped: memory.pause?.stop,

@@ -47,6 +47,8 @@ export interface Situation {
   readonly growthStopped: ReadonlyMap<string, Stop>;
   /** How many blocks may be asked for at once where more did not fit. */
   readonly mostAtOnce: ReadonlyMap<string, number>;
+  /** Whether anything is ever given back to the cloud (spec.cloud.releases). */
+  readonly releases: boolean;
   /** Whether nothing is taken away now. */
   readonly shrinkStopped: boolean;
   /** Whether no interface is detached now. */

@@ -7,6 +7,7 @@ import { heldBy } from './counting.ts';
 import { impossibleBlocks } from './grants.ts';
 import type { NodeMemory } from './memory.ts';
 import { nodeStanding } from './node-standing.ts';
+import { notesOf } from './notes.ts';
 import type { Plan } from './plan.ts';
 import { isHeldBack, refusedReleases } from './refused.ts';
 import type { Situation } from './situation.ts';
@@ -69,8 +70,12 @@ function heldNow({ status }: NodeNetwork, situation: Situation, plan: Plan, acts
     .reduce((sum, one) => sum + one, 0);
 }
 
-/** Says in the status why nothing moves, and leaves the rest of it as it is. @throws Failure store* */
+/**
+ * Says in the status why nothing moves, and leaves the rest of it as it is; nothing to an object without one, whose agent goes by what an earlier object
+ * granted, and would take a first status for the end of that. @throws Failure store*
+ */
 export async function tellOfPause(world: World, memory: NodeMemory, node: NodeNetwork): Promise<void> {
+  if (node.spec.remembered !== undefined && notesOf(node.status) === undefined) return;
   const stop = memory.pause?.stop ?? { stoppedBy: 'cloud', text: 'the cloud was not read yet' };
   const { settings: _, ...status } = node.status;
   await publish(world, node, {

@@ -10,7 +10,8 @@ const apiUrl = z.url({ abort: true, protocol: /^https?$/ }).refine((text) => {
   return [username, password, search, hash].every((part) => part === '');
 }, 'the address of an API is http://HOST:PORT or https://HOST:PORT, perhaps with a path, and nothing behind it');
 
-const releases = 'false: take nothing back, neither addresses nor interfaces, and only say in the log which interfaces nobody owns';
+const releases =
+  'false: take nothing back, neither addresses nor interfaces, and only say in the log which interfaces nobody owns. No address goes from node to node then: what an IPClaim has, or asks for, stays with the node that has it, and the Pod is told so';
 
 const switches = {
   changes: z.boolean().default(true).describe('false: make no changing call at all'),

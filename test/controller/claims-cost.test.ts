@@ -65,7 +65,7 @@ test(`with ${CLAIMS} claims, a pass over a node looks at the ${PER_NODE} it has`
   };
   looks = 0;
   const life = { isAlive: () => true, isGone: () => false };
-  const share = shareOf(node, [nic], { book, wishes, life, now_ms: Date.parse(since) });
+  const share = shareOf(node, [nic], { book, wishes, life, now_ms: Date.parse(since), releases: true });
   assert.deepEqual([share.here.size, share.away.size, share.answers.length], [PER_NODE, 0, PER_NODE]);
   assert.ok(share.answers.every(({ addresses }) => addresses.length === 1));
   assert.ok(looks <= 10 * PER_NODE, `${looks} looks at claims`);

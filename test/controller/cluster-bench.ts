@@ -41,6 +41,8 @@ export interface ClusterBench extends AsyncDisposable, Omit<Succession, 'end'> {
   readonly lines: string[];
   readonly agents: ReadonlyMap<string, HonestAgent>;
   subnets: PodSubnet[];
+  /** Whether leaders from now on give anything back to the cloud. */
+  releases: boolean;
   /** A Node, its instance and its agent. */
   addNode(name: string, cloudSubnet?: string, limits?: Partial<InstanceLimits>, zone?: string): HonestAgent;
   ready(node: string, is: boolean): void;
@@ -117,6 +119,7 @@ export function clusterBench(watch: Watch = {}): ClusterBench {
     lines,
     agents,
     subnets: [subnet('pods', { cloudSubnet: 'subnet-a', default: true, warm: { spare: 1 } })],
+    releases: true,
     addNode(name, cloudSubnet = 'subnet-a', limits = {}, zone = 'a') {
       const instance = `i-${name}${'-again'.repeat(births.get(name) ?? 0)}` as InstanceId;
       instances.set(name, instance);
@@ -190,7 +193,7 @@ function nodeObject(name: string, instance: InstanceId, zone = 'a'): object {
 
 /** What `flatpod controller` does when it leads. Answers with the ways to end it, and to pause it and wake it up again: calls and answers hang meanwhile. */
 async function leader(bench: ClusterBench, term: number, log: Log): Promise<Leader> {
-  const { clock } = bench;
+  const { clock, releases } = bench;
   let dead = false;
   let isOver = false;
   let paused: Promise<void> | undefined;
@@ -232,7 +235,7 @@ async function leader(bench: ClusterBench, term: number, log: Log): Promise<Lead
       if (!dead) controller?.wake(node);
     },
   };
-  const claims = new ClusterClaims(kube, life, log, clock);
+  const claims = new ClusterClaims(kube, life, log, { clock, releases });
   const synced = Promise.all([networks.synced, claims.synced]).then(() => true);
   // An API that refuses is tried again after a pause of real time.
   await synced;
@@ -247,6 +250,7 @@ async function leader(bench: ClusterBench, term: number, log: Log): Promise<Lead
     random: () => 0.5,
     subnets: () => bench.subnets,
     tellSubnets: true,
+    releases,
   });
   return {
     end() {

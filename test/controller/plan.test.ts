@@ -130,6 +130,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     doubted: new Set(),
     growthStopped: new Map(),
     mostAtOnce: new Map(),
+    releases: true,
     shrinkStopped: false,
     detachStopped: false,
     stopped: undefined,

@@ -6,6 +6,7 @@
  * - one write at a time for a slice; what is asked meanwhile goes into the next one together
  * - what is taken back is so only from the state that the caller knew: an old leader's late word frees nothing that was given anew
  * - after an answer that never came, a slice is read again before it is changed or believed
+ * - no answer to a read takes the place of what was written or read after that read was asked for
  * - what somebody deleted in the store is not free: it is written down again as we knew it
  */
 import { asFailure, failure, sentence } from '../../errors/failure.ts';
@@ -108,8 +109,13 @@ export class Ledger {
 
   /** Reads all anew. @throws Failure cloudUnavailable */
   async refresh(): Promise<void> {
+    const before = new Map([...this.#entries].map(([cidr, { version }]) => [cidr, version]));
     try {
-      for (const one of await this.#store.list()) if (!this.#entryOf(one.slice).isBusy) this.#take(one);
+      for (const one of await this.#store.list()) {
+        const { isBusy, version } = this.#entryOf(one.slice);
+        // What was written while the list was under way may be newer than the list.
+        if (!isBusy && version === before.get(one.slice)) this.#take(one);
+      }
     } catch (error) {
       throw unavailable(error);
     }
@@ -117,7 +123,8 @@ export class Ledger {
 
   /** Reads again what nobody is sure of. @throws Failure cloudUnavailable */
   async settle(): Promise<void> {
-    for (const [cidr, entry] of this.#entries) if (entry.isUnsure && !entry.isBusy) await this.#reread(cidr, entry);
+    // In the queue of changes, or one that comes meanwhile might be written before an older answer arrives.
+    for (const [cidr, entry] of this.#entries) if (entry.isUnsure && !entry.isBusy) await this.change(cidr, () => undefined);
   }
 
   async #work(cidr: Cidr, entry: Entry): Promise<void> {

@@ -10,9 +10,10 @@ import type { KubeApi } from '../../kube/api.ts';
 import { watchObjects } from '../../kube/cache.ts';
 import type { Log } from '../../log.ts';
 import type { Ip } from '../../net/address.ts';
+import type { ClusterPod } from '../../store/kubernetes/core-objects.ts';
 import { isBehind } from '../../store/kubernetes/own-write.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
-import { claimKey, type HeldAddress, readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
+import { claimKey, type HeldAddress, MADE_FOR, readClaim, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import type { IpClaimStatus } from '../../store/ip-claim.ts';
 import { ClaimIndex } from './claim-index.ts';
@@ -29,7 +30,8 @@ export interface ClaimBook {
   on(node: string): StoredClaim[];
   /** Addresses of claims that lie in that /28 or /80. */
   within(prefix: Cidr): readonly Ip[];
-  create(namespace: string, name: string, spec: object): Promise<StoredClaim>;
+  /** For the Pod of that name and uid. @throws Failure kube* */
+  create(pod: Pick<ClusterPod, 'namespace' | 'name' | 'uid'>, spec: object): Promise<StoredClaim>;
   /** Changes what became of a claim; `change` sees the newest, and may be called again. What it leaves as it is is not written. @throws Failure kube*, claimBusy */
   update(key: string, change: (status: IpClaimStatus) => IpClaimStatus): Promise<void>;
   /** Deletes it, if it is still as it was read: a Pod may have come to it. @throws Failure kube* */
@@ -81,8 +83,9 @@ export function openBook(api: KubeApi, log: Log, changed: (key: string, before: 
     holderOf: (address) => get(index.holderOf(address) ?? ''),
     on: (node) => index.on(node).flatMap((key) => get(key) ?? []),
     within: (prefix) => index.within(prefix),
-    async create(namespace, name, spec) {
-      const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata: { name, namespace }, spec };
+    async create({ namespace, name, uid }, spec) {
+      const metadata = { name, namespace, annotations: { [MADE_FOR]: uid } };
+      const body = { apiVersion: 'flatpod.dev/v1alpha1', kind: 'IPClaim', metadata, spec };
       return wrote(await api.create({ ...resources.ipClaims, namespace }, body, readClaim));
     },
     update: (key, change) => rewrite({ api, key, get, wrote }, change),

@@ -37,7 +37,7 @@ export interface NodeClaims {
   readonly askBack: ReadonlySet<Cidr>;
   /** Such a block has just gone back: until the claim has got its address, no pool of the node grows, or the cloud might give it the same again. */
   readonly holdsGrowth: boolean;
-  /** Prefixes with a claim's address in them that the agent does not know of: it never will, they go back at once. */
+  /** Prefixes with a claim's address in them that the agent does not know of: it never will, and those that are ours go back at once. */
   readonly spoiled: ReadonlySet<Cidr>;
   readonly wanted: readonly WantedAddresses[];
   /** What the agent is told. */
@@ -66,6 +66,8 @@ export interface Claims {
   unserved(those: readonly Unserved[]): Promise<void>;
   /** These blocks are not on the node any more. @throws Failure kube* */
   left(node: string, blocks: readonly Cidr[]): Promise<void>;
+  /** There is no such node any more: what its Pods asked for is forgotten. Rejects never. */
+  forget(node: string): Promise<void>;
 }
 
 const nobody: NodeClaims = {
@@ -88,4 +90,5 @@ export const noClaims: Claims = {
   refusedAtBirth: () => undefined,
   unserved: () => Promise.resolve(),
   left: () => Promise.resolve(),
+  forget: () => Promise.resolve(),
 };

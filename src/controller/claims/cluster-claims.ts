@@ -19,9 +19,17 @@ import type { Claims, NodeClaims, Unserved, WantedAddresses } from './claims.ts'
 import type { NodeLife } from './node-life.ts';
 import { retire } from './retire.ts';
 import { shareOf } from './share.ts';
+import type { Wish } from './wish.ts';
 import { Wishes } from './wishes.ts';
 
 const RETIRE_EVERY_ms = 10_000;
+
+/** What is as usual unless it is said. */
+export interface ClaimsOptions {
+  readonly clock?: Clock;
+  /** Whether anything is given back to the cloud; true when absent. */
+  readonly releases?: boolean;
+}
 
 /** The claims of the cluster, kept up to date. */
 export class ClusterClaims implements Claims {
@@ -32,15 +40,17 @@ export class ClusterClaims implements Claims {
   readonly #life: NodeLife;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #releases: boolean;
   #cancelRetiring: () => void;
   #stopped = false;
 
-  constructor(api: KubeApi, life: NodeLife, log: Log, clock: Clock = systemClock) {
+  constructor(api: KubeApi, life: NodeLife, log: Log, { clock = systemClock, releases = true }: ClaimsOptions = {}) {
     this.#life = life;
     this.#log = log;
     this.#clock = clock;
+    this.#releases = releases;
     this.#book = openBook(api, log, (key, before) => this.#changed(key, before));
-    this.#wishes = new Wishes({ api, book: this.#book, life, log, clock });
+    this.#wishes = new Wishes({ api, book: this.#book, life, log, clock, releases });
     this.synced = this.#book.synced;
     this.#cancelRetiring = clock.after(RETIRE_EVERY_ms, () => this.#retire(api));
   }
@@ -51,7 +61,8 @@ export class ClusterClaims implements Claims {
 
   on(node: NodeNetwork, nics: readonly Pick<CloudNic, 'id' | 'blocks'>[]): NodeClaims {
     this.#wishes.seen(node.name, new Set(nics.flatMap(({ blocks }) => blocks)));
-    const all = { book: this.#book, wishes: this.#wishes.list, life: this.#life, now_ms: this.#clock.now_ms() };
+    const now_ms = this.#clock.now_ms();
+    const all = { book: this.#book, wishes: this.#wishes.list, life: this.#life, now_ms, releases: this.#releases };
     return shareOf(node, nics, all);
   }
 
@@ -59,10 +70,13 @@ export class ClusterClaims implements Claims {
     const byValue = new Set(wanted.flatMap(({ these }) => these));
     // The cloud may have chosen one that another claim has and that was on no node for the moment: that one goes back.
     const free = blocks.map(firstOf).filter((ip) => !byValue.has(ip) && this.#book.holderOf(ip) === undefined);
-    for (const { uid, subnet, these, any4 } of wanted) {
+    for (const one of wanted) {
+      const { uid, subnet, these, any4 } = one;
       const wish = this.#wishes.list.of(uid);
+      // It stays the node's, or goes with it.
+      if (wish === undefined || !this.#isAwaited(wish, one)) continue;
       const chosen = any4 ? free.shift() : undefined;
-      if (wish?.claim === undefined || (any4 && chosen === undefined)) continue;
+      if (wish.claim === undefined || (any4 && chosen === undefined)) continue;
       const { namespace, pod } = wish.asked;
       const since = new Date(this.#clock.now_ms()).toISOString();
       const addresses = [...these, ...(chosen === undefined ? [] : [chosen])];
@@ -111,6 +125,10 @@ export class ClusterClaims implements Claims {
     }
   }
 
+  forget(node: string): Promise<void> {
+    return this.#wishes.forget(node);
+  }
+
   /** Stops following. */
   stop(): void {
     this.#stopped = true;
@@ -133,6 +151,12 @@ export class ClusterClaims implements Claims {
     return [...there, ...fresh.filter(({ address }) => !known.has(address))];
   }
 
+  /** While the call was made its node may have been gone, and others may have chosen in its place. */
+  #isAwaited({ claim, fresh }: Wish, { these, any4 }: WantedAddresses): boolean {
+    const isAwaited = (address: Ip): boolean => fresh?.these.includes(address) === true || this.#holderOf(address) === claim;
+    return (!any4 || fresh?.any4 === true) && these.every(isAwaited);
+  }
+
   #holderOf(address: Ip): string | undefined {
     const holder = this.#book.holderOf(address);
     return holder === undefined ? undefined : claimKey(holder);
@@ -146,8 +170,9 @@ export class ClusterClaims implements Claims {
 
   #retire(api: KubeApi): void {
     const isAsked = (uid: string): boolean => this.#life.isAlive(this.#wishes.list.of(uid)?.node ?? '');
+    const isAwaited = (key: string): boolean => this.#wishes.list.ofClaim(key).length > 0;
     const inTurn = (work: () => Promise<void>): Promise<void> => this.#wishes.inTurn(work);
-    retire({ book: this.#book, api, log: this.#log, isAsked, inTurn, now_ms: this.#clock.now_ms() })
+    retire({ book: this.#book, api, log: this.#log, isAsked, isAwaited, inTurn, now_ms: this.#clock.now_ms() })
       .catch((error: unknown) => this.#log.warn(`IPClaims were not looked through: ${sentence(asFailure(error))}`))
       .finally(() => {
         if (!this.#stopped) this.#cancelRetiring = this.#clock.after(RETIRE_EVERY_ms, () => this.#retire(api));

@@ -20,6 +20,8 @@ export interface Following {
   readonly book: ClaimBook;
   readonly life: NodeLife;
   readonly list: WishList;
+  /** Whether nodes give anything back. */
+  readonly releases: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function follow(following: Following, wish: Wish, view: NodeView): 
     uid,
     node,
     free,
-    coming: others.flatMap(({ fresh }) => fresh ?? []),
+    coming: stillWanting(following, others).flatMap(({ fresh }) => fresh ?? []),
     refuseTaken: (address) => refuseTaken(following, wish, occupants, address),
     elsewhere: (held) => elsewhere(wish, claim, held, view),
     misses: wish.misses,
@@ -60,17 +62,24 @@ export async function follow(following: Following, wish: Wish, view: NodeView): 
   }
 }
 
-function refuseTaken({ book, list }: Following, wish: Wish, occupants: ReadonlyMap<Ip, Occupant>, address: Ip): void {
+/** A node that is gone gets nothing any more: others may choose what it was about to get. */
+function stillWanting({ list, life }: Following, wishes: readonly Wish[]): readonly Wish[] {
+  for (const one of wishes) if (life.isGone(one.node)) list.want(one, undefined);
+  return wishes.filter(({ fresh }) => fresh !== undefined);
+}
+
+function refuseTaken(following: Following, wish: Wish, occupants: ReadonlyMap<Ip, Occupant>, address: Ip): void {
+  const { book, list, releases } = following;
   refuseHeld(book, address);
-  const rival = list.wanting(address);
-  if (rival !== undefined && rival !== wish) {
+  const rival = stillWanting(following, list.wanting(address)).find((other) => other !== wish);
+  if (rival !== undefined) {
     const whose = `, which is about to give it to Pod ${rival.asked.namespace}/${rival.asked.pod}`;
     throw failure('claimAddressTaken', { address, claim: rival.claim ?? '', whose });
   }
   const occupant = occupants.get(address);
   if (occupant === undefined) return;
   const { node, block, words } = occupant;
-  throw failure('claimAddressInUse', { address, user: words, node, block });
+  throw failure(releases ? 'claimAddressInUse' : 'claimAddressKept', { address, user: words, node, block });
 }
 
 /** Those of the claim's addresses that no other Pod has. Of a claim for one Pod by name that is all: no two Pods have one name. */

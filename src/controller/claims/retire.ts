@@ -3,7 +3,7 @@ import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
 import { readPlacedPod } from '../../store/kubernetes/core-objects.ts';
 import { resources } from '../../store/kubernetes/resources.ts';
-import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
+import { claimKey, type HeldAddress, type StoredClaim } from '../../store/kubernetes/stored-claim.ts';
 import type { ClaimBook } from './book.ts';
 
 /** What it takes. */
@@ -13,6 +13,8 @@ export interface Retiring {
   readonly log: Log;
   /** Whether a node that is alive still asks for that Pod's addresses. */
   readonly isAsked: (uid: string) => boolean;
+  /** Whether any Pod is to be served by the claim of that key. */
+  readonly isAwaited: (key: string) => boolean;
   /** Does it while nobody chooses an address. */
   readonly inTurn: (work: () => Promise<void>) => Promise<void>;
   readonly now_ms: number;
@@ -44,10 +46,15 @@ function withoutPod({ podUid: _, ...held }: HeldAddress, now_ms: number): HeldAd
   return { ...held, phase: 'Reserved', since: new Date(now_ms).toISOString() };
 }
 
-async function reclaim(key: string, { book, log, now_ms }: Retiring): Promise<void> {
+async function reclaim(key: string, retiring: Retiring): Promise<void> {
+  const { book, log, now_ms } = retiring;
   const claim = book.get(key);
   if (claim === undefined || claim.leaving) return;
   const { spec, status } = claim;
+  if (status.addresses.length === 0 && (await isVain(claim, retiring))) {
+    log.info(`IPClaim ${key}: the Pod it was made for ended before it had an address, reclaim is ${spec.reclaim}`);
+    return book.remove(claim);
+  }
   const keep_ms = spec.reclaim === 'TTL' ? (spec.ttl_s ?? 0) * 1000 : 0;
   const isOver = ({ podUid, since }: HeldAddress): boolean => podUid === undefined && now_ms - Date.parse(since) >= keep_ms;
   const over = status.addresses.filter(isOver);
@@ -55,4 +62,11 @@ async function reclaim(key: string, { book, log, now_ms }: Retiring): Promise<vo
   log.info(`${over.map(({ address }) => address).join(', ')} of IPClaim ${key}: no Pod has it any more, reclaim is ${spec.reclaim}`);
   if (spec.pod === undefined) await book.update(key, (now) => ({ ...now, addresses: now.addresses.filter((held) => !isOver(held)) }));
   else if (over.length === status.addresses.length) await book.remove(claim);
+}
+
+/** It keeps nothing, and the Pod that it was made for is gone; another one of that name makes its own. A Pod is there before any agent has spoken of it. */
+async function isVain(claim: StoredClaim, { api, isAwaited }: Retiring): Promise<boolean> {
+  const { namespace, madeFor, spec } = claim;
+  if (madeFor === undefined || spec.pod === undefined || isAwaited(claimKey(claim))) return false;
+  return (await api.find({ ...resources.pods, namespace, name: spec.pod }, readPlacedPod))?.uid !== madeFor;
 }

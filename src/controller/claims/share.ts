@@ -31,6 +31,8 @@ export interface AllClaims {
   readonly wishes: Pick<WishList, 'of' | 'onNode' | 'waitingFor'>;
   readonly life: Pick<NodeLife, 'isAlive' | 'isGone'>;
   readonly now_ms: number;
+  /** Whether nodes give anything back. */
+  readonly releases: boolean;
 }
 
 /** The node's share. `nics`: what the cloud has of it. */
@@ -128,20 +130,25 @@ export function isBound({ claim, uid, families }: Wish, book: Pick<ClaimBook, 'g
 }
 
 /** What the agent is told about the wish. */
-export function answerTo(wish: Wish, { book, life }: Pick<AllClaims, 'book' | 'life'>): ClaimGranted {
+export function answerTo(wish: Wish, { book, life, releases }: Pick<AllClaims, 'book' | 'life' | 'releases'>): ClaimGranted {
   const { namespace, pod, uid } = wish.asked;
   const held = inOrder(wish, heldBy(book.get(wish.claim ?? ''), uid));
   const there = held.filter((one) => one.node === wish.node);
   if (there.length === held.length && held[0] !== undefined && isBound(wish, book))
     return { namespace, pod, uid, subnet: held[0].subnet, addresses: there.map(({ address }) => address) };
-  const problem = wish.trouble?.text ?? whatItWaitsFor(wish, held, life);
+  const problem = wish.trouble?.text ?? whatItWaitsFor(wish, held, { life, releases });
   return { namespace, pod, uid, addresses: [], problem: shortened(problem, LONGEST) };
 }
 
-function whatItWaitsFor({ node, fresh }: Wish, held: readonly HeldAddress[], life: AllClaims['life']): string {
+function whatItWaitsFor(
+  { node, fresh }: Wish,
+  held: readonly HeldAddress[],
+  { life, releases }: Pick<AllClaims, 'life' | 'releases'>,
+): string {
+  const goes = releases ? 'which was asked to give it back' : 'and stays there while spec.cloud.releases of the controller is false';
   for (const one of held) {
     const at = whereIs(one, life);
-    if (at !== undefined && at !== node) return `${one.address} is on node ${at} still, which was asked to give it back`;
+    if (at !== undefined && at !== node) return `${one.address} is on node ${at} still, ${goes}`;
   }
   const coming = [...held.filter((one) => one.node !== node).map(({ address }) => address), ...(fresh?.these ?? [])];
   return `${coming.length > 0 ? coming.join(', ') : 'an address'} is to be assigned to this node`;

@@ -77,8 +77,8 @@ export class WishList {
   }
 
   /** Who is about to get that address. */
-  wanting(address: Ip): Wish | undefined {
-    return this.#byAddress.of(address)[0];
+  wanting(address: Ip): readonly Wish[] {
+    return this.#byAddress.of(address);
   }
 
   /** Whom blocks of that node are, or were, in the way. */

@@ -73,7 +73,7 @@ export async function claimFor(book: ClaimBook, asked: ClaimAsked, pod: ClusterP
   for (const address of addresses) refuseHeld(book, address);
   const spec = { pod: pod.name, addresses, ...reclaimOf(pod) };
   try {
-    return await book.create(namespace, pod.name, spec);
+    return await book.create(pod, spec);
   } catch (error) {
     if (isFailure(error, 'kubeInvalid')) throw failure('claimMisspelt', { annotation: IP, reason: error.details }, error);
     throw error;

@@ -38,6 +38,8 @@ export interface WishesOptions {
   readonly life: NodeLife;
   readonly log: Log;
   readonly clock: Clock;
+  /** Whether nodes give anything back. */
+  readonly releases: boolean;
 }
 
 /** See the head of this file. */
@@ -73,6 +75,11 @@ export class Wishes {
       if (answerTo(wish, this.#options).addresses.length === 0) this.#lookAgain(wish);
       else if (wish.trouble !== undefined) await this.#relieve(wish);
     }
+  }
+
+  /** There is no such node any more, and nobody on it asks for anything. Rejects never. */
+  async forget(node: string): Promise<void> {
+    for (const wish of this.list.onNode(node)) await this.#forget(wish);
   }
 
   /** The cloud has refused what it wanted. */

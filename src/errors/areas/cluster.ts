@@ -101,6 +101,13 @@ export const clusterErrors = {
     details: '',
     hint: 'the runtime tries again; is the service account there, does the API server answer, and may the agent read service accounts? Its log says more',
   },
+  claimAddressKept: {
+    code: 254,
+    cni: 254,
+    message: '{address} {user}',
+    details: 'node {node} keeps {block}, as nothing is given back while spec.cloud.releases of the controller is false',
+    hint: 'ask for another address, or switch it on again with spec.cloud.releases: true; PodSubnet.spec.exclude keeps addresses from ordinary Pods',
+  },
   probeUnusable: {
     code: 259,
     cni: 259,

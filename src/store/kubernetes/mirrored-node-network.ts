@@ -53,10 +53,10 @@ export function mirroredNodeNetwork(api: KubeApi, copy: NodeNetworks, name: stri
     await api.patch({ ...resources.nodeNetworks, name }, { kind: 'merge', body }, readNodeNetwork);
   }
 
-  /** While the object has no status, what the last one granted on the NIC that the controller shares with others. */
+  /** As long as no status of the object was seen, what the last one granted on the NIC that the controller shares with others. */
   async function blocksToRemember(): Promise<readonly Cidr[] | null> {
-    const known = cache.get(name);
-    if (known === undefined || known.status !== undefined) return null;
+    // One that was not seen yet may be a new one; where it is not, its status goes before what is remembered.
+    if (cache.get(name)?.status !== undefined) return null;
     const granted = (await copy.get(name))?.status.nics ?? [];
     return granted.filter(({ deviceIndex }) => deviceIndex === 0).flatMap(({ blocks }) => blocks);
   }

@@ -2,6 +2,9 @@
 import * as z from 'zod';
 import { type IpClaimSpec, ipClaimSpec, type IpClaimStatus, ipClaimStatus } from '../ip-claim.ts';
 
+/** Annotation of an IPClaim that the controller made for a Pod: that Pod's uid. One that a person made has none. */
+export const MADE_FOR = 'flatpod.dev/made-for';
+
 /** One object as it was read. */
 export interface StoredClaim {
   readonly namespace: string;
@@ -12,6 +15,8 @@ export interface StoredClaim {
   readonly status: IpClaimStatus;
   /** It was deleted and is on its way out. */
   readonly leaving: boolean;
+  /** The uid of the Pod that the controller made it for; undefined: a person made it. */
+  readonly madeFor?: string | undefined;
 }
 
 /** One of a claim's addresses. */
@@ -23,6 +28,7 @@ const object = z.object({
     name: z.string(),
     uid: z.string(),
     resourceVersion: z.string(),
+    annotations: z.record(z.string(), z.string()).default({}),
     deletionTimestamp: z.string().optional(),
   }),
   spec: ipClaimSpec,
@@ -32,8 +38,8 @@ const object = z.object({
 /** @throws ZodError */
 export function readClaim(value: unknown): StoredClaim {
   const { metadata, spec, status } = object.parse(value);
-  const { deletionTimestamp, ...rest } = metadata;
-  return { ...rest, spec, status, leaving: deletionTimestamp !== undefined };
+  const { deletionTimestamp, annotations, ...rest } = metadata;
+  return { ...rest, spec, status, leaving: deletionTimestamp !== undefined, madeFor: annotations[MADE_FOR] };
 }
 
 /** `namespace/name`. */

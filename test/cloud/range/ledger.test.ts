@@ -121,6 +121,60 @@ test('an answer that was lost is told as unclear, and the next look shows what i
   }
 });
 
+test('a list that was under way while addresses were given takes none of them back from memory', async () => {
+  const store = memoryLedger();
+  const ledger = await Ledger.open(store);
+  const slice = parseCidr('10.0.0.0/20');
+  const holder = { node: 'n1', podSubnet: 'pods' };
+  await ledger.change(slice, (one) => one.give(holder, [1]));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const list = store.list.bind(store);
+  store.list = async () => {
+    const before = await list();
+    await promise;
+    return before;
+  };
+  const refreshing = ledger.refresh();
+  await ledger.change(slice, (one) => one.give(holder, [2, 3]));
+  resolve();
+  await refreshing;
+  const given = ['10.0.0.1/32', '10.0.0.2/32', '10.0.0.3/32'];
+  assert.deepEqual(ledger.ofNode('n1').get('pods'), given);
+  const other = await Ledger.open(store);
+  await other.change(slice, (one) => one.give(holder, [4]));
+  store.list = list;
+  await ledger.refresh();
+  assert.deepEqual(ledger.ofNode('n1').get('pods'), [...given, '10.0.0.4/32'], 'a newer one is taken');
+});
+
+test('looking again at what nobody was sure of believes no answer that is older than a write since', async () => {
+  const store = memoryLedger();
+  const ledger = await Ledger.open(store);
+  const slice = parseCidr('10.0.0.0/20');
+  const holder = { node: 'n1', podSubnet: 'pods' };
+  await ledger.change(slice, (one) => one.give(holder, [1]));
+  store.fault = () => 'refuse';
+  await assert.rejects(
+    ledger.change(slice, (one) => one.give(holder, [2])),
+    (error) => isFailure(error, 'cloudUnavailable'),
+  );
+  store.fault = () => 'none';
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const read = store.read.bind(store);
+  store.read = async (cidr) => {
+    const before = await read(cidr);
+    store.read = read;
+    await promise;
+    return before;
+  };
+  const settling = ledger.settle();
+  const giving = ledger.change(slice, (one) => one.give(holder, [3]));
+  await sleep(1);
+  resolve();
+  await Promise.all([settling, giving]);
+  assert.deepEqual(ledger.ofNode('n1').get('pods'), ['10.0.0.1/32', '10.0.0.3/32']);
+});
+
 test('a ledger that somebody deleted is written down again as it was known', async () => {
   const store = memoryLedger();
   const { cloud, nicOf } = await driver(store);

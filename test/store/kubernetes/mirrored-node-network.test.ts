@@ -120,3 +120,34 @@ test('an object that was deleted and made anew takes nothing from the node, and 
   await mirror.writeSpec('n1', { ...spec, draining: 'leaving' });
   assert.equal(readNodeNetwork(kube.stored(at)).spec?.remembered, undefined, 'it is remembered by the controller now');
 });
+
+test('what the agent says before it has seen its object says what the node remembers too: the object may be a new one', async (t) => {
+  const open = stateIn(t);
+  const database = open();
+  const copy = nodeNetworksIn(database);
+  await copy.writeSpec('n1', spec);
+  await copy.writeStatus('n1', { vpcCidrs: [], growth: [], nics: [nic as never] });
+  const kube = memoryKube();
+  kube.put(resources.nodeNetworks, { metadata: { name: 'n1' } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const late = new Proxy(kube, {
+    get(of, key, receiver) {
+      const method: unknown = Reflect.get(of, key, receiver);
+      if (key !== 'list' || typeof method !== 'function') return method;
+      return async (...given: unknown[]): Promise<unknown> => {
+        await promise;
+        return Reflect.apply(method, of, given);
+      };
+    },
+  });
+  const mirror = follow(t, late, database);
+  await mirror.writeSpec('n1', spec);
+  assert.deepEqual(readNodeNetwork(kube.stored(at)).spec?.remembered, ['10.20.0.7/32']);
+  resolve();
+  await quiet();
+  assert.deepEqual(readNodeNetwork(kube.stored(at)).spec?.remembered, ['10.20.0.7/32']);
+  grant(kube);
+  await quiet();
+  await mirror.writeSpec('n1', { ...spec, draining: 'leaving' });
+  assert.equal(readNodeNetwork(kube.stored(at)).spec?.remembered, undefined, 'it is remembered by the controller now');
+});

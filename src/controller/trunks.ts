@@ -1,19 +1,19 @@
 /**
- * Places for branches. A trunk is made when the first branch is wanted and stays as long as the node may use a PodSubnet with branches; an instance that was
- * born with one needs no other.
+ * Places for branches. A trunk is made when the first branch is wanted and stays as long as the node may use a PodSubnet with branches; an instance whose
+ * first interface is one needs no other. Somebody else's carries none of ours: the node is not granted it, so what hangs on it would be no Pod's.
  *
  * Invariants
  * - at most one trunk is asked for at a time, whichever PodSubnet needs it
  * - a VLAN tag is handed out once in a plan, and is none that a branch of the trunk has
  * - a trunk goes only when no branch is on it
  */
-import type { NicId } from '../cloud/cloud.ts';
+import type { CloudNic, NicId } from '../cloud/cloud.ts';
 import type { Action } from './action.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
 import type { Situation } from './situation.ts';
 import { intentOf, isOurs } from './tags.ts';
-import { useFor, useOf } from './uses.ts';
+import { isFirst, useFor, useOf } from './uses.ts';
 import { isPluggedInto } from './vanished.ts';
 
 /** 802.1Q: 0 and 4095 are reserved; 1 is what switches call untagged. */
@@ -34,12 +34,17 @@ export interface TrunkRoom {
   readonly intents: () => readonly NicIntent[];
 }
 
+/** Whether branches of ours can hang on it, once it is attached. */
+export function isOurTrunk(nic: CloudNic, { cluster, node }: Pick<Situation, 'cluster' | 'node'>): boolean {
+  return nic.isTrunk === true && nic.whose === undefined && (isFirst(nic) || isOurs(nic, cluster, node));
+}
+
 /** `room`: where a trunk itself may be plugged in. */
 export function trunkRoom(situation: Situation, room: NicRoom): TrunkRoom {
   const { instance, nics, spec, cluster, node, intents, now_ms, read_ms, limits } = situation;
-  const here = nics.filter((nic) => isPluggedInto(nic, spec.instance));
-  const trunks = here.filter(({ isTrunk, attachment }) => isTrunk === true && attachment?.state === 'attached');
-  const isComing = here.some(({ isTrunk, attachment }) => isTrunk === true && attachment?.state === 'attaching');
+  const here = nics.filter((nic) => isOurTrunk(nic, situation) && isPluggedInto(nic, spec.instance));
+  const trunks = here.filter(({ attachment }) => attachment?.state === 'attached');
+  const isComing = here.some(({ attachment }) => attachment?.state === 'attaching');
   const used = new Map(trunks.map(({ id }) => [id, new Set(nics.flatMap(({ branch }) => (branch?.trunk === id ? [branch.vlan] : [])))]));
   const open = intents.filter(
     ({ use, token, since_ms }) =>

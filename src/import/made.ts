@@ -27,6 +27,8 @@ export interface Kept {
 export interface Imported {
   readonly made: readonly Made[];
   readonly kept: readonly Kept[];
+  /** Values of the chart's agent that no document has a field for. */
+  readonly agent?: Readonly<Record<string, unknown>>;
 }
 
 /** `warm` of a PodSubnet, and the room on a node for what is to be kept ready, where that is more than the usual 250. */

@@ -207,3 +207,30 @@ test('an interface that somebody attaches by hand takes a place, is not ours, an
   await until('six Pods', () => node.leases.length === 6, lines);
   assert.ok((await at.truth.nics({ ids: [foreign] })).length === 1);
 });
+
+for (const [what, tags] of [
+  ['of EKS’s resource controller', [{ Key: 'eks:eni:owner', Value: 'eks-vpc-resource-controller' }]],
+  ['without any tag', []],
+] as const) {
+  test(`a trunk ${what} that hangs on the instance carries no branch of ours: one of our own is made, and the Pods are served`, async () => {
+    await using at = await site({ branches: { 'm5.large': 9 } });
+    const { bed, lines } = at;
+    const id = await bed.subnet('10.20.0.0/24', six);
+    const instance = await bed.launch(id, 'm5.large');
+    const theirs = await bed.ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: id, InterfaceType: 'trunk' }));
+    const foreign = theirs.NetworkInterface?.NetworkInterfaceId as NicId; // an id of EC2's own
+    await bed.driver().attachNic(foreign, instance, 1);
+    if (tags.length > 0) await bed.ec2.send(new CreateTagsCommand({ Resources: [foreign], Tags: [...tags] }));
+    const config = subnet('pods', { cloudSubnet: id, default: true, datapath: 'branch', warm: { spare: 0 } });
+    await at.controller([config]);
+    const node = await at.node(instance, config);
+    await node.want(2);
+    await until('both Pods are served', () => node.leases.length === 2, lines);
+    const [own, ...more] = (await at.ours()).filter(({ isTrunk }) => isTrunk === true);
+    assert.deepEqual([own?.attachment?.deviceIndex, more.length], [2, 0]);
+    assert.deepEqual(
+      (await at.ours()).flatMap(({ branch }) => (branch === undefined ? [] : [branch.trunk])),
+      [own?.id, own?.id],
+    );
+  });
+}

@@ -173,7 +173,10 @@ test('every request has the parameters that AWS’s own client sends for the sam
   isDual = true;
   await server.cloud.subnets([subnet]);
   await server.cloud.createNic(request).catch(() => undefined);
-  const dual = await sdk.request('CreateNetworkInterface', { ...made, Ipv6AddressCount: 1, EnablePrimaryIpv6: true });
+  const [tags] = made.TagSpecifications;
+  const own = { ...tags, Tags: [...(tags?.Tags ?? []), { Key: 'flatpod.dev/own-ipv6', Value: 'first' }] };
+  const wish = { ...made, TagSpecifications: [own], Ipv6AddressCount: 1, EnablePrimaryIpv6: true };
+  const dual = await sdk.request('CreateNetworkInterface', wish);
   assert.deepEqual(sorted(server.asked.at(-1) ?? '', true), sorted(dual.body, true));
 });
 

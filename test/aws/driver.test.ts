@@ -427,7 +427,8 @@ test('of IPv6 addresses the marked one is the interface’s own; without a mark 
   await using server = await liar();
   const six = (marked: string): string =>
     `<ipv6AddressesSet>${['2001:db8::1', '2001:db8::2'].map((ip) => `<item><ipv6Address>${ip}</ipv6Address><isPrimaryIpv6>${ip === marked}</isPrimaryIpv6></item>`).join('')}</ipv6AddressesSet>`;
-  const tags = (...keys: string[]): string => `<tagSet>${keys.map((key) => `<item><key>${key}</key><value>c</value></item>`).join('')}</tagSet>`;
+  const tags = (...keys: string[]): string =>
+    `<tagSet>${keys.map((key) => `<item><key>${key}</key><value>c</value></item>`).join('')}</tagSet>`;
   const tag = tags('flatpod.dev/cluster');
   const both = tags('flatpod.dev/cluster', 'flatpod.dev/own-ipv6');
   for (const [more, own, blocks] of [

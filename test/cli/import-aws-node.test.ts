@@ -1,15 +1,19 @@
 /** `flatpod import aws-node`: every variable of the DaemonSet is answered for, ENIConfigs and subnets become PodSubnets that our programs read. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { parse } from 'yaml';
+import { writeFiles } from '../../src/cli/import/write-files.ts';
 import { servesNode } from '../../src/store/kubernetes/cluster-subnets.ts';
 import { subnet } from '../controller/harness.ts';
 import * as fc from 'fast-check';
 import { isFailure } from '../../src/errors/failure.ts';
-import { entryOf, importOf, specOf, textOfFixture, unfinished } from './import-support.ts';
+import { entryOf, folder, importOf, specOf, textOfFixture, unfinished } from './import-support.ts';
 
-/** Those the plugin documents, by what this test was given to know of them. */
+/** Those that the README of the plugin's release 1.23.1 documents, and one that only its code names. */
 const documented =
-  'WARM_ENI_TARGET WARM_IP_TARGET MINIMUM_IP_TARGET WARM_PREFIX_TARGET MAX_ENI ENABLE_PREFIX_DELEGATION ENABLE_IPv4 ENABLE_IPv6 ENABLE_V4_EGRESS ENABLE_V6_EGRESS AWS_VPC_K8S_CNI_EXTERNALSNAT AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS AWS_VPC_K8S_CNI_RANDOMIZESNAT AWS_VPC_CNI_NODE_PORT_SUPPORT AWS_EXTERNAL_SERVICE_CIDRS AWS_VPC_K8S_CNI_CONNMARK AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG ENI_CONFIG_LABEL_DEF ENI_CONFIG_ANNOTATION_DEF ENABLE_POD_ENI POD_SECURITY_GROUP_ENFORCING_MODE ENABLE_SUBNET_DISCOVERY IP_COOLDOWN_PERIOD AWS_VPC_ENI_MTU POD_MTU AWS_VPC_K8S_CNI_VETHPREFIX CLUSTER_NAME ADDITIONAL_ENI_TAGS DISABLE_LEAKED_ENI_CLEANUP DISABLE_NETWORK_RESOURCE_PROVISIONING ENABLE_IMDS_ONLY_MODE AWS_MANAGE_ENIS_NON_SCHEDULABLE ANNOTATE_POD_IP DISABLE_POD_V6 ENABLE_BANDWIDTH_PLUGIN ENABLE_MULTI_NIC INTROSPECTION_BIND_ADDRESS DISABLE_METRICS AWS_VPC_K8S_CNI_LOGLEVEL AWS_VPC_K8S_CNI_LOG_FILE'.split(
+  'WARM_ENI_TARGET WARM_IP_TARGET MINIMUM_IP_TARGET WARM_PREFIX_TARGET MAX_ENI ENABLE_PREFIX_DELEGATION ENABLE_IPv4 ENABLE_IPv6 ENABLE_V4_EGRESS ENABLE_V6_EGRESS AWS_VPC_K8S_CNI_EXTERNALSNAT AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS AWS_VPC_K8S_CNI_RANDOMIZESNAT AWS_VPC_CNI_NODE_PORT_SUPPORT AWS_EXTERNAL_SERVICE_CIDRS AWS_VPC_K8S_CNI_CONNMARK AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG ENI_CONFIG_LABEL_DEF ENI_CONFIG_ANNOTATION_DEF ENABLE_POD_ENI POD_SECURITY_GROUP_ENFORCING_MODE ENABLE_SUBNET_DISCOVERY IP_COOLDOWN_PERIOD AWS_VPC_ENI_MTU POD_MTU AWS_VPC_K8S_CNI_VETHPREFIX CLUSTER_NAME ADDITIONAL_ENI_TAGS DISABLE_LEAKED_ENI_CLEANUP DISABLE_NETWORK_RESOURCE_PROVISIONING ENABLE_IMDS_ONLY_MODE AWS_MANAGE_ENIS_NON_SCHEDULABLE ANNOTATE_POD_IP DISABLE_POD_V6 ENABLE_BANDWIDTH_PLUGIN ENABLE_MULTI_NIC INTROSPECTION_BIND_ADDRESS DISABLE_METRICS AWS_VPC_K8S_CNI_LOGLEVEL AWS_VPC_K8S_CNI_LOG_FILE HOST_CNI_BIN_PATH HOST_CNI_CONFDIR_PATH AWS_VPC_K8S_PLUGIN_LOG_FILE AWS_VPC_K8S_PLUGIN_LOG_LEVEL DISABLE_INTROSPECTION AWS_VPC_K8S_CNI_CONFIGURE_RPFILTER CLUSTER_ENDPOINT DISABLE_TCP_EARLY_DEMUX ENABLE_NFTABLES AWS_EC2_ENDPOINT NETWORK_POLICY_ENFORCING_MODE'.split(
     ' ',
   );
 const subnets = textOfFixture('aws-node/subnets.json');
@@ -90,6 +94,46 @@ test('where all subnets have the tag they are found by it, also those that get i
   assert.deepEqual(unfinished(without), []);
   const { cloudSubnet, nodeSelector } = specOf(without.made, 'PodSubnet', 'subnet-b');
   assert.deepEqual([cloudSubnet, nodeSelector], ['subnet-b', { matchLabels: { 'topology.kubernetes.io/zone': 'eu-west-1b' } }]);
+});
+
+/** Subnets of one VPC by name, with these tags, found by clusters that share it. */
+function sharedBy(
+  tagsOf: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  env: Record<string, string> = { CLUSTER_NAME: 'shop' },
+) {
+  const Subnets = Object.entries(tagsOf).map(([id, tags]) => ({
+    SubnetId: id,
+    AvailabilityZone: 'eu-west-1a',
+    Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+  }));
+  const imported = importOf('aws-node', daemonSet(env), { Subnets });
+  const why = imported.account.entries.find(({ key }) => key === 'spec.cloudSubnets');
+  return { cloudSubnets: specOf(imported.made, 'PodSubnet')['cloudSubnets'], why: why?.remedy, imported };
+}
+
+test('a subnet that by its tags is another cluster’s is left out, and not found by a tag that both have', () => {
+  const role = { 'kubernetes.io/role/cni': '1' };
+  const [shop, other] = ['shop', 'other'].map((name) => `cni.networking.k8s.aws/cluster/${name}`) as [string, string];
+  const theirs = { ...role, [other]: 'shared' };
+  const own = sharedBy({ a: { ...role, [shop]: 'shared' }, b: theirs, c: { ...theirs, [shop]: 'shared' } });
+  assert.deepEqual([own.cloudSubnets, own.why], [{ tags: { ...role, [shop]: 'shared' } }, undefined]);
+  assert.deepEqual(
+    own.imported.account.entries.filter(({ key }) => key === 'SubnetId').map(({ value, fate }) => [value, fate]),
+    [
+      ['"a"', 'taken'],
+      ['"b"', 'equal'],
+      ['"c"', 'taken'],
+    ],
+  );
+  // One that is for every cluster has no such tag.
+  for (const tags of [role, { ...role, [shop]: 'owned' }]) {
+    const mixed = sharedBy({ a: { ...role, [shop]: 'shared' }, b: theirs, c: tags });
+    assert.deepEqual(mixed.cloudSubnets, { ids: ['a', 'c'] });
+    assert.match(mixed.why ?? '', /both tags.* by kubernetes.io\/role\/cni alone those of other clusters are found too/);
+  }
+  // The plugin looks at these tags only where it has the first one, and knows its cluster's name.
+  assert.deepEqual(sharedBy({ a: { [other]: 'shared' }, b: role }).cloudSubnets, { ids: ['a', 'b'] });
+  assert.deepEqual(sharedBy({ a: role, b: theirs }, {}).cloudSubnets, { tags: role });
 });
 
 const policy = (name: string, spec: object) => ({
@@ -222,6 +266,22 @@ test('warm targets mean here what they mean there', () => {
   assert.deepEqual(warmOf({ ENABLE_PREFIX_DELEGATION: 'true', WARM_PREFIX_TARGET: '2', WARM_IP_TARGET: '5' }), { spare: 5 });
 });
 
+test('a target in addresses that is not above zero is as good as not set, and so is one in interfaces below zero', () => {
+  for (const nothing of ['0', '-1']) {
+    const imported = (env: Record<string, string>) =>
+      importOf('aws-node', daemonSet({ WARM_IP_TARGET: nothing, MINIMUM_IP_TARGET: nothing, ...env }));
+    const warmOf = (env: Record<string, string>) => specOf(imported(env).made, 'PodSubnet')['warm'];
+    assert.deepEqual(warmOf({}), { spareNics: 1 });
+    assert.deepEqual(warmOf({ WARM_ENI_TARGET: '2' }), { spareNics: 2 });
+    assert.deepEqual(warmOf({ WARM_ENI_TARGET: '-1' }), { spareNics: 1 });
+    assert.deepEqual(warmOf({ WARM_IP_TARGET: '5' }), { spare: 5 });
+    assert.deepEqual(warmOf({ MINIMUM_IP_TARGET: '12' }), { spare: 0, minimum: 12 });
+    assert.deepEqual(warmOf({ ENABLE_PREFIX_DELEGATION: 'true', WARM_PREFIX_TARGET: '2' }), { spare: 32 });
+    assert.equal(warmOf({ ENABLE_PREFIX_DELEGATION: 'true', WARM_PREFIX_TARGET: nothing }), undefined);
+    assert.equal(entryOf(imported({}), 'WARM_IP_TARGET').fate, 'equal');
+  }
+});
+
 test('what is to be kept ready has room on a node', () => {
   const imported = importOf('aws-node', daemonSet({ MINIMUM_IP_TARGET: '400' }), subnets);
   assert.deepEqual(unfinished(imported), []);
@@ -233,13 +293,67 @@ test('how the cloud is reached goes into the ControllerConfig', () => {
   assert.deepEqual(unfinished(imported), []);
 });
 
-test('the ENIConfig "default" is for nodes without the label', () => {
+test('the ENIConfig "default" is for nodes without the label, and for those that name it', () => {
   const config = { kind: 'ENIConfig', metadata: { name: 'default' }, spec: { subnet: 'subnet-1' } };
-  const imported = importOf('aws-node', daemonSet({ AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'true' }), config);
-  assert.deepEqual(specOf(imported.made, 'PodSubnet')['nodeSelector'], {
-    matchExpressions: [{ key: 'k8s.amazonaws.com/eniConfig', operator: 'DoesNotExist' }],
-  });
-  assert.deepEqual(unfinished(imported), []);
+  const on = daemonSet({ AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'true' });
+  for (const [nodes, others] of [
+    [[], false],
+    // Where nodes have one of the two that go before the label.
+    [
+      [
+        { kind: 'Node', metadata: { name: 'n1', labels: { [externally]: 'default' } } },
+        { kind: 'Node', metadata: { name: 'n2', annotations: { [usual]: 'default' } } },
+      ],
+      true,
+    ],
+  ] as const) {
+    const imported = importOf('aws-node', on, { kind: 'List', items: [config, ...nodes] });
+    assert.deepEqual(unfinished(imported), []);
+    const named = { [usual]: 'default' };
+    for (const node of [{}, { labels: named }, ...(others ? [{ annotations: named }, { labels: { [externally]: 'default' } }] : [])])
+      assert.deepEqual(servedBy(imported, node), ['subnet-1'], JSON.stringify(node));
+    assert.deepEqual(servedBy(imported, { labels: { [usual]: 'a' } }), []);
+  }
+});
+
+test('a node whose label names an ENIConfig that is not among the files is told of, like one with such an annotation', () => {
+  const imported = customOf({ n1: { labels: { [usual]: 'gone' } }, n2: { labels: { [usual]: 'a' } } });
+  const told = imported.account.entries
+    .filter(({ from }) => from.startsWith('Node '))
+    .map(({ from, key, text }) => `${from} ${key}: ${text}`);
+  assert.deepEqual(told, [`Node n1 ${usual}: it names the ENIConfig gone, which is not among the files`]);
+  assert.equal(imported.made.filter(({ kind }) => kind === 'PodSubnet').length, 2, 'by the label alone');
+});
+
+test('an endpoint of EC2 is taken over, unless somebody wrote a password into it, which is not repeated', () => {
+  const cloudOf = (endpoint: string) => {
+    const imported = importOf('aws-node', daemonSet({ AWS_EC2_ENDPOINT: endpoint }), subnets);
+    return [specOf(imported.made, 'ControllerConfig')['cloud'], entryOf(imported, 'AWS_EC2_ENDPOINT'), imported] as const;
+  };
+  const [cloud, { fate }, imported] = cloudOf('https://vpce-1.ec2.eu-west-1.vpce.amazonaws.com');
+  assert.deepEqual([cloud, fate], [{ type: 'aws', endpoint: 'https://vpce-1.ec2.eu-west-1.vpce.amazonaws.com' }, 'taken']);
+  assert.deepEqual(
+    unfinished(imported).filter((text) => text.startsWith('ControllerConfig')),
+    [],
+  );
+  for (const wrong of ['https://me:secret@ec2.example.com', 'ec2.example.com']) {
+    const [without, entry] = cloudOf(wrong);
+    assert.deepEqual([without, entry.fate, entry.value], [{ type: 'aws' }, 'none', '']);
+  }
+});
+
+test('where the plugin keeps its record and how its links begin goes into the values of the chart, for a take-over', () => {
+  using files = folder();
+  const valuesFor = (name: string, env: Record<string, string>) => {
+    writeFiles(join(files.path, name), importOf('aws-node', daemonSet(env), subnets));
+    return (parse(readFileSync(join(files.path, name, 'values.yaml'), 'utf8')) as { agent?: unknown }).agent;
+  };
+  const record = '/var/run/aws-node/other.json';
+  const set = { AWS_VPC_K8S_CNI_VETHPREFIX: 'pod', AWS_VPC_K8S_CNI_BACKING_STORE: record };
+  assert.deepEqual(valuesFor('other', set), { awsNode: { vethPrefix: 'pod', checkpoint: record } });
+  assert.equal(valuesFor('usual', { AWS_VPC_K8S_CNI_VETHPREFIX: 'eni' }), undefined);
+  for (const wrong of [{ AWS_VPC_K8S_CNI_VETHPREFIX: 'longer' }, { AWS_VPC_K8S_CNI_BACKING_STORE: 'ipam.json' }])
+    assert.throws(() => importOf('aws-node', daemonSet(wrong), subnets), { kind: 'importMistaken' });
 });
 
 test('custom networking without ENIConfigs is refused; ENIConfigs without custom networking make no PodSubnet', () => {

@@ -63,7 +63,8 @@ test('with --output each kind has a file of its own in a new folder; one that ho
     'values.yaml',
   ]);
   assert.deepEqual(checkConfig(readFileSync(join(out, 'node.yaml'), 'utf8')), []);
-  for (const taken of [out, files.write('file', '')]) assert.throws(() => writeFiles(taken, [], []), { kind: 'importOutputTaken' }, taken);
+  for (const taken of [out, files.write('file', '')])
+    assert.throws(() => writeFiles(taken, { made: [], kept: [] }), { kind: 'importOutputTaken' }, taken);
 });
 
 test('values of the chart say the same as NodeConfig and ControllerConfig', () => {

@@ -30,7 +30,7 @@ function rowsOf(head: string): string[] {
 test('the files that the page lists are those that --output writes', () => {
   using files = folder();
   const out = join(files.path, 'out');
-  writeFiles(out, whole().made, whole().kept);
+  writeFiles(out, whole());
   assert.deepEqual(readdirSync(out).toSorted(), rowsOf('| file | what it is |').toSorted());
 });
 
@@ -63,7 +63,7 @@ test('each key of the page’s table is taken over, and those that it calls know
 test('helm takes the values that are written, with what the page’s command sets, and no agent comes to a node without the label', () => {
   using files = folder();
   const out = join(files.path, 'out');
-  writeFiles(out, whole().made, whole().kept);
+  writeFiles(out, whole());
   const values = parse(readFileSync(join(out, 'values.yaml'), 'utf8')) as Values; // our own writing
   const line = page.split('\n').find((one) => one.startsWith('helm install')) ?? '';
   const set = [...line.matchAll(/--set (\S+)/g)].map(([, one = '']) => one.replace('NAME', 'office'));

@@ -169,6 +169,42 @@ test('an instance that was born with a trunk needs no other', async () => {
   await running.stop();
 });
 
+test('a trunk that somebody else plugged in carries no branch of ours: one of our own is made, and where that has no place it is said', async () => {
+  for (const [nics, made] of [
+    [3, 1],
+    [2, 0],
+  ] as const) {
+    const { clock, cloud, networks, controller, status } = bench();
+    const id = cloud.addSubnet('subnet-a', '10.20.0.0/24');
+    const instance = cloud.launch('i-1', id, { ...roomy, nics });
+    const theirs = await cloud.createNic({
+      clientToken: 'theirs',
+      description: '',
+      subnet: id,
+      securityGroups: [],
+      tags: {},
+      isTrunk: true,
+    });
+    await cloud.attachNic(theirs.id, instance, 1);
+    const running = await controller({ subnets: () => [lonely('branch')] });
+    await demand(networks, instance, { waiting: 2 });
+    await clock.advance(20_000);
+    const found = cloud.truth();
+    assert.equal(found.filter((nic) => nic.isTrunk === true && nic.id !== theirs.id).length, made);
+    assert.deepEqual(
+      found.flatMap(({ branch }) => (branch === undefined ? [] : [branch.trunk === theirs.id])),
+      Array.from({ length: 2 * made }, () => false),
+    );
+    const { nics: granted, growth } = await status();
+    assert.equal(granted.filter(({ use }) => use === 'pod').length, 2 * made);
+    assert.deepEqual(
+      growth.map(({ stoppedBy }) => stoppedBy),
+      [made === 0 ? 'instance' : 'none'],
+    );
+    await running.stop();
+  }
+});
+
 test('what stops branches is told: a type without any, no interface left for a trunk, as many as there may be', async () => {
   for (const [limits, text] of [
     [{ nics: 4 }, 'instance type t.test takes no branches, which datapath branch needs: use another type, or another datapath'],

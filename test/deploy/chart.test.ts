@@ -329,12 +329,32 @@ test('Pods of the AWS plugin are taken over before the agent starts, where the v
   assert.equal(agentOf(least)?.initContainers, undefined);
   const spec = agentOf({ ...least, agent: { takeover: 'aws-node' } });
   const [first] = spec?.initContainers ?? [];
-  assert.deepEqual(first?.args, ['takeover', 'aws-node', '--if-any', '--netns-dir=/run/netns', '--config=/etc/flatpod/node.yaml']);
-  const mounted = new Map(first.volumeMounts.map(({ name, mountPath }) => [name, mountPath]));
-  for (const name of ['state', 'namespaces', 'aws-node']) {
-    const volume = spec?.volumes.find((other) => other.name === name);
-    assert.equal(volume?.hostPath?.path, mounted.get(name), name);
-  }
+  assert.deepEqual(first?.args, [
+    'takeover',
+    'aws-node',
+    '--if-any',
+    '--checkpoint=/var/run/aws-node/ipam.json',
+    '--veth-prefix=eni',
+    '--netns-dir=/run/netns',
+    '--config=/etc/flatpod/node.yaml',
+  ]);
+  const mountsOf = (podSpec: PodSpec | undefined): Map<string, string> => {
+    const mounted = new Map((podSpec?.initContainers?.[0]?.volumeMounts ?? []).map(({ name, mountPath }) => [name, mountPath]));
+    for (const name of ['state', 'namespaces', 'aws-node']) {
+      const volume = podSpec?.volumes.find((other) => other.name === name);
+      assert.equal(volume?.hostPath?.path, mounted.get(name), name);
+    }
+    return mounted;
+  };
+  assert.equal(mountsOf(spec).get('aws-node'), '/var/run/aws-node');
+  // Where the plugin's daemon was told another file, and another prefix.
+  const other = agentOf({
+    ...least,
+    agent: { takeover: 'aws-node', awsNode: { checkpoint: '/var/lib/cni/pods.json', vethPrefix: 'pod' } },
+  });
+  const given = other?.initContainers?.[0]?.args ?? [];
+  for (const argument of ['--checkpoint=/var/lib/cni/pods.json', '--veth-prefix=pod']) assert.ok(given.includes(argument), argument);
+  assert.equal(mountsOf(other).get('aws-node'), '/var/lib/cni');
 });
 
 test('wrong values are refused with the name of the value', () => {
@@ -348,6 +368,8 @@ test('wrong values are refused with the name of the value', () => {
     '/agent/capabilities': { ...least, agent: { capabilities: ['NET_ADMIN'] } },
     '/agent/chain/0': { ...least, agent: { chain: ['flatpod'] } },
     '/agent/runtimeSocket': { ...least, agent: { runtimeSocket: 'containerd.sock' } },
+    '/agent/awsNode/checkpoint': { ...least, agent: { awsNode: { checkpoint: 'ipam.json' } } },
+    '/agent/awsNode/vethPrefix': { ...least, agent: { awsNode: { vethPrefix: 'a/b' } } },
     '/agent/maxUnavailable': { ...least, agent: { maxUnavailable: 0 } },
     '/scheduler/enabled': { ...least, scheduler: { enabled: 'perhaps' } },
     '/controller/port': { ...least, controller: { port: 65_536 } },

@@ -109,6 +109,23 @@ test('EC2: it is attached, modified, detached by the id of the attachment, and d
   await refusedAs('InvalidNetworkInterfaceID.NotFound', at.ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: id })));
 });
 
+test('EC2: the IPv6 address that is marked as primary is so until the interface is detached; to mark one marks the first', async () => {
+  await using at = await ground();
+  const { NetworkInterfaceId } = await at.create({ Ipv6AddressCount: 2, EnablePrimaryIpv6: true });
+  const marks = async () => (await at.one(NetworkInterfaceId)).Ipv6Addresses?.map(({ IsPrimaryIpv6 }) => IsPrimaryIpv6);
+  assert.deepEqual(await marks(), [true, false]);
+  const attach = new AttachNetworkInterfaceCommand({ NetworkInterfaceId, InstanceId: at.instance, DeviceIndex: 1 });
+  const { AttachmentId } = await at.ec2.send(attach);
+  assert.deepEqual(await marks(), [true, false]);
+  await at.ec2.send(new DetachNetworkInterfaceCommand({ AttachmentId }));
+  await at.ec2.send(attach);
+  assert.deepEqual(await marks(), [false, false]);
+  await at.ec2.send(new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId, EnablePrimaryIpv6: true }));
+  assert.deepEqual(await marks(), [true, false]);
+  await at.ec2.send(new TerminateInstancesCommand({ InstanceIds: [at.instance] }));
+  assert.deepEqual(await marks(), [false, false]);
+});
+
 test('EC2: an attachment of old does not detach the one of now', async () => {
   await using at = await ground();
   const { NetworkInterfaceId: id } = await at.create();

@@ -23,8 +23,9 @@ const systems: Readonly<Record<SystemName, { readonly read: ReadSystem; readonly
 
 /** Prints the documents and, on stderr, the account; 0. @throws Failure FP500 to FP503: then nothing was written. */
 export function runImport(system: SystemName, files: readonly string[], { json, output }: ImportOptions): Promise<number> {
-  const { account, made, kept } = importFrom(system, files);
-  if (output !== undefined) writeFiles(output, made, kept);
+  const imported = importFrom(system, files);
+  const { account, made, kept } = imported;
+  if (output !== undefined) writeFiles(output, imported);
   if (json) {
     process.stdout.write(`${JSON.stringify({ system, documents: made.map(objectOf), kept, account: account.entries })}\n`);
     return Promise.resolve(0);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { failure, isFailure } from '../../errors/failure.ts';
 import { chartValues } from './chart-values.ts';
 import { textOf } from './check-made.ts';
-import type { Kept, Made } from '../../import/made.ts';
+import type { Imported } from '../../import/made.ts';
 
 const files = {
   NodeConfig: 'node.yaml',
@@ -14,7 +14,7 @@ const files = {
 } as const;
 
 /** Writes them; a directory that holds anything is left alone. @throws Failure FP503 importOutputTaken. */
-export function writeFiles(directory: string, made: readonly Made[], kept: readonly Kept[]): void {
+export function writeFiles(directory: string, { made, kept, agent }: Imported): void {
   try {
     mkdirSync(directory, { recursive: true });
     const found = readdirSync(directory);
@@ -23,7 +23,7 @@ export function writeFiles(directory: string, made: readonly Made[], kept: reado
       const texts = made.filter((one) => one.kind === kind).map(textOf);
       if (texts.length > 0) writeFileSync(join(directory, file), texts.join('---\n'), { flag: 'wx' });
     }
-    writeFileSync(join(directory, 'values.yaml'), chartValues(made), { flag: 'wx' });
+    writeFileSync(join(directory, 'values.yaml'), chartValues(made, agent), { flag: 'wx' });
     if (kept.length > 0) writeFileSync(join(directory, 'kept.json'), `${JSON.stringify(kept, undefined, 2)}\n`, { flag: 'wx' });
   } catch (cause) {
     if (isFailure(cause)) throw cause;

@@ -77,6 +77,9 @@ export const limitsOf: Read<{ readonly type: string; readonly limits: InstanceLi
   };
 };
 
+/** Beside the tags that were asked for: the interface was made with an IPv6 address of its own, which is the first that EC2 lists. */
+export const ownIpv6Tag = { key: 'flatpod.dev/own-ipv6', value: 'first' } as const;
+
 /** An interface with what EC2 says beside what we tell. */
 export interface Ec2Nic {
   readonly nic: Omit<CloudNic, 'mtu' | 'createdAt_ms'>;
@@ -87,6 +90,8 @@ export interface Ec2Nic {
   readonly card: number;
   /** It is a branch; of which trunk, only its association tells. */
   readonly isBranch: boolean;
+  /** It was made with an IPv6 address of its own, and EC2 marks none of those that it has. */
+  readonly lacksMark: boolean;
   /** Somebody else's: by which tag. */
   readonly whose?: string;
 }
@@ -95,7 +100,8 @@ export interface Ec2Nic {
 export const nicOf: Read<Ec2Nic> = (value, at) => {
   const from = object(value, at);
   const type = maybe(from, 'interfaceType', text, at);
-  const tags = tagsOf(from['tagSet'], `${at}.tagSet`);
+  const { [ownIpv6Tag.key]: ownIpv6, ...tags } = tagsOf(from['tagSet'], `${at}.tagSet`);
+  const { isMarked, ...addresses } = addressesOf(from, at, !(tagKeys.cluster in tags) || ownIpv6 !== undefined);
   const whose = tagKeys.cluster in tags ? undefined : Object.keys(tags).find(isForeign);
   const isBranch = type === 'branch';
   const plug =
@@ -105,7 +111,7 @@ export const nicOf: Read<Ec2Nic> = (value, at) => {
       id: id<NicId>(from['networkInterfaceId'], `${at}.networkInterfaceId`),
       mac: mac(from['macAddress'], `${at}.macAddress`),
       subnet: id<SubnetId>(from['subnetId'], `${at}.subnetId`),
-      ...addressesOf(from, at, tagKeys.cluster in tags),
+      ...addresses,
       securityGroups: items((group, where) => text(object(group, where)['groupId'], where))(from['groupSet'], `${at}.groupSet`),
       tags,
       ...(type === 'trunk' && { isTrunk: true }),
@@ -115,6 +121,7 @@ export const nicOf: Read<Ec2Nic> = (value, at) => {
     isDeletedWithInstance: plug?.isDeletedWithInstance ?? false,
     card: plug?.card ?? 0,
     isBranch,
+    lacksMark: ownIpv6 !== undefined && addresses.primary6 !== undefined && !isMarked,
     ...(whose !== undefined && { whose }),
   };
 };
@@ -125,14 +132,15 @@ function isForeign(key: string): boolean {
 }
 
 /**
- * The interface's own addresses, and the blocks. Of IPv6 addresses EC2 marks one as primary only when that was asked for. On an interface of ours all
- * others are blocks; on another one, such as an instance's first, the first is the instance's own.
+ * The interface's own addresses, and the blocks. Of IPv6 addresses EC2 marks one as primary only when that was asked for, and only until the interface is
+ * detached (API reference, ModifyNetworkInterfaceAttribute). Without the mark the first is the interface's own, if it has one: so it is by our tag, and on an
+ * interface that is not ours, such as an instance's first.
  */
 function addressesOf(
   from: Readonly<Record<string, unknown>>,
   at: string,
-  isOurs: boolean,
-): Pick<CloudNic, 'primary4' | 'primary6' | 'blocks'> {
+  hasOwn: boolean,
+): Pick<CloudNic, 'primary4' | 'primary6' | 'blocks'> & { readonly isMarked: boolean } {
   const listed = (field: string): Readonly<Record<string, unknown>>[] => items(object)(from[field], `${at}.${field}`);
   const primary4 = maybe(from, 'privateIpAddress', ip, at);
   const of4 = listed('privateIpAddressesSet').map((one) => ip(one['privateIpAddress'], `${at}.privateIpAddressesSet`));
@@ -140,14 +148,15 @@ function addressesOf(
     address: ip(one['ipv6Address'], `${at}.ipv6AddressesSet`),
     marked: isTrue(one['isPrimaryIpv6']),
   }));
-  const primary6 = (of6.find(({ marked }) => marked) ?? (isOurs ? undefined : of6[0]))?.address;
+  const mark = of6.find(({ marked }) => marked);
+  const primary6 = (mark ?? (hasOwn ? of6[0] : undefined))?.address;
   const secondary = [...of4, ...of6.map(({ address }) => address)].filter((address) => address !== primary4 && address !== primary6);
   const prefixes = (['4', '6'] as const).flatMap((family) =>
     listed(`ipv${family}PrefixSet`).map((one) => heldBlock(one[`ipv${family}Prefix`], `${at}.ipv${family}PrefixSet`)),
   );
   const blocks = [...secondary.map(hostCidr), ...prefixes];
   if (new Set(blocks).size !== blocks.length) throw new Mismatch(`${at} has an address twice`);
-  return { ...(primary4 !== undefined && { primary4 }), ...(primary6 !== undefined && { primary6 }), blocks };
+  return { ...(primary4 !== undefined && { primary4 }), ...(primary6 !== undefined && { primary6 }), blocks, isMarked: mark !== undefined };
 }
 
 /** Tags by key. */

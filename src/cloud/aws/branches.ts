@@ -6,6 +6,7 @@ import type { NicId } from '../cloud.ts';
 import { confirmed } from './fields.ts';
 import { type Association, associationOf, type Ec2Nic, pageOf } from './answers.ts';
 import type { Ec2, Left } from './ec2.ts';
+import { markIpv6 } from './mark-ipv6.ts';
 import { Refused } from './refused.ts';
 import { type Aws, look, lookAt, notOthers, ours, refusalAbout } from './surroundings.ts';
 
@@ -18,14 +19,19 @@ export async function associationsOf(ec2: Ec2, left?: Left): Promise<Association
   return (await ec2.list(call, most, left)).filter((one) => one !== undefined);
 }
 
-/** Hangs the interface on the trunk. @throws Failure cloud* */
+/** Hangs the interface on the trunk, and has its own IPv6 address marked as such again. @throws Failure cloud* */
 export async function attachBranch(nic: NicId, trunk: NicId, vlan: number, aws: Aws): Promise<void> {
+  const left = aws.ec2.deadline();
+  await associate(nic, trunk, vlan, aws, left);
+  await markIpv6(nic, aws, left);
+}
+
+async function associate(nic: NicId, trunk: NicId, vlan: number, aws: Aws, left: Left): Promise<void> {
   const { ec2, branches } = aws;
   const action = 'AssociateTrunkInterface';
   if (Object.keys(branches).length === 0) throw ours('invalid', action, nic, noBranches);
   notOthers(action, nic, aws);
   notOthers(action, trunk, aws);
-  const left = ec2.deadline();
   const parameters = { BranchInterfaceId: nic, TrunkInterfaceId: trunk, VlanId: vlan };
   const call = { action, parameters, object: nic, read: confirmed };
   const answer = await ec2.ask(call, left);

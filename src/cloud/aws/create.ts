@@ -4,7 +4,7 @@ import { type Cidr, cidrFamily, lengthOf } from '../../net/cidr.ts';
 import type { CloudNic, CreateNic, NicId, SubnetId } from '../cloud.ts';
 import { type Asked, wantedOf } from '../wire/asked.ts';
 import { Mismatch, object, type Read } from '../wire/shape.ts';
-import { type Ec2Nic, nicOf, usualGateway6 } from './answers.ts';
+import { type Ec2Nic, nicOf, ownIpv6Tag, usualGateway6 } from './answers.ts';
 import { assignLots } from './assign.ts';
 import { noBranch, noBranches } from './branches.ts';
 import { confirmed } from './fields.ts';
@@ -20,7 +20,7 @@ import { assignWithin } from './within.ts';
 
 /**
  * Makes an interface with what is wanted of it, by its token; what the creating call does not take is assigned then. In a subnet with IPv6 it gets an
- * address that EC2 marks as its own: without the mark nobody could tell that one from those of Pods.
+ * address that EC2 marks as its own, and a tag that outlives the mark: without either nobody could tell that one from those of Pods.
  * @throws Failure cloud*
  */
 export async function createNic(request: CreateNic, mtu: number, aws: Aws): Promise<CloudNic> {
@@ -51,7 +51,7 @@ async function create(request: CreateNic, mtu: number, aws: Aws): Promise<CloudN
   const isDual = await hasIpv6(subnet, aws, left);
   const call = {
     action,
-    parameters: { ...parametersOf(request, first), ...own6(isDual) },
+    parameters: { ...parametersOf(request, first, isDual), ...own6(isDual) },
     object: `an interface in ${subnet}`,
     wanted: wantedOf(subnet, want, 1),
     read: madeOf(request, first, isDual),
@@ -83,8 +83,13 @@ async function finished(
   }
 }
 
-function parametersOf({ subnet, clientToken, description, securityGroups, tags, isTrunk }: CreateNic, lots: readonly Lot[]): Parameters {
-  const Tag = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+function parametersOf(
+  { subnet, clientToken, description, securityGroups, tags, isTrunk }: CreateNic,
+  lots: readonly Lot[],
+  isDual: boolean,
+): Parameters {
+  const all = { ...tags, ...(isDual && { [ownIpv6Tag.key]: ownIpv6Tag.value }) };
+  const Tag = Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
   return {
     SubnetId: subnet,
     ClientToken: clientToken,
@@ -132,7 +137,7 @@ function madeOf({ subnet }: CreateNic, lots: readonly Lot[], isDual: boolean): R
   return (value, at) => {
     const made = nicOf(object(value, at)['networkInterface'], `${at}.networkInterface`);
     if (made.nic.subnet !== subnet) throw new Mismatch(`${at} is in ${made.nic.subnet}, not in ${subnet}`);
-    if (isDual && made.nic.primary6 === undefined) throw new Mismatch(`${at} has no IPv6 address marked as its own`);
+    if (isDual && made.nic.primary6 === undefined) throw new Mismatch(`${at} has no IPv6 address of its own`);
     for (const lot of lots) {
       const has = made.nic.blocks.filter(isOfKind(lot));
       const lacks = 'these' in lot ? lot.these.filter((block) => !has.includes(block)).length : lot.count - has.length;

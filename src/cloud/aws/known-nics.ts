@@ -14,8 +14,12 @@ const notYet_ms = 60_000;
 export interface KnownNics {
   /** When the interface came into being, as far as anybody can tell: EC2 does not say. `attachedAt_ms`: then it was there already. */
   since_ms(nic: NicId, attachedAt_ms: number | undefined): number;
-  /** Notes what an answer said. `whose`: somebody else's. */
-  note(nic: Pick<CloudNic, 'id' | 'subnet' | 'primary4' | 'primary6'>, whose: string | undefined): void;
+  /** Notes what an answer said. `whose`: somebody else's. `lacksMark`: see Ec2Nic. */
+  note(nic: Pick<CloudNic, 'id' | 'subnet' | 'primary4' | 'primary6'>, whose: string | undefined, lacksMark: boolean): void;
+  /** Whether its own IPv6 address had no mark of EC2's, as it was told last. */
+  lacksMark(nic: NicId): boolean;
+  /** Notes that it has the mark now. */
+  marked(nic: NicId): void;
   /** Notes that we made it just now. */
   made(nic: NicId): void;
   /** Notes that we deleted it: what EC2 does not know of it now, it will not know. */
@@ -47,6 +51,7 @@ interface Known {
   readonly since_ms: number;
   readonly made_ms?: number;
   readonly unclear_ms?: number;
+  readonly lacksMark?: boolean;
   /** Changes of the last minute. */
   readonly blocks?: ReadonlyMap<Cidr, { readonly how: Change; readonly at_ms: number }>;
   readonly facts?: NicFacts;
@@ -69,7 +74,9 @@ export function knownNics(now_ms: () => number): KnownNics {
       const since_ms = Math.min(known.get(nic)?.since_ms ?? now_ms(), attachedAt_ms);
       return put(nic, { since_ms }).since_ms;
     },
-    note: (nic, whose) => void put(nic.id, { facts: { ...factsOf(nic), ...(whose !== undefined && { whose }) } }),
+    note: (nic, whose, lacksMark) => void put(nic.id, { facts: { ...factsOf(nic), ...(whose !== undefined && { whose }) }, lacksMark }),
+    marked: (nic) => void put(nic, { lacksMark: false }),
+    lacksMark: (nic) => known.get(nic)?.lacksMark === true,
     made: (nic) => void put(nic, { made_ms: now_ms() }),
     deleted: (nic) => void known.delete(nic),
     newborn_ms: (nic) => {

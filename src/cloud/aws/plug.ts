@@ -4,18 +4,24 @@ import { object, text } from '../wire/shape.ts';
 import { confirmed } from './fields.ts';
 import { detachBranch, withoutBranches } from './branches.ts';
 import type { Left } from './ec2.ts';
+import { markIpv6 } from './mark-ipv6.ts';
 import { Refused } from './refused.ts';
 import { type Aws, look, lookAt, notOthers, ours, refusalAbout } from './surroundings.ts';
 
 /** Pauses between attempts to have EC2 delete the interface with its instance. */
 const pauses_ms = [200, 800];
 
-/** Attaches, and has the interface go with the instance. @throws Failure cloud* */
+/** Attaches, has the interface go with the instance, and its own IPv6 address marked as such again. @throws Failure cloud* */
 export async function attachNic(nic: NicId, instance: InstanceId, deviceIndex: number, aws: Aws): Promise<void> {
+  notOthers('AttachNetworkInterface', nic, aws);
+  const left = aws.ec2.deadline();
+  await attach(nic, instance, deviceIndex, aws, left);
+  await markIpv6(nic, aws, left);
+}
+
+async function attach(nic: NicId, instance: InstanceId, deviceIndex: number, aws: Aws, left: Left): Promise<void> {
   const { ec2 } = aws;
   const action = 'AttachNetworkInterface';
-  notOthers(action, nic, aws);
-  const left = ec2.deadline();
   const parameters = { NetworkInterfaceId: nic, InstanceId: instance, DeviceIndex: deviceIndex };
   const call = {
     action,

@@ -111,11 +111,16 @@ export async function nics(condition: NicFilter, mtu: number, aws: Aws): Promise
 }
 
 /** What EC2 said of an interface, as we tell it. Of another program's interface no block is told: what lies there is not ours to give. */
-export function told({ nic, attachedAt_ms, whose }: Ec2Nic, associations: readonly Association[], mtu: number, { known }: Aws): CloudNic {
+export function told(
+  { nic, attachedAt_ms, lacksMark, whose }: Ec2Nic,
+  associations: readonly Association[],
+  mtu: number,
+  { known }: Aws,
+): CloudNic {
   const branch = associations.find(({ branch: id }) => id === nic.id);
   const createdAt_ms = known.since_ms(nic.id, attachedAt_ms);
   const whole = { ...nic, mtu, createdAt_ms, ...(branch !== undefined && { branch: { trunk: branch.trunk, vlan: branch.vlan } }) };
-  known.note(whole, whose);
+  known.note(whole, whose, lacksMark);
   return whose === undefined ? whole : { ...whole, blocks: [], whose };
 }
 

@@ -70,7 +70,7 @@ export async function look(name: string, values: readonly string[], ec2: Ec2, le
 export async function lookAt(nic: NicId, action: string, { ec2, known }: Aws, left: Left): Promise<Ec2Nic> {
   const [found] = (await look('network-interface-id', [nic], ec2, left)).filter((one) => one.nic.id === nic);
   if (found !== undefined) {
-    known.note(found.nic, found.whose);
+    known.note(found.nic, found.whose, found.lacksMark);
     return found;
   }
   const newborn_ms = known.newborn_ms(nic);

@@ -5,6 +5,7 @@ import type { Situation } from '../situation.ts';
 import { heldBy } from '../counting.ts';
 import { subnetsOf, viewFor } from '../../store/nic-shares.ts';
 import { mayShare } from '../shared-nics.ts';
+import { isOurTrunk } from '../trunks.ts';
 import type { GrantedNic } from '../../store/node-network.ts';
 import { givesWhole, useFor } from '../uses.ts';
 
@@ -29,7 +30,7 @@ export function limitsOf(situation: Situation, plan: Pick<Plan, 'nics' | 'growth
     ({ id, attachment, branch }) => attachment?.instance === spec.instance && branch === undefined && !isRangeNic(id),
   );
   const branches = nics.filter(({ branch }) => branch !== undefined).length;
-  const hasTrunk = attached.some(({ isTrunk }) => isTrunk === true);
+  const hasTrunk = attached.some((nic) => isOurTrunk(nic, situation));
   const freeNics = Math.max(0, instance.limits.nics - attached.length);
   const names = new Set([...subnets.map(({ metadata }) => metadata.name), ...held.keys()]);
   return new Map([...names].map((name) => [name, limitOf(name)]));

@@ -37,6 +37,11 @@ export function noteFacts(transaction: Transaction, id: string, facts: Facts): v
   transaction.put('note', { id: `ec2 ${id}`, facts: Object.fromEntries(all) });
 }
 
+/** Takes the mark from the interface's own IPv6 address: EC2 keeps it until the interface is detached. */
+export function loseMark(transaction: Transaction, { id, primary6 }: Nic): void {
+  if (primary6 !== undefined && factsOf(transaction.state, id).ipv6 === undefined) noteFacts(transaction, id, { ipv6: 'plain' });
+}
+
 /** Forgets what is known of objects that are gone. */
 export function tidyNotes(transaction: Transaction): void {
   const { nic, subnet, instance, group, note } = transaction.state;

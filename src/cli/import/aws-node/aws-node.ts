@@ -36,7 +36,8 @@ export function readAwsNode(documents: readonly Document[], account: Account): I
   const podSubnets = plan.customBy === undefined ? ofSubnets(plan, subnets, account) : custom(plan.customBy);
   const withGroups = readGroupPolicies(objectsOf(policies), plan, account);
   noteWhatIsLeft(account);
-  return { made: [nodeConfigOf(plan), controllerConfigOf(plan), ...podSubnets, ...ofPolicies(withGroups, plan, podSubnets)], kept: [] };
+  const made = [nodeConfigOf(plan), controllerConfigOf(plan), ...podSubnets, ...ofPolicies(withGroups, plan, podSubnets)];
+  return { made, kept: [], ...(Object.keys(plan.takeover).length > 0 && { agent: { awsNode: plan.takeover } }) };
 }
 
 function objectsOf(found: readonly Found[]): Setting[] {
@@ -61,8 +62,13 @@ function nodeConfigOf({ snat, cooldown_s, log }: AwsPlan): Made {
   return { kind: 'NodeConfig', name: 'node', spec, comment: 'Of every node. The chart writes it itself, from values.' };
 }
 
-function controllerConfigOf({ cluster, changes, vpc, mtu }: AwsPlan): Made {
-  const options = { ...(vpc !== undefined && { vpc }), ...(mtu !== undefined && { mtu }), ...(changes === false && { changes }) };
+function controllerConfigOf({ cluster, changes, vpc, mtu, endpoint }: AwsPlan): Made {
+  const options = {
+    ...(vpc !== undefined && { vpc }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(mtu !== undefined && { mtu }),
+    ...(changes === false && { changes }),
+  };
   const spec = { ...(cluster !== undefined && { cluster }), cloud: { type: 'aws', ...options } };
   return {
     kind: 'ControllerConfig',

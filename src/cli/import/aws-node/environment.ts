@@ -5,9 +5,10 @@ import type { AwsPlan, VariableRule } from './plan.ts';
 import { networkVariables } from './variables-network.ts';
 import { poolVariables } from './variables-pool.ts';
 import { otherVariables } from './variables-rest.ts';
+import { runtimeVariables } from './variables-runtime.ts';
 
 /** Every variable there is an answer for, in the order of the account. */
-const variables: Readonly<Record<string, VariableRule>> = { ...poolVariables, ...networkVariables, ...otherVariables };
+const variables: Readonly<Record<string, VariableRule>> = { ...poolVariables, ...networkVariables, ...otherVariables, ...runtimeVariables };
 
 const POLICY_AGENT = 'aws-eks-nodeagent';
 
@@ -37,7 +38,7 @@ export function readEnvironment(daemonSet: Setting, account: Account): AwsPlan {
 }
 
 function readAll(set: ReadonlyMap<string, Entry>, template: Setting, account: Account): AwsPlan {
-  const plan: AwsPlan = { warm: {}, families: [], snat: {} };
+  const plan: AwsPlan = { warm: {}, families: [], snat: {}, takeover: {} };
   // The plugin takes an empty variable for one that is not set.
   const textOf = (name: string): string => set.get(name)?.text || (variables[name]?.default ?? '');
   for (const [name, rule] of Object.entries(variables)) {

@@ -15,9 +15,13 @@ export interface OtherNames {
   readonly annotation: boolean;
 }
 
-/** What nodes say otherwise than by the label. One that names an ENIConfig which is not there is told of. */
-export function otherNames(nodes: readonly Setting[], configs: readonly EniConfig[], by: NamedBy, account: Account): OtherNames {
-  const { label, annotation } = by;
+/** What nodes say otherwise than by the label. One that names an ENIConfig which is not there is told of, by whatever it names it. */
+export function otherNames(
+  nodes: readonly Setting[],
+  configs: readonly EniConfig[],
+  { label, annotation }: NamedBy,
+  account: Account,
+): OtherNames {
   // Whoever has chosen an annotation uses it, perhaps on nodes that are to come.
   const used = { external: false, annotation: annotation !== USUAL_NAME };
   for (const node of nodes) {
@@ -28,13 +32,14 @@ export function otherNames(nodes: readonly Setting[], configs: readonly EniConfi
     };
     const byLabel = said('labels', EXTERNAL_LABEL);
     const byAnnotation = said('annotations', annotation);
-    const config = byLabel ?? byAnnotation;
-    if (config === undefined || (byLabel === undefined && config === said('labels', label))) continue;
-    used.external ||= byLabel !== undefined;
-    used.annotation ||= byLabel === undefined;
+    const usually = said('labels', label);
+    const config = byLabel ?? byAnnotation ?? usually;
+    if (config === undefined) continue;
+    const by = byLabel !== undefined ? 'external' : config === usually ? 'label' : 'annotation';
+    if (by !== 'label') used[by] = true;
     if (configs.some((one) => one.name === config)) continue;
     const what = `it names the ENIConfig ${config}, which is not among the files`;
-    account.left(`Node ${name}`, byLabel === undefined ? annotation : EXTERNAL_LABEL, what, 'add that, or correct the node');
+    account.left(`Node ${name}`, { external: EXTERNAL_LABEL, annotation, label }[by], what, 'add that, or correct the node');
   }
   return used;
 }

@@ -23,10 +23,13 @@ export interface AwsPlan {
   changes?: false;
   vpc?: string;
   mtu?: number;
+  endpoint?: string;
   /** ENIConfigs say the subnets, by this label of the node; absent: they are not used. */
   customBy?: string;
   /** And by this annotation, which goes before the label. */
   customByAnnotation?: string;
+  /** How its Pods are found by a take-over (flatpod takeover), where that is not the usual way. */
+  readonly takeover: { checkpoint?: string; vethPrefix?: string };
 }
 
 /** One variable while it is read. */

@@ -161,5 +161,4 @@ export const networkVariables: Readonly<Record<string, VariableRule>> = {
     'the MTU of Pods is no field of a PodSubnet',
     'write "mtu" into the network configuration (docs/cni.md), if it is to be less than that of the interface',
   ),
-  AWS_VPC_K8S_CNI_VETHPREFIX: needless('eni', 'numbers.linkPrefix of the NodeConfig: fp, so that links of both plugins are told apart'),
 };

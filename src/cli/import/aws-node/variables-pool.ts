@@ -8,13 +8,14 @@ const MOST_NICS = 15;
 /** What spec.perNode.interfaces can say. */
 const MOST_LIMIT = 64;
 
-/** The two targets in addresses go before those in ENIs and prefixes. */
+/** The two targets in addresses go before those in ENIs and prefixes, when they are above zero: else they are as good as not set. */
 function hasTargets({ other }: Variable): boolean {
-  return other('WARM_IP_TARGET') !== '' || other('MINIMUM_IP_TARGET') !== '';
+  return Number(other('WARM_IP_TARGET')) > 0 || Number(other('MINIMUM_IP_TARGET')) > 0;
 }
 
-/** Targets below zero are none. */
+/** 0: it is not set, or not above zero, which is the same. */
 function target(variable: Variable, most: number): number | undefined {
+  if (variable.text === '') return 0;
   const found = numberIn(variable.account, { ...variable.setting, value: variable.text }, -MOST, most);
   return found === undefined ? undefined : Math.max(0, found);
 }
@@ -22,10 +23,10 @@ function target(variable: Variable, most: number): number | undefined {
 const warmIp: VariableRule = {
   default: '',
   read(variable) {
-    const { account, setting, plan, text } = variable;
-    if (text !== '') {
-      const spare = target(variable, MOST);
-      if (spare === undefined) return;
+    const { account, setting, plan } = variable;
+    const spare = target(variable, MOST);
+    if (spare === undefined) return;
+    if (spare > 0) {
       plan.warm.spare = spare;
       account.taken(setting, 'PodSubnet spec.warm.spare', 'addresses that rest do not count as free here, so fewer are enough');
     } else if (hasTargets(variable)) {
@@ -38,11 +39,11 @@ const warmIp: VariableRule = {
 const minimumIp: VariableRule = {
   default: '',
   read(variable) {
-    const { account, setting, plan, text } = variable;
-    if (text === '') account.equal(setting, 'spec.warm.minimum of a PodSubnet, 0 unless said otherwise');
+    const { account, setting, plan } = variable;
+    const minimum = target(variable, MOST);
+    if (minimum === undefined) return;
+    if (minimum === 0) account.equal(setting, 'spec.warm.minimum of a PodSubnet, 0 unless said otherwise');
     else {
-      const minimum = target(variable, MOST);
-      if (minimum === undefined) return;
       plan.warm.minimum = minimum;
       account.taken(setting, 'PodSubnet spec.warm.minimum');
     }
@@ -52,12 +53,14 @@ const minimumIp: VariableRule = {
 const warmEni: VariableRule = {
   default: '1',
   read(variable) {
-    const { account, setting, plan, other } = variable;
+    const { account, setting, plan, other, text } = variable;
     if (hasTargets(variable)) account.equal(setting, 'nothing: WARM_IP_TARGET and MINIMUM_IP_TARGET go before it, there as here');
     else if (isTrue(other('ENABLE_PREFIX_DELEGATION'))) account.equal(setting, 'nothing: with prefixes WARM_PREFIX_TARGET counts');
     else {
-      const nics = target(variable, MOST_NICS);
-      if (nics === undefined) return;
+      const said = numberIn(account, { ...setting, value: text }, -MOST, MOST_NICS);
+      if (said === undefined) return;
+      // One below zero is the default.
+      const nics = said < 0 ? 1 : said;
       plan.warm.spareNics = nics;
       // "Too low when the target is 0 and nothing is left" is one address to spare.
       if (nics === 0) plan.warm.spare = 1;
@@ -74,15 +77,17 @@ const warmEni: VariableRule = {
 const warmPrefix: VariableRule = {
   default: '',
   read(variable) {
-    const { account, setting, plan, other, text } = variable;
+    const { account, setting, plan, other } = variable;
     if (!isTrue(other('ENABLE_PREFIX_DELEGATION'))) account.equal(setting, 'nothing: it counts with prefix delegation alone');
     else if (hasTargets(variable)) account.equal(setting, 'nothing: WARM_IP_TARGET and MINIMUM_IP_TARGET go before it, there as here');
-    else if (text === '') account.equal(setting, 'spec.warm.spare of a PodSubnet: a prefix more as soon as fewer are free');
     else {
-      const prefixes = target(variable, MOST / 16);
-      if (prefixes === undefined) return;
-      plan.warm.spare = 16 * prefixes;
-      account.taken(setting, `PodSubnet spec.warm.spare: ${16 * prefixes}`);
+      const wanted = target(variable, MOST / 16);
+      if (wanted === undefined) return;
+      if (wanted === 0) account.equal(setting, 'spec.warm.spare of a PodSubnet: a prefix more as soon as fewer are free');
+      else {
+        plan.warm.spare = 16 * wanted;
+        account.taken(setting, `PodSubnet spec.warm.spare: ${16 * wanted}`);
+      }
     }
   },
 };

@@ -2,7 +2,7 @@
 import { newId } from '../../calls/token.ts';
 import type { Nic, State } from '../../model/objects.ts';
 import { eniOf, instanceIdOf, instanceIn, nicIdOf, notFound } from '../ids.ts';
-import { attachmentOf, noteFacts } from '../notes.ts';
+import { attachmentOf, loseMark, noteFacts } from '../notes.ts';
 import { invalid, Refused } from '../refused.ts';
 import { type Action, changes, done, ownCall } from './action.ts';
 import { knownNic } from './interfaces.ts';
@@ -44,6 +44,7 @@ export const attachingActions: readonly Action[] = [
         const nic = attachedAs(transaction.state, attachment);
         if (nic === undefined) throw notFound('InvalidAttachmentID.NotFound', 'attachment', attachment);
         ownCall('DetachNic', transaction, nic.id, undefined, disturbance);
+        loseMark(transaction, nic);
         return done;
       };
     },

@@ -3,7 +3,7 @@ import { networkOf } from '../../model/find.ts';
 import type { Instance, State } from '../../model/objects.ts';
 import { type Fields as Filterable, filtered, filtersOf } from '../filters.ts';
 import { instanceIdOf, instanceIn } from '../ids.ts';
-import { attachmentOf } from '../notes.ts';
+import { attachmentOf, loseMark } from '../notes.ts';
 import { paged, pageIn } from '../pages.ts';
 import { Refused } from '../refused.ts';
 import { type Action, changes, ownCall, type Setting, tells } from './action.ts';
@@ -40,14 +40,14 @@ export const instanceActions: readonly Action[] = [
     return (transaction) => {
       const before = ids.map((id) => instanceIn(transaction.state, id));
       for (const instance of before) {
-        const going = nicsOf(transaction.state, instance).filter(
-          (nic) => attachmentOf(transaction.state, nic)?.deleteOnTermination === true,
-        );
+        const attached = nicsOf(transaction.state, instance);
+        const going = attached.filter((nic) => attachmentOf(transaction.state, nic)?.deleteOnTermination === true);
         ownCall('TerminateInstance', transaction, instance.id);
         for (const { id } of going) {
           if (transaction.state.nic.has(id)) ownCall('DeleteNic', transaction, id);
           transaction.remove('note', `ec2 ${id}`);
         }
+        for (const nic of attached) if (transaction.state.nic.has(nic.id)) loseMark(transaction, nic);
       }
       return {
         instancesSet: before.map(({ id, state }) => ({

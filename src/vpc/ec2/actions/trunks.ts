@@ -4,7 +4,7 @@ import { detached } from '../../calls/nics.ts';
 import type { Nic, State } from '../../model/objects.ts';
 import { type Fields as Filterable, filtered, filtersOf } from '../filters.ts';
 import { eniOf, nicIdOf, nicIn, notFound } from '../ids.ts';
-import { associationOf, noteFacts } from '../notes.ts';
+import { associationOf, loseMark, noteFacts } from '../notes.ts';
 import { paged, pageIn } from '../pages.ts';
 import { Refused } from '../refused.ts';
 import { type Action, changes, type Fields, ownCall, tells } from './action.ts';
@@ -49,6 +49,7 @@ export const trunkActions: readonly Action[] = [
       const nic = branches(transaction.state).find((one) => associationOf(transaction.state, one) === association);
       if (nic === undefined) throw notFound('InvalidAssociationID.NotFound', 'association', association);
       transaction.put('nic', detached(nic));
+      loseMark(transaction, nic);
       return { return: true, clientToken };
     };
   }),

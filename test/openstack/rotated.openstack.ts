@@ -11,8 +11,8 @@ import { lacksOpenStack } from './bed/snapshot.ts';
 import { as, boot, flavor, make } from './client.ts';
 import { lacksKube } from './kube-beside.ts';
 
-/** Half of it is for the request that a token is used with last: beside others on the machine Neutron takes its time. */
-const TOKEN_s = 12;
+/** A server has to be there within it, also beside others on the machine: Nova asks Neutron with the token that it was asked with. */
+const TOKEN_s = 40;
 const CLOUD = 'pods';
 
 interface Credential {

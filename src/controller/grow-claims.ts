@@ -4,15 +4,16 @@
  * Invariants
  * - all that a Pod wants goes to one interface, by one call: beside what it has already, or to the one that has a part of it by a call whose answer was lost
  * - an address that is refused holds up nobody else's
+ * - what somebody else has on the node's first interface is not asked for: clouds answer such a call as if they had done something
  * - they are always single addresses, whatever the pool's unit is: a Pod takes them along to another node
  */
 import type { Wanted } from '../cloud/cloud.ts';
-import { type Family, familyOf } from '../net/address.ts';
+import { type Family, familyOf, type Ip } from '../net/address.ts';
 import { hostCidr } from '../net/cidr.ts';
 import type { Action } from './action.ts';
 import type { Unserved, WantedAddresses } from './claims/claims.ts';
 import { isOfItsSubnet, whyFull } from './claim-nics.ts';
-import { claimsFull } from './growth-text.ts';
+import { claimsForeign, claimsFull } from './growth-text.ts';
 import { hasSome, interfacesLeft } from './nic-room.ts';
 import { boundsOf, freeSlots, type ServingNic, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
@@ -26,6 +27,8 @@ export interface ClaimsAsked {
   readonly homeless: readonly WantedAddresses[];
   /** For these there is no room in the ceiling for all nodes together. */
   readonly overCeiling: readonly WantedAddresses[];
+  /** What these ask for by value is somebody else's. */
+  readonly foreign: readonly Unserved[];
 }
 
 /** What of the pool's PodSubnet the node's claims want, less what there is no room for. */
@@ -38,8 +41,14 @@ export function assignClaimed(pool: SubnetPool, situation: Situation, clusterRoo
   const actions: Extract<Action, { do: 'assign' }>[] = [];
   const homeless: WantedAddresses[] = [];
   const overCeiling: WantedAddresses[] = [];
+  const foreign: Unserved[] = [];
   let left = clusterRoom;
   for (const wanted of wantedOf(pool, situation)) {
+    const others = foreignAmong(wanted, situation);
+    if (others !== undefined) {
+      foreign.push({ wanted, stop: claimsForeign(others) });
+      continue;
+    }
     const need = needOf(wanted);
     const fits = (one: ServingNic): boolean => {
       const free = slots.get(one);
@@ -60,14 +69,14 @@ export function assignClaimed(pool: SubnetPool, situation: Situation, clusterRoo
       add(actions, pool, nic, wanted);
     }
   }
-  return { actions, clusterRoom: left, homeless, overCeiling };
+  return { actions, clusterRoom: left, homeless, overCeiling, foreign };
 }
 
 /** Those that have to wait, and for what. `isComing`: another interface is on its way, or is asked for. */
 export function unservedOf(
   pool: SubnetPool,
   situation: Situation,
-  { homeless, overCeiling }: ClaimsAsked,
+  { homeless, overCeiling, foreign }: ClaimsAsked,
   of: { isComing: boolean; ceiling: Unserved['stop'] | undefined },
 ): Unserved[] {
   const over = of.ceiling === undefined ? [] : overCeiling.map((wanted): Unserved => ({ wanted, stop: of.ceiling ?? none }));
@@ -75,6 +84,7 @@ export function unservedOf(
   const stuck = homeless.filter(({ beside }) => !of.isComing || beside.length > 0);
   return [
     ...over,
+    ...foreign,
     ...stuck.map((wanted): Unserved => ({ wanted, stop: whyFull(wanted, pool, situation) ?? claimsFull(pool, situation, wanted) })),
   ];
 }
@@ -84,6 +94,11 @@ const none: Unserved['stop'] = { stoppedBy: 'none', text: '' };
 /** Of the pool's PodSubnet. */
 export function wantedOf(pool: SubnetPool, { claims }: Situation): readonly WantedAddresses[] {
   return claims.wanted.filter(({ subnet }) => subnet === pool.name);
+}
+
+/** An address of them that the first interface had before us. */
+function foreignAmong({ these }: WantedAddresses, { foreign }: Situation): Ip | undefined {
+  return these.find((address) => foreign.has(hostCidr(address)));
 }
 
 function needOf({ these, any4 }: WantedAddresses): Record<Family, number> {

@@ -1,5 +1,6 @@
 /** Why a pool does not grow, in a sentence with the numbers: it ends up in the Pod's event. */
 import { isRangeNic } from '../cloud/range/ids.ts';
+import type { Ip } from '../net/address.ts';
 import type { WantedAddresses } from './claims/claims.ts';
 import type { PodSubnet } from '../store/pod-subnet.ts';
 import { interfacesLeft } from './nic-room.ts';
@@ -88,6 +89,12 @@ export function noRoomForV6({ instance }: Situation): Stop {
     stoppedBy: 'instance',
     text: `instance type ${instance.type} has ${instance.limits.ipv6SlotsPerNic} IPv6 slots per interface: none is left for a /80`,
   };
+}
+
+/** What a claim's Pod asks for was on the node's first interface before us. */
+export function claimsForeign(address: Ip): Stop {
+  const text = `${address} is somebody else's: the node's first interface had it before Flatpod came to the node, and no Pod of that node gets it; ask for another address, or run the Pod on another node once it is given back there`;
+  return { stoppedBy: 'subnet', text };
 }
 
 /** No interface has a slot for an address of a claim, and there can be no other one. */

@@ -9,7 +9,7 @@ import type { CloudNic } from '../../cloud/cloud.ts';
 import { asFailure, type Failure, sentence } from '../../errors/failure.ts';
 import type { KubeApi } from '../../kube/api.ts';
 import type { Log } from '../../log.ts';
-import type { Ip } from '../../net/address.ts';
+import { familyOf, type Ip } from '../../net/address.ts';
 import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { claimKey, type HeldAddress } from '../../store/kubernetes/stored-claim.ts';
 import type { NodeNetwork } from '../../store/node-network.ts';
@@ -148,7 +148,10 @@ export class ClusterClaims implements Claims {
       const isElsewhere = held.node !== undefined && held.node !== now.node && !this.#life.isGone(held.node);
       return isElsewhere || now.node === undefined ? held : { ...held, node: now.node };
     });
-    return [...there, ...fresh.filter(({ address }) => !known.has(address))];
+    // By a write whose answer was lost its Pod may have one of that family already: another one stays the pool's.
+    const isServed = (one: HeldAddress): boolean =>
+      addresses.some(({ address, podUid }) => podUid === one.podUid && familyOf(address) === familyOf(one.address));
+    return [...there, ...fresh.filter((one) => !known.has(one.address) && !isServed(one))];
   }
 
   /** While the call was made its node may have been gone, and others may have chosen in its place. */

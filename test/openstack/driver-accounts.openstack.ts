@@ -3,7 +3,7 @@
  * with tokens that live for seconds, so that what is done here outlives several of them.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -40,13 +40,34 @@ interface Credential {
   readonly secret: string;
 }
 
-/** As `openstack application credential create NAME --role member` does. */
-async function applicationCredential(): Promise<Credential> {
+interface AccessRule {
+  readonly service: string;
+  readonly method: string;
+  readonly path: string;
+}
+
+/** As `openstack application credential create NAME --role member` does, with `--access-rules` where there are any. */
+async function applicationCredential(access_rules?: readonly AccessRule[]): Promise<Credential> {
   const { identity, user } = await demo();
-  const body = { application_credential: { name: `flatpod-${++made}`, roles: [{ name: 'member' }] } };
+  const narrowed = access_rules === undefined ? {} : { access_rules };
+  const body = { application_credential: { name: `flatpod-${++made}`, roles: [{ name: 'member' }], ...narrowed } };
   const answer = await identity('POST', `/users/${user}/application_credentials`, body);
   assert.equal(answer.status, 201, JSON.stringify(answer.body));
   return answer.body.application_credential;
+}
+
+const variablesOf = ({ id, secret }: Credential): Record<string, string> => ({
+  OS_AUTH_URL: bed.authUrl,
+  OS_REGION_NAME: bed.region,
+  OS_APPLICATION_CREDENTIAL_ID: id,
+  OS_APPLICATION_CREDENTIAL_SECRET: secret,
+});
+
+/** Those of docs/clouds/openstack.md. */
+function toldRules(): AccessRule[] {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/clouds/openstack.md'), 'utf8');
+  const [, text] = /--access-rules[^]*?```json\n([^]*?)```/.exec(page) ?? assert.fail('it has them');
+  return JSON.parse(text ?? '') as AccessRule[]; // as the page has them: Keystone looks at each
 }
 
 async function revoke({ id }: Credential): Promise<void> {
@@ -80,13 +101,7 @@ describe('the driver by each kind of account', () => {
 
   test('an application credential with role member lacks nothing, works on when its tokens end, and once it is revoked it says so', async () => {
     const credential = await applicationCredential();
-    const variables = {
-      OS_AUTH_URL: bed.authUrl,
-      OS_REGION_NAME: bed.region,
-      OS_APPLICATION_CREDENTIAL_ID: credential.id,
-      OS_APPLICATION_CREDENTIAL_SECRET: credential.secret,
-    };
-    using cloud = driver({ variables });
+    using cloud = driver({ variables: variablesOf(credential) });
     await worksBeyondATokensEnd(cloud);
     await revoke(credential);
     let refused: unknown;
@@ -98,6 +113,28 @@ describe('the driver by each kind of account', () => {
     assert.ok(isFailure(refused, 'cloudCredentials'), String(refused));
     assert.match(refused.details, new RegExp(`application credential ${credential.id}`));
     assert.ok(!inspect(refused, { depth: 9 }).includes(credential.secret));
+  });
+
+  test('the access rules that the page tells leave nothing out; what others leave out is named, and done without where it can be', async () => {
+    const rules = toldRules();
+    const whole = await applicationCredential(rules);
+    using cloud = driver({ variables: variablesOf(whole) });
+    await worksBeyondATokensEnd(cloud);
+    const lists = ['ports', 'ports/*', 'networks', 'subnets', 'extensions/*', 'trunks'];
+    const usual = lists.map((what): AccessRule => ({ service: 'network', method: 'GET', path: `/v2.0/${what}` }));
+    const less = await applicationCredential([
+      ...usual,
+      ...rules.filter(({ method, path }) => method !== 'GET' && !path.includes('trunks')),
+    ]);
+    using narrow = driver({ variables: variablesOf(less) });
+    assert.equal((await narrow.subnets([subnet]))[0]?.free4, (await cloud.subnets([subnet]))[0]?.free4);
+    assert.deepEqual(await narrow.shortages(), []);
+    const missing = await narrow.missingPermissions([subnet]);
+    const what = `is POST /v2.0/trunks among the access rules of application credential ${less.id}?`;
+    assert.deepEqual(missing, [`a right: 401 with a token given a moment ago: ${what}`]);
+    for (const one of [whole, less]) await revoke(one);
+    const refused = async (): Promise<unknown> => await narrow.shortages().catch((error: unknown) => error);
+    await eventually('it is told as revoked', async () => isFailure(await refused(), 'cloudCredentials'), 60);
   });
 
   test('a user of clouds.yaml lacks nothing, and works on when the tokens end', async () => {

@@ -9,7 +9,7 @@ import { isFailure } from '../../src/errors/failure.ts';
 import { createLog } from '../../src/log.ts';
 import { demand, memoryNetworks } from '../controller/harness.ts';
 import type { GrantedNic } from '../../src/store/node-network.ts';
-import { overlaps, parseCidr } from '../../src/net/cidr.ts';
+import { firstOf, overlaps, parseCidr } from '../../src/net/cidr.ts';
 import { make, portNow, removeNetworks } from './client.ts';
 import { desk } from './driver-desk.ts';
 
@@ -253,4 +253,34 @@ test('the node’s own interface can hold blocks, and keeps what it had', async 
   }
   const [after] = await cloud.nics({ instance: ground.instance });
   assert.deepEqual([after?.blocks, after?.primary4, after?.primary6], [[], first.primary4, first.primary6]);
+});
+
+test('addresses that somebody else put on the node’s own interface stay there, and are none of a Pod’s', async () => {
+  await using it = await desk('bed');
+  const { demo, instance } = it.ground;
+  const [cloud, counting] = [it.open(), it.open({ addressing: () => 'fixed-ips' })];
+  const [first] = await cloud.nics({ instance });
+  assert.ok(first !== undefined);
+  const { fixed_ips: had, tags: words } = await portNow(demo, first.id);
+  const addresses = async (): Promise<string[]> =>
+    (await portNow(demo, first.id)).fixed_ips.map((one: { ip_address: string }) => one.ip_address).toSorted();
+  const fixed_ips = [...had, ...had.map(({ subnet_id }: { subnet_id: string }) => ({ subnet_id }))];
+  try {
+    // As a port is to which nothing of ours ever came.
+    assert.equal((await demo.network('PUT', `/ports/${first.id}/tags`, { tags: [] })).status, 200);
+    assert.equal((await demo.network('PUT', `/ports/${first.id}`, { port: { fixed_ips } })).status, 200);
+    const theirs = await addresses();
+    const these = [parseCidr('2001:db8:20::99/128')];
+    await cloud.assign(first.id, { these });
+    const [counted] = await counting.assign(first.id, { addresses4: 1 });
+    assert.ok(counted !== undefined);
+    assert.deepEqual(await addresses(), [...theirs, '2001:db8:20::99', firstOf(counted)].toSorted());
+    assert.deepEqual((await cloud.nics({ instance }))[0]?.blocks.toSorted(), [counted, ...these].toSorted());
+    await cloud.unassign(first.id, these);
+    await counting.unassign(first.id, [counted]);
+    assert.deepEqual(await addresses(), theirs);
+  } finally {
+    await demo.network('PUT', `/ports/${first.id}`, { port: { fixed_ips: had } });
+    await demo.network('PUT', `/ports/${first.id}/tags`, { tags: words });
+  }
 });

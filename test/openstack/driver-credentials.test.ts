@@ -151,7 +151,11 @@ test('what the access rules of an application credential leave out is no permiss
   assert.equal(one.logins.length, 2);
   assert.deepEqual(await cloud.shortages(), []);
   const missing = await cloud.missingPermissions([id]);
-  const told = ['GET /network/v2.0/extensions/tag-ports-during-bulk-creation', 'POST /network/v2.0/ports', 'GET /network/v2.0/extensions/trunk'];
+  const told = [
+    'GET /network/v2.0/extensions/tag-ports-during-bulk-creation',
+    'POST /network/v2.0/ports',
+    'GET /network/v2.0/extensions/trunk',
+  ];
   assert.deepEqual(
     missing,
     told.map((what) => `a right: 401 with a token given a moment ago: is ${what} among the access rules of application credential c?`),

@@ -10,6 +10,7 @@ export interface RawPort {
   readonly name: string;
   readonly device_owner: string;
   readonly device_id: string;
+  readonly admin_state_up: boolean;
   readonly tags: string[];
   readonly fixed_ips: { readonly ip_address: string }[];
   readonly allowed_address_pairs: { readonly ip_address: string }[];

@@ -153,3 +153,22 @@ test('further fixed IPs of a NIC that is on a server need the server’s own typ
     await removeNetworks(demo, [net]);
   }
 });
+
+for (const addressing of ['blocks', 'ports'] as const)
+  test(`${addressing}: what reserves is switched off, and one of before that is on is as good`, async () => {
+    await using it = await desk('ports');
+    const { demo } = it.ground;
+    const cloud = it.open(by(addressing));
+    const nic = await cloud.createNic(it.request({ want: { addresses4: 1 } }));
+    const given = [...nic.blocks, ...(await cloud.assign(nic.id, { addresses4: 1 }))];
+    const isOn = new Map((await it.ports()).map(({ id, admin_state_up }) => [id, admin_state_up]));
+    assert.equal(isOn.size, 3);
+    for (const [id, is] of isOn) assert.equal(is, id === nic.id);
+    for (const id of isOn.keys()) assert.equal((await demo.network('PUT', `/ports/${id}`, { port: { admin_state_up: true } })).status, 200);
+    assert.deepEqual((await cloud.nics({ ids: [nic.id] }))[0]?.blocks.toSorted(), given.toSorted());
+    await cloud.unassign(nic.id, given);
+    assert.deepEqual(
+      (await it.ports()).map(({ id }) => id),
+      [nic.id],
+    );
+  });

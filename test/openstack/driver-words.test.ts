@@ -32,6 +32,13 @@ test('a value that lost one of its words is no tag, and an own word gives its te
   assert.equal(ownText([ownWordOf(ownWords.block, '2001:db8::/80')], ownWords.block), '2001:db8::/80');
   assert.equal(ownText(['fp:block=~zz'], ownWords.block), undefined);
   assert.equal(ownText([], ownWords.block), undefined);
+  // Neutron takes 60 characters.
+  const long = '2001:db80:1234:5678:9abc:def0:1234:5678';
+  for (const kind of [ownWords.primary6, ownWords.theirs, ownWords.block]) {
+    const word = ownWordOf(kind, `${long}/128`);
+    assert.ok(word.length <= 60, word);
+    assert.equal(ownText([word], kind), `${long}/128`);
+  }
 });
 
 const room = parseCidr('10.20.0.0/24');

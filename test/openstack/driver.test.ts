@@ -8,6 +8,7 @@ import { isFailure } from '../../src/errors/failure.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
 import { fails, raw } from '../cloud/scripted-server.ts';
 import { json, liar } from './driver-liar.ts';
+import { deadlines } from '../cloud/deadlines.ts';
 import { assertDecisions, toldRefusals } from '../cloud/decision-words.ts';
 
 const id = 'd0000000-0000-4000-8000-000000000001' as NicId;
@@ -73,7 +74,7 @@ test('an answer that is not what the API promises is refused with the place wher
     [{ ports: [{ ...port, created_at: 'yesterday' }] }, /created_at should be a time/],
     [{ ports: [{ ...port, tags: undefined }] }, /tags should be a list/],
     [{ ports: [{ ...port, id: server }] }, /which was not asked for/],
-    [{ ports: [port], ports_links: [{ rel: 'next', href: 'nowhere' }] }, /has no query/],
+    [{ ports: [port], ports_links: [{ rel: 'next', href: 'nowhere?id=x' }] }, /has no marker/],
     [[], /answer should be an object/],
   ];
   for (const [lie, words] of lies) {
@@ -97,14 +98,15 @@ test('another program at the address is told from the API', async () => {
   }
 });
 
-test('silence, half an answer and a closed connection are unavailability, and a changing request is sent once', async () => {
-  await using one = await liar({ deadline_ms: 300 });
+test('silence, half an answer and a closed connection are unavailability, and a changing request is sent once', async (t) => {
+  const { given_ms, pass } = deadlines(t);
+  await using one = await liar({ deadline_ms: 60_000 });
   const half = (response: ServerResponse): void => {
     response.writeHead(200, { 'content-length': 100 });
     response.write('{"port":');
     setTimeout(() => response.destroy(), 10);
   };
-  for (const broken of [() => {}, half, (response: ServerResponse) => void response.destroy()]) {
+  for (const broken of [pass, half, (response: ServerResponse) => void response.destroy()]) {
     one.asked.length = 0;
     one.answer = (response, { method, path }) => {
       if (method !== 'GET') return broken(response);
@@ -115,6 +117,10 @@ test('silence, half an answer and a closed connection are unavailability, and a 
     await assert.rejects(one.cloud.detachNic(id), fails('cloudUnavailable'));
     assert.equal(one.asked.filter(({ method }) => method === 'DELETE').length, 1);
   }
+  assert.ok(
+    given_ms.every((ms) => ms > 0 && ms <= 60_000),
+    given_ms.join(),
+  );
 });
 
 test('a port where nobody listens is unavailability that names the endpoint', async () => {
@@ -127,14 +133,15 @@ test('a port where nobody listens is unavailability that names the endpoint', as
   });
 });
 
-test('lists are read to their last page by the query of the link, whatever host it names, and left after two hundred', async () => {
+test('lists are read to their last page by the marker of the link, whatever else it says, and left after two hundred', async () => {
   await using one = await liar({ deadline_ms: 20_000 });
   const second = { ...port, id: 'd0000000-0000-4000-8000-000000000002' as NicId, mac_address: 'fa:16:3e:00:00:02' };
   one.answer = (response, { path }) => {
     if (path.includes('/networks')) return json({ networks: [network] })(response);
     if (path.includes('device_id=')) return json({ ports: [] })(response);
-    const link = { rel: 'next', href: 'http://10.0.0.1:9696/v2.0/ports?id=x&marker=m1' };
-    return path.includes('marker=m1')
+    // Octavia's has no more of what was asked than the limit, or a lower one.
+    const link = { rel: 'next', href: 'http://10.0.0.1:9696/v2.0/ports?limit=1&marker=m1' };
+    return path.includes('marker=m1') && path.includes(`id=${id}&id=${second.id}`)
       ? json({ ports: [second], ports_links: [{ rel: 'previous', href: '?x' }] })(response)
       : json({ ports: [port], ports_links: [link] })(response);
   };
@@ -271,6 +278,16 @@ test('a Neutron that cannot tag what it makes is not used to make anything', asy
       ? json({ NeutronError: { type: 'HTTPNotFound', message: 'no', detail: '' } }, 404)(response)
       : json({ ports: [] })(response);
   const request = { clientToken: 't', subnet, securityGroups: [], tags: {}, description: '', want: { these: [parseCidr('10.20.0.9/32')] } };
-  await assert.rejects(one.cloud.createNic(request), fails('cloudInvalid', /tag-ports-during-bulk-creation/));
+  await assert.rejects(one.cloud.createNic(request), fails('cloudInvalid', /tag_ports_during_bulk_creation/));
   assert.ok(one.asked.every(({ method }) => method === 'GET'));
+});
+
+test('whether Neutron can tag is asked again when nobody answered, and what is said of it then is not that it cannot', async () => {
+  await using one = await liar();
+  let extension = raw('<html>no server is available</html>', 503);
+  one.answer = (response, { path }) => (path.includes('/extensions/') ? extension(response) : json({ ports: [], subnets: [] })(response));
+  const make = () => one.cloud.createNic({ clientToken: 't', subnet, securityGroups: [], tags: {}, description: '' });
+  await assert.rejects(make(), fails('cloudUnavailable', /503/));
+  extension = json({ extension: {} });
+  await assert.rejects(make(), fails('cloudNotFound', /no such subnet/));
 });

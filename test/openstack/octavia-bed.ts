@@ -26,13 +26,13 @@ export interface OctaviaBed extends AsyncDisposable {
 
 const READY_ms = 120_000;
 
-/** Starts it, about ten seconds. @throws Error with the end of its log */
-export async function octaviaBeside(bed: OpenStackBed): Promise<OctaviaBed> {
+/** Starts it, about ten seconds. `most`: of a list in one answer. @throws Error with the end of its log */
+export async function octaviaBeside(bed: OpenStackBed, most = 1000): Promise<OctaviaBed> {
   const { state } = bed;
   // A bed has ten ports in a row, of which it uses five.
   const port = Number(new URL(bed.authUrl).port) + 5;
   const url = `http://127.0.0.1:${port}`;
-  writeFileSync(join(state, 'etc/octavia.conf'), configuration(bed, url));
+  writeFileSync(join(state, 'etc/octavia.conf'), configuration(bed, url, most));
   writeFileSync(join(state, 'octavia-hook'), '');
   writeFileSync(join(state, 'octavia-delay'), '');
   const open = new AsyncDisposableStack();
@@ -88,7 +88,7 @@ async function catalogued(bed: OpenStackBed, url: string): Promise<() => Promise
   return async () => void (await identity('DELETE', `/services/${id}`));
 }
 
-function configuration({ state, authUrl, region }: OpenStackBed, url: string): string {
+function configuration({ state, authUrl, region }: OpenStackBed, url: string, most: number): string {
   const account = [
     'auth_type = password',
     `auth_url = ${authUrl}`,
@@ -110,6 +110,7 @@ function configuration({ state, authUrl, region }: OpenStackBed, url: string): s
       'enabled_provider_drivers = fpbed:of the bed',
       'default_provider_driver = fpbed',
       `api_base_uri = ${url}`,
+      `pagination_max_limit = ${most}`,
     ],
     database: [`connection = sqlite:///${join(state, 'db/octavia.db')}?timeout=30`, 'sqlite_synchronous = false'],
     controller_worker: [
@@ -121,7 +122,7 @@ function configuration({ state, authUrl, region }: OpenStackBed, url: string): s
     neutron: [`region_name = ${region}`],
     oslo_concurrency: [`lock_path = ${join(state, 'lock')}`],
     service_auth: account,
-    keystone_authtoken: [...account, 'service_token_roles_required = true'],
+    keystone_authtoken: [...account, 'service_type = load-balancer', 'service_token_roles_required = true'],
   };
   return Object.entries(sections)
     .map(([name, lines]) => [`[${name}]`, ...lines, ''].join('\n'))

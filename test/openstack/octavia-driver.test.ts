@@ -111,6 +111,53 @@ test('a list with what was not asked for is not believed: nothing of somebody el
   await assert.rejects(of(one).leave(tags), fails('cloudGarbled', /provisioning_status should be ACTIVE or/));
 });
 
+interface Listed {
+  readonly id: string;
+  readonly loadbalancers?: readonly { readonly id: string }[];
+}
+
+/** Two of a list to a page; as in Octavia (api/common/pagination), the link to the next has a limit and a marker, and nothing of what was asked. */
+const inPages =
+  (lists: Readonly<Record<string, readonly Listed[]>>): Liar['answer'] =>
+  (response, { path }) => {
+    const { pathname, searchParams } = new URL(path, 'http://octavia');
+    const what = pathname.split('/').at(-1) ?? '';
+    const owner = searchParams.get('load_balancer_id') ?? searchParams.get('loadbalancer_id');
+    const all = (lists[what] ?? []).filter((one) => owner === null || one.loadbalancers?.some(({ id }) => id === owner));
+    const rest = all.slice(all.findIndex(({ id }) => id === searchParams.get('marker')) + 1);
+    const page = rest.slice(0, 2);
+    const links = rest.length > 2 ? [{ rel: 'next', href: `http://inside:9876${pathname}?limit=2&marker=${page[1]?.id}` }] : [];
+    return json({ [what]: page, [`${what}_links`]: links })(response);
+  };
+
+test('where lists have pages each is asked for with all that was asked: listeners and pools of others are none of ours', async () => {
+  await using one = await liar();
+  const pool = { lb_algorithm: 'ROUND_ROBIN', healthmonitor_id: 'm1' };
+  const owners = [1, 1, 2, 1, 2].map((n) => [{ id: `lb-${n}` }]);
+  const lists = {
+    loadbalancers: [{ id: 'lb-1', ...balancer(1) }],
+    listeners: owners.map((loadbalancers, n) => ({
+      id: `l${n}`,
+      loadbalancers,
+      protocol: 'TCP',
+      protocol_port: n,
+      default_pool_id: `p${n}`,
+    })),
+    pools: owners.map((loadbalancers, n) => ({ ...pool, id: `p${n}`, loadbalancers, name: `tcp-${n}` })),
+    members: [{ id: 'e1', address: '10.20.0.9', protocol_port: 8080, subnet_id: subnet }],
+    subnets: [neutronSubnet],
+  };
+  one.answer = inPages(lists);
+  const listeners = want.listeners.flatMap((each) => [0, 1, 3].map((port) => ({ ...each, port })));
+  assert.equal((await of(one).look({ ...want, listeners })).next?.text, undefined);
+  // What says of itself that it is another's is not believed, whatever was asked.
+  for (const what of ['listeners', 'pools'] as const) {
+    const careless = inPages({ ...lists, listeners: [], pools: [], [what]: lists[what].slice(2, 3) });
+    one.answer = (response, asked) => careless(response, { ...asked, path: asked.path.replace(/load_?balancer_id=/, 'ignored=') });
+    await assert.rejects(of(one).look(want), fails('cloudGarbled', /\[0\] is [lp]2, which was not asked for/));
+  }
+});
+
 test('of two load balancers by the same tags the one that users know stays, else one that works, else the first', async () => {
   await using one = await liar();
   const surplus = async (balancers: readonly object[], told?: string, floatingips: readonly object[] = []): Promise<string | undefined> => {
@@ -168,8 +215,9 @@ test('a floating IP on another port is nobody’s to take, and only one that we 
 test('members come before a floating IP that cannot be had, and of members alone nothing else is asked', async () => {
   await using one = await liar();
   const taken = { id: 'f1', floating_ip_address: '203.0.113.9', port_id: 'elsewhere', description: 'of Bob' };
-  const listener = { id: 'l1', protocol: 'TCP', protocol_port: 80, default_pool_id: 'p1', allowed_cidrs: ['192.0.2.0/24'] };
-  const pool = { id: 'p1', name: 'tcp-80', lb_algorithm: 'ROUND_ROBIN', healthmonitor_id: 'm1' };
+  const loadbalancers = [{ id: 'lb-1' }];
+  const listener = { id: 'l1', loadbalancers, protocol: 'TCP', protocol_port: 80, default_pool_id: 'p1', allowed_cidrs: ['192.0.2.0/24'] };
+  const pool = { id: 'p1', loadbalancers, name: 'tcp-80', lb_algorithm: 'ROUND_ROBIN', healthmonitor_id: 'm1' };
   const inIt = (member: string, provisioning_status = 'ACTIVE') =>
     json({
       loadbalancers: [balancer(1, { provisioning_status })],

@@ -38,12 +38,12 @@ export interface Serving {
   readonly before?: (text: string) => void;
 }
 
-/** A bed for the tests of one file. */
-export async function octaviaGround(options: Parameters<typeof openStackBed>[0] = { nova: false }): Promise<OctaviaGround> {
+/** A bed for the tests of one file. `most`: of Octavia's lists in one answer. */
+export async function octaviaGround(options: Parameters<typeof openStackBed>[0] = { nova: false }, most?: number): Promise<OctaviaGround> {
   const open = new AsyncDisposableStack();
   try {
     const bed = open.use(await openStackBed(options));
-    const octavia = open.use(await octaviaBeside(bed));
+    const octavia = open.use(await octaviaBeside(bed, most));
     const [admin, demo] = [await as(bed, 'admin'), await as(bed, 'demo')];
     const balancers = await octavia.call('demo');
     const { id: network } = await make(demo, 'network', { name: 'pods' });

@@ -25,7 +25,7 @@ export interface Context {
   limits(instance: InstanceId, task: Task): Promise<InstanceLimits>;
   /** MTUs by network; remembered too. */
   mtus(networks: readonly string[], task: Task): Promise<ReadonlyMap<string, number>>;
-  /** Whether Neutron has loaded it. */
+  /** Whether Neutron has loaded it; remembered too. @throws Failure cloud* when it does not say */
   hasExtension(alias: string, task: Task): Promise<boolean>;
   /** A task that begins now. */
   readonly begin: (call: string, object: string, wanted?: Asked['wanted']) => Task;

@@ -9,7 +9,7 @@ import { aggregate, type Cidr, containsCidr, firstOf, hostCidr, overlaps, sayCid
 import type { SubnetId } from '../cloud.ts';
 import type { FixedIp, Pair, Port } from './port.ts';
 import { nameOf, type Subnet } from './subnet.ts';
-import { own, ownText, ownWord } from './tags.ts';
+import { own, ownText, ownTexts, ownWord } from './tags.ts';
 
 /** `device_owner` of the ports that reserve, where their subnet has no service types: of a block, and of the address of one Pod. */
 export const BLOCK_OWNER = 'flatpod:block';
@@ -28,8 +28,10 @@ export interface Reservation {
 export interface Held {
   readonly primary4?: FixedIp;
   readonly primary6?: FixedIp;
-  /** Fixed addresses beside its primary ones. */
+  /** Fixed addresses beside its primary ones that are ours. */
   readonly further: readonly FixedIp[];
+  /** Those that somebody else put there: they stay. */
+  readonly others: readonly FixedIp[];
   /** Reserved, and let through. */
   readonly reserved: readonly Reservation[];
   /** Reserved, and not let through. */
@@ -64,7 +66,8 @@ export function reservationOf(port: Port): Reservation | undefined {
 /** See Held. `reservations`: those of this NIC. */
 export function heldBy(port: Port, reservations: readonly Reservation[]): Held {
   const [primary4, primary6] = [primaryOf(port, 4), primaryOf(port, 6)];
-  const further = port.fixed.filter((one) => one !== primary4 && one !== primary6 && isOurs(port, one.ip));
+  const beside = port.fixed.filter((one) => one !== primary4 && one !== primary6);
+  const further = beside.filter(({ ip }) => isOurs(port, ip));
   const passes = ({ block }: Reservation): boolean => !port.isGuarded || ownPairs(port).some((pair) => containsCidr(pair.block, block));
   const unique = [...new Map(reservations.map((one) => [one.block, one])).values()];
   const reserved = unique.filter(passes);
@@ -72,6 +75,7 @@ export function heldBy(port: Port, reservations: readonly Reservation[]): Held {
     ...(primary4 !== undefined && { primary4 }),
     ...(primary6 !== undefined && { primary6 }),
     further,
+    others: beside.filter((one) => !further.includes(one)),
     reserved,
     pending: reservations.filter((one) => !reserved.includes(one)),
     blocks: [...reserved.map(({ block }) => block), ...further.map(({ ip }) => hostCidr(ip))],
@@ -89,9 +93,9 @@ function saidPrimary(port: Port, family: 4 | 6): string | undefined {
   return ownText(port.words, family === 4 ? own.primary4 : own.primary6);
 }
 
-/** Whether an address beside the primary one was put there by us. */
+/** Whether an address beside the primary one was put there by us: all but those that were there before the first of ours. */
 function isOurs(port: Port, ip: Ip): boolean {
-  return saidPrimary(port, familyOf(ip)) !== undefined;
+  return saidPrimary(port, familyOf(ip)) !== undefined && !ownTexts(port.words, own.theirs).includes(ip);
 }
 
 function ownPairs(port: Port): Pair[] {

@@ -212,17 +212,17 @@ async function attempted<T>(
 /** Writes pairs and fixed IPs for these blocks and so many addresses of Neutron's choice; the blocks it then has. undefined: it was changed meanwhile. */
 async function written(scene: Scene, stay: readonly Cidr[], more: number, context: Context, task: Task): Promise<Cidr[] | undefined> {
   const { port, subnets, addressing, held } = scene;
-  const primaries = [held.primary4, held.primary6].flatMap((one) => one ?? []);
+  const kept = [held.primary4, held.primary6, ...held.others].flatMap((one) => one ?? []);
   const further = stay.filter((block) => isFixedOn(port, block) || isFixed(block, addressing)).map(firstOf);
   const isFixedSame = more === 0 && further.length === held.further.length && held.further.every(({ ip }) => further.includes(ip));
   const pairs = pairsOf(scene, stay);
   const isPairsSame = !port.isGuarded || hasPairs(port, pairs);
   if (isFixedSame && isPairsSame) return [...stay];
   if (!isFixedSame) checkType(scene, task);
-  const fresh = isFixedSame ? port : await withPrimaries(scene, context, task);
+  const fresh = isFixedSame ? port : await marked(scene, context, task);
   const v4 = held.primary4?.subnet;
   const fixed_ips = [
-    ...primaries.map(({ subnet, ip }) => ({ subnet_id: subnet, ip_address: ip })),
+    ...kept.map(({ subnet, ip }) => ({ subnet_id: subnet, ip_address: ip })),
     ...further.map((ip) => fixedIn(subnets, ip)),
     ...Array.from({ length: more }, () => ({ subnet_id: v4 })),
   ];
@@ -243,18 +243,20 @@ function checkType({ port, subnets }: Scene, task: Task): void {
   throw refuse.invalid(askedIn(task), `${told}: add that to the subnet’s service types, or let its addressing be blocks or ports`);
 }
 
-/** Before a NIC gets further fixed IPs, a word on it says which are its own: Neutron's lists are in no order. The port at its new revision. */
-async function withPrimaries({ port, held }: Scene, { neutron }: Context, task: Task): Promise<Port> {
-  const words = [
-    ...(held.primary4 === undefined ? [] : [ownWordOf(own.primary4, held.primary4.ip)]),
-    ...(held.primary6 === undefined ? [] : [ownWordOf(own.primary6, held.primary6.ip)]),
-  ];
-  if (ownWord(port.words, own.primary4) !== undefined || ownWord(port.words, own.primary6) !== undefined) return port;
-  await neutron.setWords(port.id, [...port.words, ...words], task);
+/** Before a NIC gets further fixed IPs, words on it say which it has without us: Neutron's lists are in no order. The port at its new revision. */
+async function marked({ port, held }: Scene, { neutron }: Context, task: Task): Promise<Port> {
+  const primaries = [[own.primary4, held.primary4] as const, [own.primary6, held.primary6] as const].flatMap(([kind, one]) =>
+    one === undefined || ownWord(port.words, kind) !== undefined ? [] : [ownWordOf(kind, one.ip)],
+  );
+  const theirs = held.others.map(({ ip }) => ownWordOf(own.theirs, ip));
+  const words = [...port.words.filter((word) => !word.startsWith(own.theirs)), ...primaries, ...theirs];
+  if (words.length === port.words.length && words.every((word) => port.words.includes(word))) return port;
+  await neutron.setWords(port.id, words, task);
   const now = await neutron.port(port.id, task);
   // Changed meanwhile: the revision that was decided on makes Neutron refuse it.
   const isSame =
     now.fixed.length === port.fixed.length &&
+    now.fixed.every(({ ip }) => port.fixed.some((one) => one.ip === ip)) &&
     hasPairs(
       now,
       port.pairs.map(({ raw }) => raw),

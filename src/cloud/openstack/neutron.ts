@@ -2,7 +2,7 @@
  * The calls of Neutron's API v2.0 that the driver makes, typed and thin.
  *
  * Invariants
- * - lists are read to their last page; one that brings what was not asked for is not believed
+ * - lists are read to their last page, each page asked for with all conditions; one that brings what was not asked for is not believed
  * - ports are changed only at the revision that was read (If-Match); what is stale is said, not overwritten
  */
 import type { Mac } from '../../net/mac.ts';
@@ -110,14 +110,16 @@ export function neutronOf(session: Session): Neutron {
   };
 }
 
-/** Lists that are read to their last page; of another service too, which refuses in its own words. */
+/**
+ * Lists that are read to their last page; of another service too, which refuses in its own words. Of the link to the next page the marker alone is used:
+ * Neutron repeats in it what was asked, Octavia (api/common/pagination) does not, and its next page would bring what is of others.
+ */
 export function listsOf(ask: Neutron['ask'], refusal: (answer: Answered) => Error = refusalOf): Neutron['list'] {
   async function pages<T>(what: string, query: readonly Condition[], read: Read<T>, task: Task, starts = 1): Promise<T[]> {
-    const first = new URLSearchParams([...query.map(([key, value]): [string, string] => [key, value]), ['limit', `${PAGE}`]]);
+    const search = new URLSearchParams([...query.map(([key, value]): [string, string] => [key, value]), ['limit', `${PAGE}`]]);
     const found: T[] = [];
-    let search = `?${first.toString()}`;
     for (let page = 0; page < MOST_PAGES; page++) {
-      const answer = await ask({ method: 'GET', path: `/${what}${search}` }, task);
+      const answer = await ask({ method: 'GET', path: `/${what}?${search.toString()}` }, task);
       // The page before ended with something that was deleted since: nobody knows where to go on.
       if (answer.status === 404 && page > 0 && starts < MOST_STARTS) return await pages(what, query, read, task, starts + 1);
       if (answer.status !== 200) throw refusal(answer);
@@ -125,7 +127,7 @@ export function listsOf(ask: Neutron['ask'], refusal: (answer: Answered) => Erro
       const { items, next } = understood(body, pageOf(what, read), asked);
       found.push(...items);
       if (next === undefined) return found;
-      search = next;
+      search.set('marker', next);
     }
     throw refuse.garbled({ ...task.asked, endpoint: 'Neutron' }, `more than ${MOST_PAGES} pages of ${what}`);
   }
@@ -197,9 +199,8 @@ function pageOf<T>(what: string, read: Read<T>): Read<{ items: T[]; next?: strin
     const next = links.find(({ rel }) => rel === 'next');
     if (next === undefined) return { items };
     const href = text(next['href'], `${at}.${what}_links.href`);
-    // Only the query: behind a proxy the address in it may be one that nobody reaches.
-    const query = href.indexOf('?');
-    if (query < 0) throw new Mismatch(`${at}.${what}_links.href has no query`);
-    return { items, next: href.slice(query) };
+    const marker = new URLSearchParams(href.slice(href.indexOf('?') + 1)).get('marker');
+    if (marker === null) throw new Mismatch(`${at}.${what}_links.href has no marker`);
+    return { items, next: marker };
   };
 }

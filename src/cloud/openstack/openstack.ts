@@ -25,6 +25,7 @@ import { missingPermissions } from './permissions.ts';
 import { cloudSubnets, projectNetwork } from './places.ts';
 import { attachBranch, attachNic, detachNic } from './plug.ts';
 import { shortages } from './quota.ts';
+import { refusalOf } from './refusals.ts';
 import { seenOf } from './seen.ts';
 import { type Session, sessionOf, type Task } from './session.ts';
 import { networkOf, type Subnet } from './subnet.ts';
@@ -131,7 +132,8 @@ function contextOf(options: OpenStackOptions, session: Session): Context {
     mtus: mtusOf(neutron),
     hasExtension: remembered(async (alias: string, task) => {
       const answer = await neutron.ask({ method: 'GET', path: `/extensions/${alias}` }, task);
-      return answer.status === 200;
+      if (answer.status === 200 || answer.status === 404) return answer.status === 200;
+      throw refusalOf(answer);
     }),
     begin: (call: string, object: string, wanted?: Asked['wanted']): Task => {
       const until_ms = performance.now() + deadline_ms;

@@ -1,9 +1,12 @@
 /**
- * What the account lacks, asked of the servers themselves: by requests that can only fail, since they name a security group, a port or a server that does not
- * exist, or a revision that is long gone. Neutron and Nova look at their policy first: who may not is told 403, who may is told what is wrong.
+ * What the account lacks, asked of the servers themselves: by requests that can only fail, since they name a security group or a port that does not
+ * exist, a revision that is long gone, or two things of which one alone may be named. Neutron and Nova look at their policy first: who may not is told 403,
+ * who may is told what is wrong.
  *
  * Rules for changes are judged by the object that is changed: they are asked of a port or a trunk of ours, with the values it has, where there is one yet.
+ * Nova's are judged by the server, which it looks for before: they are asked of one that a port of ours is on.
  */
+import { isFailure } from '../../errors/failure.ts';
 import type { SubnetId } from '../cloud.ts';
 import { askedIn, type Context, subnetsOf } from './context.ts';
 import { refuse } from '../wire/asked.ts';
@@ -69,38 +72,61 @@ export async function missingPermissions(ids: readonly SubnetId[], session: Sess
   const missing: string[] = [];
   const until_ms = performance.now() + LONGEST_ms;
   const task: Task = { asked, left_ms: () => until_ms - performance.now() };
-  if (!(await context.hasExtension('tag-ports-during-bulk-creation', task)))
+  if ((await named(missing, context.hasExtension('tag-ports-during-bulk-creation', task))) === false)
     missing.push(
       'Neutron lacks the extension tag-ports-during-bulk-creation, without which a port whose answer was lost is found by nobody: an administrator adds tag_ports_during_bulk_creation to [ml2] extension_drivers, and restarts its server',
     );
+  let server: string | undefined;
   for (const id of ids) {
-    const [subnet] = await subnetsOf(id, context, task);
+    const [subnet] = (await named(missing, subnetsOf(id, context, task))) ?? [];
     if (subnet === undefined) continue;
-    for (const wish of wishes)
-      if (await isForbidden(wish, subnet, context, task)) missing.push(`network ${subnet.network}: may not ${wish.rule}, ${wish.purpose}`);
-    const [own] = (await context.neutron.ports({ subnet: subnet.id }, task)).filter(
-      (port) => ownWord(port.words, ownWords.key) !== undefined,
-    );
+    for (const wish of wishes) missing.push(...(await missingFor(wish, subnet, context, task)));
+    const there = (await named(missing, context.neutron.ports({ subnet: subnet.id, network: subnet.network }, task))) ?? [];
+    const ours = there.filter((port) => ownWord(port.words, ownWords.key) !== undefined);
+    server ??= ours.find(({ owner, device }) => owner.startsWith('compute:') && device !== '')?.device;
+    const [own] = ours;
     if (own !== undefined) missing.push(...(await missingChanges(own, context, task)));
   }
-  if (await context.hasExtension('trunk', task)) missing.push(...(await missingForTrunks(context, task)));
-  const path = `/servers/${NOBODY}/os-interface`;
-  for (const [method, rule] of [
-    ['GET', 'list'],
-    ['POST', 'create'],
-  ] as const) {
-    const body = method === 'POST' ? { interfaceAttachment: { port_id: NOBODY } } : undefined;
-    const answer = await session.ask('compute', { method, path, ...(body !== undefined && { body }) }, task);
-    if (isRefused(answer)) missing.push(`servers: may not os_compute_api:os-attach-interfaces:${rule}, to attach interfaces to nodes`);
-  }
-  return missing;
+  if ((await named(missing, context.hasExtension('trunk', task))) === true) missing.push(...(await missingForTrunks(context, task)));
+  if (server !== undefined) missing.push(...(await missingForServers(server, session, task)));
+  return [...new Set(missing)];
 }
 
-async function isForbidden({ fields }: Wish, subnet: Subnet, context: Context, task: Task): Promise<boolean> {
+/** What cannot even be asked for is missing too. */
+async function named<T>(missing: string[], asking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (!isFailure(error, 'cloudDenied')) throw error;
+    missing.push(aRight(error.details));
+    return undefined;
+  }
+}
+
+function aRight(told: string): string {
+  return `a right: ${told}`;
+}
+
+/** To detach cannot be asked: Nova would write into the server’s list of actions that it failed. */
+async function missingForServers(server: string, session: Session, task: Task): Promise<string[]> {
+  const path = `/servers/${encodeURIComponent(server)}`;
+  // Nova takes a port or a network, and says so right after it looked at its policy.
+  const body = { interfaceAttachment: { port_id: NOBODY, net_id: NOBODY } };
+  const [shown, attached] = [
+    await session.ask('compute', { method: 'GET', path }, task),
+    await session.ask('compute', { method: 'POST', path: `${path}/os-interface`, body }, task),
+  ];
+  return [
+    ...lacking(shown, 'servers: may not os_compute_api:servers:show, to know the nodes'),
+    ...lacking(attached, 'servers: may not os_compute_api:os-attach-interfaces:create, to attach interfaces to nodes'),
+  ];
+}
+
+async function missingFor({ rule, purpose, fields }: Wish, subnet: Subnet, context: Context, task: Task): Promise<string[]> {
   const body = { port: { network_id: subnet.network, security_groups: [NOBODY], ...fields(subnet) } };
   const answer = await context.neutron.ask({ method: 'POST', path: '/ports', body }, task);
   if (answer.status === 201) await unmade(answer, context, task);
-  return isRefused(answer);
+  return lacking(answer, `network ${subnet.network}: may not ${rule}, ${purpose}`);
 }
 
 /** At a revision that never is: who may is told 412. */
@@ -112,7 +138,7 @@ async function missingChanges(port: Port, context: Context, task: Task): Promise
       { method: 'PUT', path, body: { port: fields(port) }, headers: { 'if-match': 'revision_number=0' } },
       task,
     );
-    if (isRefused(answer)) missing.push(`network ${port.network}: may not ${rule}, ${purpose}`);
+    missing.push(...lacking(answer, `network ${port.network}: may not ${rule}, ${purpose}`));
   }
   return missing;
 }
@@ -122,10 +148,11 @@ async function missingForTrunks(context: Context, task: Task): Promise<string[]>
   const { neutron } = context;
   const missing: string[] = [];
   const ask = async (request: Request, rule: string): Promise<void> => {
-    if (isRefused(await neutron.ask(request, task))) missing.push(`trunks: may not ${rule} (for datapath branch alone)`);
+    missing.push(...lacking(await neutron.ask(request, task), `trunks: may not ${rule} (for datapath branch alone)`));
   };
   await ask({ method: 'POST', path: '/trunks', body: { trunk: { port_id: NOBODY } } }, 'create_trunk');
-  const [trunk] = await neutron.list('trunks', [], (value, at) => text(object(value, at)['id'], `${at}.id`), task);
+  const trunks = neutron.list('trunks', [], (value, at) => text(object(value, at)['id'], `${at}.id`), task);
+  const [trunk] = (await named(missing, trunks)) ?? [];
   if (trunk === undefined) return missing;
   const sub_ports = [{ port_id: NOBODY, segmentation_type: 'vlan', segmentation_id: 4094 }];
   for (const action of ['add_subports', 'remove_subports'])
@@ -133,9 +160,11 @@ async function missingForTrunks(context: Context, task: Task): Promise<string[]>
   return missing;
 }
 
-function isRefused(answer: Answered): boolean {
+/** `sentence`, or what it was refused by, when it was. @throws Failure cloudThrottled, cloudUnavailable */
+function lacking(answer: Answered, sentence: string): string[] {
   if (answer.status >= 500 || answer.status === 429) throw refusalOf(answer);
-  return answer.status === 403;
+  if (answer.status !== 403) return [];
+  return [answer.told === undefined ? sentence : aRight(answer.told)];
 }
 
 /** A Neutron without security groups made it after all. */

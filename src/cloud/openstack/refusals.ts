@@ -66,7 +66,8 @@ export const novaRefusals: Readonly<Record<string, Refuse>> = {
 };
 
 /** The failure for an answer that is no success. An answer in no words of theirs is a proxy's, and is judged by its status. */
-export function refusalOf({ status, headers, body, asked }: Answered): Failure {
+export function refusalOf({ status, headers, body, asked, told }: Answered): Failure {
+  if (told !== undefined) return denied(asked, told);
   const isBusy = status === 429 || (status === 503 && headers['retry-after'] !== undefined);
   const { type, words } = understood(body, saidIn, asked);
   const said = type === '' ? `status ${status}` : `${type}: ${words}`;

@@ -20,7 +20,8 @@ export interface Owner {
 }
 
 /**
- * An unattached port that has the block's addresses; of a /80 the first alone. In no security group: rules that name one as their peer would list 16 addresses
+ * An unattached port that has the block's addresses; of a /80 the first alone. Switched off: of one that is on, OVN's
+ * routers take it that the addresses are at its Ethernet address, where nobody is (docs/clouds/openstack.md, ml2/ovn). In no security group: rules that name one as their peer would list 16 addresses
  * more for each. Its tags are the NIC's, so that one list finds both, and those of whoever asked, where the NIC is nobody's.
  * @throws Failure cloudInvalid
  */
@@ -33,6 +34,7 @@ export function reservationBody(block: Cidr, { network, subnets, device, tags, a
     description: `${isPods ? 'The address of a Pod' : 'Addresses of Pods'}: reserved by Flatpod, let through by an address pair of their NIC`,
     device_owner: deviceOwnerIn(subnets, isPods ? POD_OWNER : BLOCK_OWNER, asked),
     device_id: device,
+    admin_state_up: false,
     security_groups: [],
     fixed_ips: ips.map((ip) => fixedIn(subnets, ip)),
     tags: [...allWordsOf(tags), ownWordOf(own.block, block), ...(isPods ? [`${own.pod}1`] : [])],

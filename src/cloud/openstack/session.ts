@@ -4,6 +4,8 @@
  * Invariants
  * - one login at a time, whoever waits for it
  * - a 401 is answered by one new login and the same call again, once: it was not carried out, so even a changing call may be repeated
+ * - what the access rules of an application credential leave out is a 403, and means one new login for each path and token: services say 401 there too
+ *   (keystonemiddleware, _validate_app_cred_access_rules), and whether the credential was revoked is told by the login
  */
 import { isFailure } from '../../errors/failure.ts';
 import { type Asked, reached, refuse, understood } from '../wire/asked.ts';
@@ -37,6 +39,8 @@ export interface Answered {
   readonly headers: HttpAnswer['headers'];
   readonly body: unknown;
   readonly asked: Asked;
+  /** What the status means, where the service has no words for it. */
+  readonly told?: string;
 }
 
 /** Who we are, once logged in. */
@@ -54,6 +58,8 @@ interface Kept {
   readonly token: Token;
   /** When the token ends, by performance.now(): it is as old as the login, whatever Keystone's clock says. */
   readonly until_ms: number;
+  /** What was refused with this very token when it was new, see {@link whatOf}. */
+  readonly leftOut: Set<string>;
 }
 
 /** A token is not used in its last minute: a call may take as long. */
@@ -76,7 +82,7 @@ export function sessionOf(source: CredentialSource): Session {
     try {
       const asked_ms = performance.now();
       const token = await tokenFor(read.account, sockets, task);
-      kept = { read, sockets, token, until_ms: asked_ms + token.life_ms };
+      kept = { read, sockets, token, until_ms: asked_ms + token.life_ms, leftOut: new Set() };
     } catch (error) {
       if (!isSame) sockets.close();
       throw error;
@@ -104,10 +110,17 @@ export function sessionOf(source: CredentialSource): Session {
       const first = await ready(task);
       const answer = await askWith(first, service, request, task);
       if (answer.status !== 401) return answer;
+      if (first.leftOut.has(whatOf(answer, request))) return leftOut(answer, request, first);
       // Another call may have logged in meanwhile.
-      const again = await askWith(kept !== first && kept !== undefined ? kept : await entered(task), service, request, task);
+      const others = kept === first ? undefined : kept;
+      const then = others ?? (await entered(task));
+      const again = await askWith(then, service, request, task);
       if (again.status !== 401) return again;
-      throw refuse.credentials(again.asked, `401 with a token given a moment ago to ${first.read.account.who}`);
+      const { isRevocable, who } = then.read.account;
+      if (!isRevocable) throw refuse.credentials(again.asked, `401 with a token given a moment ago to ${who}`);
+      // After another's login the credential may have been revoked.
+      if (others === undefined) then.leftOut.add(whatOf(again, request));
+      return leftOut(again, request, then);
     },
     async self(task) {
       return (await ready(task)).token;
@@ -117,6 +130,16 @@ export function sessionOf(source: CredentialSource): Session {
       kept = undefined;
     },
   };
+}
+
+/** As access rules name it: method and path, without the query. */
+function whatOf({ asked }: Answered, { method, path }: Request): string {
+  return `${method} ${new URL(`${asked.endpoint}${path}`).pathname}`;
+}
+
+function leftOut(answer: Answered, request: Request, { read }: Kept): Answered {
+  const told = `401 with a token given a moment ago: is ${whatOf(answer, request)} among the access rules of ${read.account.who}?`;
+  return { ...answer, status: 403, told };
 }
 
 async function askWith({ read, sockets, token }: Kept, service: Service, request: Request, task: Task): Promise<Answered> {

@@ -25,6 +25,8 @@ export const own = {
   /** Its own addresses, where it has others too. */
   primary4: 'fp:primary4=',
   primary6: 'fp:primary6=',
+  /** Those beside them that were there before ours: each its word. */
+  theirs: 'fp:theirs=',
   /** What a reservation holds. */
   block: 'fp:block=',
   /** On a reservation that is one Pod's port. */
@@ -63,15 +65,20 @@ export function ownWord(words: readonly string[], kind: (typeof own)[keyof typeo
   return words.find((word) => word.startsWith(kind))?.slice(kind.length);
 }
 
-/** An own word with any text as its value. */
+/** An own word with any text as its value. An address of IPv6 that is written out would be too long: it keeps its colons. */
 export function ownWordOf(kind: (typeof own)[keyof typeof own], value: string): string {
-  return `${kind}${escaped(value)}`;
+  const word = `${kind}${escaped(value)}`;
+  return word.length <= LONGEST ? word : `${kind}${escaped(value).replaceAll('~3a', ':')}`;
 }
 
 /** The text that {@link ownWordOf} wrote; undefined when there is none. */
 export function ownText(words: readonly string[], kind: (typeof own)[keyof typeof own]): string | undefined {
-  const word = ownWord(words, kind);
-  return word === undefined ? undefined : unescaped(word);
+  return ownTexts(words, kind)[0];
+}
+
+/** All that it wrote. */
+export function ownTexts(words: readonly string[], kind: (typeof own)[keyof typeof own]): string[] {
+  return words.flatMap((word) => (word.startsWith(kind) ? (unescaped(word.slice(kind.length).replaceAll(':', '~3a')) ?? []) : []));
 }
 
 function joined(words: readonly string[]): string[] {

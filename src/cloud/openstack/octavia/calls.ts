@@ -1,6 +1,6 @@
 /** The calls of Octavia's API v2 that are made, typed and thin; lists to their last page. */
 import type { SubnetId } from '../../cloud.ts';
-import { id, Mismatch, object, type Read } from '../../wire/shape.ts';
+import { id, list, Mismatch, object, type Read } from '../../wire/shape.ts';
 import { understood } from '../../wire/asked.ts';
 import { listsOf } from '../neutron.ts';
 import type { Answered, Request, Session, Task } from '../session.ts';
@@ -42,8 +42,8 @@ export function octaviaOf(session: Session): Octavia {
         ({ provisioning }) => provisioning !== 'DELETED',
       ),
     async whole(balancer, task) {
-      const listeners = await listed('listeners', [['load_balancer_id', balancer]], listenerOf, task);
-      const pools = await listed('pools', [['loadbalancer_id', balancer]], poolOf, task);
+      const listeners = await listed('listeners', [['load_balancer_id', balancer]], partOf(balancer, listenerOf), task);
+      const pools = await listed('pools', [['loadbalancer_id', balancer]], partOf(balancer, poolOf), task);
       const members = await Promise.all(pools.map((pool) => membersOf(pool.id)('members', [], memberOf, task)));
       return { id: balancer, listeners, pools: pools.map((pool, i) => ({ ...pool, members: members[i] ?? [] })) };
     },
@@ -66,6 +66,15 @@ function withWords(words: readonly string[]): Read<Balancer> {
     const balancer = balancerOf(value, at);
     if (!words.every((word) => balancer.words.includes(word))) throw new Mismatch(`${at} is ${balancer.id}, which was not asked for`);
     return balancer;
+  };
+}
+
+/** As above: what is in a load balancer, and not wanted there, is deleted. */
+function partOf<T extends { readonly id: string }>(balancer: string, read: Read<T>): Read<T> {
+  return (value, at) => {
+    const [part, owners] = [read(value, at), list(object)(object(value, at)['loadbalancers'], `${at}.loadbalancers`)];
+    if (!owners.some(({ id: owner }) => owner === balancer)) throw new Mismatch(`${at} is ${part.id}, which was not asked for`);
+    return part;
   };
 }
 

@@ -16,7 +16,8 @@ export async function missingForBalancers(session: Session, task: Task): Promise
   for (const { rule, purpose, request } of wishes) {
     const answer = await session.ask('load-balancer', request, task);
     if (answer.status >= 500 || answer.status === 429) throw octaviaRefusal(answer);
-    if (answer.status === 403)
+    if (answer.told !== undefined) missing.push(`a right: ${answer.told}`);
+    else if (answer.status === 403)
       missing.push(`load balancers: may not os_load-balancer_api:loadbalancer:${rule}, ${purpose} (role load-balancer_member)`);
   }
   return missing;

@@ -11,7 +11,8 @@ const quota = overQuota(
 );
 
 /** The failure for an answer that is no success. */
-export function octaviaRefusal({ status, headers, body, asked }: Answered): Failure {
+export function octaviaRefusal({ status, headers, body, asked, told }: Answered): Failure {
+  if (told !== undefined) return refuse.denied(asked, told);
   const words = understood(body, saidIn, asked);
   const said = words === '' ? `status ${status}` : `status ${status}: ${words}`;
   if (status === 429 || (status === 503 && headers['retry-after'] !== undefined)) return refuse.throttled(asked, said);

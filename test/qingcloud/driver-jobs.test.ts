@@ -4,7 +4,10 @@ import { test } from 'node:test';
 import type { Api, ApiList } from '../../src/cloud/qingcloud/call.ts';
 import { JobWatch } from '../../src/cloud/qingcloud/jobs.ts';
 import { patienceFor } from '../../src/cloud/qingcloud/patience.ts';
+import { refuse } from '../../src/cloud/wire/asked.ts';
 import { virtualClock } from '../cloud/virtual-clock.ts';
+
+const call = { cloud: 'qingcloud', endpoint: 'e', call: 'DescribeJobs', object: 'jobs' };
 
 interface Bench {
   readonly api: Api;
@@ -13,6 +16,8 @@ interface Bench {
   /** What lists show. */
   readonly status: Map<string, string>;
   fails: boolean;
+  /** A list that names one of these is refused. */
+  readonly unknown: Set<string>;
 }
 
 function bench(clock: ReturnType<typeof virtualClock>): Bench {
@@ -22,6 +27,7 @@ function bench(clock: ReturnType<typeof virtualClock>): Bench {
     asked: [],
     status: new Map(),
     fails: false,
+    unknown: new Set(),
     api: {
       call: never,
       async list<T>({ parameters, read }: ApiList<T>): Promise<T[]> {
@@ -29,6 +35,7 @@ function bench(clock: ReturnType<typeof virtualClock>): Bench {
         assert.ok(Array.isArray(jobs));
         one.asked.push({ jobs: jobs.map(String), at_ms: clock.now_ms() - start_ms });
         if (one.fails) throw new Error('not now');
+        if (jobs.some((job) => one.unknown.has(String(job)))) throw refuse.notFound(call, '2100: ResourceNotFound');
         return Promise.resolve(
           [...one.status].filter(([id]) => jobs.includes(id)).map(([job_id, status]) => read({ job_id, status }, 'job')),
         );
@@ -93,6 +100,51 @@ test('lists that fail end no job; its age does', async () => {
   assert.equal(end, undefined);
   await clock.advance(300_000);
   assert.equal(end, 'unknown');
+  jobs.close();
+});
+
+test('a job that the cloud does not know, and for which it refuses the list, hides no other, and is given up like one that is not listed', async () => {
+  const clock = virtualClock();
+  const { api, asked: calls, status, unknown } = bench(clock);
+  const jobs = new JobWatch(api, clock);
+  const start_ms = clock.now_ms();
+  const ends = new Map<string, [string, number]>();
+  unknown.add('j-gone');
+  for (const job of ['j-gone', 'j-1', 'j-2']) void jobs.ended(job).then((end) => ends.set(job, [end, clock.now_ms() - start_ms]));
+  status.set('j-1', 'working').set('j-2', 'successful');
+  await clock.advance(1000);
+  assert.deepEqual([...ends.keys()], ['j-2']);
+  const before = calls.length;
+  assert.ok(
+    calls.slice(4).every((one) => one.jobs.length === 1 || !one.jobs.includes('j-gone')),
+    'from then on it is asked for by itself',
+  );
+  await clock.advance(9000);
+  const [how, after_ms] = ends.get('j-gone') ?? [];
+  assert.ok(how === 'unknown' && after_ms !== undefined && after_ms > 5000 && after_ms < 10_000, `${how} after ${after_ms} ms`);
+  assert.ok(calls.length - before < 20, `${calls.length - before} calls`);
+  status.set('j-1', 'failed');
+  await clock.advance(4000);
+  assert.equal(ends.get('j-1')?.[0], 'failed');
+  jobs.close();
+});
+
+test('jobs behind a list that fails are asked about all the same', async () => {
+  const clock = virtualClock();
+  const { api, status } = bench(clock);
+  const first = {
+    ...api,
+    list: ((one, patience) =>
+      Array.isArray(one.parameters['jobs']) && one.parameters['jobs'].includes('j-0')
+        ? Promise.reject(new Error('not now'))
+        : api.list(one, patience)) as Api['list'],
+  };
+  const jobs = new JobWatch(first, clock);
+  for (let i = 0; i < 100; i++) void jobs.ended(`j-${i}`);
+  const behind = jobs.ended('j-100');
+  status.set('j-100', 'successful');
+  await clock.advance(1000);
+  assert.equal(await Promise.race([behind, Promise.resolve('still watched')]), 'successful');
   jobs.close();
 });
 

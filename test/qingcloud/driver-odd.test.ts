@@ -7,6 +7,7 @@ import { qingCloud } from '../../src/cloud/qingcloud/qingcloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { fails } from '../cloud/scripted-server.ts';
 import { type Double, key, otherKey, qingcloudDouble, zone } from './double.ts';
+import { type HeldTime, heldTime } from './held-time.ts';
 import { keyFile } from './key-file.ts';
 
 interface Bed extends AsyncDisposable {
@@ -16,11 +17,13 @@ interface Bed extends AsyncDisposable {
   driver(options?: Partial<QingCloudOptions>): ReturnType<typeof qingCloud>;
 }
 
-async function bed(): Promise<Bed> {
+/** `time`: what its jobs go by, when it is held. */
+async function bed(time?: HeldTime): Promise<Bed> {
   await using building = new AsyncDisposableStack();
   const double = building.use(await qingcloudDouble());
   const subnet = (await double.vxnet()) as SubnetId; // as the double calls it
-  const instance = (await double.instance(subnet)) as InstanceId;
+  const launching = double.instance(subnet);
+  const instance = (await (time?.during(launching) ?? launching)) as InstanceId;
   const keys = building.use(keyFile(key.accessKeyId, key.secretAccessKey)).path;
   const drivers = building.use(new DisposableStack());
   const driver: Bed['driver'] = (options = {}) =>
@@ -89,7 +92,7 @@ test('a vxnet that joins its router with another range gives addresses of that o
   assert.equal(await one.double.final((await one.double.ok('JoinRouter', join)).job_id), 'successful');
   const after = await cloud.createNic({ ...request(renumbered), clientToken: 'after', want: { addresses4: 2 } });
   assert.deepEqual(
-    [after.primary4 ?? '', ...after.blocks].map((one) => one.slice(0, 8)),
+    [after.primary4 ?? '', ...after.blocks].map((address) => address.slice(0, 8)),
     ['10.20.9.', '10.20.9.', '10.20.9.'],
   );
   const more = await cloud.assign(after.id, { addresses4: 1 });
@@ -127,17 +130,20 @@ test('a NIC that somebody attached by hand is there without tags of ours, keeps 
   assert.deepEqual([tagsOf.get(theirs as NicId), tagsOf.get(ours)], [{}, { 'flatpod.dev/cluster': 'c' }]);
 });
 
-test('an instance that is terminated while NICs attach leaves them detached: the attach is refused, and each can be deleted', async () => {
-  await using one = await bed();
+test('an instance that is terminated while NICs attach leaves them detached: the attach is refused, and each can be deleted', async (t) => {
+  const time = heldTime(t);
+  await using one = await bed(time);
   const { double, subnet, instance } = one;
-  const cloud = one.driver();
+  const cloud = one.driver({ deadline_ms: 60_000 });
   const nics: NicId[] = [];
   for (const clientToken of ['a', 'b']) nics.push((await cloud.createNic({ ...request(subnet), clientToken })).id);
   await double.fault('AttachNics', { kind: 'jobTakes', ms: 1500 });
   const attaching = Promise.allSettled(nics.map((nic, i) => cloud.attachNic(nic, instance, i + 1)));
   while (((await double.counts())['AttachNics'] ?? 0) === 0) await new Promise(setImmediate);
-  assert.equal(await double.final((await double.ok('TerminateInstances', { 'instances.1': instance })).job_id), 'successful');
-  for (const end of await attaching) assert.ok(end.status === 'rejected' && isFailure(end.reason, 'cloudConflict'));
+  const { job_id } = await double.ok('TerminateInstances', { 'instances.1': instance });
+  time.pass(100);
+  assert.equal(await double.final(job_id), 'successful');
+  for (const end of await time.during(attaching)) assert.ok(end.status === 'rejected' && isFailure(end.reason, 'cloudConflict'));
   assert.equal(
     (await cloud.instances([instance])).every(({ state }: CloudInstance) => state === 'terminated'),
     true,

@@ -20,7 +20,8 @@ async function stage(held: 'ReleaseVips' | 'CreateNics', what: 'request' | 'answ
   await using building = new AsyncDisposableStack();
   const vxnet = building.use(await reservedVxnet());
   const { double, subnet, driver } = vxnet;
-  await double.final((await double.ok('AllocateVips', { vxnet_id: subnet, vip_range: '10.20.0.4-10.20.0.15', vip_name: 'others' })).job_id);
+  const others = { vxnet_id: subnet, vip_range: '10.20.0.4-10.20.0.15', count: 12, vip_name: 'others' };
+  await double.final((await double.ok('AllocateVips', others)).job_id);
   const proxy = building.use(await faultProxy(double.url, qingCloudDialect));
   const cloud = driver('hostnic_', proxy.url);
   const { id } = await cloud.createNic(request(subnet, undefined, 'first'));

@@ -17,7 +17,7 @@ export interface FormerPod extends Place {
 
 const TABLE = 260;
 /** hostnic leaves the cloud the last dozen. */
-const reserved = '10.20.1.4-10.20.1.240';
+const reserved = { vip_range: '10.20.1.4-10.20.1.240', count: 237 };
 
 /** `block`: hostnic's name of it; `at`: which of its addresses the Pod has. `netns`: a name for its namespace. */
 export async function formerPod(
@@ -25,7 +25,7 @@ export async function formerPod(
   { block, cidr, at, netns }: { readonly block: string; readonly cidr: string; readonly at: number; readonly netns: string },
 ): Promise<FormerPod> {
   if (node === undefined) throw new Error('a node is wanted');
-  await ground.done('AllocateVips', { vxnet_id: vxnet, vip_range: reserved, vip_name: `hostnic_${vxnet}` });
+  await ground.done('AllocateVips', { vxnet_id: vxnet, ...reserved, vip_name: `hostnic_${vxnet}` });
   const { items } = (await ground.vpc.call('GET', `/v1/instances?name=${node.name}`)).body;
   const instance = `i-${String(items[0].id).slice(-8)}`;
   const [{ nic_id: mac, private_ip: own }] = (await ground.act('CreateNics', { vxnet, count: 1, nic_name: `hostnic_${instance}` })).nics;

@@ -25,7 +25,8 @@ export async function reservedVxnet() {
   const double = building.use(await qingcloudDouble());
   const subnet = (await double.vxnet()) as SubnetId;
   const name = `hostnic_${subnet}`;
-  const { job_id } = await double.ok('AllocateVips', { vxnet_id: subnet, vip_range: '10.20.0.16-10.20.0.239', vip_name: name });
+  const reserving = { vxnet_id: subnet, vip_range: '10.20.0.16-10.20.0.239', count: 224, vip_name: name };
+  const { job_id } = await double.ok('AllocateVips', reserving);
   assert.equal(await double.final(job_id), 'successful');
   const keys = building.use(keyFile(key.accessKeyId, key.secretAccessKey)).path;
   const drivers = building.use(new DisposableStack());

@@ -40,7 +40,7 @@ export async function scripted(more: Partial<QingCloudOptions> = {}): Promise<Sc
     credentials: { from: 'file', path: keys.path },
     endpoint: `${origin}/iaas`,
     zone: 'pek3a',
-    deadline_ms: 2000,
+    deadline_ms: 20_000,
     ...more,
   });
   return {

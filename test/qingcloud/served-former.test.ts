@@ -72,7 +72,8 @@ test('new Pods have other addresses of the block, reach the Pod that hostnic mad
     assert.equal(await seenFrom(former.netns, pod.address, pod.netns), former.address, `the Pod of hostnic asks ${pod.address}`);
   }
   const vips = async (): Promise<Map<string, string>> => {
-    const { vip_set: all } = await bed.ground.act('DescribeVips', { 'vip_addrs.1': '10.20.1.70', 'vip_addrs.2': '10.20.1.71' });
+    const asked = { 'vxnets.1': bed.vxnet, 'vip_addrs.1': '10.20.1.70', 'vip_addrs.2': '10.20.1.71' };
+    const { vip_set: all } = await bed.ground.act('DescribeVips', asked);
     return new Map(all.map(({ vip_addr, vip_name }: Record<string, string>) => [vip_addr, vip_name]));
   };
   assert.equal((await vips()).get('10.20.1.70'), `hostnic_${bed.vxnet}`, 'nobody touches its address');

@@ -27,8 +27,8 @@ export function planAdopting(ground: Ground, holder: Holder, want: Wanted, asked
   } catch (error) {
     const { adoptVips } = settings;
     if (adoptVips === undefined || within === undefined || !isFailure(error, 'cloudSubnetFull')) throw error;
-    const isFormer = ({ name, ip }: VipRecord): boolean =>
-      name.startsWith(adoptVips) && within.some((block) => containsCidr(block, hostCidr(ip)));
+    const isFormer = ({ name, ip, isLeaving }: VipRecord): boolean =>
+      isLeaving !== true && name.startsWith(adoptVips) && within.some((block) => containsCidr(block, hostCidr(ip)));
     const vips = picture.vips.filter((vip) => !isFormer(vip));
     if (vips.length === picture.vips.length) throw error;
     const plan = planBlocks({ ...ground, picture: { ...picture, vips } }, holder, want, asked);

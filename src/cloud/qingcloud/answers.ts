@@ -28,13 +28,22 @@ export interface VipRecord {
   readonly ip: Ip;
   readonly name: string;
   readonly vxnet: SubnetId;
+  /** It is listed still, and is being released: leaving.ts. */
+  readonly isLeaving?: true;
 }
 
 /** A vxnet. One without a router has no addresses that we could know. */
 export interface VxnetRecord {
   readonly id: SubnetId;
   readonly free: number;
-  readonly router?: { readonly id: string; readonly cidr: Cidr; readonly gateway: Ip; readonly given: AddressRange; readonly vpc?: Cidr };
+  readonly router?: {
+    readonly id: string;
+    readonly cidr: Cidr;
+    readonly gateway: Ip;
+    /** What DHCP gives; absent where it is off. */
+    readonly given?: AddressRange;
+    readonly vpc?: Cidr;
+  };
 }
 
 /** A virtual machine. */
@@ -66,6 +75,10 @@ export interface RuleRecord {
 export interface JobRecord {
   readonly id: string;
   readonly status: JobStatus;
+  /** The call that started it, where that is told. */
+  readonly action?: string;
+  /** Ids of what it changes, as far as that is told. */
+  readonly resources: readonly string[];
 }
 
 /** The last three are final. */
@@ -131,15 +144,23 @@ export const vxnetRecord: Read<VxnetRecord> = (value, at) => {
 function routerOf(from: Readonly<Record<string, unknown>>, at: string): NonNullable<VxnetRecord['router']> {
   const network = cidr(from['ip_network'], `${at}.ip_network`);
   const vpc = given(from, 'vpc_network', cidr, at);
-  const given4: AddressRange = { first: ip(from['dyn_ip_start'], `${at}.dyn_ip_start`), last: ip(from['dyn_ip_end'], `${at}.dyn_ip_end`) };
-  if (ipToBigInt(given4.first) > ipToBigInt(given4.last)) throw new Mismatch(`${at} should not end before it starts`);
+  const dynamic = givenBy(from, at);
   return {
     id: id<string>(from['router_id'], `${at}.router_id`),
     cidr: network,
     gateway: ip(from['manager_ip'], `${at}.manager_ip`),
-    given: given4,
+    ...(dynamic && { given: dynamic }),
     ...(vpc && { vpc }),
   };
+}
+
+/** Both ends are empty where DHCP is off. */
+function givenBy(from: Readonly<Record<string, unknown>>, at: string): AddressRange | undefined {
+  const [first, last] = [given(from, 'dyn_ip_start', ip, at), given(from, 'dyn_ip_end', ip, at)];
+  if (first === undefined && last === undefined) return undefined;
+  if (first === undefined || last === undefined) throw new Mismatch(`${at} should have both dyn_ip_start and dyn_ip_end`);
+  if (ipToBigInt(first) > ipToBigInt(last)) throw new Mismatch(`${at} should not end before it starts`);
+  return { first, last };
 }
 
 /** An item of `instance_set`. */
@@ -181,7 +202,16 @@ export const ruleRecord: Read<RuleRecord> = (value, at) => {
 export const jobRecord: Read<JobRecord> = (value, at) => {
   const from = object(value, at);
   const status = oneOf('pending', 'working', 'successful', 'failed', 'done with failure')(from['status'], `${at}.status`);
-  return { id: id<string>(from['job_id'], `${at}.job_id`), status };
+  const { job_action: action, resource_ids: named } = from;
+  return {
+    id: id<string>(from['job_id'], `${at}.job_id`),
+    status,
+    // Jobs of any kind are listed, and their ends are told whatever else is told of them.
+    ...(typeof action === 'string' && { action }),
+    resources: (typeof named === 'string' ? named.split(',') : Array.isArray(named) ? named : [])
+      .filter((one) => typeof one === 'string')
+      .map((one) => one.trim()),
+  };
 };
 
 /** The answer of a call that starts a job. */

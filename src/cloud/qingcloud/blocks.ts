@@ -14,18 +14,18 @@ import type { AskedLately } from '../asked-lately.ts';
 import { type Clock, sleep } from '../clock.ts';
 import type { NicId, SubnetId, Tags, Wanted } from '../cloud.ts';
 import { type Asked, refuse, wantedOf } from '../wire/asked.ts';
-import type { NicRecord, VxnetRecord } from './answers.ts';
+import type { NicRecord, VipRecord, VxnetRecord } from './answers.ts';
 import type { ApiCall } from './call.ts';
 import type { Known } from './known.ts';
 import type { Patience } from './patience.ts';
 import { type AdoptingPlan, planAdopting } from './adopt-vips.ts';
 import { type BlockPlan, checkWanted, type Holder, planBlocks } from './plan-blocks.ts';
-import { type Place, type Reserver, release, reserve } from './reserve.ts';
+import { type Place, type Reserver, release, released, reserve } from './reserve.ts';
 import type { Turns } from './turns.ts';
-import { blockOf, ownVips, type Picture, readNic, type Reader, readVips, type Contents } from './vxnet.ts';
+import { blockOf, ownVips, type Picture, readNic, readVips, type Contents, type VipReader } from './vxnet.ts';
 
 /** What this file works with. */
-export interface BlockUse extends Reader, Reserver {
+export interface BlockUse extends VipReader, Reserver {
   readonly clock: Clock;
   readonly known: Known;
   readonly askedFor: AskedLately<Ip>;
@@ -161,7 +161,9 @@ function planIn(
 
 /** Those that the cloud itself gives to nobody: where it lets nobody reserve them either, it says so only when asked. */
 function outsideOf({ router }: VxnetRecord, ips: readonly Ip[]): Ip[] {
-  return ips.filter((ip) => router !== undefined && (compareIps(ip, router.given.first) < 0 || compareIps(ip, router.given.last) > 0));
+  if (router === undefined) return [];
+  const { given } = router;
+  return ips.filter((ip) => given === undefined || compareIps(ip, given.first) < 0 || compareIps(ip, given.last) > 0);
 }
 
 function addressesIn({ missing }: BlockPlan): Ip[] {
@@ -188,13 +190,12 @@ export async function releaseOwn(
     const own = ownVips(await readVips(use, [vxnet], patience), use.names);
     const vips = own.filter((vip) => vip.says.mac === macOf(use, id) && fits(blockOf(vip)));
     if (vips.length === 0) return;
+    const idsOf = (some: readonly VipRecord[]): string[] => some.map((vip) => vip.id);
+    const underway = vips.filter((vip) => use.leaving.jobsOf([vip.id]).length > 0);
     try {
-      await release(
-        use,
-        vips.map((vip) => vip.id),
-        id,
-        patience,
-      );
+      const staying = idsOf(vips.filter((vip) => !underway.includes(vip)));
+      if (staying.length > 0) await release(use, staying, id, patience);
+      if (underway.length > 0) await released(use, idsOf(underway), id, patience);
       for (const { ip } of vips) use.askedFor.forget(vxnet, ip);
       return;
     } catch (error) {

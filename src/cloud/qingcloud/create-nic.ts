@@ -1,8 +1,10 @@
 /** NICs made: what QingCloud has no tokens for is found again by its name. */
 import { isFailure } from '../../errors/failure.ts';
+import type { Ip } from '../../net/address.ts';
 import type { Cidr } from '../../net/cidr.ts';
-import type { CloudNic, CreateNic, SubnetId } from '../cloud.ts';
+import type { CloudNic, CreateNic, SubnetId, Wanted } from '../cloud.ts';
 import { type Asked, refuse, wantedOf } from '../wire/asked.ts';
+import { withFormer } from './adopt-primary.ts';
 import { planAdopting } from './adopt-vips.ts';
 import { madeOf, type NicRecord, type VxnetRecord } from './answers.ts';
 import { bear, bearerOf, pictureOf } from './blocks.ts';
@@ -14,6 +16,8 @@ import type { Patience } from './patience.ts';
 import { checkWanted, NOBODY } from './plan-blocks.ts';
 import { putTags } from './put-tags.ts';
 import { blocksByNic, ownVips, type Picture, readNic, readNicsCalled } from './vxnet.ts';
+
+type Made = ReturnType<typeof madeOf>;
 
 /** See Cloud.createNic. */
 export async function createNic(use: NicUse, request: CreateNic, patience: Patience): Promise<CloudNic> {
@@ -66,23 +70,43 @@ async function make(
   // Nothing is made that would have to be deleted again.
   if (picture !== undefined)
     planAdopting({ picture, names, settings, avoided: new Set() }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
-  const ip = picture === undefined || want.these === undefined ? undefined : primaryFor(picture, want, asked);
-  const parameters = { vxnet: vxnet.id, nic_name: name, count: 1, ...(ip && { private_ips: [ip] }) };
-  const made = await madeInTurn(use, { ...call, parameters }, vxnet.id, token, patience);
+  const made = await madeAnywhere(use, { call, name }, vxnet, { want, token, picture }, patience);
   const record: NicRecord = { ...made, name, isUsed: false, vxnet: vxnet.id, createdAt_ms: api.now_ms() };
   await checkName(use, record, asked, patience);
   return record;
 }
 
-/** The cloud gives it any address that is free: so not while one is that is being taken over. */
-async function madeInTurn(
-  { api, tokens, turns }: NicUse,
-  call: ApiCall,
-  vxnet: SubnetId,
-  token: string,
+/** With any address that is free; where none is, with one that a former plugin has reserved. */
+async function madeAnywhere(
+  use: NicUse,
+  { call, name }: { readonly call: ApiCall; readonly name: string },
+  vxnet: VxnetRecord,
+  { want, token, picture }: { readonly want: Wanted; readonly token: string; readonly picture: Picture | undefined },
   patience: Patience,
-): Promise<ReturnType<typeof madeOf>> {
-  using _turn = await turns.take(vxnet, 'make', api.asked(call), patience);
+): Promise<Made> {
+  const asked = use.api.asked(call);
+  const callWith = (ip: Ip | undefined): ApiCall => {
+    const parameters = { vxnet: vxnet.id, nic_name: name, count: 1, ...(ip && { private_ips: [ip] }) };
+    return { ...call, parameters };
+  };
+  try {
+    const ip = picture === undefined || want.these === undefined ? undefined : primaryFor(picture, want, asked);
+    return await madeInTurn(use, callWith(ip), vxnet.id, token, patience);
+  } catch (error) {
+    if (!isFailure(error, 'cloudSubnetFull')) throw error;
+    const made = await withFormer(use, vxnet, want, asked, patience, (own) => madeNow(use, callWith(own), token, patience));
+    if (made === undefined) throw error;
+    return made;
+  }
+}
+
+/** The cloud gives it any address that is free: so not while one is that is being taken over. */
+async function madeInTurn(use: NicUse, call: ApiCall, vxnet: SubnetId, token: string, patience: Patience): Promise<Made> {
+  using _turn = await use.turns.take(vxnet, 'make', use.api.asked(call), patience);
+  return await madeNow(use, call, token, patience);
+}
+
+async function madeNow({ api, tokens }: NicUse, call: ApiCall, token: string, patience: Patience): Promise<Made> {
   try {
     return await api.call(call, madeOf, patience);
   } catch (error) {

@@ -10,7 +10,7 @@ import type { Tracked } from './tracked.ts';
 import type { Orphans } from './orphans.ts';
 import type { Patience } from './patience.ts';
 import type { Tokens } from './tokens.ts';
-import { blocksByNic, ownVips, readNics, readNicsNamed, readVips } from './vxnet.ts';
+import { blocksByNic, ownVips, readNics, readNicsNamed, readVips, readVxnets } from './vxnet.ts';
 
 /** What everything about NICs works with. */
 export interface NicUse extends BlockUse {
@@ -33,7 +33,9 @@ export async function findNics(use: NicUse, filter: NicFilter, patience: Patienc
   const found = records.map((record) => cloudNic(use, record, [])).filter(selects(filter));
   const cluster = use.orphans.clusterIn(filter);
   const places = new Set([...found.map(({ subnet }) => subnet), ...use.orphans.placesOf(ids ?? [])]);
-  const vips = ownVips(await readVips(use, cluster === undefined ? [...places] : 'all', patience), use.names);
+  // Also where no NIC is any more: the cloud wants reserved addresses to be asked for by vxnets.
+  if (cluster !== undefined) for (const { id } of await readVxnets(use, undefined, patience)) places.add(id);
+  const vips = ownVips(await readVips(use, [...places], patience), use.names);
   const blocks = blocksByNic(vips);
   const left =
     cluster === undefined ? use.orphans.again(ids ?? [], records, vips) : await use.orphans.among(cluster, records, vips, patience);

@@ -4,11 +4,14 @@
  * Invariants
  * - `successful`, `failed` and `done with failure` are final; a job that is not listed is waited for some seconds, as lists lag, and is then `unknown`
  * - a job is watched to its end also when nobody waits any more, but not for ever
+ * - one that the cloud does not know hides no other: where a list is refused for it, it is asked for by itself from then on
  */
+import { isFailure } from '../../errors/failure.ts';
 import type { Clock } from '../clock.ts';
-import { jobRecord, type JobStatus } from './answers.ts';
+import { type JobRecord, jobRecord, type JobStatus } from './answers.ts';
 import type { Api } from './call.ts';
 import { type Patience, patienceFor } from './patience.ts';
+import { thoseKnown } from './those-known.ts';
 
 /** How a job ended. `unknown`: nobody knows, so what it was for has to be read back. */
 export type JobEnd = Extract<JobStatus, 'successful' | 'failed' | 'done with failure'> | 'unknown';
@@ -35,6 +38,8 @@ const AT_ONCE = 100;
 interface Watched {
   readonly since_ms: number;
   seen_ms: number;
+  /** A list was refused for it. */
+  isRefused: boolean;
   readonly promise: Promise<JobEnd>;
   readonly resolve: (end: JobEnd) => void;
 }
@@ -59,7 +64,7 @@ export class JobWatch implements Jobs {
     const known = this.watched.get(job);
     if (known !== undefined) return known.promise;
     const now_ms = this.clock.now_ms();
-    const one: Watched = { since_ms: now_ms, seen_ms: now_ms, ...Promise.withResolvers<JobEnd>() };
+    const one: Watched = { since_ms: now_ms, seen_ms: now_ms, isRefused: false, ...Promise.withResolvers<JobEnd>() };
     this.watched.set(job, one);
     // The pauses of an old job are not those of a new one.
     this.pause_ms = FIRST_PAUSE_ms;
@@ -91,8 +96,7 @@ export class JobWatch implements Jobs {
     while (this.watched.size > 0) {
       await this.pause();
       this.pause_ms = Math.min(this.pause_ms * GROWTH, LONGEST_PAUSE_ms);
-      // What cannot be asked now is asked again; a job is given up by its age alone.
-      if (this.watched.size > 0) await this.ask().catch(() => undefined);
+      if (this.watched.size > 0) await this.ask();
       const now_ms = this.clock.now_ms();
       for (const [job, { since_ms }] of this.watched) if (now_ms - since_ms > LONGEST_ms) this.end(job, 'unknown');
     }
@@ -111,13 +115,15 @@ export class JobWatch implements Jobs {
   }
 
   private async ask(): Promise<void> {
-    const all = [...this.watched.keys()];
-    for (let from = 0; from < all.length; from += AT_ONCE) await this.askFor(all.slice(from, from + AT_ONCE));
+    const { alone = [], together = [] } = Object.groupBy(this.watched, ([, { isRefused }]) => (isRefused ? 'alone' : 'together'));
+    const lists = alone.map(([job]) => [job]);
+    for (let from = 0; from < together.length; from += AT_ONCE) lists.push(together.slice(from, from + AT_ONCE).map(([job]) => job));
+    // What cannot be asked now is asked again; a job is given up by its age alone.
+    for (const jobs of lists) await this.askFor(jobs).catch(() => undefined);
   }
 
   private async askFor(jobs: readonly string[]): Promise<void> {
-    const list = { action: 'DescribeJobs', about: `${jobs.length} jobs`, parameters: { jobs }, set: 'job_set', read: jobRecord };
-    const found = await this.api.list({ ...list, keyOf: ({ id }) => id }, patienceFor(this.clock, ASK_ms));
+    const found = await thoseKnown(jobs, (some) => this.list(some));
     const now_ms = this.clock.now_ms();
     for (const { id, status } of found) {
       const one = this.watched.get(id);
@@ -125,6 +131,17 @@ export class JobWatch implements Jobs {
       if (status !== 'pending' && status !== 'working') this.end(id, status);
     }
     for (const job of jobs) if (now_ms - (this.watched.get(job)?.seen_ms ?? now_ms) > ABSENT_ms) this.end(job, 'unknown');
+  }
+
+  private async list(jobs: readonly string[]): Promise<JobRecord[]> {
+    const list = { action: 'DescribeJobs', about: `${jobs.length} jobs`, parameters: { jobs }, set: 'job_set', read: jobRecord };
+    try {
+      return await this.api.list({ ...list, keyOf: ({ id }) => id }, patienceFor(this.clock, ASK_ms));
+    } catch (error) {
+      const one = jobs.length === 1 ? this.watched.get(jobs[0] ?? '') : undefined;
+      if (one !== undefined && isFailure(error, 'cloudNotFound')) one.isRefused = true;
+      throw error;
+    }
   }
 
   private end(job: string, how: JobEnd): void {

@@ -14,7 +14,7 @@ import {
 } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
 import type { AddressRange } from '../../net/range.ts';
-import type { Wanted } from '../cloud.ts';
+import type { SubnetId, Wanted } from '../cloud.ts';
 import { addressTaken, type Asked, refuse } from '../wire/asked.ts';
 import { chooseBlocks, keptAddresses } from './choose.ts';
 import type { Names } from './names.ts';
@@ -58,7 +58,7 @@ export function checkWanted({ these = [], prefixes6 = 0 }: Wanted, asked: Asked)
   }
 }
 
-/** @throws Failure cloudInvalid, cloudAddressTaken, cloudLimit, cloudSubnetFull */
+/** @throws Failure cloudInvalid, cloudAddressTaken, cloudConflict for an address that is being given back, cloudLimit, cloudSubnetFull */
 export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: Asked): BlockPlan {
   const { picture, names, settings, avoided } = ground;
   const { vxnet, nics, vips } = picture;
@@ -72,6 +72,8 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
   const kept = keptAddresses(router.cidr, router.gateway);
 
   const fresh = these.filter((block) => !whole.includes(block));
+  const leaving = vips.find(({ ip, isLeaving }) => isLeaving === true && fresh.some((block) => containsCidr(block, hostCidr(ip))));
+  if (leaving !== undefined) throw refuse.conflict(asked, `${leaving.ip} is being given back: ${leaving.id} is not released yet`);
   for (const block of fresh) {
     if (!containsCidr(router.cidr, block)) throw refuse.invalid(asked, `${block} is outside of ${router.cidr}`);
     for (const ip of addressesOf(block)) {
@@ -96,7 +98,11 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
   );
   const isOutOrTaken = (ip: Ip): boolean => isTaken(ip) || !isWithin(hostCidr(ip));
   const span = within === undefined ? router.given : spanOf(within);
-  const counted = span && chooseBlocks(span, isOutOrTaken, { addresses: addresses4, prefixes: prefixes4 }, finishable);
+  if (within === undefined && span === undefined && addresses4 + prefixes4 > 0) throw refuse.invalid(asked, withoutDhcp(vxnet.id));
+  const counted =
+    addresses4 + prefixes4 === 0
+      ? []
+      : span && chooseBlocks(span, isOutOrTaken, { addresses: addresses4, prefixes: prefixes4 }, finishable);
   if (counted === undefined) throw refuse.full(asked, within === undefined ? sayFull(picture) : sayFullWithin(within, isTaken));
 
   const missing = (length: 32 | 28): Ip[] => {
@@ -108,6 +114,11 @@ export function planBlocks(ground: Ground, holder: Holder, want: Wanted, asked: 
   if (vips.length + plan.missing[32].length + plan.missing[28].length > most)
     throw refuse.full(asked, `${vxnet.id} has ${vips.length} of at most ${most} reserved addresses`);
   return plan;
+}
+
+/** What a vxnet whose DHCP is off is refused with where an address has to be chosen: nobody has said which are for giving. */
+export function withoutDhcp(vxnet: SubnetId): string {
+  return `DHCP is off in ${vxnet}, so it has no range to choose from: turn DHCP on in the vxnet, or name blocks of it in spec.within of the PodSubnet`;
 }
 
 /** From the first to the last address of the blocks: an address may also be reserved where the cloud itself gives none. */
@@ -128,7 +139,7 @@ function sayFullWithin(within: readonly Cidr[], isTaken: (ip: Ip) => boolean): s
 
 /** Whether it was reserved for just that block on that NIC. */
 function isPart(vip: Picture['vips'][number] | OwnVip | undefined, block: Cidr, { mac }: Holder): boolean {
-  return vip !== undefined && 'says' in vip && vip.says.mac === mac && blockOf(vip) === block;
+  return vip !== undefined && vip.isLeaving !== true && 'says' in vip && vip.says.mac === mac && blockOf(vip) === block;
 }
 
 /** In words: the NIC that it is for, or what it is called. */

@@ -4,12 +4,14 @@ import { contains, firstOf } from '../../net/cidr.ts';
 import type { Wanted } from '../cloud.ts';
 import { type Asked, refuse } from '../wire/asked.ts';
 import { chooseBlocks, keptAddresses } from './choose.ts';
+import { withoutDhcp } from './plan-blocks.ts';
 import type { Picture } from './vxnet.ts';
 
 /** @throws Failure cloudSubnetFull, cloudInvalid */
 export function primaryFor({ vxnet, nics, vips }: Picture, { these = [] }: Wanted, asked: Asked): Ip {
   const { router } = vxnet;
   if (router === undefined) throw refuse.invalid(asked, `${vxnet.id} is in no VPC: nobody knows its addresses`);
+  if (router.given === undefined) throw refuse.invalid(asked, withoutDhcp(vxnet.id));
   const taken = new Set<Ip>([
     ...vips.map(({ ip }) => ip),
     ...nics.flatMap(({ ip }) => ip ?? []),

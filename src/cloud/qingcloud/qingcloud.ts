@@ -19,6 +19,7 @@ import { apiOf } from './call.ts';
 import { credentialsOf } from './credentials.ts';
 import { JobWatch } from './jobs.ts';
 import { nothingKnown } from './known.ts';
+import { noneLeaving } from './leaving.ts';
 import { namesOf } from './names.ts';
 import { createNic } from './create-nic.ts';
 import { deleteNic } from './delete-nic.ts';
@@ -33,7 +34,8 @@ import { noTurns } from './turns.ts';
 import { type QingCloudOptions, settingsOf } from './options.ts';
 import { type Patience, patienceFor } from './patience.ts';
 import { sharedReads } from './shared.ts';
-import { contentsOf, readVxnets, subnetOf, thoseKnown } from './vxnet.ts';
+import { contentsOf, readVxnets, subnetOf } from './vxnet.ts';
+import { thoseKnown } from './those-known.ts';
 
 /** What the driver offers. */
 export interface QingCloud extends Cloud, Disposable {
@@ -47,17 +49,19 @@ export function qingCloud(options: QingCloudOptions, clock: Clock = systemClock)
   const api = apiOf(credentialsOf(options, clock), clock, options.caFile);
   const reader = { api, names: namesOf(settings.longestName), settings };
   const jobs = new JobWatch(api, clock);
+  const leaving = noneLeaving(api, jobs, clock);
   const known = nothingKnown(reader, clock);
   const reading = (): Patience => patienceFor(clock, settings.readDeadline_ms);
   const changing = (): Patience => patienceFor(clock, settings.deadline_ms);
   const use: NicUse = {
     ...reader,
     jobs,
+    leaving,
     clock,
     known,
     askedFor: askedLately(() => clock.now_ms()),
     turns: noTurns(clock),
-    contents: sharedReads((vxnet, patience) => contentsOf(reader, vxnet, patience), reading),
+    contents: sharedReads((vxnet, patience) => contentsOf({ ...reader, leaving }, vxnet, patience), reading),
     moves: noMoves(api, jobs),
     tokens: noTokens(clock),
     orphans: noOrphans(reader, clock),

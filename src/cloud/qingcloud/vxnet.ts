@@ -6,15 +6,26 @@ import type { Mac } from '../../net/mac.ts';
 import type { CloudSubnet, NicId, SubnetId } from '../cloud.ts';
 import { type NicRecord, nicRecord, type VipRecord, vipRecord, type VxnetRecord, vxnetRecord } from './answers.ts';
 import type { Api } from './call.ts';
+import type { Leaving } from './leaving.ts';
 import type { Names, VipName } from './names.ts';
 import type { Settings } from './options.ts';
 import type { Patience } from './patience.ts';
+import type { Parameters } from './signature.ts';
+import { thoseKnown } from './those-known.ts';
+
+/** `vxnet_type` of base vxnets, which are in no list that does not ask for them; so hostnic has it. */
+const BASE = 2;
 
 /** What the reading parts of the driver are handed. */
 export interface Reader {
   readonly api: Api;
   readonly names: Names;
   readonly settings: Settings;
+}
+
+/** What reads reserved addresses. */
+export interface VipReader extends Reader {
+  readonly leaving: Leaving;
 }
 
 /** A reserved address of ours. */
@@ -33,8 +44,6 @@ export interface Picture extends Contents {
   readonly vxnet: VxnetRecord;
 }
 
-const MOST_IDS = 100;
-
 /** NICs that the condition selects: ids or instances, any number. */
 export function readNics(
   { api, settings }: Reader,
@@ -43,21 +52,6 @@ export function readNics(
   patience: Patience,
 ): Promise<NicRecord[]> {
   return thoseKnown(ids, (some) => listNics(api, settings.owner, { [kind]: some }, some.join(', ').slice(0, 200), patience));
-}
-
-/** What the ids stand for, a hundred at a time. A cloud that refuses all for one that it does not know is asked one by one. */
-export async function thoseKnown<T>(ids: readonly string[], read: (some: readonly string[]) => Promise<T[]>): Promise<T[]> {
-  const found: T[] = [];
-  for (let from = 0; from < ids.length; from += MOST_IDS) {
-    const some = ids.slice(from, from + MOST_IDS);
-    try {
-      found.push(...(await read(some)));
-    } catch (error) {
-      if (!isFailure(error, 'cloudNotFound')) throw error;
-      if (some.length > 1) for (const id of some) found.push(...(await thoseKnown([id], read)));
-    }
-  }
-  return found;
 }
 
 /** NICs by what their names begin with: others may be among them. */
@@ -84,25 +78,42 @@ function listNics(api: Api, owner: string | undefined, conditions: NicConditions
   return api.list({ action: 'DescribeNics', about, parameters, set: 'nic_set', read: nicRecord, keyOf: ({ id }) => id }, patience);
 }
 
-/** The reserved addresses of the vxnets, or of the whole zone. */
-export async function readVips({ api }: Reader, vxnets: readonly SubnetId[] | 'all', patience: Patience): Promise<VipRecord[]> {
-  if (vxnets.length === 0) return [];
-  const [parameters, about] = vxnets === 'all' ? [{}, 'all reserved addresses'] : [{ vxnets }, vxnets.join(', ').slice(0, 200)];
-  const one = { action: 'DescribeVips', about, parameters, set: 'vip_set', read: vipRecord };
-  return api.list({ ...one, keyOf: ({ id }) => id }, patience);
+/** The reserved addresses of those of the vxnets that are known, with which of them are being released. */
+export async function readVips({ api, leaving, names }: VipReader, vxnets: readonly SubnetId[], patience: Patience): Promise<VipRecord[]> {
+  const one = { action: 'DescribeVips', set: 'vip_set', read: vipRecord, keyOf: ({ id }: VipRecord) => id };
+  const read = () =>
+    thoseKnown(vxnets, (some) => api.list({ ...one, about: some.join(', ').slice(0, 200), parameters: { vxnets: some } }, patience));
+  let found = await read();
+  if (leaving.isUnsure() && ownVips(found, names).length > 0) {
+    // In this order: what is released between the two is not in the second list.
+    await leaving.look(patience);
+    found = await read();
+  }
+  return found.map((vip) => (leaving.has(vip.id) ? { ...vip, isLeaving: true } : vip));
 }
 
-/** Those of the vxnets that are known; all there are, without ids. */
-export function readVxnets({ api }: Reader, ids: readonly SubnetId[] | undefined, patience: Patience): Promise<VxnetRecord[]> {
+/** Those of the vxnets that are known; all that are listed, without ids. */
+export async function readVxnets({ api }: Reader, ids: readonly SubnetId[] | undefined, patience: Patience): Promise<VxnetRecord[]> {
   const one = { action: 'DescribeVxnets', set: 'vxnet_set', read: vxnetRecord, keyOf: ({ id }: VxnetRecord) => id };
   if (ids === undefined) return api.list({ ...one, about: 'all vxnets', parameters: { verbose: 1 } }, patience);
-  return thoseKnown(ids, (vxnets) =>
-    api.list({ ...one, about: vxnets.join(', ').slice(0, 200), parameters: { vxnets, verbose: 1 } }, patience),
-  );
+  const those = (some: readonly SubnetId[], more: Parameters) =>
+    thoseKnown(some, (vxnets) =>
+      api.list({ ...one, about: vxnets.join(', ').slice(0, 200), parameters: { vxnets, verbose: 1, ...more } }, patience),
+    );
+  const found = await those(ids, {});
+  const lacking = ids.filter((id) => !found.some((vxnet) => vxnet.id === id));
+  if (lacking.length === 0) return found;
+  try {
+    return [...found, ...(await those(lacking, { vxnet_type: BASE }))];
+  } catch (error) {
+    // A cloud that has none of that kind.
+    if (!isFailure(error, 'cloudInvalid')) throw error;
+    return found;
+  }
 }
 
 /** Everything in a vxnet. */
-export async function contentsOf(reader: Reader, vxnet: SubnetId, patience: Patience): Promise<Contents> {
+export async function contentsOf(reader: VipReader, vxnet: SubnetId, patience: Patience): Promise<Contents> {
   const [nics, vips] = await Promise.all([
     // Also those of others: their addresses are taken all the same.
     listNics(reader.api, undefined, { vxnets: [vxnet] }, vxnet, patience),
@@ -129,10 +140,13 @@ export function blockOf({ ip, says }: OwnVip): Cidr {
   return says.length === 28 ? cidrOf(ip, 28) : hostCidr(ip);
 }
 
-/** By the NIC's Ethernet address, the blocks of which every address is reserved, and those of which only a part is. */
+/** By the NIC's Ethernet address, the blocks of which every address is reserved, and those of which only a part is. What is being released is no part. */
 export function blocksByNic(vips: readonly OwnVip[]): Map<Mac, { whole: Cidr[]; begun: Cidr[] }> {
   const found = new Map<Mac, { whole: Cidr[]; begun: Cidr[] }>();
-  for (const [mac, own] of Map.groupBy(vips, ({ says }) => says.mac)) {
+  for (const [mac, own] of Map.groupBy(
+    vips.filter(({ isLeaving }) => isLeaving !== true),
+    ({ says }) => says.mac,
+  )) {
     const blocks = { whole: [] as Cidr[], begun: [] as Cidr[] };
     for (const [block, parts] of Map.groupBy(own, blockOf)) {
       const there = new Set<Ip>(parts.map(({ ip }) => ip));

@@ -6,7 +6,7 @@ import type { State } from '../model/objects.ts';
 import type { Account } from './account.ts';
 import type { Job, Work } from './jobs.ts';
 import { type Facts, noteOf, type NoteKind } from './notes.ts';
-import { Problem } from './problem.ts';
+import { Problem, unknown } from './problem.ts';
 import type { Switches } from './switches.ts';
 
 /** What an action knows about who asks and how. */
@@ -88,6 +88,14 @@ export function accountIn({ account, firstOwner }: Asking): { readonly account?:
 /** Whether a name is what a list is filtered by. */
 export function isNamed(name: string, filter: string | undefined, { switches }: Asking): boolean {
   return filter === undefined || (switches.nameFilter === 'exact' ? name === filter : name.includes(filter));
+}
+
+/** @throws Problem 2100 for an id that a list is asked for and that there is not, where that is how it is switched. */
+export function mustBeKnown({ switches }: Asking, asked: readonly string[] | undefined, known: readonly string[]): void {
+  if (!switches.refusesUnknownIds || asked === undefined) return;
+  const all = new Set(known);
+  const strange = asked.find((id) => !all.has(id));
+  if (strange !== undefined) throw unknown(strange);
 }
 
 /** A time as the API writes it. */

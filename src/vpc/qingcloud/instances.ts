@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { instanceCalls } from '../calls/instances.ts';
 import type { Transaction } from '../model/model.ts';
 import type { Instance, Nic, State } from '../model/objects.ts';
-import { type Action, type Asking, change, checkOwner, isNamed, ownerOf, read, timeOf } from './action.ts';
+import { type Action, type Asking, change, checkOwner, isNamed, mustBeKnown, ownerOf, read, timeOf } from './action.ts';
 import { countFailures } from './attach.ts';
 import { groupBy, groupId, instanceBy, instanceId, interfaces, subnetBy, vxnetId } from './ids.ts';
 import { busyIn, checkIdle } from './jobs.ts';
@@ -78,6 +78,7 @@ const describe = z.strictObject({
 export const instanceActions: readonly Action[] = [
   read(['DescribeInstances', 'ListInstances'], describe, (state, wanted, asking) => {
     const [busy, tags] = [busyIn(state), tagsIn(state)];
+    mustBeKnown(asking, wanted.instances, [...state.instance.keys()].map(instanceId));
     const found = [...state.instance.values()]
       .filter(
         (instance) =>

@@ -14,13 +14,14 @@ import { notYetHeld } from '../model/by-value.ts';
 import type { Transaction } from '../model/model.ts';
 import type { Nic, State, Subnet } from '../model/objects.ts';
 import { Refusal } from '../model/refusal.ts';
-import { accountIn, type Action, type Asking, change, checkOwner, isNamed, ownerOf, read, timeOf } from './action.ts';
+import { accountIn, type Action, type Asking, change, checkOwner, isNamed, mustBeKnown, ownerOf, read, timeOf } from './action.ts';
 import { groupId, instanceId, interfaces, nicBy, subnetBy, vxnetId } from './ids.ts';
 import { checkIdle } from './jobs.ts';
 import { noteOf, putNote, removeNote } from './notes.ts';
 import { flag, int, list, page, paged, some, text } from './parameters.ts';
 import { Problem } from './problem.ts';
 import { dropTags, tagsIn } from './tags.ts';
+import { vxnetsIn } from './vxnets.ts';
 
 const MOST_IN_VXNET = 252;
 const MOST_AT_ONCE = 200;
@@ -55,6 +56,13 @@ const describe = z.strictObject({
 /** The actions of this file. */
 export const nicActions: readonly Action[] = [
   read(['DescribeNics', 'ListNics'], describe, (state, wanted, asking) => {
+    mustBeKnown(
+      asking,
+      wanted.nics,
+      interfaces(state).map(({ mac }) => mac),
+    );
+    mustBeKnown(asking, wanted.instances, [...state.instance.keys()].map(instanceId));
+    mustBeKnown(asking, wanted.vxnets, vxnetsIn(state));
     const [ids, instances, vxnets] = [wanted.nics, wanted.instances, wanted.vxnets].map((one) => one && new Set(one));
     const found = interfaces(state).filter(
       (nic) =>

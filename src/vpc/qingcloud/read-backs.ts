@@ -1,6 +1,6 @@
 /** What is asked about calls and callers: jobs and access keys. */
 import * as z from 'zod';
-import { type Action, read, timeOf } from './action.ts';
+import { type Action, mustBeKnown, read, timeOf } from './action.ts';
 import { jobsOf, statusOf } from './jobs.ts';
 import { list, page, paged, some } from './parameters.ts';
 
@@ -8,11 +8,16 @@ const describeJobs = z.strictObject({ ...page, jobs: list.optional(), status: li
 
 /** The actions of this file. */
 export const readBackActions: readonly Action[] = [
-  read(['DescribeJobs'], describeJobs, (state, wanted) => {
+  read(['DescribeJobs'], describeJobs, (state, wanted, asking) => {
     const now_ms = Date.now();
-    const found = jobsOf(state).filter(
+    const shown = jobsOf(state).filter(({ job }) => !job.course.hidden);
+    mustBeKnown(
+      asking,
+      wanted.jobs,
+      shown.map(({ id }) => id),
+    );
+    const found = shown.filter(
       ({ id, job }) =>
-        !job.course.hidden &&
         (wanted.jobs?.includes(id) ?? true) &&
         (wanted.status?.includes(statusOf(job, now_ms)) ?? true) &&
         (wanted.job_action === undefined || wanted.job_action === job.action) &&

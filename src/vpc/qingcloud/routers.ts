@@ -8,7 +8,7 @@ import { freshId, routerId, subnetBy, vxnetId } from './ids.ts';
 import { created_ms, noteOf, notesOf, putNote } from './notes.ts';
 import { int, list, page, paged, some, text } from './parameters.ts';
 import { Problem, unknown } from './problem.ts';
-import { routerPart, vpcNetwork } from './vxnets.ts';
+import { hasDhcp, routerPart, vpcNetwork } from './vxnets.ts';
 
 const static_ = z.strictObject({
   static_type: int,
@@ -36,7 +36,11 @@ export const routerActions: readonly Action[] = [
   read(['DescribeRouterVxnets'], z.strictObject({ ...page, router: some, vxnet: some.optional() }), (state, wanted) => {
     checkRouter(state, wanted.router);
     const found = [...state.subnet.values()].filter((subnet) => wanted.vxnet === undefined || wanted.vxnet === vxnetId(subnet));
-    return paged('router_vxnet_set', found, wanted, (subnet) => ({ vxnet_id: vxnetId(subnet), features: 1, ...routerPart(state, subnet) }));
+    return paged('router_vxnet_set', found, wanted, (subnet) => ({
+      vxnet_id: vxnetId(subnet),
+      features: hasDhcp(state, subnet) ? 1 : 0,
+      ...routerPart(state, subnet),
+    }));
   }),
   change(
     ['CreateRouters'],

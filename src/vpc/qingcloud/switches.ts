@@ -11,6 +11,8 @@ export const turned = z.strictObject({
   nameFilter: z.enum(['exact', 'contains']).optional(),
   /** Whether an instance takes one change of its NICs at a time. */
   oneChangePerInstance: z.boolean().optional(),
+  /** Whether a list for ids is refused for one that is unknown. */
+  refusesUnknownIds: z.boolean().optional(),
   /** How long jobs take: at least and at most. */
   jobs_ms: z.tuple([ms, ms]).optional(),
   /** How far this server's clock is ahead, also in the header `Date`. */
@@ -33,6 +35,7 @@ export const atFirst: Switches = {
   vipsNeedAspoof: false,
   nameFilter: 'exact',
   oneChangePerInstance: false,
+  refusesUnknownIds: false,
   jobs_ms: [50, 3000],
   clockAhead_ms: 0,
   denied: [],

@@ -6,13 +6,14 @@ import { type Cidr, firstOf } from '../../net/cidr.ts';
 import { freeBlocks } from '../model/addresses.ts';
 import type { Transaction } from '../model/model.ts';
 import type { State, Subnet } from '../model/objects.ts';
-import { accountIn, type Action, type Asking, change, checkOwner, isNamed, ownerOf, read, timeOf } from './action.ts';
+import { accountIn, type Action, type Asking, change, checkOwner, isNamed, mustBeKnown, ownerOf, read, timeOf } from './action.ts';
 import { freshId, subnetBy, vxnetId } from './ids.ts';
 import { checkIdle } from './jobs.ts';
 import { addressOf, checkFree } from './nics.ts';
 import { created_ms, type Facts, type Keyed, noteOf, notesOf, putNote, removeNote } from './notes.ts';
 import { int, list, page, paged, some, text } from './parameters.ts';
 import { Problem, unknown } from './problem.ts';
+import { vxnetsIn } from './vxnets.ts';
 import { free, hold, newHolder, type Speakers } from './vip-holders.ts';
 
 const MOST_IN_VXNET = 253;
@@ -28,13 +29,14 @@ const describe = z.strictObject({
 
 /** The actions of this file. */
 export const vipActions: readonly Action[] = [
-  change(['AllocateVips', 'AssignAddresses'], allocate, (transaction, { vxnet_id, vip_range, vip_name = '', count }, changing) => {
+  change(['AllocateVips', 'AssignAddresses'], allocate, (transaction, { vxnet_id, vip_range, vip_name = '', count = 1 }, changing) => {
     const { state } = transaction;
     const subnet = subnetBy(state, vxnet_id);
-    if (vip_range !== undefined && count !== undefined && count !== 1)
-      throw new Problem('malformed', 'parameters [vip_range] and [count] exclude each other');
     const there = notesOf(state, 'vip').filter(({ facts }) => facts['subnet'] === subnet.id).length;
-    const ips = vip_range === undefined ? lowest(state, subnet, count ?? 1) : inRange(vip_range);
+    const ips = vip_range === undefined ? lowest(state, subnet, count) : inRange(vip_range);
+    // The public SDK sends 1 where its user says nothing. What becomes of the rest of a range nobody here knows, so both have to agree.
+    if (ips.length !== count)
+      throw new Problem('malformed', `[${vip_range}] has ${ips.length} addresses, and parameter [count] is ${count}`);
     if (there + ips.length > MOST_IN_VXNET) throw new Problem('quota', `vxnet [${vxnet_id}] has ${there} of at most ${MOST_IN_VXNET} VIPs`);
     checkFree(state, subnet, newHolder(transaction, subnet.id, 'by no NIC'), ips);
     hold(transaction, { subnet: subnet.id, ...accountIn(changing) }, ips, 'by no NIC');
@@ -54,6 +56,14 @@ export const vipActions: readonly Action[] = [
     return { job_id: changing.start(transaction, ids, { kind: 'allocate', of: ids }).id, vips: ids };
   }),
   read(['DescribeVips', 'ListNics'], describe, (state, wanted, asking) => {
+    // The public SDK has this as required. By the ids of VIPs nobody needs it.
+    if (wanted.vxnets === undefined && wanted.vips === undefined) throw new Problem('malformed', 'parameter [vxnets] is missing');
+    mustBeKnown(asking, wanted.vxnets, vxnetsIn(state));
+    mustBeKnown(
+      asking,
+      wanted.vips,
+      notesOf(state, 'vip').map(({ key }) => key),
+    );
     const [ids, vxnets, addresses] = [wanted.vips, wanted.vxnets, wanted.vip_addrs].map((one) => one && new Set(one));
     const found = notesOf(state, 'vip').filter(
       ({ key, facts }) =>

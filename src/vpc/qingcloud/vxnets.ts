@@ -9,7 +9,7 @@ import { free4, gateway4 } from '../model/addresses.ts';
 import { networkOf } from '../model/find.ts';
 import type { Transaction } from '../model/model.ts';
 import type { State, Subnet } from '../model/objects.ts';
-import { type Action, type Asking, change, isNamed, ownerOf, read, timeOf } from './action.ts';
+import { type Action, type Asking, change, isNamed, mustBeKnown, ownerOf, read, timeOf } from './action.ts';
 import { instanceId, interfaces, routerId, subnetBy, vxnetId } from './ids.ts';
 import { created_ms, noteOf, notesOf, putNote, removeNote } from './notes.ts';
 import { int, list, page, paged, some, text } from './parameters.ts';
@@ -42,6 +42,7 @@ const join = z.strictObject({
 /** The actions of this file. */
 export const vxnetActions: readonly Action[] = [
   read(['DescribeVxnets', 'ListSubnets'], describe, (state, wanted, asking) => {
+    mustBeKnown(asking, wanted.vxnets, vxnetsIn(state));
     const found = [...state.subnet.values(), ...unjoined(state)].filter(
       (subnet) =>
         (wanted.vxnets?.includes(vxnetId(subnet)) ?? true) &&
@@ -74,11 +75,13 @@ export const vxnetActions: readonly Action[] = [
     }
     return { vxnets };
   }),
-  change(['JoinRouter'], join, (transaction, { vxnet, router, ip_network }, changing) => {
+  change(['JoinRouter'], join, (transaction, { vxnet, router, ip_network, features }, changing) => {
     if (router !== routerId(transaction.state)) throw unknown(router);
     const waiting = unjoined(transaction.state).find((one) => vxnetId(one) === vxnet);
     if (waiting === undefined) throw new Problem('denied', `vxnet [${vxnetId(subnetBy(transaction.state, vxnet))}] has joined a router`);
     makeSubnet(transaction, waiting.id, ip_network, changing.zone);
+    const facts = { ...noteOf(transaction.state, 'vxnet', waiting.id), isDhcpOff: features === 0 ? '1' : '' };
+    putNote(transaction, 'vxnet', waiting.id, facts);
     return { job_id: changing.start(transaction, [vxnet], { kind: 'record', of: [vxnet] }).id, router_id: router, vxnet_id: vxnet };
   }),
   change(['LeaveRouter'], z.strictObject({ router: some, vxnets: list }), (transaction, { router, vxnets }, changing) => {
@@ -97,20 +100,31 @@ export const vxnetActions: readonly Action[] = [
   }),
 ];
 
+/** The ids of all vxnets, in a router or not. */
+export function vxnetsIn(state: State): string[] {
+  return [...state.subnet.values(), ...unjoined(state)].map(vxnetId);
+}
+
 /** The router's part in a vxnet. */
 export function routerPart(state: State, subnet: Subnet): object {
   const { cidr4 } = subnet;
   if (cidr4 === undefined) return {};
+  const isDhcpOff = !hasDhcp(state, subnet);
   return {
     router_id: routerId(state),
     router_name: networkOf(state).name,
     ip_network: cidr4,
     manager_ip: gateway4(cidr4),
-    dyn_ip_start: addressAt(cidr4, FIRST_GIVEN),
-    dyn_ip_end: addToIp(lastOf(cidr4), -1),
+    dyn_ip_start: isDhcpOff ? '' : addressAt(cidr4, FIRST_GIVEN),
+    dyn_ip_end: isDhcpOff ? '' : addToIp(lastOf(cidr4), -1),
     vpc_network: vpcNetwork(state),
     mode: 1,
   };
+}
+
+/** Whether its router gives addresses there: unless it was joined without that. */
+export function hasDhcp(state: State, { id }: Subnet): boolean {
+  return noteOf(state, 'vxnet', id)?.['isDhcpOff'] !== '1';
 }
 
 /** The VPC's first IPv4 block. */

@@ -193,6 +193,7 @@ test('a SecurityGroupPolicy becomes a PodSubnet with branches beside each PodSub
   // It selects nobody there either.
   assert.equal(entryOf(imported, 'SecurityGroupPolicy shop/nobody').fate, 'none');
   assert.equal(entryOf(imported, 'ENABLE_POD_ENI').fate, 'taken');
+  assert.match(entryOf(imported, 'SecurityGroupPolicies').remedy, /^delete them once their PodSubnets are there/);
   const off = importOf('aws-node', daemonSet({}), subnets, policies);
   assert.equal(entryOf(off, 'SecurityGroupPolicy shop/web').fate, 'none');
   assert.equal(off.made.filter(({ kind }) => kind === 'PodSubnet').length, 1);

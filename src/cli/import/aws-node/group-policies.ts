@@ -33,6 +33,14 @@ export function readGroupPolicies(objects: readonly Setting[], { podEni }: AwsPl
       what,
       'write them by type, as in {m5.large: 9}; types without have none',
     );
+    const asks =
+      'EKS’s webhook lets each Pod that one selects ask for vpc.amazonaws.com/pod-eni, which nodes of Flatpod do not offer: it stays Pending';
+    account.left(
+      'Kubernetes',
+      'SecurityGroupPolicies',
+      asks,
+      'delete them once their PodSubnets are there, before such Pods start on nodes of Flatpod',
+    );
     if (objects.length > 1) {
       const why = 'a Pod that several policies select has the groups of all there, and of the first PodSubnet here';
       account.left('the PodSubnets', 'spec.priority', why, 'write one more PodSubnet with all groups and a higher priority for such Pods');

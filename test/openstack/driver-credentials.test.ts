@@ -149,7 +149,11 @@ test('what the access rules of an application credential leave out is no permiss
   };
   for (let round = 0; round < 3; round++) assert.equal((await cloud.subnets([id]))[0]?.free4, 4);
   assert.equal(one.logins.length, 2);
-  assert.deepEqual(await cloud.shortages(), []);
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual(await cloud.shortages(), []);
+    await cloud.subnets([id]);
+  }
+  assert.equal(one.logins.length, 3, 'one for each path that is left out');
   const missing = await cloud.missingPermissions([id]);
   const told = [
     'GET /network/v2.0/extensions/tag-ports-during-bulk-creation',

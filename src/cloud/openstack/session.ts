@@ -4,8 +4,8 @@
  * Invariants
  * - one login at a time, whoever waits for it
  * - a 401 is answered by one new login and the same call again, once: it was not carried out, so even a changing call may be repeated
- * - what the access rules of an application credential leave out is a 403, and means one new login for each path and token: services say 401 there too
- *   (keystonemiddleware, _validate_app_cred_access_rules), and whether the credential was revoked is told by the login
+ * - what the access rules of an application credential leave out is a 403, and means one new login for each path as long as tokens live: services say 401
+ *   there too (keystonemiddleware, _validate_app_cred_access_rules), and whether the credential was revoked is told by the login
  */
 import { isFailure } from '../../errors/failure.ts';
 import { type Asked, reached, refuse, understood } from '../wire/asked.ts';
@@ -58,7 +58,7 @@ interface Kept {
   readonly token: Token;
   /** When the token ends, by performance.now(): it is as old as the login, whatever Keystone's clock says. */
   readonly until_ms: number;
-  /** What was refused with this very token when it was new, see {@link whatOf}. */
+  /** What was refused with a token when it was new, see {@link whatOf}. */
   readonly leftOut: Set<string>;
 }
 
@@ -82,7 +82,9 @@ export function sessionOf(source: CredentialSource): Session {
     try {
       const asked_ms = performance.now();
       const token = await tokenFor(read.account, sockets, task);
-      kept = { read, sockets, token, until_ms: asked_ms + token.life_ms, leftOut: new Set() };
+      // What was found with a token that would have lived on is known, or two such paths in turn would be a login for each call.
+      const isKnown = old !== undefined && isInTime(old) && !old.read.isStale();
+      kept = { read, sockets, token, until_ms: asked_ms + token.life_ms, leftOut: isKnown ? old.leftOut : new Set() };
     } catch (error) {
       if (!isSame) sockets.close();
       throw error;
@@ -96,12 +98,12 @@ export function sessionOf(source: CredentialSource): Session {
     });
     return entering;
   }
-  function isGood({ read, token, until_ms }: Kept): boolean {
+  function isGood(one: Kept): boolean {
+    if (!isInTime(one)) return false;
     const now_ms = performance.now();
-    if (until_ms - now_ms < Math.min(MARGIN_ms, token.life_ms / 2)) return false;
     if (now_ms - looked_ms < LOOK_ms) return true;
     looked_ms = now_ms;
-    return !read.isStale();
+    return !one.read.isStale();
   }
   const ready = (task: Task): Promise<Kept> => (kept !== undefined && isGood(kept) ? Promise.resolve(kept) : entered(task));
 
@@ -130,6 +132,10 @@ export function sessionOf(source: CredentialSource): Session {
       kept = undefined;
     },
   };
+}
+
+function isInTime({ until_ms, token }: Kept): boolean {
+  return until_ms - performance.now() >= Math.min(MARGIN_ms, token.life_ms / 2);
 }
 
 /** As access rules name it: method and path, without the query. */

@@ -116,7 +116,10 @@ export interface Wanted {
   readonly addresses4?: number;
   readonly prefixes4?: number;
   readonly prefixes6?: number;
-  /** IPv4 blocks that are counted lie in one of these; absent: anywhere in the subnet. When there are not enough, it is cloudSubnetFull, and says so of these. */
+  /**
+   * IPv4 blocks that are counted lie in one of these; absent: anywhere in the subnet. When there are not enough, it is cloudSubnetFull, and says so of these.
+   * Where nothing is counted it bounds nothing; a cloud that has no other for a new interface itself may make one of these addresses its own.
+   */
   readonly within?: readonly Cidr[];
   /**
    * Blocks asked for by value, beside the counts; each is a /32, /28, /128 or /80, and no two overlap. One that is on this very NIC already is success.

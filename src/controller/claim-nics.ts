@@ -4,6 +4,7 @@
  * Invariants
  * - an address goes to an interface of its own subnet of the cloud, and no other is made for it
  * - an interface is born with the addresses that it is made for: else its own address might become the very one that a Pod waits for
+ * - the cloud is told the PodSubnet's blocks, though nothing is counted: one of these may have to be the interface's own address
  */
 import type { SubnetId, Wanted } from '../cloud/cloud.ts';
 import { type Family, familyOf, type Ip } from '../net/address.ts';
@@ -11,7 +12,7 @@ import { contains, hostCidr } from '../net/cidr.ts';
 import type { WantedAddresses } from './claims/claims.ts';
 import { isKnownFull, nearSubnets } from './cloud-subnets.ts';
 import type { NicIntent } from './notes.ts';
-import { slotsOfNew, type SubnetPool } from './pools.ts';
+import { boundsOf, slotsOfNew, type SubnetPool } from './pools.ts';
 import type { Situation } from './situation.ts';
 import type { Stop } from './stop.ts';
 
@@ -32,7 +33,7 @@ export function nicForClaims(homeless: readonly WantedAddresses[], pool: SubnetP
   const isBorn = one.these.length > 0 && one.isRefusedAtBirth !== true && fitsNew(one.these, situation);
   return {
     ...(its !== undefined && { cloudSubnet: its }),
-    want: isBorn ? { these: one.these.map(hostCidr) } : {},
+    want: { ...(isBorn && { these: one.these.map(hostCidr) }), ...(pool.config && boundsOf(pool.config)) },
     claims: isBorn ? [one] : [],
   };
 }

@@ -55,3 +55,17 @@ test('many interfaces that get addresses of one block at a time get each its own
   assert.equal((await cloud.assign(nic.id, { addresses4: 12, within })).length, 12);
   await assert.rejects(cloud.assign(nic.id, { addresses4: 1, within }), (error: unknown) => isFailure(error, 'cloudSubnetFull'));
 });
+
+test('an interface that is made with addresses by value alone is made by one call, also where others would have to be within blocks', async () => {
+  await using bed = await awsBed();
+  await using between = await wire(bed.url);
+  const cloud = bed.driver({ endpoint: between.url });
+  const subnet = await bed.subnet('10.20.0.0/24');
+  const within = cidrs('10.20.0.64/27');
+  const these = cidrs('10.20.0.77/32');
+  const made = await cloud.createNic({ ...request, clientToken: 'a', subnet, want: { these, within } });
+  assert.deepEqual(made.blocks, these);
+  assert.deepEqual((await cloud.createNic({ ...request, clientToken: 'b', subnet, want: { within } })).blocks, []);
+  const changes = between.calls.map(({ action }) => action).filter((action) => !action.startsWith('Describe'));
+  assert.deepEqual(changes, ['CreateNetworkInterface', 'CreateNetworkInterface']);
+});

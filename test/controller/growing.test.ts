@@ -349,3 +349,25 @@ test('an address that the cloud gives again while the agent lists it as returned
   assert.deepEqual(changes(), ['assign']);
   await running.stop();
 });
+
+for (const isMade of [true, false])
+  test(`a token that the cloud refuses for good is not used again: ${isMade ? 'the NIC that was made with it is found by its tags, and is the only one' : 'the next call has another'}`, async () => {
+    const { clock, cloud, networks, controller, status } = bench();
+    const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+    const createNic = cloud.createNic.bind(cloud);
+    const tokens: string[] = [];
+    cloud.createNic = async (request) => {
+      tokens.push(request.clientToken);
+      if (tokens.length > 1) return await createNic(request);
+      if (isMade) await createNic(request);
+      throw failure('cloudInvalid', { cloud: 'memory', call: 'createNic', text: 'the token was used for another request' });
+    };
+    const running = await controller({ subnets: () => [pods({ useFirstNic: false, warm: { spare: 0 } })] });
+    await demand(networks, instance, { waiting: 3 });
+    await clock.advance(60_000);
+    assert.deepEqual([tokens.length, new Set(tokens).size], isMade ? [1, 1] : [2, 2]);
+    const { nics, growth } = await status();
+    assert.equal(nics.flatMap(({ blocks }) => blocks).length, 3);
+    assert.equal(growth[0]?.stoppedBy, 'none');
+    await running.stop();
+  });

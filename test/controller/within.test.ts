@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressAt, type Cidr, containsCidr, hostCidr, parseCidr } from '../../src/net/cidr.ts';
-import type { SubnetId } from '../../src/cloud/cloud.ts';
+import type { CreateNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { subnetStanding } from '../../src/controller/cluster/subnet-standing.ts';
 import { clashAmong } from '../../src/store/kubernetes/cluster-subnets.ts';
 import { outside4 } from '../../src/net/outside.ts';
 import { checkSubnet, checkTogether } from '../../src/store/cross-checks.ts';
 import { subnetsOf, viewFor } from '../../src/store/nic-shares.ts';
 import { excludedOf, takenBefore } from '../../src/store/within.ts';
+import { failure } from '../../src/errors/failure.ts';
+import { clusterBench } from './cluster-bench.ts';
 import { agent, bench, demand, subnet } from './harness.ts';
 
 const roomy = { nics: 4, addressSlotsPerNic: 64, ipv6SlotsPerNic: 4 };
@@ -230,4 +232,23 @@ test('a PodSubnet that names its cloud subnets by tags shares those that it has 
   assert.match(clashAmong(own, [having(['subnet-b', 'subnet-a']), stored(own, later)])?.text ?? '', new RegExp(`^${text} tagged too`));
   assert.match(clashAmong(tagged, [having(['subnet-a'], later), stored(own)])?.text ?? '', new RegExp(`^${text} own too`));
   assert.equal(clashAmong(own, [having(['subnet-b']), stored(own, later)]), undefined, 'it lies in none of those');
+});
+
+test('a NIC that is made for a claim is asked for with the blocks of its PodSubnet, by value or without: one of these may be its own address', async () => {
+  await using b = clusterBench();
+  const asked: CreateNic['want'][] = [];
+  const createNic = b.cloud.createNic.bind(b.cloud);
+  b.cloud.createNic = (request) => {
+    asked.push(request.want);
+    if (asked.length === 1)
+      return Promise.reject(failure('cloudConflict', { cloud: 'memory', call: 'createNic', object: 'a', text: 'no' }));
+    return createNic(request);
+  };
+  b.subnets = [pods('pods', [first], { default: true })];
+  b.addNode('n1');
+  await b.lead();
+  b.addPod('db-0', 'n1', { 'flatpod.dev/ip': '10.20.0.77' });
+  await b.pass(60_000);
+  assert.equal(b.addressOf('db-0'), '10.20.0.77');
+  assert.deepEqual(asked, [{ these: ['10.20.0.77/32'], within: [first] }, { within: [first] }]);
 });

@@ -25,13 +25,17 @@ test('a vxnet that the list lacks is looked for among base vxnets, as hostnic do
   assert.deepEqual(await listing(server, ['vxnet-0' as SubnetId]), { found: [], kinds: [null, '2'] });
 });
 
-test('a cloud without base vxnets, which refuses to be asked for them, has none', async () => {
-  await using server = await scripted();
-  server.answers = {
-    DescribeVxnets: (response, asked) =>
-      asked.query.has('vxnet_type')
-        ? refused(1100, 'InvalidRequestParameter, vxnet_type')(response, asked)
-        : json({ vxnet_set: [{ vxnet_id: plain }], total_count: 1 })(response, asked),
-  };
-  assert.deepEqual(await listing(server, [plain, base]), { found: [plain], kinds: [null, '2'] });
+test('a cloud without base vxnets, which refuses to be asked for them in whatever words, has none', async () => {
+  for (const no of [
+    refused(1100, 'InvalidRequestParameter, vxnet_type'),
+    refused(1400, 'PermissionDenied, access denied'),
+    refused(1400, 'PermissionDenied, not for vxnets of this type'),
+  ]) {
+    await using server = await scripted();
+    server.answers = {
+      DescribeVxnets: (response, asked) =>
+        asked.query.has('vxnet_type') ? no(response, asked) : json({ vxnet_set: [{ vxnet_id: plain }], total_count: 1 })(response, asked),
+    };
+    assert.deepEqual(await listing(server, [plain, base]), { found: [plain], kinds: [null, '2'] });
+  }
 });

@@ -55,6 +55,34 @@ test('in a vxnet whose DHCP is off no address is guessed: it is said what to do,
   assert.deepEqual(await cloud.assign(id, { these }), these);
 });
 
+test('in a vxnet whose DHCP is off a NIC that is born with an address takes its own of the blocks that are named', async () => {
+  await using ground = await qingGround();
+  const subnet = await vxnetWithoutDhcp(ground);
+  const these = [parseCidr('10.20.9.160/32')];
+  const within = [parseCidr('10.20.9.160/31'), parseCidr('10.20.9.200/32')];
+  const made = await ground.driver().createNic(request(subnet, { these, within }));
+  assert.deepEqual([made.primary4, made.blocks], ['10.20.9.161', these]);
+  const other = [parseCidr('10.20.9.162/32')];
+  const second = await ground.driver().createNic(request(subnet, { these: other, within }, 'u'));
+  assert.deepEqual([second.primary4, second.blocks], ['10.20.9.200', other], 'none between the blocks');
+  const third = { these: [parseCidr('10.20.9.163/32')], within };
+  await assert.rejects(
+    ground.driver().createNic(request(subnet, third, 'v')),
+    fails('cloudSubnetFull', /no address left for the NIC itself/),
+  );
+});
+
+test('in a vxnet whose DHCP is off a refusal that passes closes no address', async () => {
+  await using ground = await qingGround();
+  const subnet = await vxnetWithoutDhcp(ground);
+  const cloud = ground.driver();
+  const { id } = await cloud.createNic(request(subnet, undefined));
+  const within = [parseCidr('10.20.9.128/28')];
+  const effect = { kind: 'refuse', code: 1400, message: 'PermissionDenied, resource is busy' };
+  assert.ok((await ground.aside('POST', '/double/faults', { action: 'AllocateVips', count: 1, effect })).status < 300);
+  assert.deepEqual(await cloud.assign(id, { prefixes4: 1, within }), within);
+});
+
 test('a range with one end is no answer', async () => {
   await using server = await scripted();
   const router = { router_id: 'rtr-1', ip_network: '10.20.0.0/24', manager_ip: '10.20.0.1', dyn_ip_start: '10.20.0.2', dyn_ip_end: '' };

@@ -118,13 +118,46 @@ test('a release whose answer was lost is known by its job', async (t) => {
   assert.deepEqual(await time.during(cloud.assign(id, { these })), these);
 });
 
+const vip = (number: number) => ({
+  vip_id: `vip-${number}`,
+  vip_addr: `10.20.0.${number}`,
+  vip_name: `flatpod_${macOf(1).replaceAll(':', '')}_32_c`,
+  vxnet_id: 'vxnet-1',
+});
+
+test('a release that fails while others are waited for is told: its address is not given back', async () => {
+  await using server = await scripted();
+  let [isReleasing, isFailed] = [false, false];
+  const statusOf = (job: string): string => (job === 'j-1' ? (isReleasing ? 'failed' : 'working') : isFailed ? 'successful' : 'working');
+  server.answers = {
+    DescribeNics: json({ nic_set: [nicItem(1)], total_count: 1 }),
+    DescribeVxnets: json({ vxnet_set: [{ vxnet_id: 'vxnet-1' }], total_count: 1 }),
+    DescribeVips: json({ vip_set: [vip(64), vip(65)], total_count: 2 }),
+    DescribeJobs: (response, question) => {
+      const { query } = question;
+      const asked = ['j-1', 'j-2'].filter((job) => query.values().some((value) => value === job));
+      const one = { job_id: 'j-1', job_action: 'ReleaseVips', resource_ids: ['vip-64'], status: 'working' };
+      const set = asked.length === 0 ? [one] : asked.map((job_id) => ({ job_id, status: statusOf(job_id) }));
+      isFailed ||= isReleasing && asked.includes('j-1');
+      json({ job_set: set, total_count: set.length })(response, question);
+    },
+    ReleaseVips: (response, asked) => {
+      isReleasing = true;
+      json({ job_id: 'j-2' })(response, asked);
+    },
+  };
+  const blocks = ['10.20.0.64/32', '10.20.0.65/32'].map(parseCidr);
+  await assert.rejects(
+    server.cloud.unassign(macOf(1) as NicId, blocks),
+    fails('cloudConflict', /job j-1 was accepted, and ended as "failed"/),
+  );
+  assert.deepEqual(
+    server.asked.flatMap(({ action, query }) => (action === 'ReleaseVips' ? [query.get('vips.1')] : [])),
+    ['vip-65'],
+  );
+});
+
 test('whatever is told of jobs, or refused, a NIC’s addresses are shown: those alone are left out of which it is said that they are being released', async () => {
-  const vip = (number: number) => ({
-    vip_id: `vip-${number}`,
-    vip_addr: `10.20.0.${number}`,
-    vip_name: `flatpod_${macOf(1).replaceAll(':', '')}_32_c`,
-    vxnet_id: 'vxnet-1',
-  });
   const running = (more: object): Answer => json({ job_set: [{ job_id: 'j-1', status: 'working', ...more }], total_count: 1 });
   for (const [answer, shown] of [
     [running({ job_action: 'ReleaseVips', resource_ids: 'vip-64,vip-65' }), []],
@@ -133,6 +166,7 @@ test('whatever is told of jobs, or refused, a NIC’s addresses are shown: those
     [running({ job_action: 'StopInstances', resource_ids: 'vip-64' }), ['10.20.0.64/32', '10.20.0.65/32']],
     [running({ status: 'strange' }), ['10.20.0.64/32', '10.20.0.65/32']],
     [refused(1100, 'InvalidRequestParameter, status'), ['10.20.0.64/32', '10.20.0.65/32']],
+    [refused(1400, 'PermissionDenied, access denied'), ['10.20.0.64/32', '10.20.0.65/32']],
   ] as const) {
     await using server = await scripted();
     server.answers = {

@@ -1,11 +1,12 @@
 /** In a vxnet that hostnic has reserved whole a NIC of ours has one of hostnic's addresses for itself, when the cloud has none left. */
 import assert from 'node:assert/strict';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CloudNic, SubnetId } from '../../src/cloud/cloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { hostCidr, parseCidr } from '../../src/net/cidr.ts';
-import { fails } from '../cloud/scripted-server.ts';
+import { fails, scriptedServer } from '../cloud/scripted-server.ts';
 import { cutAt } from './cut.ts';
 import type { Double } from './double.ts';
 import { isWithin, request, reserved, reservedVxnet, within } from './reserved-vxnet.ts';
@@ -27,6 +28,13 @@ async function fullVxnet() {
   }
   const owned = building.move();
   return { ...vxnet, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Somebody gives that one up. */
+async function freed(double: Double, subnet: SubnetId, ip: string): Promise<void> {
+  const [{ vip_id }] = (await double.ok('DescribeVips', { 'vxnets.1': subnet, 'vip_addrs.1': ip })).vip_set;
+  const { job_id } = await double.ok('ReleaseVips', { 'vips.1': vip_id });
+  assert.equal(await double.final(job_id), 'successful');
 }
 
 /** The addresses of hostnic's that are not reserved by its name any more. */
@@ -89,6 +97,81 @@ test('an address whose NIC is refused is hostnic’s again', async () => {
   const counts = await double.counts();
   assert.deepEqual([counts['ReleaseVips'], await lost(double, subnet)], [1, []]);
   isBorn(await cloud.createNic(request(subnet, want)));
+});
+
+test('while the vxnet has addresses that a NIC might have, a refusal is the account’s affair: nothing of hostnic’s is touched', async () => {
+  await using one = await reservedVxnet();
+  const { double, subnet, driver } = one;
+  const cloud = driver('hostnic_');
+  const before = await double.counts();
+  await double.fault('CreateNics', { kind: 'refuse', code: 2500, message: 'QuotasExceeded, you can create up to [100] nics' }, 4);
+  for (const token of ['a', 'b'])
+    await assert.rejects(cloud.createNic(request(subnet, want, token)), fails('cloudSubnetFull', /QuotasExceeded/));
+  const after = await double.counts();
+  for (const action of ['ReleaseVips', 'AllocateVips']) assert.equal(after[action], before[action], action);
+  assert.equal(after['CreateNics'], 4, 'each was asked for once more, with a free address by name');
+  const made = await cloud.createNic(request(subnet, want));
+  assert.ok(made.primary4 !== undefined && !isWithin(hostCidr(made.primary4)), 'there is no other reason to wait');
+});
+
+/** A way to the double on which no NIC gets `held`, nor one that it is to choose an address for. `tried`: the addresses that NICs were asked for with. */
+async function holding(target: string, held: string) {
+  const tried: string[] = [];
+  const server = await scriptedServer((asked, response) => {
+    void (async () => {
+      const sent = await text(asked);
+      const query = new URLSearchParams(sent === '' ? new URL(asked.url ?? '', target).search : sent);
+      const ip = query.get('private_ips.1');
+      if (query.get('action') === 'CreateNics') tried.push(ip ?? 'any');
+      const refusal =
+        query.get('action') !== 'CreateNics'
+          ? undefined
+          : ip === null
+            ? [2500, 'QuotasExceeded, no IP left']
+            : [1400, 'PermissionDenied, in use'];
+      if (refusal !== undefined && (ip === null || ip === held)) {
+        response.end(JSON.stringify({ action: 'CreateNicsResponse', ret_code: refusal[0], message: refusal[1] }));
+        return;
+      }
+      const headers = { 'content-type': asked.headers['content-type'] ?? 'text/plain' };
+      const method = asked.method ?? 'GET';
+      const answer = await fetch(`${target}${asked.url}`, { method, headers, ...(sent !== '' && { body: sent }) });
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+    })().catch(() => response.destroy());
+  });
+  return { origin: server.url, tried, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+for (const held of ['10.20.0.70', '10.20.0.254'])
+  test(`${held}, which looks free and is refused, is asked for once: this NIC and the next have others`, async () => {
+    await using one = await fullVxnet();
+    const { double, subnet, driver } = one;
+    await freed(double, subnet, held);
+    await using way = await holding(double.url, held);
+    const cloud = driver('hostnic_', way.origin);
+    const primaries: string[] = [];
+    for (const token of ['a', 'b']) {
+      const made = await cloud.createNic(request(subnet, want, token));
+      isBorn(made);
+      primaries.push(made.primary4 ?? '');
+    }
+    assert.deepEqual(way.tried, ['any', held, primaries[0], 'any', primaries[1]]);
+  });
+
+test('a NIC for a claim, in a vxnet that is full, has one of hostnic’s for itself too', async () => {
+  await using one = await fullVxnet();
+  const { double, subnet, driver } = one;
+  await freed(double, subnet, '10.20.0.70');
+  const cloud = driver('hostnic_');
+  const these = [parseCidr('10.20.0.70/32')];
+  for (const [token, wanted] of [
+    ['a', { these, within }],
+    ['b', { within }],
+  ] as const) {
+    const { primary4, blocks } = await cloud.createNic(request(subnet, wanted, token));
+    assert.deepEqual(blocks, token === 'a' ? these : []);
+    assert.ok(primary4 !== undefined && isWithin(hostCidr(primary4)) && primary4 !== '10.20.0.70', `its own address is ${primary4}`);
+  }
 });
 
 test('an address that could not be reserved again is the next NIC’s: no second one is given up', async () => {

@@ -14,7 +14,7 @@ const fragmented: Refuse = (asked, words, cause) => {
 /** A quota of the account. What the type of an instance allows is `limit`. */
 const quota = (which: string): Refuse => overQuota(`see ${which} in Service Quotas, and ask there for more`);
 
-/** Codes of EC2 by meaning, as its error reference has them. A reused token is `invalid`, since the same call again can never succeed. */
+/** Codes of EC2 by meaning, as its error reference has them. A reused token is `invalid`, since the same call again can never succeed: another is used. */
 export const byCode: Readonly<Record<string, Refuse>> = {
   RequestLimitExceeded: throttled,
   Throttling: throttled,

@@ -4,7 +4,9 @@
  *
  * Invariants
  * - only where the cloud has nothing left, and by the rules of adopt-vips.ts: within the blocks that were asked for, beside the addresses that the NIC is to have
- * - one that is free, as an earlier attempt may have left it, is taken before another is released; one whose NIC was refused is reserved again by its former name
+ * - one that is free is taken before another is released, also outside of the blocks: where the cloud says of all that it has none, and refuses a NIC with a free
+ *   one by name in the same words, it is the account that may have no more NICs, and nothing is released
+ * - one whose NIC was refused is reserved again by its former name; what the cloud refused as not free is chosen no more for a while
  */
 import { isFailure } from '../../errors/failure.ts';
 import type { Ip } from '../../net/address.ts';
@@ -17,6 +19,7 @@ import type { VipRecord, VxnetRecord } from './answers.ts';
 import { type BlockUse, pictureOf } from './blocks.ts';
 import type { Patience } from './patience.ts';
 import { NOBODY, planBlocks } from './plan-blocks.ts';
+import { givenBeside } from './primary.ts';
 import { release, reserve } from './reserve.ts';
 import type { Picture } from './vxnet.ts';
 
@@ -63,8 +66,10 @@ async function withOne<T>(
     return await make(own);
   } catch (error) {
     const isUnclear = isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled');
-    isFree = !isUnclear;
-    if (isReleased && isFree && former !== undefined) await putBack(use, former, patience);
+    const isRefused = isFailure(error, 'cloudConflict');
+    isFree = !isUnclear && !isRefused;
+    if (isRefused) use.known.noteBarred(vxnet.id, [own]);
+    if (isReleased && !isUnclear && former !== undefined) await putBack(use, former, patience);
     // The list was older than somebody else's release of it: the vxnet itself is there.
     throw isFailure(error, 'cloudNotFound') ? refuse.conflict(asked, error.details, error) : error;
   } finally {
@@ -96,6 +101,8 @@ function choice(
 ): { readonly own: Ip; readonly former?: VipRecord } {
   const { these = [], within = [], addresses4 = 0 } = want;
   const { id } = picture.vxnet;
+  const beside = givenBeside(picture, want, avoided);
+  if (beside !== undefined) return { own: beside };
   const ground = { picture, names, settings, avoided };
   const holder = { mac: NOBODY, hasAddress: true, isAttached: false };
   const all = planAdopting(ground, holder, { ...want, addresses4: addresses4 + 1 }, asked);

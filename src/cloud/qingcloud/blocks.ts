@@ -159,11 +159,14 @@ function planIn(
   }
 }
 
-/** Those that the cloud itself gives to nobody: where it lets nobody reserve them either, it says so only when asked. */
+/**
+ * Those that the cloud itself gives to nobody: where it lets nobody reserve them either, it says so only when asked. A vxnet without DHCP does not say which these
+ * are: there a refusal that passes would close all that was asked for.
+ */
 function outsideOf({ router }: VxnetRecord, ips: readonly Ip[]): Ip[] {
-  if (router === undefined) return [];
-  const { given } = router;
-  return ips.filter((ip) => given === undefined || compareIps(ip, given.first) < 0 || compareIps(ip, given.last) > 0);
+  const given = router?.given;
+  if (given === undefined) return [];
+  return ips.filter((ip) => compareIps(ip, given.first) < 0 || compareIps(ip, given.last) > 0);
 }
 
 function addressesIn({ missing }: BlockPlan): Ip[] {
@@ -192,10 +195,12 @@ export async function releaseOwn(
     if (vips.length === 0) return;
     const idsOf = (some: readonly VipRecord[]): string[] => some.map((vip) => vip.id);
     const underway = vips.filter((vip) => use.leaving.jobsOf([vip.id]).length > 0);
+    // One that fails while others are released is not known any more afterwards.
+    const started = use.leaving.jobsOf(idsOf(underway));
     try {
       const staying = idsOf(vips.filter((vip) => !underway.includes(vip)));
       if (staying.length > 0) await release(use, staying, id, patience);
-      if (underway.length > 0) await released(use, idsOf(underway), id, patience);
+      if (underway.length > 0) await released(use, idsOf(underway), started, id, patience);
       for (const { ip } of vips) use.askedFor.forget(vxnet, ip);
       return;
     } catch (error) {

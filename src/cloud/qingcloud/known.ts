@@ -22,7 +22,7 @@ export interface Known {
   forgetNic(nic: NicId): void;
   /** After a refusal that another range would explain: it may have left its router and joined it anew. */
   forgetVxnet(id: SubnetId): void;
-  /** The cloud refused to reserve these, and they are such as it gives to nobody itself. */
+  /** The cloud refused these by value: to reserve such as it gives to nobody itself, or as a NIC's own one that looked free. */
   noteBarred(vxnet: SubnetId, ips: readonly Ip[]): void;
   /** Those that it refused in the last minutes: others had them perhaps, and have them no more. */
   barred(vxnet: SubnetId): ReadonlySet<Ip>;

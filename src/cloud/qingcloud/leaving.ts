@@ -67,7 +67,7 @@ export function noneLeaving(api: Api, jobs: Jobs, clock: Clock): Leaving {
       const list = { action: 'DescribeJobs', about: 'all jobs that run', parameters, set: 'job_set', read: jobRecord };
       const asked_ms = clock.now_ms();
       const running = await api.list({ ...list, keyOf: ({ id }) => id }, patience).catch((error: unknown) => {
-        if (!isFailure(error) || !['cloudInvalid', 'cloudGarbled', 'cloudNotFound'].includes(error.kind)) throw error;
+        if (!isFailure(error) || !['cloudInvalid', 'cloudDenied', 'cloudGarbled', 'cloudNotFound'].includes(error.kind)) throw error;
         return [];
       });
       for (const { id, action, resources } of running)

@@ -122,7 +122,7 @@ export function withoutDhcp(vxnet: SubnetId): string {
 }
 
 /** From the first to the last address of the blocks: an address may also be reserved where the cloud itself gives none. */
-function spanOf(blocks: readonly Cidr[]): AddressRange | undefined {
+export function spanOf(blocks: readonly Cidr[]): AddressRange | undefined {
   const [from] = blocks.map(firstOf).toSorted(compareIps);
   const to = blocks.map(lastOf).toSorted(compareIps).at(-1);
   return from === undefined || to === undefined ? undefined : { first: from, last: to };

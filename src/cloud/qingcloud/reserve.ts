@@ -90,9 +90,15 @@ async function startRelease({ api, leaving }: Reserver, some: readonly string[],
   }
 }
 
-/** Waits for what is being released already. @throws Failure as {@link allWell} */
-export async function released(use: Reserver, vips: readonly string[], about: string, patience: Patience): Promise<void> {
-  await allWell(use, releasing(vips, about), use.leaving.jobsOf(vips), patience);
+/** Waits for those jobs, which release these already. @throws Failure as {@link allWell} */
+export async function released(
+  use: Reserver,
+  vips: readonly string[],
+  started: readonly string[],
+  about: string,
+  patience: Patience,
+): Promise<void> {
+  await allWell(use, releasing(vips, about), started, patience);
 }
 
 function releasing(vips: readonly string[], about: string): ApiCall {

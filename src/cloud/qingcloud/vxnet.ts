@@ -106,8 +106,8 @@ export async function readVxnets({ api }: Reader, ids: readonly SubnetId[] | und
   try {
     return [...found, ...(await those(lacking, { vxnet_type: BASE }))];
   } catch (error) {
-    // A cloud that has none of that kind.
-    if (!isFailure(error, 'cloudInvalid')) throw error;
+    // A cloud that has none of that kind, in whatever words it refuses to be asked.
+    if (!(['cloudInvalid', 'cloudDenied', 'cloudConflict'] as const).some((kind) => isFailure(error, kind))) throw error;
     return found;
   }
 }

@@ -5,6 +5,8 @@
  * - a block that was granted stays granted until the agent gave it back or two reads lack it
  * - what an agent was told of a subnet stands until the cloud says something else of it; a list that lacks the subnet says nothing
  * - a block that the agent still lists as returned is not granted anew: it would take the old promise for a new grant's end
+ * - where nothing is given back, what the agent has returned is granted no more, so that it takes it off its list, and then anew; not before a read shows
+ *   whatever a controller before this one may have taken
  * - blocks somebody else put on the first NIC are never granted, and none that no Pod can have, whatever the cloud says; nor a prefix in which an address
  *   is kept for a claim
  */
@@ -86,12 +88,14 @@ function withoutUndefined<T extends object>(facts: T): { [K in keyof T]?: NonNul
 }
 
 function grantedBlocks(nic: CloudNic, before: GrantedNic | undefined, situation: Situation): Cidr[] {
-  const { spec, foreign, missing, claims } = situation;
+  const { spec, foreign, missing, claims, releases, isSettled } = situation;
   const old = before?.blocks ?? [];
   const impossible = impossibleBlocks(nic, situation);
+  const isEnded = (block: Cidr): boolean => !releases && isSettled && spec.returned.includes(block);
   const there = nic.blocks.filter(
     (block) =>
       !foreign.has(block) &&
+      !isEnded(block) &&
       (old.includes(block) || !(spec.returned.includes(block) || impossible.includes(block) || claims.spoiled.has(block))),
   );
   // What we asked back and took without the agent's word is gone when the cloud does not show it, as is what the agent gave back.

@@ -31,8 +31,13 @@ export async function look(world: World, memory: NodeMemory, node: NodeNetwork):
  * A second read some seconds after the first that lacked it; and none by a controller so young that it may not know what was written just before it
  * was born: reads can be that old.
  */
-function provenFrom({ born_ms }: NodeMemory, { timings }: World): ProvenFrom {
-  return (since_ms) => Math.max(since_ms + timings.confirm_ms, born_ms + timings.settle_ms);
+function provenFrom(memory: NodeMemory, world: World): ProvenFrom {
+  return (since_ms) => Math.max(since_ms + world.timings.confirm_ms, settled_ms(memory, world));
+}
+
+/** From when on a full read shows whatever was called before this controller was born, in milliseconds of the clock. */
+export function settled_ms({ born_ms }: NodeMemory, { timings }: World): number {
+  return born_ms + timings.settle_ms;
 }
 
 /** When everything is to be read again. */
@@ -43,7 +48,9 @@ export function fullReadDue_ms(memory: NodeMemory, world: World): number {
   const hidden = hidingWrites(memory).map(({ at_ms }) => at_ms + world.timings.settle_ms);
   // What such a call brought counts as held until then, and must be seen by then.
   const settled = memory.unclear_ms.map((at_ms) => at_ms + world.timings.settle_ms);
-  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure, ...hidden, ...settled);
+  // What agents gave back to a controller before this one is theirs again after that.
+  const kept = world.releases || reading.read_ms >= settled_ms(memory, world) ? [] : [settled_ms(memory, world)];
+  return Math.min(reading.read_ms + world.timings.fullRead_ms, ...unsure, ...hidden, ...settled, ...kept);
 }
 
 /**

@@ -20,6 +20,7 @@ import type { Situation } from './situation.ts';
 import { intentOf, isOurs } from './tags.ts';
 import { idleTrunks, trunkRoom } from './trunks.ts';
 import { isWhole } from './uses.ts';
+import { isPluggedInto } from './vanished.ts';
 
 /** What to tell, what to note, what to do. */
 export interface Plan {
@@ -61,7 +62,9 @@ export function planFor(situation: Situation): Plan {
   const forClaims = releases ? [...away, ...claims.askBack] : [];
   const askBack = new Set([...shrinkings.flatMap((shrinking) => shrinking.askBack), ...forClaims]);
   const withdrawn = new Set(shrinkings.flatMap((shrinking) => shrinking.withdraw));
-  const held = new Set(grants.flatMap(({ blocks }) => blocks));
+  // What the agent is to take off its list of what it gave back is on the node all the same.
+  const kept = releases ? [] : situation.nics.flatMap((nic) => (isPluggedInto(nic, spec.instance) ? nic.blocks : []));
+  const held = new Set([...grants.flatMap(({ blocks }) => blocks), ...kept]);
   const actions = [...[...growings, ...shrinkings].flatMap((part) => part.actions), ...withoutSpoiled(situation, grants)];
   // A branch whose trunk was pulled is one still.
   const deletes = remnants.map(({ id, branch }): Action => ({ do: branch === undefined ? 'delete' : 'detach', nic: id }));
@@ -77,7 +80,7 @@ export function planFor(situation: Situation): Plan {
       .filter(({ id }) => !release.has(id))
       .map((grant) => {
         const claimed = grant.blocks.filter((block) => here.has(block) || away.has(block));
-        // A claim's is asked back only while it is wanted elsewhere; and what the agent has let go of is asked back for good.
+        // A claim's is asked back only while it is wanted elsewhere; and what the agent has let go of is asked back until it is granted no more.
         const stays = (block: Cidr): boolean =>
           grant.reclaiming.includes(block) && !here.has(block) && !withdrawn.has(block) && (releases || spec.returned.includes(block));
         const reclaiming = grant.blocks.filter((block) => stays(block) || askBack.has(block));

@@ -13,6 +13,7 @@ import { heldBy } from './counting.ts';
 import type { RangeStanding } from './range-rooms.ts';
 import { fits, mayShare, partsOf } from './shared-nics.ts';
 import type { Situation } from './situation.ts';
+import { isOnOthersTrunk } from './trunks.ts';
 import { givesWhole, useFor, useOf } from './uses.ts';
 
 /** A NIC that serves the PodSubnet, or may. */
@@ -27,6 +28,8 @@ export interface ServingNic {
   readonly isGuest: boolean;
   /** It would serve, but the node lacks it. */
   readonly isLacked: boolean;
+  /** It hangs on a trunk that the node is not granted: none of its Pods can get it. */
+  readonly isStray: boolean;
 }
 
 /** One PodSubnet on one node. */
@@ -107,7 +110,9 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
     spec.draining !== undefined || situation.ranges.get(name)?.isCalledIn === true || (ceiling !== undefined && ceiling.room < 0);
   const range = situation.ranges.get(name);
   const away = new Set(
-    leaving.filter((one) => isOutOfReach(one, config)).flatMap(({ grant }) => grant.blocks.filter((block) => !isHost(block))),
+    leaving
+      .filter((one) => isOutOfReach(one, config))
+      .flatMap(({ grant, isStray }) => grant.blocks.filter((block) => isStray || !isHost(block))),
   );
   // What is asked back is held, and may be in use, until it is given back.
   const all = blocks.filter((block) => !returned.includes(block));
@@ -135,8 +140,8 @@ function poolOf(name: string, situation: Situation, grants: readonly GrantedNic[
 }
 
 /** No new Pod gets an address of it: the node lacks it, or it is for another datapath. */
-function isOutOfReach({ nic, isLacked }: ServingNic, config: PodSubnet | undefined): boolean {
-  return isLacked || (config !== undefined && useOf(nic) !== useFor(config));
+function isOutOfReach({ nic, isLacked, isStray }: ServingNic, config: PodSubnet | undefined): boolean {
+  return isLacked || isStray || (config !== undefined && useOf(nic) !== useFor(config));
 }
 
 /** The NICs that have something for the PodSubnet, or may have. */
@@ -154,7 +159,8 @@ function nicsFor(
     const isGuest = host !== name;
     const isFit = config !== undefined && (isGuest ? mayShare(nic, config, host, situation) : fits(nic, config, situation));
     const isLacked = isFit && situation.lacked.has(nic.id);
-    const isOpen = isFit && !isLacked;
+    const isStray = isOnOthersTrunk(nic, grants, situation);
+    const isOpen = isFit && !isLacked && !isStray;
     if (isGuest && !isOpen && !subnetsOf(grant).includes(name)) continue;
     const untold = nic.blocks.filter((block) => !grant.blocks.includes(block));
     (isOpen ? serving : leaving).push({
@@ -164,6 +170,7 @@ function nicsFor(
       untold: untold.length === 0 ? [] : (partsOf({ ...nic, blocks: untold }, { ...grant, blocks: [] }, situation).get(name) ?? []),
       isGuest,
       isLacked,
+      isStray,
     });
   }
   return { serving, leaving };

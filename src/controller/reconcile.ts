@@ -17,7 +17,7 @@ import type { NodeView } from './claims/candidate.ts';
 import { heldBy, withComing, worthOf } from './counting.ts';
 import { decisionFor } from './refusal-table.ts';
 import { atRest, heed, relieved } from './heed.ts';
-import { look } from './look.ts';
+import { look, settled_ms } from './look.ts';
 import { forgetChanged } from './changed-specs.ts';
 import { forgetOld, forgetOther, type NodeMemory, type Picture, noteAskedBack, noteLacked } from './memory.ts';
 import { type Notes, notesOf } from './notes.ts';
@@ -207,6 +207,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,
     releases: world.releases,
+    isSettled: reading.read_ms >= settled_ms(memory, world),
     shrinkStopped: isPaused(memory, 'unassign', now_ms) || !world.releases,
     detachStopped: isPaused(memory, 'detach', now_ms),
     stopped: memory.pause?.stop,
@@ -219,7 +220,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
   };
 }
 
-/** Of ranges the pools say it themselves, and another whole one is made all the same. */
+/** Of ranges the pools say it themselves; a whole one that the node lacks stays counted, but for what hangs on a trunk that is none of ours (trunks.ts). */
 function lackedAmong(nics: Picture['nics'], old: ReadonlySet<NicId>): Situation['lacked'] {
   const pooled = new Set(nics.filter((nic) => !isRangeNic(nic.id) && !isWhole(nic)).map(({ id }) => id));
   return new Set([...old].filter((id) => pooled.has(id)).slice(0, MOST_LACKED));

@@ -49,6 +49,8 @@ export interface Situation {
   readonly mostAtOnce: ReadonlyMap<string, number>;
   /** Whether anything is ever given back to the cloud (spec.cloud.releases). */
   readonly releases: boolean;
+  /** Whether the last full read shows whatever a controller before this one has called. */
+  readonly isSettled: boolean;
   /** Whether nothing is taken away now. */
   readonly shrinkStopped: boolean;
   /** Whether no interface is detached now. */

@@ -8,6 +8,7 @@
  * - a trunk goes only when no branch is on it
  */
 import type { CloudNic, NicId } from '../cloud/cloud.ts';
+import type { GrantedNic } from '../store/node-network.ts';
 import type { Action } from './action.ts';
 import type { NicRoom } from './nic-room.ts';
 import type { NicIntent } from './notes.ts';
@@ -37,6 +38,19 @@ export interface TrunkRoom {
 /** Whether branches of ours can hang on it, once it is attached. */
 export function isOurTrunk(nic: CloudNic, { cluster, node }: Pick<Situation, 'cluster' | 'node'>): boolean {
   return nic.isTrunk === true && nic.whose === undefined && (isFirst(nic) || isOurs(nic, cluster, node));
+}
+
+/**
+ * Whether it hangs on a trunk that the node is not granted, so that no new Pod gets it. One whose tags were taken away stays granted; and Pods that have such
+ * a branch all the same keep it, since it goes by the handshake alone.
+ */
+export function isOnOthersTrunk(
+  { branch }: CloudNic,
+  grants: readonly Pick<GrantedNic, 'id'>[],
+  { nics }: Pick<Situation, 'nics'>,
+): boolean {
+  if (branch === undefined || grants.some(({ id }) => id === branch.trunk)) return false;
+  return nics.some(({ id, attachment }) => id === branch.trunk && attachment?.state === 'attached');
 }
 
 /** `room`: where a trunk itself may be plugged in. */

@@ -1,6 +1,7 @@
 /** Claims where nothing is given back to the cloud, spec.cloud.releases being false: nothing is asked of a node that would be taken by nobody. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { failure } from '../../src/errors/failure.ts';
 import type { Ip } from '../../src/net/address.ts';
 import type { Cidr } from '../../src/net/cidr.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
@@ -87,7 +88,7 @@ test('a claim’s address stays on its node when its Pod comes to another, which
   assert.equal(b.addressOf('db-0'), address);
 });
 
-test('what was asked back before the switch was set and is in use is asked no more; what was given back by then stays so until it is set back', async () => {
+test('what was asked back before the switch was set and is in use is asked no more; what was given back by then stays so until it is sure that nobody takes it', async () => {
   await using b = clusterBench();
   const pods = ['p-1', 'p-2'];
   await served(b, pods);
@@ -101,13 +102,96 @@ test('what was asked back before the switch was set and is in use is asked no mo
   b.cloud.fault = () => 'none';
   b.releases = false;
   await b.lead();
-  await b.pass(60_000);
-  assert.deepEqual(asked(b, 'n2'), [`${spare}/32`]);
+  await b.pass(30_000);
+  assert.deepEqual([asked(b, 'n2'), returned(b, 'n2')], [[`${spare}/32`], [`${spare}/32`]], 'a call of the leader before may be under way');
   b.removePod('p-1');
-  await b.pass(10_000);
-  assert.deepEqual(returned(b, 'n2'), [`${spare}/32`]);
+  await b.pass(60_000);
+  assert.deepEqual([asked(b, 'n2'), returned(b, 'n2')], [[], []]);
+  assert.ok(b.status('n2').nics.some(({ blocks }) => blocks.includes(`${spare}/32` as Cidr)));
   b.releases = true;
   await b.lead();
   await b.pass(60_000);
   assert.deepEqual([b.addressOf('db-0'), b.addressOf('db-1')], [used, spare]);
 });
+
+test('an address given back for another node when the switch is set serves its Pod again when that comes back to the node', async () => {
+  await using b = clusterBench();
+  const address = await halfway(b);
+  b.releases = false;
+  await b.lead();
+  b.removePod('db-0');
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(70_000);
+  assert.deepEqual([b.addressOf('db-0'), returned(b, 'n1')], [address, []]);
+  assert.equal(b.claim('db-0')?.status.addresses[0]?.node, 'n1');
+});
+
+test('addresses of ordinary Pods that were given back when the switch is set are for Pods of the node again', async () => {
+  await using b = clusterBench();
+  const pods = Array.from({ length: 6 }, (_, i) => `p-${i}`);
+  await served(b, pods);
+  b.cloud.fault = ({ name }) => (name === 'unassign' ? 'dieBefore' : 'none');
+  for (const pod of pods) b.removePod(pod);
+  await b.pass(60_000);
+  const before = returned(b, 'n2');
+  assert.ok(before.length > 0);
+  b.cloud.fault = () => 'none';
+  b.releases = false;
+  await b.lead();
+  await b.pass(70_000);
+  assert.deepEqual([asked(b, 'n2'), returned(b, 'n2')], [[], []]);
+  const blocks = b.status('n2').nics.flatMap((nic) => nic.blocks);
+  assert.deepEqual(
+    before.filter((block) => !blocks.includes(block)),
+    [],
+  );
+});
+
+test('the switch may be set and set back at any moment of that: the address is on one node, and in the end its Pod’s', async () => {
+  for (const after_ms of [0, 30_000, 60_000, 60_005, 60_050, 61_000, 70_000]) {
+    await using b = clusterBench();
+    const address = await halfway(b);
+    b.releases = false;
+    await b.lead();
+    await b.pass(after_ms);
+    b.releases = true;
+    await b.lead();
+    await b.pass(30_000);
+    assert.equal(b.addressOf('db-0'), address, `after ${after_ms} ms`);
+    const holders = b.cloud.truth().filter(({ blocks }) => blocks.includes(`${address}/32` as Cidr));
+    assert.deepEqual(
+      holders.map(({ attachment }) => attachment?.instance),
+      [b.instanceOf('n2')],
+    );
+  }
+});
+
+test('an unassign of the leader before that comes late is seen: the address is not the node’s again, and goes where its Pod is', async () => {
+  await using b = clusterBench();
+  const address = await halfway(b);
+  b.releases = false;
+  await b.lead();
+  await b.pass(20_000);
+  const [holder] = b.cloud.truth().filter(({ blocks }) => blocks.includes(`${address}/32` as Cidr));
+  assert.ok(holder);
+  await b.cloud.unassign(holder.id, [`${address}/32` as Cidr]);
+  await b.pass(120_000);
+  assert.deepEqual([b.addressOf('db-0'), returned(b, 'n1')], [address, []]);
+  assert.equal(b.claim('db-0')?.status.addresses[0]?.node, 'n2');
+});
+
+/** The Pod db-0 came from n1 to n2; n1 has returned its address, and it cannot be unassigned. */
+async function halfway(b: ClusterBench): Promise<Ip> {
+  await served(b, []);
+  b.addPod('db-0', 'n1', fixed);
+  await b.pass(20_000);
+  const address = b.addressOf('db-0') ?? assert.fail();
+  b.removePod('db-0');
+  await b.pass(1000);
+  b.cloud.fault = ({ name }) => (name === 'unassign' ? failure('cloudDenied', { cloud: 'memory', call: name, text: 'may not' }) : 'none');
+  b.addPod('db-0', 'n2', fixed);
+  await b.pass(8000);
+  assert.deepEqual(returned(b, 'n1'), [`${address}/32`]);
+  b.cloud.fault = () => 'none';
+  return address;
+}

@@ -131,6 +131,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     growthStopped: new Map(),
     mostAtOnce: new Map(),
     releases: true,
+    isSettled: true,
     shrinkStopped: false,
     detachStopped: false,
     stopped: undefined,

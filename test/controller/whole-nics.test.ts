@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limitsOf } from '../../src/controller/cluster/node-limits.ts';
 import { notesOf } from '../../src/controller/notes.ts';
+import { tagsFor } from '../../src/controller/tags.ts';
+import { tagsForUse } from '../../src/controller/uses.ts';
+import type { CloudNic } from '../../src/cloud/cloud.ts';
 import { failure } from '../../src/errors/failure.ts';
 import { hostCidr } from '../../src/net/cidr.ts';
 import { clusterBench } from './cluster-bench.ts';
@@ -203,6 +206,57 @@ test('a trunk that somebody else plugged in carries no branch of ours: one of ou
     );
     await running.stop();
   }
+});
+
+test('branches of ours that hang on somebody else’s trunk count for nothing and go by the handshake: Pods that have one all the same keep it', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const id = cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  const instance = cloud.launch('i-1', id, roomy);
+  const made = { description: '', subnet: id, securityGroups: [] };
+  const theirs = await cloud.createNic({ ...made, clientToken: 'theirs', tags: {}, isTrunk: true });
+  await cloud.attachNic(theirs.id, instance, 1);
+  for (const vlan of [2, 3]) {
+    const tags = { ...tagsFor('test', 'n1', 'pods', `ours-${vlan}`), ...tagsForUse('branch') };
+    const { id: branch } = await cloud.createNic({ ...made, clientToken: `ours-${vlan}`, tags });
+    await cloud.attachBranch(branch, theirs.id, vlan);
+  }
+  const running = await controller({ subnets: () => [lonely('branch')] });
+  await demand(networks, instance, { waiting: 2 });
+  await clock.advance(20_000);
+  const { nics } = await status();
+  const [trunk] = nics.filter(({ use }) => use === 'trunk');
+  assert.ok(trunk !== undefined && trunk.id !== theirs.id);
+  assert.equal(nics.filter(({ trunk: at }) => at?.nic === trunk.id).length, 2, 'what waits is served beside them');
+  const [used, unused] = nics.filter(({ trunk: at }) => at?.nic === theirs.id);
+  assert.ok(used !== undefined && unused !== undefined);
+  assert.deepEqual([used.reclaiming, unused.reclaiming], [used.blocks, unused.blocks]);
+  await demand(networks, instance, { inUse: 3 }, { returned: unused.blocks });
+  await clock.advance(400_000);
+  const left = cloud.truth().filter(({ branch }) => branch?.trunk === theirs.id);
+  assert.deepEqual(
+    left.map((nic) => nic.id),
+    [used.id],
+  );
+  assert.ok(cloud.truth().some((nic) => nic.id === theirs.id));
+  await running.stop();
+});
+
+test('a trunk of ours whose tags somebody took away carries its branches as before: none is asked back while there are Pods', async () => {
+  const { clock, cloud, networks, controller, status } = bench();
+  const instance = cloud.launch('i-1', cloud.addSubnet('subnet-a', '10.20.0.0/24'), roomy);
+  let isBare = false;
+  const untagged = async (query: Parameters<typeof cloud.nics>[0]): Promise<CloudNic[]> =>
+    (await cloud.nics(query)).map((nic) => (isBare && nic.isTrunk === true ? { ...nic, tags: {} } : nic));
+  const running = await controller({ subnets: () => [lonely('branch')], cloud: { ...cloud, nics: untagged } });
+  await demand(networks, instance, { waiting: 2 });
+  await clock.advance(20_000);
+  const { nics: before } = await status();
+  await demand(networks, instance, { inUse: 2 });
+  isBare = true;
+  await clock.advance(600_000);
+  assert.deepEqual((await status()).nics, before);
+  assert.equal(cloud.truth().filter(({ branch }) => branch !== undefined).length, 2);
+  await running.stop();
 });
 
 test('what stops branches is told: a type without any, no interface left for a trunk, as many as there may be', async () => {

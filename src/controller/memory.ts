@@ -117,13 +117,14 @@ export function blankMemory(now_ms: number): NodeMemory {
 
 /**
  * Another machine may have the node's name by now: nothing that was read, refused or paused is about that one. What was asked of the cloud a moment ago stays,
- * by clear answers and unclear ones: the interfaces are the node's still, their addresses count, and a read may be too old to show either. Only where they
- * were plugged in says nothing: a machine that goes lets go of them.
+ * by clear answers and unclear ones: the interfaces are the node's still, their addresses count, and a read may be too old to show either. Not so of those that
+ * were plugged into the first machine, which are gone with it, or shown as free when it has let go of them.
  */
 export function forgetOther(memory: NodeMemory, instance: InstanceId, now_ms: number): void {
   const { instance: before, unclear_ms, waiting, unplugged } = memory;
   if (before !== undefined && before !== instance) {
-    const writes = memory.writes.filter(({ did }) => did !== 'attach' && did !== 'attachBranch');
+    const plugged = new Set(memory.writes.flatMap(({ did, nic }) => (did === 'attach' || did === 'attachBranch' ? [nic] : [])));
+    const writes = memory.writes.filter(({ nic }) => !plugged.has(nic));
     Object.assign(memory, blankMemory(now_ms), { writes, unclear_ms, waiting, unplugged });
   }
   memory.instance = instance;

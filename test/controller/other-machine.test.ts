@@ -108,6 +108,33 @@ test('an interface that was just made for the first machine is plugged into the 
   await running.stop();
 });
 
+test('an interface that was plugged into the first machine a moment ago, and is gone with it, is granted to nobody any more', async () => {
+  const one = bench();
+  const running = await served(one);
+  const in_ = one.cloud.addSubnet('subnet-a', '10.20.0.0/24');
+  const [first, second] = [one.cloud.launch('i-1', in_, limits), one.cloud.launch('i-2', in_, limits)];
+  await one.clock.advance(1000);
+  await demand(one.networks, first, { waiting: 12 });
+  await one.clock.advance(5000);
+  const went = one.cloud.truth().filter(({ attachment }) => attachment?.instance === first && attachment.deviceIndex > 0);
+  assert.ok(went.length > 0);
+  // As clouds do with what is to go with its instance.
+  one.cloud.terminate(first);
+  for (const { id } of went) await one.cloud.deleteNic(id);
+  const told = new Set<string>();
+  one.networks.watch(({ status }) => status.nics.forEach(({ id }) => told.add(id)));
+  await one.networks.writeStatus('n1', blank);
+  told.clear();
+  await demand(one.networks, second, { waiting: 12 });
+  await one.clock.advance(10_000);
+  assert.deepEqual(
+    went.filter(({ id }) => told.has(id)),
+    [],
+  );
+  assert.ok(one.cloud.truth().some(({ attachment }) => attachment?.instance === second && attachment.deviceIndex > 0));
+  await running.stop();
+});
+
 test('what was seen of a machine is not told to another that took its name while the cloud was asked', async () => {
   const one = bench();
   const running = await served(one);

@@ -18,8 +18,9 @@ import { planAdopting } from './adopt-vips.ts';
 import type { VipRecord, VxnetRecord } from './answers.ts';
 import { type BlockUse, pictureOf } from './blocks.ts';
 import type { Patience } from './patience.ts';
-import { NOBODY, planBlocks } from './plan-blocks.ts';
+import { UNBORN, planBlocks } from './plan-blocks.ts';
 import { givenBeside } from './primary.ts';
+import { isUnclear } from './refusals.ts';
 import { release, reserve } from './reserve.ts';
 import type { Picture } from './vxnet.ts';
 
@@ -59,17 +60,18 @@ async function withOne<T>(
   const { vxnet } = picture;
   const { own, former } = choiceIn(use, picture, want, asked);
   const over = use.askedFor.ask(vxnet.id, [own]);
-  let [isReleased, isFree] = [false, false];
+  let released: VipRecord | undefined;
+  let isFree = false;
   try {
     if (former !== undefined) await release(use, [former.id], asked.object, patience);
-    isReleased = former !== undefined;
+    released = former;
     return await make(own);
   } catch (error) {
-    const isUnclear = isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled');
+    const mayBeDone = isUnclear(error);
     const isRefused = isFailure(error, 'cloudConflict');
-    isFree = !isUnclear && !isRefused;
+    isFree = !mayBeDone && !isRefused;
     if (isRefused) use.known.noteBarred(vxnet.id, [own]);
-    if (isReleased && !isUnclear && former !== undefined) await putBack(use, former, patience);
+    if (released !== undefined && !mayBeDone) await putBack(use, released, patience);
     // The list was older than somebody else's release of it: the vxnet itself is there.
     throw isFailure(error, 'cloudNotFound') ? refuse.conflict(asked, error.details, error) : error;
   } finally {
@@ -104,10 +106,9 @@ function choice(
   const beside = givenBeside(picture, want, avoided);
   if (beside !== undefined) return { own: beside };
   const ground = { picture, names, settings, avoided };
-  const holder = { mac: NOBODY, hasAddress: true, isAttached: false };
-  const all = planAdopting(ground, holder, { ...want, addresses4: addresses4 + 1 }, asked);
+  const all = planAdopting(ground, UNBORN, { ...want, addresses4: addresses4 + 1 }, asked);
   const given = new Set(these.flatMap((block) => [...addressesOf(block)]));
-  const own = free(() => planBlocks({ ...ground, avoided: avoided.union(given) }, holder, { addresses4: 1, within }, asked).blocks);
+  const own = free(() => planBlocks({ ...ground, avoided: avoided.union(given) }, UNBORN, { addresses4: 1, within }, asked).blocks);
   // Counted addresses come last, and one more was counted than the blocks need.
   const [last] = all.blocks.slice(-1);
   const ip = own ?? (last === undefined ? undefined : firstOf(last));

@@ -2,7 +2,7 @@
  * NICs attached, up to five in a call, as the cloud takes no more: what is asked for while a call for the same instance is under way goes into the next
  * ones together.
  */
-import { type Failure, isFailure } from '../../errors/failure.ts';
+import type { Failure } from '../../errors/failure.ts';
 import type { InstanceId, NicId } from '../cloud.ts';
 import { refuse } from '../wire/asked.ts';
 import { jobOf, type NicRecord } from './answers.ts';
@@ -10,6 +10,7 @@ import type { ApiCall } from './call.ts';
 import type { Patience } from './patience.ts';
 import type { Tracked } from './tracked.ts';
 import { type Reader, readNics } from './vxnet.ts';
+import { isUnclear } from './refusals.ts';
 
 /** What this file works with. */
 export interface MoveUse extends Reader {
@@ -115,7 +116,7 @@ async function send(use: MoveUse, instance: InstanceId, going: readonly Waiting[
     job = await use.api.call(call, jobOf, patience);
   } catch (error) {
     // One that cannot be attached has the others refused with it. What may have been done is not done again.
-    if (going.length === 1 || isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled')) throw error;
+    if (going.length === 1 || isUnclear(error)) throw error;
     for (const one of going) await send(use, instance, [one], patience).catch(one.reject);
     return;
   }

@@ -13,9 +13,10 @@ import { deleteNic } from './delete-nic.ts';
 import { cloudNic, type NicUse } from './find-nics.ts';
 import { primaryFor } from './primary.ts';
 import type { Patience } from './patience.ts';
-import { checkWanted, NOBODY } from './plan-blocks.ts';
+import { checkWanted, UNBORN } from './plan-blocks.ts';
 import { putTags } from './put-tags.ts';
 import { blocksByNic, ownVips, type Picture, readNic, readNicsCalled } from './vxnet.ts';
+import { isUnclear } from './refusals.ts';
 
 type Made = ReturnType<typeof madeOf>;
 
@@ -68,8 +69,7 @@ async function make(
   const { api, names, settings } = use;
   const asked = api.asked(call);
   // Nothing is made that would have to be deleted again.
-  if (picture !== undefined)
-    planAdopting({ picture, names, settings, avoided: new Set() }, { mac: NOBODY, hasAddress: true, isAttached: false }, want, asked);
+  if (picture !== undefined) planAdopting({ picture, names, settings, avoided: new Set() }, UNBORN, want, asked);
   const made = await madeAnywhere(use, { call, name }, vxnet, { want, token, picture }, patience);
   const record: NicRecord = { ...made, name, isUsed: false, vxnet: vxnet.id, createdAt_ms: api.now_ms() };
   await checkName(use, record, asked, patience);
@@ -110,7 +110,7 @@ async function madeNow({ api, tokens }: NicUse, call: ApiCall, token: string, pa
   try {
     return await api.call(call, madeOf, patience);
   } catch (error) {
-    if (isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled')) tokens.noteUnclear(token);
+    if (isUnclear(error)) tokens.noteUnclear(token);
     throw error;
   }
 }

@@ -5,7 +5,6 @@
  * - no rule is added while lists may not show yet that an earlier call has added it
  * - the group is applied when what lets Pods in may not be in force: not because others have changed rules that they have not applied yet
  */
-import { isFailure } from '../../errors/failure.ts';
 import { type Cidr, containsCidr } from '../../net/cidr.ts';
 import type { Clock } from '../clock.ts';
 import type { Step } from '../load-balancers.ts';
@@ -17,6 +16,7 @@ import type { Jobs } from './jobs.ts';
 import type { Patience } from './patience.ts';
 import { allWell } from './reserve.ts';
 import type { Parameters } from './signature.ts';
+import { isUnclear } from './refusals.ts';
 
 /** What this file works with. */
 export interface GroupUse {
@@ -48,7 +48,7 @@ export function securityGroupOf(use: GroupUse, id: string): SecurityGroup {
         await api.call(call, () => undefined, use.changing());
         note(true);
       } catch (error) {
-        if (isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled')) note(false);
+        if (isUnclear(error)) note(false);
         throw error;
       }
     };

@@ -148,5 +148,5 @@ function holderOf(vip: Picture['vips'][number] | OwnVip, { nics }: Picture): str
   return nics.find(({ mac }) => mac === vip.says.mac)?.id ?? vip.says.mac;
 }
 
-/** The Ethernet address of a NIC that is not made yet. */
-export const NOBODY = '00:00:00:00:00:00' as Mac;
+/** A NIC that is not made yet. */
+export const UNBORN: Holder = { mac: '00:00:00:00:00:00' as Mac, hasAddress: true, isAttached: false };

@@ -2,8 +2,13 @@
  * What QingCloud's refusals mean to us. They come with HTTP 200 and a `ret_code`, of which there are few, so that the words of the message decide where
  * one code stands for several things. The same table is in docs/clouds/qingcloud.md.
  */
-import type { Failure } from '../../errors/failure.ts';
+import { type Failure, isFailure } from '../../errors/failure.ts';
 import { type Asked, overQuota, type Refuse, refuse } from '../wire/asked.ts';
+
+/** After it nobody knows whether what was asked is done. */
+export function isUnclear(error: unknown): boolean {
+  return isFailure(error, 'cloudUnavailable') || isFailure(error, 'cloudGarbled');
+}
 
 /** The codes that are more than a refusal to the one who calls. */
 export const CODE = { ok: 0, authentication: 1200, expired: 1300 } as const;

@@ -41,19 +41,37 @@ export async function reader(bed: OpenStackBed, admin: Session): Promise<AsyncDi
   };
 }
 
+/** An application credential as Keystone answers. */
+export interface Credential {
+  readonly id: string;
+  readonly name: string;
+  readonly secret: string;
+}
+
+/** As `openstack application credential create NAME --role member` does for the user of the session. `more`: further fields. */
+export async function applicationCredential({ identity, user }: Session, name: string, more: object = {}): Promise<Credential> {
+  const body = { application_credential: { name, roles: [{ name: 'member' }], ...more } };
+  const answer = await identity('POST', `/users/${user}/application_credentials`, body);
+  assert.equal(answer.status, 201, JSON.stringify(answer.body));
+  return answer.body.application_credential;
+}
+
+/** By a session of the user whose it is. */
+export async function revoke({ identity, user }: Session, { id }: Credential): Promise<void> {
+  assert.equal((await identity('DELETE', `/users/${user}/application_credentials/${id}`)).status, 204);
+}
+
+/** `OS_*` of it. */
+export function variablesOf({ authUrl, region }: OpenStackBed, { id, secret }: Credential): Record<string, string> {
+  return { OS_AUTH_URL: authUrl, OS_REGION_NAME: region, OS_APPLICATION_CREDENTIAL_ID: id, OS_APPLICATION_CREDENTIAL_SECRET: secret };
+}
+
 /** Variables of an application credential of demo's with which somebody has logged in, and that was revoked then. */
 export async function revokedCredential(bed: OpenStackBed): Promise<Variables> {
-  const { identity, user } = await as(bed, 'demo');
-  const wanted = { name: `revoked-${process.pid}-${Date.now()}`, roles: [{ name: 'member' }] };
-  const made = await identity('POST', `/users/${user}/application_credentials`, { application_credential: wanted });
-  assert.equal(made.status, 201, JSON.stringify(made.body));
-  const { id, secret } = made.body.application_credential;
+  const demo = await as(bed, 'demo');
+  const credential = await applicationCredential(demo, `revoked-${process.pid}-${Date.now()}`);
+  const { id, secret } = credential;
   await logIn(bed, { identity: { methods: ['application_credential'], application_credential: { id, secret } } });
-  assert.equal((await identity('DELETE', `/users/${user}/application_credentials/${id}`)).status, 204);
-  return {
-    OS_AUTH_URL: bed.authUrl,
-    OS_REGION_NAME: bed.region,
-    OS_APPLICATION_CREDENTIAL_ID: id,
-    OS_APPLICATION_CREDENTIAL_SECRET: secret,
-  };
+  await revoke(demo, credential);
+  return variablesOf(bed, credential);
 }

@@ -15,12 +15,12 @@ import { printReport } from '../../src/cli/demo/report.ts';
 import { createLog } from '../../src/log.ts';
 import { neutronFront } from '../../src/vpc/neutron/front.ts';
 import { startVpc } from '../../src/vpc/start.ts';
-import { type OpenStackBed, openStackBed, users } from './bed.ts';
+import { applicationCredential, variablesOf } from './accounts.ts';
+import { openStackBed, users } from './bed.ts';
 import { as, boot, flavor, make, type Session } from './client.ts';
 
 const blocks = { a: '10.20.0.0/24', b: '10.20.1.0/24' } as const;
 /** The least that the agents' account has to be. */
-const ROLE = 'member';
 const machines = { 'node-1': 'a', 'node-2': 'a', 'node-3': 'b', vm: 'b' } as const;
 
 /** Networks of the member's, a server on each, an internet host, and a public address for each server as a router would translate it. */
@@ -51,15 +51,6 @@ async function openDefaultGroup({ network, project }: Session): Promise<void> {
   await network('POST', '/security-group-rules', { security_group_rule });
 }
 
-/** Variables of an application credential with role `member` alone, as docs/clouds/openstack.md has it made. */
-async function leastAccount({ identity, user }: Session, { authUrl, region }: OpenStackBed): Promise<Record<string, string>> {
-  const body = { application_credential: { name: 'flatpod', roles: [{ name: ROLE }] } };
-  const answer = await identity('POST', `/users/${user}/application_credentials`, body);
-  if (answer.status !== 201) throw new Error(`Keystone made no application credential: ${JSON.stringify(answer.body)}`);
-  const { id, secret } = answer.body.application_credential;
-  return { OS_AUTH_URL: authUrl, OS_REGION_NAME: region, OS_APPLICATION_CREDENTIAL_ID: id, OS_APPLICATION_CREDENTIAL_SECRET: secret };
-}
-
 async function missingFor(variables: Record<string, string>, subnets: readonly SubnetId[]): Promise<string[]> {
   using cloud = openStackCloud({ credentials: { variables } });
   return await cloud.missingPermissions(subnets);
@@ -88,12 +79,12 @@ bed.setHook(vpc.frontUrls['neutron']);
 const lab = await build(member, type, vpc.url);
 starting.done('Keystone, Neutron, Nova: 2 networks, 4 servers; an internet host');
 
-const env = await leastAccount(member, bed);
+const env = variablesOf(bed, await applicationCredential(member, 'flatpod'));
 const loggingIn = step('account');
 const ids = [...lab.subnets.values()].map(({ id }) => id as SubnetId); // Neutron's, as it gave them
 const missing = await missingFor(env, ids);
 loggingIn.done(
-  `an application credential with role ${ROLE} of project ${users.demo.project}: ${missing.length === 0 ? 'it lacks nothing' : `it lacks ${missing.join('; ')}`}`,
+  `an application credential with role member of project ${users.demo.project}: ${missing.length === 0 ? 'it lacks nothing' : `it lacks ${missing.join('; ')}`}`,
 );
 
 const services = [bed.authUrl, member.url('network') ?? '', member.url('compute') ?? ''];

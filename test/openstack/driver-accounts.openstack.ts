@@ -14,6 +14,7 @@ import type { CredentialSource } from '../../src/cloud/openstack/credentials.ts'
 import { type OpenStackCloud, openStackCloud } from '../../src/cloud/openstack/openstack.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { eventually } from '../life/lab.ts';
+import { applicationCredential, type Credential, revoke, variablesOf } from './accounts.ts';
 import { type OpenStackBed, openStackBed } from './bed.ts';
 import { as, make, type Session } from './client.ts';
 
@@ -34,45 +35,21 @@ const request = (): CreateNic => ({
   description: 'accounts',
 });
 
-interface Credential {
-  readonly id: string;
-  readonly name: string;
-  readonly secret: string;
-}
-
 interface AccessRule {
   readonly service: string;
   readonly method: string;
   readonly path: string;
 }
 
-/** As `openstack application credential create NAME --role member` does, with `--access-rules` where there are any. */
-async function applicationCredential(access_rules?: readonly AccessRule[]): Promise<Credential> {
-  const { identity, user } = await demo();
-  const narrowed = access_rules === undefined ? {} : { access_rules };
-  const body = { application_credential: { name: `flatpod-${++made}`, roles: [{ name: 'member' }], ...narrowed } };
-  const answer = await identity('POST', `/users/${user}/application_credentials`, body);
-  assert.equal(answer.status, 201, JSON.stringify(answer.body));
-  return answer.body.application_credential;
-}
-
-const variablesOf = ({ id, secret }: Credential): Record<string, string> => ({
-  OS_AUTH_URL: bed.authUrl,
-  OS_REGION_NAME: bed.region,
-  OS_APPLICATION_CREDENTIAL_ID: id,
-  OS_APPLICATION_CREDENTIAL_SECRET: secret,
-});
+/** Of demo's, with `--access-rules` where there are any. */
+const credential = async (access_rules?: readonly AccessRule[]): Promise<Credential> =>
+  applicationCredential(await demo(), `flatpod-${++made}`, access_rules && { access_rules });
 
 /** Those of docs/clouds/openstack.md. */
 function toldRules(): AccessRule[] {
   const page = readFileSync(join(import.meta.dirname, '../../docs/clouds/openstack.md'), 'utf8');
   const [, text] = /--access-rules[^]*?```json\n([^]*?)```/.exec(page) ?? assert.fail('it has them');
   return JSON.parse(text ?? '') as AccessRule[]; // as the page has them: Keystone looks at each
-}
-
-async function revoke({ id }: Credential): Promise<void> {
-  const { identity, user } = await demo();
-  assert.equal((await identity('DELETE', `/users/${user}/application_credentials/${id}`)).status, 204);
 }
 
 /** All that needs a permission, and the end of the token in between. */
@@ -100,10 +77,10 @@ describe('the driver by each kind of account', () => {
   after(async () => bed?.[Symbol.asyncDispose]());
 
   test('an application credential with role member lacks nothing, works on when its tokens end, and once it is revoked it says so', async () => {
-    const credential = await applicationCredential();
-    using cloud = driver({ variables: variablesOf(credential) });
+    const member = await credential();
+    using cloud = driver({ variables: variablesOf(bed, member) });
     await worksBeyondATokensEnd(cloud);
-    await revoke(credential);
+    await revoke(await demo(), member);
     let refused: unknown;
     const isRefused = async (): Promise<boolean> => {
       refused = await cloud.nics({ tags: { 'flatpod.dev/cluster': 'accounts' } }).catch((error: unknown) => error);
@@ -111,28 +88,25 @@ describe('the driver by each kind of account', () => {
     };
     await eventually('it is refused', isRefused, 30);
     assert.ok(isFailure(refused, 'cloudCredentials'), String(refused));
-    assert.match(refused.details, new RegExp(`application credential ${credential.id}`));
-    assert.ok(!inspect(refused, { depth: 9 }).includes(credential.secret));
+    assert.match(refused.details, new RegExp(`application credential ${member.id}`));
+    assert.ok(!inspect(refused, { depth: 9 }).includes(member.secret));
   });
 
   test('the access rules that the page tells leave nothing out; what others leave out is named, and done without where it can be', async () => {
     const rules = toldRules();
-    const whole = await applicationCredential(rules);
-    using cloud = driver({ variables: variablesOf(whole) });
+    const whole = await credential(rules);
+    using cloud = driver({ variables: variablesOf(bed, whole) });
     await worksBeyondATokensEnd(cloud);
     const lists = ['ports', 'ports/*', 'networks', 'subnets', 'extensions/*', 'trunks'];
     const usual = lists.map((what): AccessRule => ({ service: 'network', method: 'GET', path: `/v2.0/${what}` }));
-    const less = await applicationCredential([
-      ...usual,
-      ...rules.filter(({ method, path }) => method !== 'GET' && !path.includes('trunks')),
-    ]);
-    using narrow = driver({ variables: variablesOf(less) });
+    const less = await credential([...usual, ...rules.filter(({ method, path }) => method !== 'GET' && !path.includes('trunks'))]);
+    using narrow = driver({ variables: variablesOf(bed, less) });
     assert.equal((await narrow.subnets([subnet]))[0]?.free4, (await cloud.subnets([subnet]))[0]?.free4);
     assert.deepEqual(await narrow.shortages(), []);
     const missing = await narrow.missingPermissions([subnet]);
     const what = `is POST /v2.0/trunks among the access rules of application credential ${less.id}?`;
     assert.deepEqual(missing, [`a right: 401 with a token given a moment ago: ${what}`]);
-    for (const one of [whole, less]) await revoke(one);
+    for (const one of [whole, less]) await revoke(await demo(), one);
     const refused = async (): Promise<unknown> => await narrow.shortages().catch((error: unknown) => error);
     await eventually('it is told as revoked', async () => isFailure(await refused(), 'cloudCredentials'), 60);
   });
@@ -147,21 +121,21 @@ describe('the driver by each kind of account', () => {
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, 'clouds.yaml');
     const write = ({ name, secret }: Credential): void => {
-      const credential = { application_credential_name: name, application_credential_secret: secret };
-      const auth = { auth_url: bed.authUrl, username: 'demo', user_domain_name: 'Default', ...credential };
+      const secrets = { application_credential_name: name, application_credential_secret: secret };
+      const auth = { auth_url: bed.authUrl, username: 'demo', user_domain_name: 'Default', ...secrets };
       const entry = { auth_type: 'v3applicationcredential', region_name: bed.region, auth };
       writeFileSync(`${file}.new`, JSON.stringify({ clouds: { pods: entry } }));
       renameSync(`${file}.new`, file);
     };
-    const [first, second] = [await applicationCredential(), await applicationCredential()];
+    const [first, second] = [await credential(), await credential()];
     write(first);
     using cloud = driver({ variables: {}, cloud: 'pods', file });
     await worksBeyondATokensEnd(cloud);
     write(second);
     // Files are looked at once a second.
     await pause(1500);
-    await revoke(first);
+    await revoke(await demo(), first);
     await worksBeyondATokensEnd(cloud);
-    await revoke(second);
+    await revoke(await demo(), second);
   });
 });

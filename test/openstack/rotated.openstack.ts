@@ -1,11 +1,11 @@
 /** An application credential in a mounted clouds.yaml, exchanged while the controller runs, before a real Keystone whose tokens live for seconds. */
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { InstanceId, SubnetId } from '../../src/cloud/cloud.ts';
 import { openStackCloud } from '../../src/cloud/openstack/openstack.ts';
 import { keysAreExchanged } from '../clouds-under-fault/exchanged-keys.ts';
 import type { Locked } from '../clouds-under-fault/rotated.ts';
+import { applicationCredential, type Credential, revoke } from './accounts.ts';
 import { type OpenStackBed, openStackBed } from './bed.ts';
 import { lacksOpenStack } from './bed/snapshot.ts';
 import { as, boot, flavor, make } from './client.ts';
@@ -14,19 +14,6 @@ import { lacksKube } from './kube-beside.ts';
 /** A server has to be there within it, also beside others on the machine: Nova asks Neutron with the token that it was asked with. */
 const TOKEN_s = 40;
 const CLOUD = 'pods';
-
-interface Credential {
-  readonly id: string;
-  readonly secret: string;
-}
-
-async function credential(bed: OpenStackBed, name: string): Promise<Credential> {
-  const { identity, user } = await as(bed, 'demo');
-  const body = { application_credential: { name, roles: [{ name: 'member' }] } };
-  const answer = await identity('POST', `/users/${user}/application_credentials`, body);
-  assert.equal(answer.status, 201, JSON.stringify(answer.body));
-  return answer.body.application_credential;
-}
 
 /** With an interface in a network of its own; they go with the bed. Sessions end as soon as other tokens: each part has one. */
 async function machine(bed: OpenStackBed): Promise<{ readonly subnet: SubnetId; readonly instance: InstanceId }> {
@@ -42,7 +29,10 @@ async function machine(bed: OpenStackBed): Promise<{ readonly subnet: SubnetId; 
 async function locked(): Promise<Locked> {
   await using building = new AsyncDisposableStack();
   const bed = building.use(await openStackBed({ tokenTtl_s: TOKEN_s }));
-  const [first, second] = [await credential(bed, 'first'), await credential(bed, 'second')];
+  const [first, second] = [
+    await applicationCredential(await as(bed, 'demo'), 'first'),
+    await applicationCredential(await as(bed, 'demo'), 'second'),
+  ];
   const fileOf = ({ id, secret }: Credential): string => {
     const auth = { auth_url: bed.authUrl, application_credential_id: id, application_credential_secret: secret };
     return JSON.stringify({ clouds: { [CLOUD]: { auth_type: 'v3applicationcredential', region_name: bed.region, auth } } });
@@ -56,8 +46,7 @@ async function locked(): Promise<Locked> {
     secrets: [first.secret, second.secret],
     launch: async () => instance,
     async exchange() {
-      const { identity, user } = await as(bed, 'demo');
-      assert.equal((await identity('DELETE', `/users/${user}/application_credentials/${first.id}`)).status, 204);
+      await revoke(await as(bed, 'demo'), first);
       // Neutron may take a token as long as it lives, whatever Keystone has heard since.
       await pause(TOKEN_s * 1000 + 500);
     },

@@ -1,7 +1,7 @@
 /**
  * The whole test suite, or the files whose path contains one of the arguments: `node test/run.ts [part …]`. First what runs on this machine's kernel
  * (`*.test.ts`), without isolation (each file cleans up after itself), in two processes; then what needs another kernel (`*.guest.ts`), the same way in a
- * guest. Shown as it goes, then what ran where, then one closing line.
+ * guest. Shown as it goes, then what failed, what ran where, and one closing line.
  */
 import { readdirSync } from 'node:fs';
 import { release } from 'node:os';
@@ -60,13 +60,16 @@ async function sideBySide(first: readonly string[], beside: readonly string[]): 
   const second = runTests(beside, {}, (part) => printed.push(part));
   const [one, two] = await Promise.all([ended(runTests(first, { [BESIDE]: String(second.process.pid) })), ended(second)]);
   for (const part of printed) process.stdout.write(part);
-  return { passed: one.passed + two.passed, failed: one.failed + two.failed, skipped: one.skipped + two.skipped };
+  const failures = [one.failures, two.failures].filter((text) => text !== '').join('\n\n');
+  return { passed: one.passed + two.passed, failed: one.failed + two.failed, skipped: one.skipped + two.skipped, failures };
 }
 
 // A guest ends with this process, and takes its folder along when the process ends in order.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 const turns = [...(here.length === 0 ? [] : [await turnHere()]), ...(await guestTurns(there, wanted.length === 0))];
 const sum = (of: (turn: Turn) => number): number => turns.reduce((total, turn) => total + of(turn), 0);
+// Much may have been shown since: who sees only the end shall know what to look at.
+for (const { failures } of turns) if (failures !== '') console.log(`\nwhat failed:\n${failures}`);
 console.log(`\n${turns.map(({ line }) => line).join('\n')}`);
 const [passed, failed, skipped] = [sum((turn) => turn.passed), sum((turn) => turn.failed), sum((turn) => turn.skipped)];
 console.log(`flatpod: ${passed} passed, ${failed} failed, ${skipped} skipped`);

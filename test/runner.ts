@@ -23,24 +23,32 @@ export interface Counts {
   readonly read: (part: string) => void;
   /** What it counted under that word (`pass`, `fail`, …); 0 until it says so, at its end. */
   readonly count: (what: string) => number;
+  /** What it says of the tests that failed, at its end; empty when none did. */
+  readonly failures: () => string;
 }
+
+/** What a runner's account of failed tests begins with. */
+const FAILING = '✖ failing tests:';
 
 /** Counts of a run that has printed nothing yet. */
 export function counts(): Counts {
   const numbers = new Map<string, number>();
+  const failing: string[] = [];
   let line = '';
   return {
     read(part) {
       const lines = (line + part).split('\n');
       line = lines.pop() ?? '';
+      for (const one of lines) if (failing.length > 0 || one === FAILING) failing.push(one);
       for (const [, what = '', number = ''] of lines.map((one) => /^ℹ (\w+) (\d+)$/.exec(one) ?? [])) numbers.set(what, Number(number));
     },
     count: (what) => numbers.get(what) ?? 0,
+    failures: () => failing.slice(1).join('\n').trim(),
   };
 }
 
 /** A run that goes on. */
-export interface Run extends Pick<Counts, 'count'> {
+export interface Run extends Pick<Counts, 'count' | 'failures'> {
   readonly process: ChildProcess;
 }
 
@@ -52,12 +60,14 @@ export function runTests(
 ): Run {
   const env = { ...runnerEnvironment, ...process.env, ...more };
   const run = spawn(process.execPath, [...runnerArguments, ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
-  const { read, count } = counts();
+  const { read, count, failures } = counts();
+  // A part may end within a character.
+  const decoder = new TextDecoder();
   run.stdout.on('data', (part: Buffer) => {
     show(part);
-    read(part.toString());
+    read(decoder.decode(part, { stream: true }));
   });
-  return { process: run, count };
+  return { process: run, count, failures };
 }
 
 /** What a run counted. */
@@ -65,13 +75,15 @@ export interface Numbers {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** As {@link Counts.failures}. */
+  readonly failures: string;
 }
 
 /** What a run counts once it is over. */
-export async function ended({ process: run, count }: Run): Promise<Numbers> {
+export async function ended({ process: run, count, failures }: Run): Promise<Numbers> {
   const [code] = await once(run, 'close');
   const [passed, told, skipped] = [count('pass'), count('fail') + count('cancelled'), count('skipped')];
   // A runner that was ended or crashed says no numbers.
   const failed = told === 0 && (passed + skipped === 0 || code !== 0) ? 1 : told;
-  return { passed, failed, skipped };
+  return { passed, failed, skipped, failures: failures() };
 }

@@ -3,8 +3,8 @@ import { type Counts, counts, runnerArguments, runnerEnvironment } from '../runn
 import type { GuestOptions } from './boot.ts';
 import { startGuest } from './guest.ts';
 
-/** What came of it: the counts of Node's runner, its exit status, and the guest's kernel by its release. */
-export interface GuestRun extends Pick<Counts, 'count'> {
+/** What came of it: the counts of Node's runner and what failed, its exit status, and the guest's kernel by its release. */
+export interface GuestRun extends Pick<Counts, 'count' | 'failures'> {
   readonly status: number;
   readonly release: string;
 }
@@ -21,7 +21,7 @@ export interface GuestSuite extends GuestOptions {
 export async function runInGuest(suite: GuestSuite): Promise<GuestRun> {
   await using guest = await startGuest(suite);
   const release = (await guest.sh('uname -r')).trim();
-  const { read, count } = counts();
+  const { read, count, failures } = counts();
   const show = (text: string): void => {
     suite.show(text);
     read(text);
@@ -31,5 +31,5 @@ export async function runInGuest(suite: GuestSuite): Promise<GuestRun> {
     limit_s: suite.limit_s,
     show,
   });
-  return { status, release, count };
+  return { status, release, count, failures };
 }

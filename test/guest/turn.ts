@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { GuestsForbidden } from './guest.ts';
 import { builtKernel, type GuestKernel, packagedKernel } from './kernels.ts';
+import type { Numbers } from '../runner.ts';
 import { runInGuest } from './suite.ts';
 
 const tests = resolve(import.meta.dirname, '..');
@@ -12,12 +13,9 @@ const LIMIT_s = 2400;
 const both = ['kernel/address.test.ts', 'kernel/children.test.ts', 'kernel/link.test.ts', 'kernel/rule.test.ts'];
 
 /** What ran where, as it is counted. */
-export interface Turn {
+export interface Turn extends Numbers {
   /** One line: the kernel, and what it counted or why it ran nothing. */
   readonly line: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
 }
 
 /**
@@ -55,18 +53,24 @@ async function turn(kernel: GuestKernel, names: readonly string[]): Promise<Turn
   console.log(`\n${called}: ${names.join(', ')}`);
   const files = names.map((name) => join(tests, name));
   try {
-    const { release, status, count } = await runInGuest({ kernel, files, limit_s: LIMIT_s, show: (text) => process.stdout.write(text) });
+    const { release, status, count, failures } = await runInGuest({
+      kernel,
+      files,
+      limit_s: LIMIT_s,
+      show: (text) => process.stdout.write(text),
+    });
     const [passed, skips, told] = [count('pass'), count('skipped'), count('fail') + count('cancelled')];
     // A runner that was ended or crashed says no numbers.
     const failed = told === 0 && (passed + skips === 0 || status !== 0) ? 1 : told;
     const end = status === 124 ? `, ended after ${LIMIT_s} s` : '';
-    return { line: `${called}, ${release}: ${passed} passed, ${failed} failed, ${skips} skipped${end}`, passed, failed, skipped: skips };
+    const line = `${called}, ${release}: ${passed} passed, ${failed} failed, ${skips} skipped${end}`;
+    return { line, passed, failed, skipped: skips, failures: failures() };
   } catch (error) {
     if (error instanceof GuestsForbidden) return skipped(names, error.message);
-    return { line: `${called}: ${error instanceof Error ? error.message : String(error)}`, passed: 0, failed: 1, skipped: 0 };
+    return { line: `${called}: ${error instanceof Error ? error.message : String(error)}`, passed: 0, failed: 1, skipped: 0, failures: '' };
   }
 }
 
 function skipped(names: readonly string[], why: string): Turn {
-  return { line: `not run: ${names.join(', ')}: ${why}`, passed: 0, failed: 0, skipped: names.length };
+  return { line: `not run: ${names.join(', ')}: ${why}`, passed: 0, failed: 0, skipped: names.length, failures: '' };
 }

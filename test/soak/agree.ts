@@ -10,11 +10,9 @@ import { NAMED } from '../../src/kernel/netns.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { aggregate, contains, hostCidr, parseCidr } from '../../src/net/cidr.ts';
 import { eventually, type TestNode } from '../life/lab.ts';
-import { nameOf, type Stage, whole } from './stage.ts';
+import { LIMIT_s, nameOf, type Stage, whole } from './stage.ts';
 import { attachmentsOf } from './world.ts';
 
-/** For what is under way when a step is over, on a busy machine. */
-const LIMIT_s = 20;
 /** After an error the controller may pause, and for a minute it believes what it wrote itself rather than a read: an agent that starts anew reads. */
 const PATIENCE_s = 2;
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { eventually } from '../life/lab.ts';
-import { ADDRESS_LIMIT_s, addOnce, addressesIn, askCheck, codeOf, fits, isExhausted, makeCall } from './calls.ts';
+import { addOnce, addressesIn, askCheck, codeOf, fits, isExhausted, makeCall } from './calls.ts';
 import { damageHost, damagePod } from './damage.ts';
 import { expectedAway, expectedOf } from './effect.ts';
-import { cooldownOf, nameOf, nodeOf, type Stage, whole } from './stage.ts';
+import { cooldownOf, LIMIT_s, nameOf, nodeOf, type Stage, whole } from './stage.ts';
 import type { Step } from './steps.ts';
 import { attachmentsOf, boxOf, type Key } from './world.ts';
 
@@ -52,7 +52,11 @@ export async function play(stage: Stage, step: Step): Promise<void> {
       await stage.lab.api.call('DELETE', '/v1/faults');
       return;
     case 'cooldown passes':
-      await eventually('nothing rests', async () => (await stage.lab.node(step.node).report()).pools.every(({ cooling }) => cooling === 0));
+      await eventually(
+        'nothing rests',
+        async () => (await stage.lab.node(step.node).report()).pools.every(({ cooling }) => cooling === 0),
+        LIMIT_s,
+      );
       return;
     case 'packets':
       return packets(stage, step);
@@ -121,10 +125,14 @@ async function podDamage(stage: Stage, { what, key, next }: StepOf<'damage Pod'>
   const { node } = boxOf(stage.world, key.box);
   await whole(stage, node);
   // A damage that a repair of something else undid is done again.
-  const code = await eventually(`CHECK sees that somebody took the ${what}`, async () => {
-    damagePod(stage, what, key);
-    return codeOf(await askCheck(stage, key)) || false;
-  });
+  const code = await eventually(
+    `CHECK sees that somebody took the ${what}`,
+    async () => {
+      damagePod(stage, what, key);
+      return codeOf(await askCheck(stage, key)) || false;
+    },
+    LIMIT_s,
+  );
   assert.equal(code, 125, `CHECK after somebody took the ${what}`);
   if (next === 'DEL') return makeCall(stage, { verb: 'DEL', ...key, netns: 'given', network: 'net' }, 'ok');
   await stage.lab.node(node).ask('repair');
@@ -157,9 +165,9 @@ async function crash(stage: Stage, { node, point, call }: StepOf<'crash'>): Prom
       if (isExhausted(answer)) await stage.cloud.heal();
       return hasDied(stage, node);
     };
-    await eventually(`the agent dies at ${point}`, dies, ADDRESS_LIMIT_s);
+    await eventually(`the agent dies at ${point}`, dies, LIMIT_s);
   } else if (call.verb === 'DEL') await makeCall(stage, call, 'ok');
-  await eventually(`the agent died at ${point}`, () => hasDied(stage, node));
+  await eventually(`the agent died at ${point}`, () => hasDied(stage, node), LIMIT_s);
   await stage.start(node, settings);
   if (call.verb === 'ADD' && Number(point.charAt(4)) >= 3) await learn(stage, call);
 }
@@ -193,9 +201,13 @@ async function packets(stage: Stage, { from, to }: StepOf<'packets'>): Promise<v
   const own = [...addressesOf(from, 'eth0'), ...addressesOf(from, 'net1')];
   for (const address of addressesOf(to, 'eth0')) {
     if (!own.some((one) => one.includes(':') === address.includes(':'))) continue;
-    await eventually(`packets from ${own.join(' ')} to ${address}`, async () => {
-      const seen = await stage.lab.seenFrom(stage.container(from).netns, address, stage.container(to).netns);
-      assert.ok(own.includes(seen), `${address} saw ${seen}`);
-    });
+    await eventually(
+      `packets from ${own.join(' ')} to ${address}`,
+      async () => {
+        const seen = await stage.lab.seenFrom(stage.container(from).netns, address, stage.container(to).netns);
+        assert.ok(own.includes(seen), `${address} saw ${seen}`);
+      },
+      LIMIT_s,
+    );
   }
 }

@@ -6,6 +6,12 @@ import { type SoakCloud, soakCloud } from './cloud.ts';
 import { Ledger } from './ledger.ts';
 import { boxOf, type Key, type Settings, type World } from './world.ts';
 
+/** Steps count, seconds do not: however long they take, an attachment whose namespace is gone is the steps' own to end. */
+const SWEEP_GRACE_s = 3600;
+
+/** Seconds for what is under way to end: a machine may hold a process up for longer than what it does takes, and what never ends is found all the same. */
+export const LIMIT_s = 60;
+
 /** See the head of this file. */
 export interface Stage extends AsyncDisposable {
   readonly world: World;
@@ -57,7 +63,7 @@ export async function whole(stage: Stage, index: number): Promise<void> {
         [],
       );
     },
-    30,
+    LIMIT_s,
   );
   stage.damaged.delete(index);
 }
@@ -111,7 +117,7 @@ export async function openStage(world: World): Promise<Stage> {
     }
     for (const node of lab.nodes) {
       const ready = async (): Promise<boolean> => (await node.report()).pools.every(({ free }) => free > 0);
-      await eventually(`${node.name} has addresses of both subnets`, ready, 60);
+      await eventually(`${node.name} has addresses of both subnets`, ready, LIMIT_s);
     }
     return stage;
   } catch (error) {
@@ -130,7 +136,11 @@ function yamlOf(lab: TestLab, node: number, { cooldown_s, warm }: Settings): str
     `apiVersion: flatpod.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: ${metadata}}\nspec: {${spec}}\n`;
   const cloud = `cloud: {type: vpc, endpoint: '${lab.url}'}`;
   return [
-    document('NodeConfig', name, `node: ${name}, instance: ${instance}, ${cloud}, cooldown_s: ${cooldown_s}, addressWait_s: 2`),
+    document(
+      'NodeConfig',
+      name,
+      `node: ${name}, instance: ${instance}, ${cloud}, cooldown_s: ${cooldown_s}, addressWait_s: 2, sweepGrace_s: ${SWEEP_GRACE_s}`,
+    ),
     document('PodSubnet', 'pods', `cloudSubnet: ${subnet('a')}, default: true, unit: ${unit}, warm: ${pods}`),
     document('PodSubnet', 'dual', `cloudSubnet: ${subnet('b')}, families: [4, 6], warm: {spare: 4}`),
   ].join('---\n');

@@ -45,7 +45,8 @@ test('an address that somebody has is passed over: it rests, counts as cooling, 
 test('when others have all that the node holds, ADD fails with who has what, and leaves nothing: FP290 addressesTaken', async () => {
   using lan = testLan(2);
   for (const address of [five, six]) lan.host(1).ip(`addr add ${address}/24 dev eth0`);
-  using node = rangeNode(lan.host(0), { blocks, config: { addressWait_s: 3 } });
+  // All of it is waited for here; what is left for both addresses is that and two seconds.
+  using node = rangeNode(lan.host(0), { blocks, config: { addressWait_s: 8 } });
   const mac = macOf(lan.host(1));
   const { ns, request } = node.pod();
   const refused = asFailure(await add(node, request).catch((error: unknown) => error));

@@ -10,6 +10,9 @@ import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { type Running, start } from '../../src/cli/demo/processes.ts';
 import { type TestNetns, testNetns } from '../kernel/namespace.ts';
 
+/** For an agent that is held up. */
+const ANSWER_ms = 60_000;
+
 /** A container. */
 export interface Pod {
   readonly container: string;
@@ -78,9 +81,9 @@ spec:
       const { ips } = JSON.parse(answer.stdout) as { ips: { address: string }[] };
       return ips[0]?.address.split('/')[0] ?? '';
     },
-    ip: (address) => askAgent(socket, 'ip', 5000, address),
-    ask: (question) => askAgent(socket, question, 20_000),
-    report: () => askAgent(socket, 'report', 5000),
+    ip: (address) => askAgent(socket, 'ip', ANSWER_ms, address),
+    ask: (question) => askAgent(socket, question, ANSWER_ms),
+    report: () => askAgent(socket, 'report', ANSWER_ms),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
   return agent;

@@ -10,7 +10,7 @@ import { type CniAnswer, cni } from '../../src/cli/demo/cni.ts';
 import { start } from '../../src/cli/demo/processes.ts';
 import { testLan } from '../kernel/lan.ts';
 import { testNetns } from '../kernel/namespace.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually, patientStatus } from '../life/lab.ts';
 
 /** Too few to give a node any beforehand. */
 const config = (parent: string): string => `apiVersion: flatpod.dev/v1alpha1
@@ -44,11 +44,15 @@ test('a range that gives nodes nothing beforehand: a node is ready, and its firs
     });
     try {
       const call = (verb: 'STATUS' | 'ADD' | 'DEL'): Promise<CniAnswer> => {
-        const env = { ...places, ...(verb !== 'STATUS' && { CNI_CONTAINERID: 'c1', CNI_NETNS: pod.path, CNI_IFNAME: 'eth0' }) };
+        const env = {
+          ...places,
+          ...patientStatus,
+          ...(verb !== 'STATUS' && { CNI_CONTAINERID: 'c1', CNI_NETNS: pod.path, CNI_IFNAME: 'eth0' }),
+        };
         return cni({ verb, env, config: JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod' }) });
       };
       const { pools } = await eventually('the controller has spoken', async () => {
-        const report = await askAgent<NodeReport>(socket, 'report', 5000);
+        const report = await askAgent<NodeReport>(socket, 'report', 20_000);
         assert.ok(report.pools.length > 0);
         return report;
       });

@@ -14,7 +14,7 @@ import { boot, type GuestNic, type GuestOptions, nicArgument } from './boot.ts';
 import { follow } from './follow.ts';
 import { type Answers, obey } from './line.ts';
 
-const PLUG_LIMIT_ms = 10_000;
+const PLUG_LIMIT_ms = 60_000;
 
 /** How a program in a guest is run. */
 export interface RunOptions {

@@ -4,14 +4,11 @@ import { test } from 'node:test';
 import { ebpf, loadPacketProgram, verdict } from '../../src/kernel/ebpf.ts';
 import { decodeLink, getLink, newVeth } from '../../src/kernel/netlink/link.ts';
 import { newIngress, newIngressProgram } from '../../src/kernel/netlink/traffic.ts';
-import { createNetns, deleteNetns, NAMED, openNetns } from '../../src/kernel/netns.ts';
+import { testNetns } from './namespace.ts';
 
-test('a packet program is attached to a link and another takes its place', (t) => {
-  const name = `fpke${process.pid % 1000}`;
-  createNetns(name, () => {});
-  t.after(() => deleteNetns(name));
-  using netns = openNetns(`${NAMED}/${name}`);
-  const socket = netns.socket();
+test('a packet program is attached to a link and another takes its place', () => {
+  using ns = testNetns('ebpf');
+  const socket = ns.netns.socket();
   try {
     socket.request(newVeth({ name: 'a' }, { name: 'b' }));
     const index = socket.get(getLink('a'), decodeLink)?.index ?? 0;

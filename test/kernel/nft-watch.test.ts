@@ -9,6 +9,7 @@ import { NetlinkSocket } from '../../src/kernel/netlink/socket.ts';
 import { runNft } from '../../src/kernel/nft.ts';
 import { addElement } from '../../src/kernel/nft-elements.ts';
 import { type NftChange, NftTransactions, watchNft } from '../../src/kernel/nft-watch.ts';
+import { eventually } from '../life/lab.ts';
 import { type TestNetns, testNetns } from './namespace.ts';
 
 interface Watched extends Disposable {
@@ -33,7 +34,7 @@ function watched(): Watched {
 
 /** Waits until so many changes were told. */
 async function told(changes: NftChange[], count: number): Promise<void> {
-  for (let i = 0; i < 500 && changes.length < count; i++) await setTimeout(10);
+  await eventually(`${count} changes are told`, () => changes.length >= count);
   assert.equal(changes.length, count, JSON.stringify(changes));
 }
 

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import type { NodeReport } from '../../src/agent/status-report.ts';
 import { cni } from '../../src/cli/demo/cni.ts';
 import { launcher, start } from '../../src/cli/demo/processes.ts';
-import { eventually, testLab } from './lab.ts';
+import { eventually, patientStatus, testLab } from './lab.ts';
 
 const plan = { subnets: { a: { cidr4: '10.20.0.0/24' } }, machines: { n1: { subnet: 'a', type: 'v1.small' } } };
 
@@ -70,7 +70,7 @@ test('status shows node, NICs, pool and Pods; check names a difference and ends 
   assert.match(refused.err, /^flatpod: .*1 Pods are attached/);
   assert.ok(!refused.err.includes('.ts:'), 'no stack');
   assert.equal((await node.call('DEL', pod)).status, 0);
-  assert.deepEqual(await flatpod('drain', '--timeout', '20', ...socket), {
+  assert.deepEqual(await flatpod('drain', '--timeout', '50', ...socket), {
     status: 0,
     out: 'drained: nothing of Flatpod is left on this node\n',
     err: '',
@@ -92,7 +92,7 @@ test('an agent without a configuration serves, says so, and changes nothing; ADD
   try {
     const config = JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod' });
     const call = async (verb: 'ADD' | 'DEL' | 'STATUS' | 'VERSION'): Promise<{ status: number; stdout: string }> =>
-      cni({ verb, config, env: { ...env, CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_NETNS: machine.netns } });
+      cni({ verb, config, env: { ...env, ...patientStatus, CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_NETNS: machine.netns } });
     for (const verb of ['ADD', 'STATUS'] as const) {
       const { status, stdout } = await call(verb);
       assert.equal(status, 1);

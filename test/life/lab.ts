@@ -17,13 +17,20 @@ import { cleanVpc } from '../../src/vpc/clean.ts';
 import { whoAmI } from './asking.ts';
 
 const PORT = 8080;
+/** An agent that the machine holds up is still one that serves, and a drain gives back one thing after the other. */
+const ANSWER_ms = 60_000;
+/** The executable's own three seconds are for a kubelet, which asks again: the same holds of a test's STATUS. */
+export const patientStatus: Readonly<Record<string, string>> = { FLATPOD_TIMEOUT_MS: '30000' };
 let labs = 0;
 
 /** How much longer everything may take than on this machine's own kernel; a guest is told so (test/guest/suite.ts). */
 const patience = Number(process.env['FLATPOD_TEST_PATIENCE'] ?? 1);
 
-/** Waits until `probe` holds (no exception, not false), ten seconds unless told otherwise; then fails with its last word. */
-export async function eventually<T>(what: string, probe: () => T | Promise<T>, limit_s = 10): Promise<T> {
+/**
+ * Waits until `probe` holds (no exception, not false), half a minute unless told otherwise; then fails with its last word. What it waits for passes through several
+ * processes, and a busy machine may hold up each of them for seconds.
+ */
+export async function eventually<T>(what: string, probe: () => T | Promise<T>, limit_s = 30): Promise<T> {
   const end = performance.now() + limit_s * patience * 1000;
   for (;;) {
     try {
@@ -220,8 +227,8 @@ export function testNode(lab: string, machine: ReturnType<typeof machineOf>, roo
     kill9: async () => agent?.stop('SIGKILL'),
     stop: async () => agent?.stop(),
     log: () => node.agent.log(),
-    report: () => askAgent<NodeReport>(socket, 'report', 20_000),
-    ask: (question) => askAgent(socket, question, 20_000),
+    report: () => askAgent<NodeReport>(socket, 'report', ANSWER_ms),
+    ask: (question) => askAgent(socket, question, ANSWER_ms),
     container() {
       const container = `${machine.name}-${++made}`;
       // Not `${lab}-…`: of such names the VPC takes away the ones that stand for no namespace yet.
@@ -229,7 +236,8 @@ export function testNode(lab: string, machine: ReturnType<typeof machineOf>, roo
     },
     call(verb, { container = '', netns = '' }, { config: more = {}, env = {} } = {}) {
       const text = typeof more === 'string' ? more : JSON.stringify({ cniVersion: '1.1.0', name: 'net', type: 'flatpod', ...more });
-      return cni({ verb, env: { ...own, CNI_CONTAINERID: container, CNI_NETNS: netns, CNI_IFNAME: 'eth0', ...env }, config: text });
+      const places = { ...own, CNI_CONTAINERID: container, CNI_NETNS: netns, CNI_IFNAME: 'eth0' };
+      return cni({ verb, env: { ...places, ...(verb === 'STATUS' && patientStatus), ...env }, config: text });
     },
     async add(of, more) {
       const answer = await node.call('ADD', of, more);

@@ -42,11 +42,11 @@ export class Ledger {
     }
   }
 
-  /** Somebody is about to ask for the key's end. */
-  ending(key: string): void {
+  /** Somebody is about to ask for the key's end, or has since then. */
+  ending(key: string, since = performance.now()): void {
     for (const address of this.addressesOf(key)) {
       const holding = this.#held.get(address);
-      if (holding !== undefined) this.#held.set(address, { endingSince: performance.now(), ...holding });
+      if (holding !== undefined) this.#held.set(address, { endingSince: since, ...holding });
     }
   }
 

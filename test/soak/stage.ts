@@ -9,8 +9,11 @@ import { boxOf, type Key, type Settings, type World } from './world.ts';
 /** Steps count, seconds do not: however long they take, an attachment whose namespace is gone is the steps' own to end. */
 const SWEEP_GRACE_s = 3600;
 
-/** Seconds for what is under way to end: a machine may hold a process up for longer than what it does takes, and what never ends is found all the same. */
-export const LIMIT_s = 60;
+/**
+ * Seconds for what is under way to end: a machine may hold a process up for longer than what it does takes, and a controller that could not reach its cloud for a
+ * while pauses for up to a minute. What never ends is found all the same.
+ */
+export const LIMIT_s = 180;
 
 /** See the head of this file. */
 export interface Stage extends AsyncDisposable {
@@ -98,7 +101,7 @@ export async function openStage(world: World): Promise<Stage> {
       await stage.end(node, 'SIGTERM');
       await stage.start(node, world.nodes[node]?.settings ?? { cooldown_s: 0, warm: 'much' });
     },
-    end: (node, how) => (how === 'SIGTERM' ? lab.node(node).stop() : lab.node(node).kill9()),
+    end: (node, how) => (how === 'SIGTERM' ? endInOrder(lab.node(node)) : lab.node(node).kill9()),
     container(id) {
       let container = containers.get(id);
       if (container === undefined) containers.set(id, (container = lab.node(boxOf(world, id).node).container()));
@@ -124,6 +127,14 @@ export async function openStage(world: World): Promise<Stage> {
     await lab[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** An agent that was held up is killed by the lab ten seconds after its SIGTERM, and has not written then what the model takes to be written. */
+async function endInOrder(node: TestNode): Promise<void> {
+  const child = node.agent.process;
+  child.kill('SIGTERM');
+  await eventually(`the agent of ${node.name} ends`, () => child.exitCode !== null || child.signalCode !== null, LIMIT_s);
+  await node.stop();
 }
 
 /** Single addresses on the first node, prefixes on the next, and so on in turns. */

@@ -147,7 +147,7 @@ test('a Pod that ends without a DEL is noticed by its namespace, and cleaned up 
   on.takeOver();
   await node.start();
   pods[1].sh(`ip netns del ${pods[1].id}`);
-  await eventually('it is swept', () => /swept .*: its namespace .* is gone and no DEL came/.test(node.log()), 20);
+  await eventually('it is swept', () => /swept .*: its namespace .* is gone and no DEL came/.test(node.log()), 60);
   assert.deepEqual(leftOf(node.machine, pods[1]), []);
   assert.notDeepEqual(leftOf(node.machine, pods[0]), []);
 });

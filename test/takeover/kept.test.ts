@@ -59,7 +59,7 @@ test('hostnic: Pods of this node that the runtime has are taken over; their DEL 
   try {
     node.host.exec('ip route del 10.0.0.6 table 7000');
     await eventually('the way is put back', () => ways().length === 2);
-    const { pods: known } = await askAgent<NodeReport>(node.env['FLATPOD_SOCKET'] ?? '', 'report', 5000);
+    const { pods: known } = await askAgent<NodeReport>(node.env['FLATPOD_SOCKET'] ?? '', 'report', 60_000);
     assert.deepEqual(known.map(({ pod, alive, state }) => `${pod} ${alive} ${state}`).toSorted(), [
       'default/pod-a true of hostnic',
       'default/pod-b true of hostnic',

@@ -9,7 +9,7 @@ export function amongOwn(dir: string, args: readonly string[]): string[] {
   const folder = join(dir, 'netns');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  const prefixes = [`fpt-${process.pid}-`, `fpt${process.pid % 10_000}-`];
+  const prefixes = [`fpt-${process.pid}-`, `fpt${process.pid}-`];
   for (const name of readdirSync(NAMED).filter((one) => prefixes.some((prefix) => one.startsWith(prefix))))
     symlinkSync(join(NAMED, name), join(folder, name));
   return [...args, '--netns-dir', folder];

@@ -86,7 +86,7 @@ export function placeAt(netns: string): Place {
 
 /** An empty VPC with one subnet, 10.20.0.0/24. */
 export async function scene(): Promise<Scene> {
-  const name = `fpt${process.pid % 10_000}-${++scenes}`;
+  const name = `fpt${process.pid}-${++scenes}`;
   await using open = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), 'fpt-takeover-'));
   open.defer(() => rmSync(dir, { recursive: true, force: true }));

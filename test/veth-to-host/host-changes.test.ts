@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { askAgent } from '../../src/cli/ask.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import { eventually } from '../life/lab.ts';
-import { openLan, type TestHost } from './lan.ts';
+import { openLan } from './lan.ts';
 import { onLan, type Place } from './wires.ts';
 
 /** Another address of each family for a host, and its old one gone. */
@@ -19,7 +19,6 @@ const moveTo = (host: Place, number: number, from: number): void => {
     );
 };
 const gatewayOf = (pod: Place): string => pod.sh('ip route show default').split(' ')[2] ?? '';
-const logOf = async (host: TestHost): Promise<string> => (await host.startAgent()).log();
 
 test('a Pod reaches a host whose addresses change, by the new ones at once, and CHECK holds', async () => {
   await using lan = await openLan({ hosts: 1, agents: true });
@@ -107,7 +106,7 @@ test('what others delete or change on the host is put back by the agent, and its
     host.sh('nft list table inet flatpod_veth_to_host').includes('jump detour'),
   );
   // In the Pod the kernel tells nobody but the Pod.
-  const ask = (question: 'check' | 'repair'): Promise<{ differences: string[] }> => askAgent(join(host.dir, 'cni.sock'), question, 20_000);
+  const ask = (question: 'check' | 'repair'): Promise<{ differences: string[] }> => askAgent(join(host.dir, 'cni.sock'), question, 60_000);
   pod.sh('ip rule del priority 513');
   assert.match(String((await ask('check')).differences), /^rule 513: from 169\.254\.111\.1\/32 iif veth0 lookup 7101 in .*: missing$/);
   assert.equal((await ask('repair')).differences.length, 1);
@@ -124,9 +123,9 @@ test('an agent that starts puts right what went while none ran, and takes away r
   moveTo(host, 3, 1);
   host.sh(`ip rule del iif ${hostEnd} priority 1022; ip rule add iif vthp00000000000 priority 1023 lookup main proto 115`);
   deleteNetns(gone.netns.slice(NAMED.length + 1));
-  const log = await logOf(host);
+  const agent = await host.startAgent();
   await eventually('all is right', async () => (await host.check(pod)) === '');
   await eventually('the stranger is gone', () => !host.sh('ip rule').includes('vthp00000000000'));
-  assert.match(log, /removed rule 1023: iif vthp00000000000 lookup main: it belonged to no helper/);
+  await eventually('it is said', () => /removed rule 1023: iif vthp00000000000 lookup main: it belonged to no helper/.test(agent.log()));
   assert.equal(gatewayOf(pod), onLan(4, 3));
 });

@@ -3,7 +3,7 @@
  *
  * Invariants
  * - the socket is root's alone (0600), and is never taken over from a live agent; what is no socket is never removed
- * - at most CONNECTIONS at once, each bounded in size by the frame's limit and in time by IDLE_ms until its request is complete
+ * - at most CONNECTIONS at once, each bounded in size by the frame's limit and until its request is complete by IDLE_ms of silence that we listened to
  * - a socket that a service manager holds for us (systemd) is taken as it is, and outlives us: who connects while no agent runs waits in its queue
  * - a socket of ours that somebody removes is made again: without it a live agent could not be told from a dead one
  * - a client that goes away does not stop its verb: DEL follows, and finds what ADD made
@@ -40,8 +40,13 @@ export interface Listening {
  * socket had to be made again, or could not be.
  * @throws Failure socketTaken, socketUnusable.
  */
-export async function listen(path: string, open: () => Exchange, lost: (what: string) => void = () => undefined): Promise<Listening> {
-  const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open()));
+export async function listen(
+  path: string,
+  open: () => Exchange,
+  lost: (what: string) => void = () => undefined,
+  idle_ms = IDLE_ms,
+): Promise<Listening> {
+  const server = createServer({ allowHalfOpen: true }, (client) => serve(client, open(), idle_ms));
   server.maxConnections = CONNECTIONS;
   try {
     const inherited = inheritedSocket();
@@ -112,8 +117,8 @@ async function makeRoom(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-function serve(client: Socket, exchange: Exchange): void {
-  client.setTimeout(IDLE_ms, () => client.destroy());
+function serve(client: Socket, exchange: Exchange, idle_ms: number): void {
+  client.setTimeout(idle_ms, () => endUnlessHeard(client));
   client.on('error', () => client.destroy());
   let asked = false;
   // Who hangs up before its request is complete wants no answer.
@@ -125,6 +130,14 @@ function serve(client: Socket, exchange: Exchange): void {
     client.setTimeout(0);
     client.removeAllListeners('data').resume();
     void reply.then((frame) => client.end(frame, () => exchange.answered()));
+  });
+}
+
+/** It is we who may have been busy for so long: then its request has arrived, and is read in this turn of the event loop, before what setImmediate() asks for. */
+function endUnlessHeard(client: Socket): void {
+  const read = client.bytesRead;
+  setImmediate(() => {
+    if (client.bytesRead === read) client.destroy();
   });
 }
 

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { isFailure } from '../../src/errors/failure.ts';
 import { listen } from '../../src/agent/listen.ts';
@@ -19,6 +20,36 @@ test('a client that hangs up before its request is complete is closed at once', 
       await once(client, 'close');
       assert.ok(client.destroyed);
     }
+  } finally {
+    await new Promise<void>((closed) => server.close(() => closed()));
+    rmSync(dir, { recursive: true });
+  }
+});
+
+/** Longer than it takes to see that a client was accepted. */
+const IDLE_ms = 500;
+
+test('a client that says nothing is closed; one whose request arrived while we were busy is heard', async () => {
+  const dir = mkdtempSync('/tmp/fpt-listen-');
+  let accepted = 0;
+  const answering = () => {
+    accepted++;
+    return { take: () => Promise.resolve(Buffer.from('answered')), answered: () => undefined };
+  };
+  const server = await listen(`${dir}/s`, answering, undefined, IDLE_ms);
+  try {
+    const silent = connect(`${dir}/s`);
+    await once(silent.resume(), 'close');
+
+    const client = connect(`${dir}/s`);
+    await eventually('it is accepted', () => accepted === 2);
+    const heard = text(client);
+    // Busy after this turn's look at sockets, as a callback of one of them would be: the kernel has the request, and the next thing that is due is the end of IDLE_ms.
+    setImmediate(() => {
+      client.write('asked');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * IDLE_ms);
+    });
+    assert.equal(await heard, 'answered');
   } finally {
     await new Promise<void>((closed) => server.close(() => closed()));
     rmSync(dir, { recursive: true });

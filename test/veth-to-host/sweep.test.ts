@@ -1,4 +1,4 @@
-/** Helpers of Pods that went without a DEL, and what is chosen for new ones. */
+/** Helpers of Pods that went without a DEL, what is chosen for new ones, and one that could not be written down. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { add } from '../../src/agent/veth-to-host/add.ts';
@@ -83,4 +83,19 @@ test('a release that was kept on disk takes what was there then, and not what ca
   assert.equal(chainedLinksOf(node).list().length, 1);
   await del(node, { container: pod.name, ifname: 'eth0', before_ms: Date.now() + 1 });
   assert.equal(chainedLinksOf(node).list().length, 0);
+});
+
+test('a helper that is made and cannot be written down is taken away again: the next ADD finds nothing in its way', async () => {
+  using bench = openBench();
+  const { node, host } = bench;
+  const pod = bench.pod(11);
+  const before = host.exec('ip rule; ip -o link');
+  node.database.exec(`CREATE TRIGGER refuse BEFORE UPDATE ON chained WHEN NEW.state = 'there' BEGIN SELECT RAISE(FAIL, 'refused'); END`);
+  await assert.rejects(add(node, addRequest(pod, 11)));
+  assert.deepEqual(chainedLinksOf(node).list(), []);
+  assert.equal(host.exec('ip rule; ip -o link'), before);
+  assert.doesNotMatch(pod.exec('ip -o link'), /veth0/);
+  node.database.exec('DROP TRIGGER refuse');
+  await add(node, addRequest(pod, 11));
+  assert.equal(chainedLinksOf(node).list().length, 1);
 });

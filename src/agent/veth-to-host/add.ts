@@ -38,12 +38,13 @@ export async function add(node: ChainNode, request: VethToHostAttachment): Promi
   try {
     node.kernel.apply(keptRouters(node.kernel, familiesOf(link.interface)));
     node.kernel.apply([...chainedHostPlan(familiesOf(link.interface)), ...chainedPlan(link.interface)]);
+    faultPoint('add:4 kernel applied');
+    // What the store refuses is taken away again as well: ADD has failed then.
+    chainedLinksOf(node).change((records) => records.mark(link, 'there'));
   } catch (refusal) {
     await undo(node, link);
     throw refusal;
   }
-  faultPoint('add:4 kernel applied');
-  chainedLinksOf(node).change((records) => records.mark(link, 'there'));
   return resultOf(request, link.interface);
 }
 

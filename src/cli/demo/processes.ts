@@ -68,7 +68,7 @@ export async function start(dir: string, program: Program): Promise<Running> {
   };
   const deadline = performance.now() + START_DEADLINE_ms;
   while (!(await accepts(program.ready))) {
-    if (child.exitCode !== null || performance.now() > deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
       await running.stop('SIGKILL');
       throw failure('labProgram', { program: `flatpod ${program.args.join(' ')}`, text: log().trim().split('\n').slice(-3).join(' | ') });
     }

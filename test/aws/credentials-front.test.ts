@@ -1,13 +1,13 @@
 /** Keys while the driver runs, before a server that checks every signature: rotated, expired, taken away; region and VPC from the metadata. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { awsCloud } from '../../src/cloud/aws/aws.ts';
 import { isFailure, sentence } from '../../src/errors/failure.ts';
+import { deadlines } from '../cloud/deadlines.ts';
+import { scriptedServer } from '../cloud/scripted-server.ts';
 import { key } from '../ec2/bed.ts';
 import { awsBed } from './ground.ts';
 
@@ -46,7 +46,9 @@ test('a clock that is an hour off is set right by the server’s', async () => {
   }
 });
 
-test('region, VPC and keys of the instance’s role come from its metadata', async () => {
+test('region, VPC and keys of the instance’s role come from its metadata', async (t) => {
+  // The metadata are this process's, which may be held up for longer than the driver asks for them.
+  deadlines(t);
   await using bed = await awsBed();
   const answers: Record<string, string> = {
     'placement/region': 'eu-west-1',
@@ -60,26 +62,19 @@ test('region, VPC and keys of the instance’s role come from its metadata', asy
       Expiration: new Date(Date.now() + 3_600_000).toISOString(),
     }),
   };
-  const server = createServer(({ method, url = '' }, response) => {
+  await using server = await scriptedServer(({ method, url = '' }, response) => {
     const text = method === 'PUT' ? 'token' : answers[url.replace('/latest/meta-data/', '')];
     response.writeHead(text === undefined ? 404 : 200).end(text);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const metadata = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const env = { HOME: '/nonexistent', AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata, AWS_ENDPOINT_URL: bed.url };
+  const env = { HOME: '/nonexistent', AWS_EC2_METADATA_SERVICE_ENDPOINT: server.url, AWS_ENDPOINT_URL: bed.url };
   using cloud = awsCloud({ env });
-  try {
-    assert.deepEqual(await cloud.network(), await bed.cloud.network());
-    delete answers['placement/region'];
-    using lost = awsCloud({ env });
-    await assert.rejects(lost.network(), (error: unknown) => isFailure(error, 'cloudInvalid') && /no region/.test(sentence(error)));
-    using elsewhere = awsCloud({ env, region: 'eu-west-1', endpoint: 'ftp://x' });
-    await assert.rejects(
-      elsewhere.network(),
-      (error: unknown) => isFailure(error, 'cloudInvalid') && /endpoint "ftp:\/\/x"/.test(sentence(error)),
-    );
-  } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
+  assert.deepEqual(await cloud.network(), await bed.cloud.network());
+  delete answers['placement/region'];
+  using lost = awsCloud({ env });
+  await assert.rejects(lost.network(), (error: unknown) => isFailure(error, 'cloudInvalid') && /no region/.test(sentence(error)));
+  using elsewhere = awsCloud({ env, region: 'eu-west-1', endpoint: 'ftp://x' });
+  await assert.rejects(
+    elsewhere.network(),
+    (error: unknown) => isFailure(error, 'cloudInvalid') && /endpoint "ftp:\/\/x"/.test(sentence(error)),
+  );
 });

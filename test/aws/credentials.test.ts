@@ -1,16 +1,17 @@
 /** Keys: where they are looked for, when they are fetched again, and what is said when there are none. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import { type Keyring, keyring } from '../../src/cloud/aws/credentials/chain.ts';
 import type { Surroundings } from '../../src/cloud/aws/credentials/source.ts';
 import { connections } from '../../src/cloud/wire/http.ts';
 import { isFailure, sentence } from '../../src/errors/failure.ts';
+import { deadlines } from '../cloud/deadlines.ts';
+import { scriptedServer } from '../cloud/scripted-server.ts';
 
 type Env = Record<string, string>;
 type Reply = readonly [status: number, text: string];
@@ -27,10 +28,12 @@ interface Services extends AsyncDisposable {
   ring(env: Env, more?: Partial<Surroundings>): Keyring;
 }
 
-async function services(): Promise<Services> {
+/** They are this process, which may be held up for longer than it is asked: no deadline of theirs passes before the test ends. */
+async function services(t: TestContext): Promise<Services> {
+  deadlines(t);
   const asked: string[] = [];
   const replies: Services['replies'] = new Map();
-  const server = createServer((request, response) => {
+  const server = await scriptedServer((request, response) => {
     let body = '';
     request.setEncoding('utf8');
     request.on('data', (chunk: string) => (body += chunk));
@@ -41,8 +44,7 @@ async function services(): Promise<Services> {
       response.writeHead(status).end(text);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { url } = server;
   const folder = mkdtempSync(join(tmpdir(), 'fpkeys-'));
   const kept = connections();
   const one: Services = {
@@ -67,8 +69,7 @@ async function services(): Promise<Services> {
       ),
     async [Symbol.asyncDispose]() {
       kept.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -123,8 +124,8 @@ const refusedBecause =
     return true;
   };
 
-test('sources are asked in the order of AWS’s own clients: environment, files, web identity, container, metadata', async () => {
-  await using from = await services();
+test('sources are asked in the order of AWS’s own clients: environment, files, web identity, container, metadata', async (t) => {
+  await using from = await services(t);
   withRole(from, () => 'METADATA');
   withSts(from, () => [200, stsXml('IDENTITY', from.now_ms + hour_ms)]);
   from.replies.set('GET /container', () => [200, json('CONTAINER', from.now_ms + hour_ms)]);
@@ -154,8 +155,8 @@ test('sources are asked in the order of AWS’s own clients: environment, files,
   assert.deepEqual(found, ['ENV', 'FILE', 'IDENTITY', 'CONTAINER', 'METADATA']);
 });
 
-test('a profile that is named in the configuration goes before the environment', async () => {
-  await using from = await services();
+test('a profile that is named in the configuration goes before the environment', async (t) => {
+  await using from = await services(t);
   const env = {
     AWS_ACCESS_KEY_ID: 'ENV',
     AWS_SECRET_ACCESS_KEY: 'x',
@@ -169,8 +170,8 @@ test('a profile that is named in the configuration goes before the environment',
   assert.deepEqual([keyId, secret(), token()], ['FILE', 'S#E;C', undefined]);
 });
 
-test('files are read again when they change, and what they lack for a moment is not missed', async () => {
-  await using from = await services();
+test('files are read again when they change, and what they lack for a moment is not missed', async (t) => {
+  await using from = await services(t);
   const text = (id: string): string => `[default]\naws_access_key_id = ${id}\naws_secret_access_key = SECRET-${id}\n`;
   const env = { AWS_SHARED_CREDENTIALS_FILE: from.write('keys', text('ONE')), AWS_EC2_METADATA_DISABLED: 'true' };
   const ring = from.ring(env);
@@ -182,8 +183,8 @@ test('files are read again when they change, and what they lack for a moment is 
   assert.equal((await ring.current(PATIENCE_ms)).keyId, 'TWO-longer');
 });
 
-test('keys are fetched again five minutes before they expire; while none can be had, the old ones serve as long as they hold', async () => {
-  await using from = await services();
+test('keys are fetched again five minutes before they expire; while none can be had, the old ones serve as long as they hold', async (t) => {
+  await using from = await services(t);
   let id = 'ONE';
   withRole(from, () => id);
   const ring = from.ring({});
@@ -213,8 +214,8 @@ test('keys are fetched again five minutes before they expire; while none can be 
   );
 });
 
-test('keys that the cloud refused are fetched anew', async () => {
-  await using from = await services();
+test('keys that the cloud refused are fetched anew', async (t) => {
+  await using from = await services(t);
   let id = 'ONE';
   withRole(from, () => id);
   const ring = from.ring({});
@@ -227,8 +228,8 @@ test('keys that the cloud refused are fetched anew', async () => {
   assert.equal(await ring.current(PATIENCE_ms), second, 'what is refused late drops only itself');
 });
 
-test('the token of a web identity is read each time, goes to STS in a call that is not signed, and STS’s words come out as what they are', async () => {
-  await using from = await services();
+test('the token of a web identity is read each time, goes to STS in a call that is not signed, and STS’s words come out as what they are', async (t) => {
+  await using from = await services(t);
   const seen: (string | null)[] = [];
   let reply = (): Reply => [200, stsXml('IDENTITY', from.now_ms + 1000)];
   withSts(from, (form) => {
@@ -260,8 +261,8 @@ test('the token of a web identity is read each time, goes to STS in a call that 
   }
 });
 
-test('a profile may have a web identity, and nothing that needs another program or a person', async () => {
-  await using from = await services();
+test('a profile may have a web identity, and nothing that needs another program or a person', async (t) => {
+  await using from = await services(t);
   withSts(from, () => [200, stsXml('IDENTITY', from.now_ms + hour_ms)]);
   const config = (text: string) => ({ AWS_CONFIG_FILE: from.write('config', `[default]\n${text}\n`), AWS_EC2_METADATA_DISABLED: 'true' });
   const role = 'role_arn = arn:aws:iam::1:role/x';
@@ -280,8 +281,8 @@ test('a profile may have a web identity, and nothing that needs another program 
   await assert.rejects(from.ring({ AWS_PROFILE: 'gone' }).current(PATIENCE_ms), refusedBecause(/no profile gone in /));
 });
 
-test('what is set up and broken is told, and no other source’s keys are taken in its place', async () => {
-  await using from = await services();
+test('what is set up and broken is told, and no other source’s keys are taken in its place', async (t) => {
+  await using from = await services(t);
   withRole(from, () => 'METADATA');
   from.replies.set('GET /container', () => [200, '{"AccessKeyId": "SECRET-SPILLED']);
   from.replies.set('GET /refused', () => [401, 'SECRET-SPILLED']);
@@ -303,8 +304,8 @@ test('what is set up and broken is told, and no other source’s keys are taken 
   }
 });
 
-test('the container’s agent is shown its token, from a file that is read each time', async () => {
-  await using from = await services();
+test('the container’s agent is shown its token, from a file that is read each time', async (t) => {
+  await using from = await services(t);
   const shown: unknown[] = [];
   from.replies.set('GET /v1/credentials?x=1', ({ headers }) => {
     shown.push(headers.authorization);
@@ -322,8 +323,8 @@ test('the container’s agent is shown its token, from a file that is read each 
   assert.deepEqual(shown, ['TOKEN-1', 'TOKEN-2']);
 });
 
-test('without any source the failure says where was looked, and why metadata gave nothing', async () => {
-  await using from = await services();
+test('without any source the failure says where was looked, and why metadata gave nothing', async (t) => {
+  await using from = await services(t);
   from.replies.set('PUT /latest/api/token', () => [200, 'meta-token']);
   await assert.rejects(from.ring({}).current(PATIENCE_ms), refusedBecause(/the metadata service \(the instance has no role\)/));
   await assert.rejects(

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
@@ -53,7 +53,8 @@ export async function smallCluster(): Promise<SmallCluster> {
   const children: Controller[] = [];
   const sockets = new Set<Socket>();
   let server: Http2SecureServer | undefined;
-  let port = 0;
+  /** Nobody is given it while the server is away. */
+  const port = await freePort();
   let version = 1;
   let lease: Lease | undefined;
   /** Answers that wait; undefined: none has to. */
@@ -131,7 +132,6 @@ export async function smallCluster(): Promise<SmallCluster> {
       server.on('request', (request, response) => void serve(request, response));
       server.listen(port, '127.0.0.1');
       await once(server, 'listening');
-      port = (server.address() as AddressInfo).port; // a TCP server's
     },
     async stop() {
       const present = server;

@@ -44,7 +44,7 @@ export interface Ground extends AsyncDisposable {
   /** The same cloud, asked by somebody whose keys it does not know. */
   readonly stranger?: Cloud;
   /** The same cloud, asked by somebody whose keys were good until a moment ago. */
-  readonly expired?: () => Promise<Cloud>;
+  readonly expired?: (t: TestContext) => Promise<Cloud>;
   /** The same cloud, asked by somebody who may look at everything and change nothing; from then on that may be whoever asks. */
   readonly denied?: () => Promise<Cloud>;
   /** From then on the account may have no further interface. */

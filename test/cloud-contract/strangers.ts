@@ -52,7 +52,7 @@ export function strangersContract(promise: Declare, request: (subnet: SubnetId) 
 
   promise('whoever has keys that are good no more is told that it is the credentials, whatever is asked', async (ground, t) => {
     const expired = extra(ground, 'expired', t);
-    if (expired !== undefined) await knowsNobody(ground, await expired());
+    if (expired !== undefined) await knowsNobody(ground, await expired(t));
   });
 
   promise('who may look and change nothing sees all there is, and is told for each change that it is not permitted', async (ground, t) => {

@@ -15,7 +15,12 @@ export interface ScriptedServer extends AsyncDisposable {
 
 /** Listens until it is disposed of; connections that are open then are cut. `secure`: over TLS, with that certificate. */
 export async function scriptedServer(answer: RequestListener, host = '127.0.0.1', secure?: Certified): Promise<ScriptedServer> {
-  const server = secure === undefined ? createServer(answer) : createSecureServer({ cert: secure.certificate, key: secure.key }, answer);
+  // Both ends are this process: one that was held up for longer than idle connections live would cut that on which its driver asks in the same moment.
+  const options = { keepAliveTimeout: 0 };
+  const server =
+    secure === undefined
+      ? createServer(options, answer)
+      : createSecureServer({ ...options, cert: secure.certificate, key: secure.key }, answer);
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo; // it listens on TCP
   return {

@@ -60,7 +60,7 @@ const nic = {
 };
 
 test('an endpoint may be an IPv6 address', async () => {
-  await using server = await liar(2000, '::1');
+  await using server = await liar(undefined, '::1');
   server.answer = json({ cidrs: ['10.20.0.0/16'] });
   assert.deepEqual(await server.cloud.network(), { cidrs: ['10.20.0.0/16'] });
 });

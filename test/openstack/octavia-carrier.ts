@@ -44,10 +44,10 @@ socket.on('message', (_, { port, address }) => socket.send(name, port, address))
 socket.bind(Number(udp), () => require('node:net').createServer((client) => client.end(name)).listen(Number(tcp), () => console.log('ready')));
 `;
 
-/** Says what answers there; nothing when nobody does. */
+/** Says what answers there; nothing when nobody does in that time. */
 const client = `
-const [, protocol, address, port] = process.argv;
-setTimeout(() => process.exit(), 3000);
+const [, protocol, address, port, patience_ms] = process.argv;
+setTimeout(() => process.exit(), Number(patience_ms));
 const said = (text) => { console.log(String(text)); process.exit(); };
 if (protocol === 'TCP') require('node:net').connect(Number(port), address).on('data', said).on('error', () => process.exit());
 else { const socket = require('node:dgram').createSocket('udp4'); socket.on('message', said); socket.send('who', Number(port), address); }
@@ -78,9 +78,9 @@ export async function answering(
   return { [Symbol.asyncDispose]: () => stopped(child) };
 }
 
-/** Who answers a client in that namespace; empty: nobody. */
-export function whoAnswers(host: TestNetns, protocol: 'TCP' | 'UDP', address: string, port: number): string {
-  return host.exec(`${process.execPath} -e '${client.replaceAll("'", '"')}' ${protocol} ${address} ${port}`).trim();
+/** Who answers a client in that namespace; empty: nobody in that time, for which this process does nothing else. */
+export function whoAnswers(host: TestNetns, protocol: 'TCP' | 'UDP', address: string, port: number, patience_ms = 3000): string {
+  return host.exec(`${process.execPath} -e '${client.replaceAll("'", '"')}' ${protocol} ${address} ${port} ${patience_ms}`).trim();
 }
 
 /** Listens for what Octavia tells; `url` is for its hook. */

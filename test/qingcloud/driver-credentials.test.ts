@@ -1,15 +1,14 @@
 /** Where keys come from, and what is said when there are none. */
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { credentialsOf } from '../../src/cloud/qingcloud/credentials.ts';
 import { isFailure, sentence } from '../../src/errors/failure.ts';
+import { deadlines } from '../cloud/deadlines.ts';
+import { fails, scriptedServer } from '../cloud/scripted-server.ts';
 import { virtualClock } from '../cloud/virtual-clock.ts';
 import { keyFile, keyText } from './key-file.ts';
-import { fails } from '../cloud/scripted-server.ts';
 
 const clock = virtualClock();
 
@@ -79,23 +78,17 @@ test('an endpoint that is none is said to be none', async () => {
   }
 });
 
-test('a role’s keys are asked for once, before they end, and the old ones do while new ones cannot be had', async () => {
+test('a role’s keys are asked for once, before they end, and the old ones do while new ones cannot be had', async (t) => {
+  // The service is this process, which may be held up.
+  deadlines(t);
   const time = virtualClock();
   let [asked, answer, status]: [number, object | string, number] = [0, {}, 200];
-  const server = createServer((_, response) => {
+  await using server = await scriptedServer((_, response) => {
     asked++;
     response.writeHead(status).end(typeof answer === 'string' ? answer : JSON.stringify(answer));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const metadata = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const credentials = credentialsOf({ credentials: { from: 'role', metadata }, zone: 'z' }, time);
-  await using _end = {
-    async [Symbol.asyncDispose]() {
-      credentials.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  const credentials = credentialsOf({ credentials: { from: 'role', metadata: server.url }, zone: 'z' }, time);
+  using _end = { [Symbol.dispose]: () => credentials.close() };
   const keys = (name: string, expires_ms: number) => ({
     ret_code: 0,
     access_key: name,

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { CreateNic, InstanceId, NicId, SubnetId } from '../../src/cloud/cloud.ts';
 import { sharedReads } from '../../src/cloud/qingcloud/shared.ts';
 import { parseCidr } from '../../src/net/cidr.ts';
+import { deadlines } from '../cloud/deadlines.ts';
 import { qingGround } from './ground.ts';
 import { fails } from '../cloud/scripted-server.ts';
 import { json, macOf, nicItem, refused, scripted } from './scripted.ts';
@@ -131,7 +132,9 @@ test('who asks while a read is under way gets the next one, and all who wait sha
   assert.deepEqual(await Promise.all(second), [8, 8, 8]);
 });
 
-test('the keys of an instance’s role are good for calls, with their token', async () => {
+test('the keys of an instance’s role are good for calls, with their token', async (t) => {
+  // Of what the metadata may take: this process, which answers for them, may be held up.
+  deadlines(t);
   await using ground = await qingGround();
   const subnet = await ground.subnet('10.20.0.0/24', 'a');
   const origin = new URL(ground.endpoint).origin;

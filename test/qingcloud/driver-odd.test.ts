@@ -7,6 +7,7 @@ import { qingCloud } from '../../src/cloud/qingcloud/qingcloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { fails } from '../cloud/scripted-server.ts';
 import { type Double, key, otherKey, qingcloudDouble, zone } from './double.ts';
+import { PATIENCE_ms } from './ground.ts';
 import { type HeldTime, heldTime } from './held-time.ts';
 import { keyFile } from './key-file.ts';
 
@@ -27,7 +28,9 @@ async function bed(time?: HeldTime): Promise<Bed> {
   const keys = building.use(keyFile(key.accessKeyId, key.secretAccessKey)).path;
   const drivers = building.use(new DisposableStack());
   const driver: Bed['driver'] = (options = {}) =>
-    drivers.use(qingCloud({ credentials: { from: 'file', path: keys }, endpoint: `${double.url}/iaas`, zone, ...options }));
+    drivers.use(
+      qingCloud({ credentials: { from: 'file', path: keys }, endpoint: `${double.url}/iaas`, zone, deadline_ms: PATIENCE_ms, ...options }),
+    );
   const owned = building.move();
   return { double, subnet, instance, driver, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -134,7 +137,7 @@ test('an instance that is terminated while NICs attach leaves them detached: the
   const time = heldTime(t);
   await using one = await bed(time);
   const { double, subnet, instance } = one;
-  const cloud = one.driver({ deadline_ms: 60_000 });
+  const cloud = one.driver();
   const nics: NicId[] = [];
   for (const clientToken of ['a', 'b']) nics.push((await cloud.createNic({ ...request(subnet), clientToken })).id);
   await double.fault('AttachNics', { kind: 'jobTakes', ms: 1500 });

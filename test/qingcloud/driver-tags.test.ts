@@ -6,6 +6,8 @@ import { qingCloud } from '../../src/cloud/qingcloud/qingcloud.ts';
 import { isFailure } from '../../src/errors/failure.ts';
 import { call } from '../vpc/support.ts';
 import { type Double, key, qingcloudDouble, zone } from './double.ts';
+import { PATIENCE_ms } from './ground.ts';
+import { heldTime } from './held-time.ts';
 import { keyFile } from './key-file.ts';
 
 const request = (subnet: string): CreateNic => ({
@@ -16,14 +18,14 @@ const request = (subnet: string): CreateNic => ({
   description: '',
 });
 
-function driver(double: Double, tags: readonly string[], deadline_ms?: number) {
+function driver(double: Double, tags: readonly string[], deadline_ms = PATIENCE_ms) {
   const file = keyFile(key.accessKeyId, key.secretAccessKey);
   const cloud = qingCloud({
     credentials: { from: 'file', path: file.path },
     endpoint: `${double.url}/iaas`,
     zone,
     tags,
-    ...(deadline_ms !== undefined && { deadline_ms }),
+    deadline_ms,
   });
   return {
     cloud,
@@ -70,7 +72,8 @@ test('a tag that the account has not is named, and the NIC that cannot have it g
   assert.deepEqual(await one.cloud.nics({ tags: { 'flatpod.dev/cluster': 'c' } }), []);
 });
 
-test('a NIC that the cloud does not find yet gets its tags when it does; nothing of it is deleted meanwhile, and none is made twice', async () => {
+test('a NIC that the cloud does not find yet gets its tags when it does; nothing of it is deleted meanwhile, and none is made twice', async (t) => {
+  const time = heldTime(t);
   await using double = await qingcloudDouble();
   const vxnet = await double.vxnet();
   const { tag_id } = await double.ok('CreateTag', { tag_name: 'bills' });
@@ -86,17 +89,17 @@ test('a NIC that the cloud does not find yet gets its tags when it does; nothing
     };
   };
   let caughtUp = await behind(3);
-  const late = await one.cloud.createNic({ ...request(vxnet), clientToken: 'late' });
+  const late = await time.during(one.cloud.createNic({ ...request(vxnet), clientToken: 'late' }));
   assert.equal((await double.counts())['DeleteNics'], undefined);
   await caughtUp();
   assert.deepEqual(await tagsOf(double, late.id), [tag_id]);
 
   // Lists that are older than a call has time for: it is as after a lost answer.
-  using hasty = driver(double, [tag_id], 1500);
+  using hasty = driver(double, [tag_id], 20_000);
   caughtUp = await behind(1000);
   const hidden = { ...request(vxnet), clientToken: 'hidden' };
   const unavailable = (error: unknown): boolean => isFailure(error, 'cloudUnavailable');
-  await assert.rejects(hasty.cloud.createNic(hidden), unavailable);
+  await assert.rejects(time.during(hasty.cloud.createNic(hidden)), unavailable);
   await assert.rejects(hasty.cloud.createNic(hidden), unavailable, 'it may be made already');
   await caughtUp();
   const found = await hasty.cloud.createNic(hidden);

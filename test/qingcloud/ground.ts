@@ -16,6 +16,9 @@ export interface Key {
   readonly secretAccessKey: string;
 }
 
+/** For calls that start several jobs one after the other: this process, which does those too, may be held up several times. */
+export const PATIENCE_ms = 60_000;
+
 /** The user of the ground, and the first of its keys. */
 export const account = { owner: 'usr-driver01', accessKeyId: 'QYKEYFORTHEDRIVER', secretAccessKey: 'a-secret-that-nobody-may-see' };
 
@@ -81,7 +84,8 @@ export async function qingGround(
     endpoint,
     keys,
     aside: (method, path, body) => callAt(origin, method, path, body),
-    driver: (options = {}) => drivers.use(qingCloud({ credentials: { from: 'file', path: keys }, endpoint, zone: 'pek3a', ...options })),
+    driver: (options = {}) =>
+      drivers.use(qingCloud({ credentials: { from: 'file', path: keys }, endpoint, zone: 'pek3a', deadline_ms: PATIENCE_ms, ...options })),
     subnet: async (cidr4, name) => `vxnet-${(await made('/v1/subnets', { name, zone: 'pek3a', cidr4 })).slice(-8)}` as SubnetId,
     launch: async (name, subnet) => {
       const found = (await idsOf(vpc, 'subnets')).find((id) => id.endsWith(subnet.slice(-8)));

@@ -8,6 +8,7 @@ import { cloud as cloudConfig } from '../../src/store/clouds.ts';
 import { memoryCloud } from '../cloud/memory-cloud.ts';
 import { virtualClock } from '../cloud/virtual-clock.ts';
 import { type Double, key, qingcloudDouble, zone } from './double.ts';
+import { PATIENCE_ms } from './ground.ts';
 import { keyFile } from './key-file.ts';
 
 /** What PodSubnets have of it. */
@@ -36,6 +37,7 @@ export async function reservedVxnet() {
         credentials: { from: 'file', path: keys },
         endpoint: `${origin}/iaas`,
         zone,
+        deadline_ms: PATIENCE_ms,
         ...(adoptVips !== undefined && { adoptVips }),
       }),
     );

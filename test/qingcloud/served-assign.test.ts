@@ -6,7 +6,7 @@ import type { Ip } from '../../src/net/address.ts';
 import { contains, overlaps, parseCidr } from '../../src/net/cidr.ts';
 import { resources } from '../../src/store/kubernetes/resources.ts';
 import { eventually, seenFrom } from '../life/lab.ts';
-import { blockOf, type Served, servedBed } from './served-bed.ts';
+import { blockOf, LIMIT_s, type Served, servedBed } from './served-bed.ts';
 
 test('a namespace gets a block of a vxnet that nobody has cut, another one when its Pods have filled that, and a new namespace gets its own', async () => {
   await using bed = await servedBed({ ipam: () => ({}), autoAssign: true, uncut: 30 });
@@ -17,7 +17,7 @@ test('a namespace gets a block of a vxnet that nobody has cut, another one when 
   await eventually(
     'each namespace has a block',
     () => ['kube-system', 'shop', 'db', 'web'].every((name) => blocksOf(name).length === 1),
-    40,
+    LIMIT_s,
   );
   // Four addresses are in a block at most.
   const pods: Served[] = [];
@@ -28,7 +28,7 @@ test('a namespace gets a block of a vxnet that nobody has cut, another one when 
     `${pods.map(({ address }) => address).join()} in ${blocksOf('shop').join()}`,
   );
   bed.kube.put(resources.namespaces, { metadata: { name: 'late' } });
-  await eventually('the new namespace has a block', () => blocksOf('late').length === 1, 40);
+  await eventually('the new namespace has a block', () => blocksOf('late').length === 1, LIMIT_s);
   const late = await bed.pod(n2, 'late');
   assert.ok(isOf('late', late) && !isOf('shop', late), late.address);
   const all = Object.values(bed.written()).flat();
@@ -41,7 +41,7 @@ test('as many namespaces are served as a vxnet has blocks, by the first and the 
   await using bed = await servedBed({ ipam: () => ({}), autoAssign: true });
   const [n1, n2] = bed.nodes;
   assert.ok(n1 && n2);
-  await eventually('each namespace has a block', () => Object.keys(bed.written()).length === 4, 40);
+  await eventually('each namespace has a block', () => Object.keys(bed.written()).length === 4, LIMIT_s);
   const blocks = { db: [blockOf(0)], 'kube-system': [blockOf(64)], shop: [blockOf(128)], web: [blockOf(192)] };
   assert.deepEqual(bed.written(), blocks);
   const [first, last] = [await bed.pod(n1, 'db'), await bed.pod(n2, 'web')];

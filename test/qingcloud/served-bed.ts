@@ -25,6 +25,8 @@ import { type QingGround, qingGround } from './ground.ts';
 const CLUSTER = 'served';
 const IPAM = 'hostnic-ipam-config';
 const configMaps = { ...resources.configMaps, namespace: 'kube-system' };
+/** For what goes by the controller to the agents: two of them, and everything else on the machine, may want its processors. */
+export const LIMIT_s = 120;
 let beds = 0;
 
 /** A Pod with its address. */
@@ -140,7 +142,7 @@ export async function servedBed(wishes: Wishes): Promise<ServedBed> {
       const address = await eventually(
         `${called} has an address`,
         async () => (await node.add(pod, { env, config: { mtu } }))[0] ?? '',
-        40,
+        LIMIT_s,
       );
       return { ...pod, address };
     },

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually, seenFrom } from '../life/lab.ts';
 import { reachesSoon, silent } from '../vpc/site.ts';
-import { blockOf, servedBed } from './served-bed.ts';
+import { blockOf, LIMIT_s, servedBed } from './served-bed.ts';
 
 test('Pods of two nodes are silent while the key may not add rules, and reach each other when it may: the group lets their vxnet in and is applied', async () => {
   await using bed = await servedBed({
@@ -20,13 +20,13 @@ test('Pods of two nodes are silent while the key may not add rules, and reach ea
   assert.ok(n1 && n2);
   const [one, two] = [await bed.pod(n1, 'shop'), await bed.pod(n2, 'web')];
   const said = (text: RegExp): boolean => bed.lines.some((line) => text.test(line));
-  await eventually('the denial is said', () => said(/Pods may not be let in by the security group.*AddSecurityGroupRules/), 40);
+  await eventually('the denial is said', () => said(/Pods may not be let in by the security group.*AddSecurityGroupRules/), LIMIT_s);
   assert.deepEqual([await silent(one, two.address), await silent(two, one.address)], [true, true]);
 
   await bed.ground.aside('PUT', '/double/switches', { denied: [] });
   // A new PodSubnet has the group looked at now, and not when the pause is over.
   bed.ipam({ Default: [bed.vxnet], db: [blockOf(128)] });
-  await eventually('the group is applied', () => said(/apply security group sg-/), 60);
+  await eventually('the group is applied', () => said(/apply security group sg-/), LIMIT_s);
   assert.ok((await reachesSoon(one, two.address)) && (await reachesSoon(two, one.address)));
   assert.equal(await seenFrom(one.netns, two.address, two.netns), one.address);
   const { security_group_rule_set: rules } = await bed.ground.act('DescribeSecurityGroupRules');

@@ -5,10 +5,8 @@ import { test } from 'node:test';
 import { launcher } from '../../src/cli/demo/processes.ts';
 import { eventually, seenFrom, type TestNode } from '../life/lab.ts';
 import { inside, serve } from '../life/underlay.ts';
-import { blockOf, type Served, servedBed } from './served-bed.ts';
+import { blockOf, LIMIT_s, type Served, servedBed } from './served-bed.ts';
 
-/** For what goes by the controller to the agents. */
-const LIMIT_s = 40;
 const mtuOf = ({ netns }: Served, link: string): number => Number(inside(netns, `cat /sys/class/net/${link}/mtu`));
 const wayTo = (service: string, { netns }: Served): string => inside(netns, `ip route get ${service}`);
 

@@ -5,7 +5,7 @@ import type { Ip } from '../../src/net/address.ts';
 import { contains, parseCidr } from '../../src/net/cidr.ts';
 import { inside } from '../vpc/site.ts';
 import { eventually, seenFrom } from '../life/lab.ts';
-import { blockOf, type Served, servedBed } from './served-bed.ts';
+import { blockOf, LIMIT_s, type Served, servedBed } from './served-bed.ts';
 
 const isIn = (block: string, { address }: Served): boolean => contains(parseCidr(block), address as Ip); // what an agent answered
 
@@ -34,12 +34,12 @@ test('Pods have addresses of their namespaces’ blocks and reach each other acr
   // What of the old block no Pod has goes back; from then on nothing else can be given. Others may get it.
   const isOld = (block: string): boolean => isIn('10.20.1.64/26', { ...shop, address: block.split('/')[0] ?? '' });
   const old = async (): Promise<string[]> => (await bed.held(n1, 'shop')).filter(isOld);
-  await eventually('of the old block only what the Pod has is held', async () => (await old()).join() === `${shop.address}/32`, 40);
+  await eventually('of the old block only what the Pod has is held', async () => (await old()).join() === `${shop.address}/32`, LIMIT_s);
   const moved = await bed.pod(n1, 'shop');
   assert.ok(isIn('10.20.1.192/26', moved), moved.address);
   await allReach([shop, moved, db, shop2]);
   for (const pod of [shop, shop2]) assert.equal((await (pod === shop ? n1 : n2).call('DEL', pod)).status, 0);
-  await eventually('nothing of the old block is held', async () => (await old()).length === 0, 40);
+  await eventually('nothing of the old block is held', async () => (await old()).length === 0, LIMIT_s);
   await allReach([moved, db, web]);
 });
 
@@ -54,7 +54,7 @@ test('a node has one interface for a vxnet, whichever namespaces have blocks of 
   assert.deepEqual([(await bed.nics(n1)).length, (await bed.nics(n2)).length], [1, 1]);
   assert.equal((await n1.call('DEL', shop)).status, 0);
   bed.ipam({ Default: [bed.vxnet], db: [blockOf(128)] });
-  await eventually('the namespace’s addresses have gone back', async () => (await bed.held(n1, 'shop')).length === 0, 40);
+  await eventually('the namespace’s addresses have gone back', async () => (await bed.held(n1, 'shop')).length === 0, LIMIT_s);
   await allReach([db, web, ...far]);
 });
 
@@ -67,7 +67,7 @@ test('beyond maxNic a Pod that needs an interface waits and is told so, and when
   await eventually(
     'the node says why',
     async () => (await n1.report()).pools.some(({ waiting, stopped }) => waiting > 0 && /interface/.test(stopped)),
-    40,
+    LIMIT_s,
   );
   assert.equal((await bed.nics(n1)).length, 1);
   bed.maxNic(2);

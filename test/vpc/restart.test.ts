@@ -51,12 +51,14 @@ test('a restart keeps every object, and instances keep running meanwhile', async
   assert.ok(rulesBefore.length > 50);
   sh(one.netns, 'ip addr add 192.0.2.77/32 dev lo');
   const watching = spawn('nsenter', [`--net=${one.netns}`, ...pingEach(two.addresses[0], 0.02, 60).split(' ')]);
+  // It may end while the program is away.
+  const watched = once(watching, 'close');
   let out = '';
   watching.stdout.on('data', (part: Buffer) => (out += part.toString()));
   await vpc.restart();
   assert.deepEqual(await lists(), before);
   assert.deepEqual(rules(), rulesBefore, 'each rule once');
-  await once(watching, 'close');
+  await watched;
   assert.deepEqual(unanswered(out, 60), [], 'the network stands while the program does not');
   assert.match(sh(one.netns, 'ip addr show lo'), /192\.0\.2\.77/, 'it is the same namespace');
   assert.match(sh(one.netns, 'ip -o link'), /eth0/);

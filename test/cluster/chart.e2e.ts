@@ -9,6 +9,7 @@ import { type Cluster, startCluster } from './cluster.ts';
 import { installFlatpod, untilRolledOut, upgradeFlatpod } from './flatpod.ts';
 import { helmIn } from './helm-in.ts';
 import { images } from './images.ts';
+import type { ClusterNode } from './node.ts';
 import type { Ended } from './programs-in.ts';
 
 interface PodObject extends KubeObject {
@@ -81,7 +82,7 @@ async function upgrade(cluster: Cluster, t: TestContext): Promise<void> {
   // One connection: whatever is lost of it for good ends it.
   const talk = cluster.tryKubectl(
     ['exec', 'client', '--', 'sh', '-c', `(i=0; while [ ! -e /tmp/end ]; do echo $i; i=$((i+1)); sleep 0.1; done) | nc ${server} 7000`],
-    { limit_s: 300 },
+    { limit_s: 900 },
   );
   t.after(() => cluster.tryKubectl(['delete', 'pod', 'server', 'client', '--now']));
   const seen = { came: 0, enough: false };
@@ -97,11 +98,11 @@ async function upgrade(cluster: Cluster, t: TestContext): Promise<void> {
   const changes = (async () => {
     const before = await agentsNow(cluster);
     await upgradeFlatpod(cluster, { log: 'debug' });
-    await eventually('the agents are others', async () => (await agentsNow(cluster)).every((uid) => !before.includes(uid)), 90);
+    await eventually('the agents are others', () => othersThan(cluster, before), 90);
     await untilRolledOut(cluster, 90);
     const between = await agentsNow(cluster);
     await helmIn(cluster, 'rollback', 'flatpod');
-    await eventually('the agents are others again', async () => (await agentsNow(cluster)).every((uid) => !between.includes(uid)), 90);
+    await eventually('the agents are others again', () => othersThan(cluster, between), 90);
     await untilRolledOut(cluster, 90);
     seen.enough = true;
   })();
@@ -126,18 +127,27 @@ async function uninstall(cluster: Cluster): Promise<void> {
       () => cluster.kubectl('-n', 'kube-system', 'exec', metadata.name, '--', 'flatpod', 'drain'),
       60,
     );
-  assert.equal(await interfaces(), machines, 'every instance has its first interface alone');
+  await eventually('every instance has its first interface alone', async () => assert.equal(await interfaces(), machines), 60);
   await helmIn(cluster, 'uninstall', 'flatpod', '--wait');
-  for (const node of cluster.nodes) {
-    assert.equal(await node.output('ls', '/etc/cni/net.d'), '');
-    assert.doesNotMatch(await node.output('ls', '/opt/cni/bin'), /flatpod|veth-to-host/);
-    assert.doesNotMatch(await node.output('nft', 'list', 'tables'), /flatpod/);
-    assert.doesNotMatch(await node.output('ip', 'rule'), /^7\d\d:/m);
-    assert.equal(await node.output('ip', 'route', 'show', 'table', 'all', 'proto', '114'), '');
-    assert.doesNotMatch(await node.output('ip', '-br', 'link'), /^(fp|eth[1-9])/m);
-  }
+  // helm waits for the DaemonSet, whose Pods may still be at their end.
+  for (const node of cluster.nodes) await eventually(`${node.name} is as before`, () => isAsBefore(node), 60);
   await cluster.kubectl('delete', 'podsubnets', '--all');
   assert.equal((await cluster.kubectl('get', 'crds', '-o', 'name')).split('\n').filter((name) => name.endsWith('.flatpod.dev')).length, 4);
+}
+
+/** Whether every node has an agent, none of them one of those: between the old and the new there may be none at all. */
+async function othersThan(cluster: Cluster, uids: readonly string[]): Promise<boolean> {
+  const now = await agentsNow(cluster);
+  return now.length === cluster.nodes.length && now.every((uid) => !uids.includes(uid));
+}
+
+async function isAsBefore(node: ClusterNode): Promise<void> {
+  assert.equal(await node.output('ls', '/etc/cni/net.d'), '');
+  assert.doesNotMatch(await node.output('ls', '/opt/cni/bin'), /flatpod|veth-to-host/);
+  assert.doesNotMatch(await node.output('nft', 'list', 'tables'), /flatpod/);
+  assert.doesNotMatch(await node.output('ip', 'rule'), /^7\d\d:/m);
+  assert.equal(await node.output('ip', 'route', 'show', 'table', 'all', 'proto', '114'), '');
+  assert.doesNotMatch(await node.output('ip', '-br', 'link'), /^(fp|eth[1-9])/m);
 }
 
 async function agentsNow(cluster: Cluster): Promise<string[]> {

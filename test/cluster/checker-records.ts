@@ -72,7 +72,7 @@ async function nodeAgrees(node: ClusterNode, pods: readonly string[], nics: read
       .filter((name) => /^fp[0-9a-f]/.test(name))
       .toSorted(),
     rules: await rulesOn(node),
-    namespaces: readdirSync(node.path('/run/netns')).length,
+    namespaces: (await namespacesOn(node)).length,
     differences: (await askAgent<{ differences: string[] }>(node.path('/run/flatpod/cni.sock'), 'check', 10_000)).differences,
     spool: spoolOf(node),
   };
@@ -126,6 +126,12 @@ function storedBy(node: ClusterNode): { readonly attachments: string[]; readonly
     attachments: attachments.map((row) => `${String(row['container'])}/${String(row['ifname'])}`).toSorted(),
     leases: leases.map((row) => String(row['address'])).toSorted(),
   };
+}
+
+/** Those with an interface of a Pod. A containerd that is killed when it has just made one forgets it for good: it is empty, and nobody's. */
+async function namespacesOn(node: ClusterNode): Promise<string[]> {
+  const script = 'for one in $(ls /run/netns); do if ip -n "$one" link show eth0; then echo "has $one"; fi; done 2>/dev/null';
+  return (await node.output('sh', '-c', script)).split('\n').filter((line) => line.startsWith('has '));
 }
 
 /** Rules with priorities of ours, as priority, source and table. */

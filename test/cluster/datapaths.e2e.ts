@@ -68,7 +68,7 @@ test('a Deployment through each datapath, reached by Services of each kind from 
   });
   await t.test('when all are deleted nothing is left', async () => {
     for (const ns of namespaces) await cluster.kubectl('delete', 'all', '--all', '-n', ns, '--wait=false');
-    for (const ns of namespaces) await eventually('all Pods are gone', async () => (await podsIn(cluster, ns)).length === 0, 60);
+    for (const ns of namespaces) await eventually('all Pods are gone', async () => (await podsIn(cluster, ns)).length === 0, 120);
     for (const node of cluster.nodes)
       await eventually('no service veth is left', async () => !(await node.output('ip', '-br', 'link')).includes('fpn'));
     checker.check();
@@ -123,7 +123,7 @@ async function clusterIpLeads(cluster: Cluster, ns: Namespace): Promise<void> {
     }
   const { spec } = await cluster.admin.ask<{ spec: { clusterIP: string } }>('GET', `/api/v1/namespaces/${ns}/services/both`);
   for (const node of cluster.nodes) {
-    const said = await node.output('curl', '-s', '--max-time', '3', `http://${spec.clusterIP}/hostname`);
+    const said = await node.output('curl', '-s', '--max-time', '20', `http://${spec.clusterIP}/hostname`);
     assert.ok(web.includes(said.trim()), said);
   }
 }

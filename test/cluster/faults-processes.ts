@@ -64,5 +64,9 @@ function commandOf(pid: string): string[] {
 }
 
 function networkOf(pid: string): number | undefined {
-  return statSync(`/proc/${pid}/ns/net`, { throwIfNoEntry: false })?.ino;
+  try {
+    return statSync(`/proc/${pid}/ns/net`).ino;
+  } catch {
+    return undefined; // it ended, which is not always told as no entry
+  }
 }

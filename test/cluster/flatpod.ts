@@ -26,7 +26,12 @@ interface NodeNetworkObject extends KubeObject {
 }
 
 interface Rollout extends KubeObject {
-  readonly status: { readonly desiredNumberScheduled?: number; readonly numberReady?: number; readonly readyReplicas?: number };
+  readonly metadata: KubeObject['metadata'] & { readonly generation: number };
+  readonly status: Readonly<
+    Partial<
+      Record<'observedGeneration' | 'updatedNumberScheduled' | 'numberReady' | 'replicas' | 'updatedReplicas' | 'readyReplicas', number>
+    >
+  >;
 }
 
 /** Builds the image and installs the chart; every node is ready when this returns. */
@@ -40,7 +45,8 @@ export async function installFlatpod(cluster: Cluster, options: FlatpodOptions =
   await upgradeFlatpod(cluster, values);
   // The chart leaves PodSubnets out while the API server does not know the kind.
   const pods = cluster.isOnBridge ? {} : { pods: { cloudSubnet: cluster.vpc.lab.subnets.get('pods')?.id, default: true } };
-  await applySubnets(cluster, { ...pods, ...subnets });
+  // helm waits for no CRD, and the API server takes objects of a kind some time after the kind.
+  await eventually('the API server takes PodSubnets', () => applySubnets(cluster, { ...pods, ...subnets }), 60);
   for (const node of cluster.nodes) await node.untilReady(cluster.admin, 90);
   await untilRolledOut(cluster, 60, agents);
 }
@@ -93,15 +99,21 @@ export async function untilNodesKnow(
   );
 }
 
-/** Waits until all agents, so many of them, and controllers are ready. */
+/** Waits until all agents, so many of them, and controllers are ready, and of the newest template: numbers from before a change say nothing. */
 export async function untilRolledOut(cluster: Cluster, limit_s = 60, count = cluster.nodes.length): Promise<void> {
   await eventually(
     'agents and controllers are ready',
     async () => {
       const apps = `/apis/apps/v1/namespaces/${NAMESPACE}`;
-      const { status: agents } = await cluster.admin.ask<Rollout>('GET', `${apps}/daemonsets/flatpod-agent`);
+      const agents = await cluster.admin.ask<Rollout>('GET', `${apps}/daemonsets/flatpod-agent`);
       const controllers = await cluster.admin.ask<Rollout>('GET', `${apps}/deployments/flatpod-controller`);
-      return agents.numberReady === count && controllers.status.readyReplicas === 2;
+      if ([agents, controllers].some(({ metadata, status }) => status.observedGeneration !== metadata.generation)) return false;
+      const { replicas, updatedReplicas, readyReplicas } = controllers.status;
+      return (
+        agents.status.numberReady === count &&
+        agents.status.updatedNumberScheduled === count &&
+        [replicas, updatedReplicas, readyReplicas].every((number) => number === 2)
+      );
     },
     limit_s,
   );

@@ -112,10 +112,10 @@ export async function answersIn(cluster: Cluster, namespace: string, pod: string
   return (await cluster.kubectl('-n', namespace, 'exec', pod, '--', 'sh', '-c', script)).split('\n').slice(0, urls.length);
 }
 
-/** What a URL answers the machine outside of the cluster. @throws Error when nobody answers. */
-export async function outside(cluster: Cluster, url: string): Promise<string> {
+/** What a URL answers the machine outside of the cluster. @throws Error when nobody answers in time: shorter for who is to be refused. */
+export async function outside(cluster: Cluster, url: string, limit_s = 20): Promise<string> {
   const { netns } = cluster.isOnBridge ? cluster.host('desk') : machineOf(cluster.vpc.lab, 'outside');
-  const { stdout } = await promisify(execFile)('ip', ['netns', 'exec', basename(netns), 'curl', '-s', '--max-time', '3', url]);
+  const { stdout } = await promisify(execFile)('ip', ['netns', 'exec', basename(netns), 'curl', '-s', '--max-time', String(limit_s), url]);
   return stdout.trim();
 }
 

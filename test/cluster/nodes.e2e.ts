@@ -30,6 +30,8 @@ test('NodeNetworks follow their Nodes and instances', async (t) => {
     t.after(() => cluster.vpc.api.call('DELETE', `/v1/instances/${id}`).catch(() => undefined));
     return id;
   };
+  const speak = (): Promise<unknown> =>
+    cluster.admin.ask('PATCH', `${at}/ghost`, { spec: { demand: [{ subnet: 'pods', inUse: 0, cooling: 0, waiting: 2 }] } });
   /** A Node without a kubelet, whose agent has spoken. */
   const join = async (instance: string): Promise<void> => {
     const node = {
@@ -39,17 +41,22 @@ test('NodeNetworks follow their Nodes and instances', async (t) => {
       spec: { providerID: `vpc:///zone-a/${instance}`, unschedulable: true },
     };
     await cluster.admin.ask('POST', '/api/v1/nodes', node);
-    await eventually('it has a NodeNetwork', async () => assert.ok((await find('ghost')) !== undefined));
-    await cluster.admin.ask('PATCH', `${at}/ghost`, { spec: { demand: [{ subnet: 'pods', inUse: 0, cooling: 0, waiting: 2 }] } });
+    await eventually('its agent has spoken', speak);
   };
   const granted = (instance: string): Promise<readonly { readonly id: string }[]> =>
-    eventually(`${instance} has addresses`, async () => {
-      const { status } = (await find('ghost')) ?? {};
-      assert.equal(status?.instance, instance);
-      const nics = (status?.nics ?? []).filter(({ blocks }) => blocks.length > 0);
-      assert.ok(nics.length > 0);
-      return nics;
-    });
+    eventually(
+      `${instance} has addresses`,
+      async () => {
+        // As an agent does: the NodeNetwork that heard it may have been that of the instance before, and on its way out.
+        await speak();
+        const { status } = (await find('ghost')) ?? {};
+        assert.equal(status?.instance, instance);
+        const nics = (status?.nics ?? []).filter(({ blocks }) => blocks.length > 0);
+        assert.ok(nics.length > 0);
+        return nics;
+      },
+      60,
+    );
   const nicsNow = async (): Promise<readonly Nic[]> => (await cluster.vpc.api.call<{ items: readonly Nic[] }>('GET', '/v1/nics')).items;
   t.after(() => cluster.kubectl('delete', 'node/ghost', 'nn/ghost', '--ignore-not-found'));
   const first = await launch('ghost-1');

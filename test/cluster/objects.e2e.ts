@@ -45,7 +45,9 @@ test('the objects in a real API server', async (t) => {
       const said = crds.map(({ status }) => Object.fromEntries((status?.conditions ?? []).map(({ type, status: is }) => [type, is])));
       return said.length === 4 && said.every((is) => is['Established'] === 'True' && is['NonStructuralSchema'] === undefined);
     });
-    await eventually('the API serves them', () => cluster.admin.list(`${GROUP}/podsubnets`));
+    // Each begins to be served by itself.
+    for (const kind of ['podsubnets', 'nodenetworks', 'ipclaims', 'addressledgers'])
+      await eventually(`the API serves ${kind}`, () => cluster.admin.list(`${GROUP}/${kind}`));
   });
 
   for (const { what, kind, spec, field, remedy } of wrongObjects) {

@@ -146,8 +146,10 @@ async function servicesLead(cluster: Cluster): Promise<void> {
         30,
       );
     }
-    const found = await inPod(cluster, NS, client.metadata.name, `dig +short +time=5 names.${NS}.svc.cluster.local`);
-    assert.deepEqual(found.split('\n').toSorted(), web.flatMap(addressesOf).toSorted());
+    await eventually(`${client.metadata.name} is told the addresses of all`, async () => {
+      const found = await inPod(cluster, NS, client.metadata.name, `dig +short +time=5 names.${NS}.svc.cluster.local`);
+      assert.deepEqual(found.split('\n').toSorted(), web.flatMap(addressesOf).toSorted());
+    });
   }
 }
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 
 /** How a program ended. */
 export interface Ended {
@@ -36,8 +36,14 @@ export interface Daemon {
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/**
+ * kubectl notes which kinds there are, by the API server's address, which all clusters have alike: not in the home that a machine shares with the real one, where
+ * the next cluster would find what the last one had.
+ */
+const kubectlsNotes = { KUBECACHEDIR: '/run/kubectl' };
+
 /** What programs find: nothing of this process's environment. Those in Go, nearly all, look for garbage less often: here memory is plenty, and processors are few. */
-const plain = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', GOGC: '400' };
+const plain = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', GOGC: '400', ...kubectlsNotes };
 
 /** Stands for the process of a program that ended as soon as it was started. */
 const NONE = 0;
@@ -91,7 +97,11 @@ export async function startIn(
 
 function send(nsenter: ChildProcess, pid: number, signal: NodeJS.Signals): void {
   if (pid === NONE || nsenter.exitCode !== null || nsenter.signalCode !== null) return;
-  process.kill(pid, signal);
+  try {
+    process.kill(pid, signal);
+  } catch {
+    return; // it ended, which nsenter has not told yet
+  }
   // nsenter stops itself when its child is stopped.
   if (signal === 'SIGCONT') nsenter.kill(signal);
 }

@@ -16,7 +16,7 @@ import type { ProxyMode } from './worker.ts';
 
 const NS = 'services';
 const [NODE_PORT, LOCAL_PORT, BALANCED, HOST_PORT] = [30_081, 30_082, 8088, 18_080];
-const CURL = 'curl -s --max-time 10';
+const CURL = 'curl -s --max-time 20';
 
 test('Services, host ports, probes, names and the way out work with kube-proxy in both modes', async (t) => {
   const cluster = await sharedCluster();
@@ -33,8 +33,8 @@ test('Services, host ports, probes, names and the way out work with kube-proxy i
   }
   await t.test('when all are deleted nothing is left', async () => {
     await cluster.kubectl('delete', 'all', '--all', '-n', NS, '--wait=false');
-    await eventually('all Pods are gone', async () => (await podsIn(cluster, NS)).length === 0, 60);
-    for (const { address } of cluster.nodes) await assert.rejects(outside(cluster, `http://${address}:${HOST_PORT}/hostname`));
+    await eventually('all Pods are gone', async () => (await podsIn(cluster, NS)).length === 0, 120);
+    for (const { address } of cluster.nodes) await assert.rejects(outside(cluster, `http://${address}:${HOST_PORT}/hostname`, 3));
     checker.check();
   });
 });
@@ -53,7 +53,7 @@ const promises: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = 
     }
     const { spec } = await cluster.admin.ask<{ spec: { clusterIP: string } }>('GET', `/api/v1/namespaces/${NS}/services/both`);
     for (const node of cluster.nodes)
-      assert.match(await node.output('curl', '-s', '--max-time', '3', `http://${spec.clusterIP}/hostname`), /^web-n[12]$/);
+      assert.match(await node.output('curl', '-s', '--max-time', '20', `http://${spec.clusterIP}/hostname`), /^web-n[12]$/);
   },
 
   async 'a Pod reaches itself by its Service'(cluster) {
@@ -85,7 +85,7 @@ const promises: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = 
         20,
       );
     }
-    await assert.rejects(outside(cluster, `http://${far}:${LOCAL_PORT}/clientip`));
+    await assert.rejects(outside(cluster, `http://${far}:${LOCAL_PORT}/clientip`, 3));
     const { spec } = await cluster.admin.ask<{ spec: { healthCheckNodePort: number } }>('GET', `/api/v1/namespaces/${NS}/services/kept`);
     const health = (address: string): Promise<string> => outside(cluster, `http://${address}:${spec.healthCheckNodePort}/healthz`);
     await eventually(
@@ -136,7 +136,7 @@ const promises: Readonly<Record<string, (cluster: Cluster) => Promise<void>>> = 
     const server = await listenIn(netns, 8080);
     try {
       for (const { name } of cluster.nodes) {
-        const seen = await inPod(cluster, NS, `client-${name}`, `nc -w 10 ${web.addresses[0] ?? ''} 8080 </dev/null`);
+        const seen = await inPod(cluster, NS, `client-${name}`, `nc -w 20 ${web.addresses[0] ?? ''} 8080 </dev/null`);
         assert.equal(seen, machineOf(cluster.vpc.lab, name).publicAddress, name);
       }
     } finally {

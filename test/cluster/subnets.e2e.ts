@@ -1,6 +1,7 @@
 /** Who gets which addresses: what kubectl shows of PodSubnets and nodes, ceilings for the cluster, and PodSubnets that namespaces are given. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { contains, parseCidr } from '../../src/net/cidr.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { eventually } from './eventually.ts';
@@ -91,18 +92,33 @@ test('kubectl shows how PodSubnets and nodes stand', async (t) => {
   const cluster = await sharedCluster();
   await applySubnets(cluster, { unknown: { cloudSubnet: 'subnet-nowhere' } });
   t.after(() => cluster.kubectl('delete', 'psn', 'unknown'));
-  await eventually('the default PodSubnet says what is held', async () => {
-    const pods = await subnetOf(cluster, 'pods');
-    assert.ok((pods?.status?.held ?? 0) > 0 && pods?.status?.nodes === 2 && readyOf(pods)?.status === 'True', JSON.stringify(pods?.status));
-  });
-  await eventually('an unknown cloud subnet is told', async () => {
-    assert.equal(readyOf(await subnetOf(cluster, 'unknown'))?.reason, 'CloudSubnetUnknown');
-  });
-  await eventually('nodes are ready', async () => {
-    const shown = await cluster.kubectl('get', 'nn', '--no-headers');
-    const lines = shown.trimEnd().split('\n');
-    assert.ok(lines.length === 2 && lines.every((line) => /^\S+ +i-\S+ +\d+ +True /.test(line)), shown);
-  });
+  await eventually(
+    'the default PodSubnet says what is held',
+    async () => {
+      const pods = await subnetOf(cluster, 'pods');
+      assert.ok(
+        (pods?.status?.held ?? 0) > 0 && pods?.status?.nodes === 2 && readyOf(pods)?.status === 'True',
+        JSON.stringify(pods?.status),
+      );
+    },
+    60,
+  );
+  await eventually(
+    'an unknown cloud subnet is told',
+    async () => {
+      assert.equal(readyOf(await subnetOf(cluster, 'unknown'))?.reason, 'CloudSubnetUnknown');
+    },
+    60,
+  );
+  await eventually(
+    'nodes are ready',
+    async () => {
+      const shown = await cluster.kubectl('get', 'nn', '--no-headers');
+      const lines = shown.trimEnd().split('\n');
+      assert.ok(lines.length === 2 && lines.every((line) => /^\S+ +i-\S+ +\d+ +True /.test(line)), shown);
+    },
+    60,
+  );
 });
 
 test('all nodes together hold no more than perCluster.maximum, and a Pod too many says which ceiling it meets', async (t) => {
@@ -134,7 +150,7 @@ test('a namespace that asks for a PodSubnet of its own gets a free one, and its 
   const cluster = await sharedCluster();
   const id = await cloudSubnet(t, cluster, 'own', '10.20.193.0/24', ['mine', 'late']);
   await applySubnets(cluster, { own: { cloudSubnet: id, assignable: true, warm: { spare: 1 } } });
-  await eventually('it may be used', async () => assert.equal(readyOf(await subnetOf(cluster, 'own'))?.status, 'True'));
+  await eventually('it may be used', async () => assert.equal(readyOf(await subnetOf(cluster, 'own'))?.status, 'True'), 60);
   await makeNamespace(cluster, 'mine', { [KEY]: 'auto' });
   await runPod(cluster, 'mine', 'first');
   const address = await addressOf(cluster, 'mine', 'first');
@@ -145,12 +161,16 @@ test('a namespace that asks for a PodSubnet of its own gets a free one, and its 
 
   await makeNamespace(cluster, 'late', { [KEY]: 'auto' });
   await runPod(cluster, 'late', 'first');
-  await eventually('the namespace is told', async () => {
-    const { status } = await cluster.admin.ask<{ status: { conditions?: readonly Condition[] } }>('GET', '/api/v1/namespaces/late');
-    const said = status.conditions?.find(({ type }) => type === 'flatpod.dev/PodSubnetAssigned');
-    assert.match(said?.message ?? '', /^no assignable PodSubnet is free \(own: of namespace mine\)/);
-    assert.match(await eventsOf(cluster, 'Namespace', 'late'), /NoneFree/);
-  });
+  await eventually(
+    'the namespace is told',
+    async () => {
+      const { status } = await cluster.admin.ask<{ status: { conditions?: readonly Condition[] } }>('GET', '/api/v1/namespaces/late');
+      const said = status.conditions?.find(({ type }) => type === 'flatpod.dev/PodSubnetAssigned');
+      assert.match(said?.message ?? '', /^no assignable PodSubnet is free \(own: of namespace mine\)/);
+      assert.match(await eventsOf(cluster, 'Namespace', 'late'), /NoneFree/);
+    },
+    60,
+  );
   // Its owner goes: as soon as nothing of it is in use, it is the other's.
   await cluster.kubectl('delete', 'namespace', 'mine', '--wait=true', '--timeout=120s');
   const later = await addressOf(cluster, 'late', 'first');
@@ -174,6 +194,8 @@ test('Pods of one namespace are told apart by the labels of the service accounts
   assert.equal(await isOfRobots('robot'), true);
   assert.equal(await isOfRobots('person'), false, 'the namespace alone is not enough');
   await cluster.kubectl('-n', 'fleet', 'label', 'serviceaccount', 'default', 'role=robot');
+  // For a second an agent believes what it read of an account, here when `person` began.
+  await sleep(1500);
   await runPod(cluster, 'fleet', 'promoted');
   assert.equal(await isOfRobots('promoted'), true);
 });

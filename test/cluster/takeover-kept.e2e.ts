@@ -43,7 +43,7 @@ test('a running node whose Pods only a list names, by the command in its agentâ€
 
   // It is reached as before; at its end nothing of it is left.
   assert.equal(await outside(cluster, `http://${address}:8080/hostname`), 'old');
-  await cluster.kubectl('delete', 'pod', 'old', '--wait=true', '--timeout=60s');
+  await cluster.kubectl('delete', 'pod', 'old', '--wait=true', '--timeout=120s');
   await eventually('nothing of it is left on the node', async () => {
     const lines = (await node.output('sh', '-ec', 'ip -o link; ip rule; ip route show table all')).split('\n');
     const named = new RegExp(`^\\d+: eni|\\b${address.replaceAll('.', '\\.')}(?![0-9])`);

@@ -85,7 +85,7 @@ async function conversation(cluster: Cluster, server: string): Promise<{ endsWho
   await cluster.apply(manifest(onePod(SPACE, 'client', spec)));
   await untilReady(cluster, SPACE, 'client', 1);
   const count = 'i=0; while [ ! -e /tmp/end ]; do echo $i; i=$((i+1)); sleep 0.1; done';
-  const talk: Promise<Ended> = cluster.tryKubectl(['exec', 'client', '--', 'sh', '-c', `(${count}) | nc ${server} 7000`], { limit_s: 400 });
+  const talk: Promise<Ended> = cluster.tryKubectl(['exec', 'client', '--', 'sh', '-c', `(${count}) | nc ${server} 7000`], { limit_s: 900 });
   return {
     async endsWhole() {
       await cluster.kubectl('exec', 'client', '--', 'touch', '/tmp/end');
@@ -144,14 +144,23 @@ async function reachable(cluster: Cluster, node: ClusterNode): Promise<void> {
   }
   for (const { name, url } of all) {
     assert.equal(await outside(cluster, `${url}/hostname`), name);
-    for (const one of cluster.nodes) assert.equal(await one.output('curl', '-s', '--max-time', '10', `${url}/hostname`), name, one.name);
+    for (const one of cluster.nodes) assert.equal(await one.output('curl', '-s', '--max-time', '20', `${url}/hostname`), name, one.name);
   }
 }
 
 async function again(cluster: Cluster, node: ClusterNode): Promise<void> {
   const before = await agentOn(cluster, node);
   await cluster.kubectl('-n', 'kube-system', 'delete', 'pod', before.metadata.name);
-  await eventually('there is another', async () => assert.notEqual((await agentOn(cluster, node)).metadata.uid, before.metadata.uid), 60);
+  // The DaemonSet's own numbers may still be those of the Pod before.
+  await eventually(
+    'there is another, which serves',
+    async () => {
+      const { metadata, status } = await agentOn(cluster, node);
+      assert.notEqual(metadata.uid, before.metadata.uid);
+      assert.ok(status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'));
+    },
+    90,
+  );
   await untilRolledOut(cluster, 90);
   assert.match(await saidOn(cluster, node), /^known {7}default\/old-web .*\nknown {7}default\/old-echo .*\n2 Pods of aws-node keep/);
   const states = await statesOn(node);
@@ -169,7 +178,7 @@ async function ending(cluster: Cluster, node: ClusterNode, former: FormerPlugin)
     return all.split('\n').filter((line) => /^\d+: eni/.test(line) || named.test(line));
   };
   assert.notDeepEqual(await lines(), []);
-  await cluster.kubectl('delete', 'pod', 'old-web', 'old-echo', '--wait=true', '--timeout=60s');
+  await cluster.kubectl('delete', 'pod', 'old-web', 'old-echo', '--wait=true', '--timeout=120s');
   await eventually('nothing of them is left on the node', async () => assert.deepEqual(await lines(), []), 30);
   assert.deepEqual(
     (await statesOn(node)).filter((one) => one.includes('aws-node')),

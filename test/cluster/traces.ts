@@ -27,7 +27,7 @@ export function clusterTraces(pid = process.pid): string[] {
 export async function sweepDeadRuns(): Promise<void> {
   for (const pid of members('/proc').filter((name) => /^\d+$/.test(name))) {
     const [, owner] = /\bvpc --name fpe(\d+)x\d+ /.exec(commandOf(pid)) ?? [];
-    if (owner !== undefined && commandOf(owner) === '') process.kill(Number(pid), 'SIGKILL');
+    if (owner !== undefined && commandOf(owner) === '') killIfThere(Number(pid));
   }
   for (const name of members('/run/netns').filter(isOfTheDead)) deleteNetns(name);
   for (const name of topCgroups().filter(isOfTheDead)) await removeCgroup(`/${name}`);
@@ -50,6 +50,14 @@ function members(folder: string): string[] {
     return readdirSync(folder);
   } catch {
     return []; // no such folder, or a file
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Another run that begins now was faster.
   }
 }
 

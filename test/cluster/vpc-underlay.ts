@@ -7,7 +7,7 @@ import { type Running, start } from '../../src/cli/demo/processes.ts';
 import { deleteNetns } from '../../src/kernel/netns.ts';
 import { cleanVpc } from '../../src/vpc/clean.ts';
 import { forward } from '../life/forward.ts';
-import { eventually } from '../life/lab.ts';
+import { eventually } from './eventually.ts';
 import { machineNames, type Underlay } from './underlay.ts';
 
 /** All Pod subnets lie in it: what kube-proxy and the controller manager take for the Pods' block. */

@@ -1,6 +1,6 @@
 /** One of the reference plugins' test suites, compiled, run with an IPAM plugin of choice first on PATH. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { programs } from '../programs.ts';
 
@@ -35,6 +35,8 @@ export interface Setting {
 export async function runSuite(suite: Suite, { bin, dir, env }: Setting, only?: readonly string[]): Promise<Case[]> {
   const report = join(dir, `${suite}.json`);
   const path = `${bin}:${process.env['PATH'] ?? ''}`;
+  // A run that is killed leaves none: that of the run before is not to be taken for it.
+  rmSync(report, { force: true });
   await new Promise<void>((done) => {
     // It is matched with the suite's own description before the texts.
     const focus = only === undefined ? [] : [`--ginkgo.focus= (?:${only.map(escaped).join('|')})$`];

@@ -34,22 +34,32 @@ export async function keptAgent(node: TestNode, ...prefix: readonly string[]): P
       const pid = kept.pid();
       if (pid === undefined) return;
       process.kill(pid, signal);
-      await eventually('the agent ended', () => kept.pid() !== pid);
+      await eventually('the agent ended', () => kept.pid() !== pid, 30);
     },
     hold: () => writeFileSync(at('hold'), ''),
     release: () => rmSync(at('hold')),
     log: () => readFileSync(at('log'), 'utf8'),
     async [Symbol.asyncDispose]() {
       writeFileSync(at('stop'), '');
-      await kept.end('SIGKILL');
+      // Also an agent that the keeper was about to start when it was told to stop.
+      const isGone = (): boolean => keeper.exitCode !== null || keeper.signalCode !== null;
+      await eventually('the keeper ends', () => (isGone() ? true : (killIfThere(kept.pid()), false)), 60);
       await gone;
     },
   };
   try {
-    await eventually('the agent is ready behind the kept socket', async () => (await node.report()).ready, 20);
+    await eventually('the agent is ready behind the kept socket', async () => (await node.report()).ready, 60);
   } catch (error) {
     await kept[Symbol.asyncDispose]();
     throw error;
   }
   return kept;
+}
+
+function killIfThere(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }

@@ -18,7 +18,9 @@ const plan = { subnets: { a: { cidr4: '10.20.0.0/24' } }, machines: { n1: { subn
 
 /** Whether the runtime calls its network ready. */
 async function isReady(socket: string): Promise<boolean> {
-  return (await runtimeStatus(socket, false)).conditions.some(({ type, status }) => type === 'NetworkReady' && status);
+  return (await runtimeStatus(socket, false, { deadline_ms: 60_000 })).conditions.some(
+    ({ type, status }) => type === 'NetworkReady' && status,
+  );
 }
 
 function listOf(at: Folders): { cniVersion: string; plugins: { type: string }[] } {
@@ -37,7 +39,11 @@ for (const [program, cniVersion] of [
     await using lab = await testLab({ plan, agents: { n1: { subnet: 'a' } } });
     const node = lab.node(0);
     await node.stop();
-    await using runtime = await startContainerd(containerd, at.bin, at.net, { FLATPOD_SOCKET: node.socket });
+    await using runtime = await startContainerd(containerd, at.bin, at.net, {
+      FLATPOD_SOCKET: node.socket,
+      // For STATUS it would be three seconds: an agent that is held up for longer still serves.
+      FLATPOD_TIMEOUT_MS: '60000',
+    });
     const args = [...at.args, '--socket', node.socket, '--runtime-socket', runtime.socket];
 
     // The installer waits for the agent; only then there is a list, and the runtime is ready.

@@ -39,6 +39,12 @@ interface Event {
   readonly object: Stored;
 }
 
+/**
+ * This process's own address of the machine to itself: a server that was stopped comes back on its port, which nobody shall have got meanwhile. (On 127.0.0.1
+ * somebody's connection may leave from it, even the one of a client that tries to reach the server.)
+ */
+const HOST = `127.${64 + ((process.pid >> 16) & 63)}.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+
 /** A kind that the server serves. */
 export const things = { group: 'test.flatpod.dev', version: 'v1', resource: 'things' } as const;
 const collection = '/apis/test.flatpod.dev/v1/things';
@@ -69,7 +75,7 @@ export class ApiServer implements AsyncDisposable {
 
   get access(): Access {
     return {
-      server: `https://127.0.0.1:${this.#port}`,
+      server: `https://${HOST}:${this.#port}`,
       unverified: false,
       credentials: () => ({ authority: this.authority.certificate, ...(this.token === undefined ? {} : { token: this.token }) }),
     };
@@ -86,7 +92,7 @@ export class ApiServer implements AsyncDisposable {
 
   /** Listens, on the port it had before when it had one. */
   async start(...hosts: string[]): Promise<this> {
-    const { certificate, key } = this.authority.issue('server', ...(hosts.length === 0 ? ['127.0.0.1'] : hosts));
+    const { certificate, key } = this.authority.issue('server', ...(hosts.length === 0 ? [HOST] : hosts));
     const server = createSecureServer({
       cert: certificate,
       key,
@@ -106,7 +112,7 @@ export class ApiServer implements AsyncDisposable {
       socket.on('close', () => this.#sockets.delete(socket));
     });
     server.on('sessionError', () => {});
-    server.listen(this.#port, '127.0.0.1');
+    server.listen(this.#port, HOST);
     await once(server, 'listening');
     // A TCP server has an address of this kind.
     this.#port = (server.address() as AddressInfo).port;

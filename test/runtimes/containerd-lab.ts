@@ -25,9 +25,7 @@ export function oneAndAnother(pods = '', node = 'addressWait_s: 10'): Promise<Ru
 /** Removes every Pod; then nothing of one is left: not in containerd, not in the node, not in the agent. */
 export async function clean(on: RuntimeNode, containerd: Containerd): Promise<void> {
   await containerd.removeAll();
-  await eventually('nothing of a Pod is left', () => {
-    assert.deepEqual(on.leftovers(), []);
-  });
+  await eventually('nothing of a Pod is left', () => assert.deepEqual(on.leftovers(), []), 30);
   assert.deepEqual((await on.node.report()).pods, []);
   assert.deepEqual((await on.node.ask<{ differences: string[] }>('check')).differences, []);
 }

@@ -28,9 +28,9 @@ for (const release of releases) {
     try {
       await Promise.all(servers);
       for (const to of [farAddress, vm.addresses[0] ?? '']) {
-        const pinged = await exec(socket, first, 'ping', '-c', '1', '-W', '5', to);
+        const pinged = await exec(socket, first, 'ping', '-c', '1', '-W', '20', to);
         assert.equal(pinged.status, 0, `${to}: ${pinged.stdout}${pinged.stderr}`);
-        const { stdout } = await exec(socket, second, 'timeout', '5', 'nc', to, '8080');
+        const { stdout } = await exec(socket, second, 'timeout', '20', 'nc', to, '8080');
         assert.equal(stdout, `${address}\n`, 'the other side saw the Pod itself');
       }
     } finally {

@@ -44,6 +44,9 @@ export interface ListWish {
   readonly chained?: readonly ('portmap' | 'bandwidth')[];
 }
 
+/** As long as an ADD may take anyway. */
+const ANSWER_ms = 110_000;
+
 /** Starts containerd in the node's room, and imports the images. It ends with the room. */
 export async function startContainerd(on: RuntimeNode, release: Release): Promise<Containerd> {
   const program = release === '1.6' ? programs.containerd1() : programs.containerd2();
@@ -51,7 +54,8 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
   const cniVersion = release === '1.6' ? '1.0.0' : '1.1.0';
   const plan = { socket, bin: on.bin, conf: on.conf, pause: images.pause };
   writeFileSync(config, release === '1.6' ? containerd1Config(plan) : containerd2Config(plan));
-  const env = { PATH: `${program.shims}:${on.env['PATH']}` };
+  // Plugins have it from containerd. The executable's own three seconds for STATUS are for a kubelet, which asks again: an agent that is held up still serves.
+  const env = { PATH: `${program.shims}:${on.env['PATH']}`, FLATPOD_TIMEOUT_MS: String(ANSWER_ms) };
   let daemon: Daemon | undefined;
   const containerd: Containerd = {
     release,
@@ -62,7 +66,8 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
     async start(disk = 'disk') {
       const memory = ['--root', join(on.dir, disk, 'root'), '--state', join(on.dir, disk, 'state')];
       daemon = on.daemon('containerd', [program.daemon, '-c', config, '-l', 'info', ...memory], env);
-      await eventually(`containerd ${release} answers`, () => runtimeVersion(socket), 30);
+      // It tells its version before it has found its Pods again.
+      await eventually(`containerd ${release} answers`, async () => (await runtimeVersion(socket), sandboxes(socket)), 60);
     },
     async configure(more) {
       containerd.writeList(more);
@@ -70,7 +75,7 @@ export async function startContainerd(on: RuntimeNode, release: Release): Promis
     },
     writeList: (more) => writeFileSync(join(on.conf, '10-flatpod.conflist'), listOf(cniVersion, more)),
     async network() {
-      const { conditions } = await runtimeStatus(socket, false);
+      const { conditions } = await runtimeStatus(socket, false, { deadline_ms: 60_000 });
       const found = conditions.find(({ type }) => type === 'NetworkReady');
       if (found === undefined) throw new Error('containerd says nothing about NetworkReady');
       return found;

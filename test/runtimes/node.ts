@@ -8,7 +8,7 @@ import { type PluginSet, programs } from '../programs.ts';
 import { openRoom, type Room } from './room.ts';
 
 const executables = resolve(import.meta.dirname, '../../dist/cni');
-const RUN_DEADLINE_ms = 60_000;
+const RUN_DEADLINE_ms = 180_000;
 
 /** How a program ended. */
 export interface Ended {

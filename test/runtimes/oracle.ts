@@ -65,7 +65,8 @@ export async function oracle(families: readonly (4 | 6)[]): Promise<Oracle> {
     call: (variables, stdin) =>
       run('nsenter', { PATH: process.env['PATH'] ?? '', ...set(variables) }, stdin, [`--net=${there}`, join(folder, 'ptp')]),
   });
-  const own = { FLATPOD_SOCKET: node.socket, FLATPOD_STATE: join(node.dir, 'state') };
+  // The executable's own three seconds for STATUS are for a kubelet, which asks again: an agent that is held up still answers.
+  const own = { FLATPOD_SOCKET: node.socket, FLATPOD_STATE: join(node.dir, 'state'), FLATPOD_TIMEOUT_MS: '60000' };
   return {
     ours: {
       name: 'flatpod',

@@ -57,12 +57,12 @@ test('a container has the VPC address that inspect shows, reaches another node a
   assert.match(await podman.ok('exec', 'web', 'ip', 'addr', 'show', 'eth0'), new RegExp(`${MacAddress}[^]*${address}/32`));
 
   const netns = await podman.netns('web');
-  for (const to of [farAddress, vm.addresses[0] ?? '']) await podman.ok('exec', 'web', 'ping', '-c', '1', '-W', '5', to);
+  for (const to of [farAddress, vm.addresses[0] ?? '']) await podman.ok('exec', 'web', 'ping', '-c', '1', '-W', '20', to);
   using there = openNetns(far.netns);
   const server = await listenIn(there, 8080);
   try {
     assert.equal(
-      await podman.ok('exec', 'web', 'timeout', '5', 'nc', farAddress, '8080'),
+      await podman.ok('exec', 'web', 'timeout', '20', 'nc', farAddress, '8080'),
       `${address}\n`,
       'the other node sees the container',
     );

@@ -70,7 +70,7 @@ function wire(namespace: string, number: number): GuestNic {
   const [nic, bridge, tap] = [`eth${number}`, `w${number}`, `t${number}`];
   const mac = parseMac(String(shownBy(namespace, `link show dev ${nic}`)[0]?.['address']));
   ipIn(namespace, `addr flush dev ${nic}`);
-  ipIn(namespace, `link set dev ${nic} address 06${mac.slice(2)}`);
+  ipIn(namespace, `link set dev ${nic} address ${another(mac)}`);
   ipIn(namespace, `link add ${bridge} type bridge`);
   ipIn(namespace, `tuntap add ${tap} mode tap`);
   for (const link of [nic, bridge, tap]) ipIn(namespace, `link set ${link} addrgenmode none`);
@@ -80,6 +80,11 @@ function wire(namespace: string, number: number): GuestNic {
   }
   ipIn(namespace, `link set ${bridge} up`);
   return { tap, mac };
+}
+
+/** The MAC with another bit in its first byte, beside those that say what kind it is: the VPC's begin with any byte. */
+function another(mac: string): string {
+  return (Number.parseInt(mac.slice(0, 2), 16) ^ 4).toString(16).padStart(2, '0') + mac.slice(2);
 }
 
 function hasLink(namespace: string, name: string): boolean {

@@ -6,8 +6,8 @@ import { isFailure } from '../../src/errors/failure.ts';
 import { type Declare, extra, type Ground } from './contract.ts';
 
 const tags = { 'flatpod.dev/cluster': 'contract' };
-/** Like an id that the cloud gave, and none. */
-const unknown = <Id extends string>(id: Id): Id => `${id.slice(0, -4)}0000` as Id;
+/** Like an id that the cloud gave, and none: one in 65536 ends with the four noughts that others get. */
+export const unknown = <Id extends string>(id: Id): Id => `${id.slice(0, -4)}${id.endsWith('0000') ? '1111' : '0000'}` as Id;
 
 async function refused(kind: ErrorName, calls: readonly (() => Promise<unknown>)[]): Promise<void> {
   for (const call of calls)

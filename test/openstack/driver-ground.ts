@@ -50,8 +50,8 @@ async function driverGround(bed: OpenStackBed): Promise<DriverGround> {
     { start: '10.20.0.128', end: '10.20.0.239' },
   ];
   const four = await subnet({ ip_version: 4, cidr: '10.20.0.0/24', allocation_pools: pools });
-  // The pool ends before the addresses of Pods: of a /80 Neutron knows the first address alone.
-  const pool = { start: '2001:db8:20::2', end: '2001:db8:20::ffff' };
+  // The pool ends before the addresses of Pods: of a /80 Neutron knows the first address alone. It begins behind those that are asked for by value.
+  const pool = { start: '2001:db8:20::100', end: '2001:db8:20::ffff' };
   const six = await subnet({ ip_version: 6, cidr: '2001:db8:20::/64', allocation_pools: [pool] });
   const small = await subnet({ ip_version: 4, cidr: '10.20.1.0/28' });
   const specs = { 'flatpod:nics': '2', 'flatpod:slots': '4' };

@@ -37,21 +37,21 @@ describe('Neutron before the emulated VPC', () => {
   test('an address of a pair passes once it is a pair and no longer when it is none; others are dropped', async () => {
     await using on = await ground();
     const [one, two] = [await on.server('one'), await on.server('two')];
-    await inside(one, 'ip addr add 10.77.0.97/32 dev eth0; ip addr add 10.77.0.130/32 dev eth0');
-    assert.ok(await silent(one, two.address, '-I 10.77.0.97'));
+    await inside(one, 'ip addr add 10.77.0.193/32 dev eth0; ip addr add 10.77.0.226/32 dev eth0');
+    assert.ok(await silent(one, two.address, '-I 10.77.0.193'));
     const pairs = async (...blocks: string[]): Promise<void> => {
       const answer = await admin.network('PUT', `/ports/${one.port}`, {
         port: { allowed_address_pairs: blocks.map((ip_address) => ({ ip_address })) },
       });
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
     };
-    await pairs('10.77.0.96/28');
-    assert.ok(await reachesSoon(two, '10.77.0.97'));
-    assert.ok(await reaches(one, two.address, '-I 10.77.0.97'));
-    assert.ok(await silent(one, two.address, '-I 10.77.0.130'));
-    assert.ok((await drops(on, 'SourceAddress')).some(({ nic, address }) => nic === one.port && address === '10.77.0.130'));
+    await pairs('10.77.0.192/28');
+    assert.ok(await reachesSoon(two, '10.77.0.193'));
+    assert.ok(await reaches(one, two.address, '-I 10.77.0.193'));
+    assert.ok(await silent(one, two.address, '-I 10.77.0.226'));
+    assert.ok((await drops(on, 'SourceAddress')).some(({ nic, address }) => nic === one.port && address === '10.77.0.226'));
     await pairs();
-    assert.ok(await silent(one, two.address, '-I 10.77.0.97'));
+    assert.ok(await silent(one, two.address, '-I 10.77.0.193'));
     assert.ok((await portNow(admin, one.port)).allowed_address_pairs.length === 0);
   });
 

@@ -16,7 +16,10 @@ async function open(bed: OpenStackBed, size: Size): Promise<Site> {
   const { nics, slots } = sizes[size];
   const type = await flavor(admin, 'faults', { 'flatpod:nics': String(nics + 1), 'flatpod:slots': String(slots) });
   const { id: network } = await make(demo, 'network', { name: 'faults' });
-  const { id: subnet } = await make(demo, 'subnet', { network_id: network, ip_version: 4, cidr: '10.20.0.0/24', enable_dhcp: false });
+  // Neutron gives at random: the last address is nobody's, for tests that want it.
+  const pools = [{ start: '10.20.0.2', end: '10.20.0.253' }];
+  const four = { network_id: network, ip_version: 4, cidr: '10.20.0.0/24', enable_dhcp: false, allocation_pools: pools };
+  const { id: subnet } = await make(demo, 'subnet', four);
   const servers = new Map<InstanceId, string>();
   const terminate = async (server: InstanceId): Promise<void> => {
     await endServer(demo, server);

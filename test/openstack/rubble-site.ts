@@ -88,10 +88,12 @@ async function ownNetworks(root: Session, demo: Session, open: AsyncDisposableSt
     for (const id of ids) await endServer(demo, id);
     await removeNetworks(demo, Object.values(networks));
   });
-  const subnetOf = (network: string, cidr: string) =>
-    make(demo, 'subnet', { network_id: network, ip_version: 4, cidr, enable_dhcp: false });
+  const subnetOf = (network: string, cidr: string, more: object = {}) =>
+    make(demo, 'subnet', { network_id: network, ip_version: 4, cidr, enable_dhcp: false, ...more });
   await subnetOf(networks.nodes, '10.40.0.0/24');
-  const { id: subnet, gateway_ip: gateway } = await subnetOf(networks.pods, '10.30.0.0/24');
+  // Neutron gives at random: what rubble's Pods have, and is free for a moment when they move, is in no pool.
+  const pools = [{ start: '10.30.0.64', end: '10.30.0.254' }];
+  const { id: subnet, gateway_ip: gateway } = await subnetOf(networks.pods, '10.30.0.0/24', { allocation_pools: pools });
   const servers: Server[] = [];
   for (const [name, network] of Object.entries({
     control: networks.nodes,

@@ -6,6 +6,7 @@
  * - together the asks are never worth more than what the pool has too much of, as if all of them were free
  * - nothing new is asked for while an ADD waits; what was asked for a moment ago stays so while enough is free without it
  * - once nothing is too much, nothing is asked for
+ * - every block has its turn, however many are in use: who was asked for in vain waits until all others were
  * - a block given back while its ask was withdrawn is asked for anew: the agent's promise holds until the block is granted no more
  */
 import { blocksToTakeBack } from '../ipam/target.ts';
@@ -45,7 +46,9 @@ export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   const worth = (blocks: readonly Cidr[]): number => blocks.reduce((sum, block) => sum + worthOf(block, pool), 0);
   const { most, wanted } = surplus(pool, worth(standing));
   const isStuck = (block: Cidr): boolean => situation.stuck.has(block);
-  const unasked = counting.filter((block) => !asked.has(block));
+  const triedUntil_ms = (block: Cidr): number => situation.keptUntil_ms.get(block) ?? 0;
+  const unasked = counting.filter((block) => !asked.has(block)).toSorted((a, b) => triedUntil_ms(a) - triedUntil_ms(b));
+  const isKept = (block: Cidr): boolean => triedUntil_ms(block) > situation.now_ms;
   const fresh = within(
     most,
     standing.filter((block) => !isStuck(block)),
@@ -53,15 +56,11 @@ export function asksOf(pool: SubnetPool, situation: Situation): Asks {
   );
   const untried = within(
     wanted - worth(fresh),
-    unasked.filter((block) => !situation.kept.has(block)),
+    unasked.filter((block) => !isKept(block)),
     pool,
   );
   const stuck = within(wanted - worth([...fresh, ...untried]), standing.filter(isStuck), pool);
-  const again = within(
-    wanted - worth([...fresh, ...untried, ...stuck]),
-    unasked.filter((block) => situation.kept.has(block)),
-    pool,
-  );
+  const again = within(wanted - worth([...fresh, ...untried, ...stuck]), unasked.filter(isKept), pool);
   const chosen = new Set([...fresh, ...stuck]);
   const withdraw = standing.filter((block) => !chosen.has(block));
   const ask = [...promised, ...leaving, ...untried, ...again];

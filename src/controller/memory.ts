@@ -71,7 +71,7 @@ export interface NodeMemory {
   /** Tokens of intents the cloud has definitely refused. */
   readonly refusedTokens: Set<string>;
   readonly askedBackSince_ms: Map<Cidr, number>;
-  /** Blocks that were asked back in vain, and until when they are taken to be in use. */
+  /** Blocks that were asked back in vain, and until when they are taken to be in use; known also after that, so that all have their turn. */
   readonly keptUntil_ms: Map<Cidr, number>;
   readonly doubted: Set<Cidr>;
   /** Interfaces that the node says it lacks, and since when. */
@@ -141,7 +141,7 @@ export function forgetOld(memory: NodeMemory, now_ms: number): void {
   }
 }
 
-/** Keeps since when each block is asked back, and which were so for `stuck_ms` without being given back; those of `granted` alone. */
+/** Keeps since when each block is asked back, and until when those are taken to be in use that were so for `stuck_ms` without being given back; of `granted` alone. */
 export function noteAskedBack(memory: NodeMemory, granted: readonly GrantedNic[], now_ms: number, { stuck_ms, kept_ms }: Patience): void {
   const { askedBackSince_ms: since, keptUntil_ms: kept } = memory;
   const asked = new Set(granted.flatMap(({ reclaiming }) => reclaiming));
@@ -151,7 +151,7 @@ export function noteAskedBack(memory: NodeMemory, granted: readonly GrantedNic[]
     if (!asked.has(block)) since.delete(block);
   }
   const held = new Set(granted.flatMap(({ blocks }) => blocks));
-  for (const [block, until_ms] of kept) if (until_ms <= now_ms || !held.has(block)) kept.delete(block);
+  for (const block of kept.keys()) if (!held.has(block)) kept.delete(block);
 }
 
 /** Keeps since when the node lacks each of these. */

@@ -39,8 +39,8 @@ export interface Situation {
   readonly lacked: ReadonlySet<NicId>;
   /** Blocks asked back so long ago that they must be in use. */
   readonly stuck: ReadonlySet<Cidr>;
-  /** Blocks that were so not long ago: others are asked for first. */
-  readonly kept: ReadonlySet<Cidr>;
+  /** Blocks that were so once, and until when they are taken to be in use still: others are asked for first, and of these the one of longest ago. */
+  readonly keptUntil_ms: ReadonlyMap<Cidr, number>;
   /** Blocks the agent returned while its own numbers said that they must be in use: not believed until it takes them off its list. */
   readonly doubted: ReadonlySet<Cidr>;
   /** PodSubnets for which nothing more is asked now, and why. */

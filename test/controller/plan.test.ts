@@ -126,7 +126,7 @@ function situationOf({ slots, most, nics, reclaiming, returned, demand, warm, ma
     missing: new Map(),
     stuck: new Set(),
     lacked: new Set(),
-    kept: new Set(),
+    keptUntil_ms: new Map(),
     doubted: new Set(),
     growthStopped: new Map(),
     mostAtOnce: new Map(),

@@ -202,7 +202,7 @@ function situationOf(world: World, memory: NodeMemory, node: NodeNetwork, { read
     missing: memory.missing,
     stuck: areOld(memory.askedBackSince_ms),
     lacked: lackedAmong(nics, areOld(memory.lackedSince_ms)),
-    keptUntil_ms: new Map(memory.keptUntil_ms),
+    keptUntil_ms: memory.keptUntil_ms,
     doubted: new Set([...memory.doubted].filter((block) => spec.returned.includes(block))),
     growthStopped: new Map([...memory.growthPauses].map(([subnet, { stop }]) => [subnet, stop])),
     mostAtOnce: memory.mostAtOnce,

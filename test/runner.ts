@@ -80,10 +80,16 @@ export interface Numbers {
 }
 
 /** What a run counts once it is over. */
-export async function ended({ process: run, count, failures }: Run): Promise<Numbers> {
-  const [code] = await once(run, 'close');
+export async function ended(run: Run): Promise<Numbers> {
+  // Of 'close': the exit status, null after a signal.
+  const [status] = (await once(run.process, 'close')) as [number | null];
+  return numbersOf(run, status);
+}
+
+/** What was counted by a runner that ended with that status. */
+export function numbersOf({ count, failures }: Pick<Counts, 'count' | 'failures'>, status: number | null): Numbers {
   const [passed, told, skipped] = [count('pass'), count('fail') + count('cancelled'), count('skipped')];
   // A runner that was ended or crashed says no numbers.
-  const failed = told === 0 && (passed + skipped === 0 || code !== 0) ? 1 : told;
+  const failed = told === 0 && (passed + skipped === 0 || status !== 0) ? 1 : told;
   return { passed, failed, skipped, failures: failures() };
 }

@@ -259,7 +259,7 @@ test('the Pods of a Deployment share the addresses of a claim; one too many wait
     'the third says who has the addresses',
     async () =>
       /all 2 addresses of IPClaim claims-range\/web have Pods \(FP248\): .*; raise its spec.count/.test(
-        await eventsAbout(cluster, ns, waiting === false ? '' : waiting.metadata.name),
+        await eventsAbout(cluster, ns, waiting.metadata.name),
       ),
     90,
   );

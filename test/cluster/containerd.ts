@@ -11,6 +11,7 @@ import { containerd2Config } from '../containerd-config.ts';
 import { eventually } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import { images, writeImages } from './images.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 const cache = resolve(import.meta.dirname, '../../.cache/cluster');
 const IMPORT_DEADLINE_ms = 120_000;
@@ -92,6 +93,6 @@ async function importHere(root: string, state: string, tar: string): Promise<voi
     await promisify(execFile)(ctr, args, { timeout: IMPORT_DEADLINE_ms, killSignal: 'SIGKILL' });
   } finally {
     child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    if (!hasEnded(child)) await once(child, 'exit');
   }
 }

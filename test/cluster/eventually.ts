@@ -9,9 +9,9 @@ const EVERY_ms = 100;
 const PATIENCE = 2;
 
 /** Waits until `probe` holds (no exception, not false), for twice so many seconds; then fails with its last word. */
-export function eventually<T>(what: string, probe: () => T | Promise<T>, limit_s = 15): Promise<T> {
+export function eventually<T>(what: string, probe: () => T | false | Promise<T | false>, limit_s = 15): Promise<T> {
   let looks = 0;
-  const look = async (): Promise<T> => {
+  const look = async (): Promise<T | false> => {
     if (looks++ > 0) await sleep(EVERY_ms);
     return await probe();
   };

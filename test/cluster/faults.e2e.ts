@@ -13,6 +13,7 @@ import { leaderOf, processOn, untilAnotherLeads } from './faults-processes.ts';
 import { upgradeFlatpod } from './flatpod.ts';
 import { job, manifest, namespaceFor, onePod, podsIn, shellPod, untilReady, webPod, workload } from './life-parts.ts';
 import type { ClusterNode } from './node.ts';
+import { signalIfThere } from '../signal.ts';
 import { sharedCluster } from './shared.ts';
 
 const NS = 'faults';
@@ -162,17 +163,9 @@ async function pauseLeader(t: TestContext, cluster: Cluster): Promise<void> {
     assert.equal((await leaderOf(cluster)).identity, next.identity);
     await scale(cluster, 4);
   } finally {
-    wake(leader.pid);
+    // Also one whose kubelet has had enough of it.
+    signalIfThere(leader.pid, 'SIGCONT');
     for (const node of cluster.nodes) await node.run(['nft', 'delete', 'table', 'inet', 'writes']);
-  }
-}
-
-/** Also one whose kubelet has had enough of it. */
-function wake(pid: number): void {
-  try {
-    process.kill(pid, 'SIGCONT');
-  } catch {
-    // What the test has to say of that is said already.
   }
 }
 
@@ -198,14 +191,14 @@ async function outage(cluster: Cluster): Promise<string> {
     const own = async (): Promise<string | undefined> => (await reportIfAny(node))?.pods.find(({ pod }) => pod === name)?.addresses[0];
     const address = await eventually('the static Pod has an address', async () => (await own()) ?? false, 50);
     assert.notEqual(processOn(node, 'agent'), before);
-    const url = `http://${String(address)}:8080/hostname`;
+    const url = `http://${address}:8080/hostname`;
     await eventually('the other node reaches it', () => cluster.node(1).output('curl', '-sf', '--max-time', '10', url), 20);
     await cluster.kill('etcd');
     await cluster.start('etcd');
     const ended = async (): Promise<boolean> => (await endedOn(cluster.nodes, 'ending')) === 0;
     await eventually('addresses of Pods that end are released', ended, 60);
     await sleep(Math.max(0, end - performance.now()));
-    return String(address);
+    return address;
   } finally {
     // Whatever failed, the next steps need it.
     await cluster.start('kube-apiserver');

@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { eventually } from '../life/lab.ts';
 import { makeCgroup, removeCgroup } from './cgroups.ts';
 import { type Daemon, type Ended, onlyChildOf, runIn, type RunOptions, startIn } from './programs-in.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 /** What a machine is made of. */
 export interface MachinePlan {
@@ -124,7 +125,7 @@ async function openHolder(plan: MachinePlan, cgroup: string): Promise<Holder> {
 }
 
 async function end(child: ChildProcess, pid: number | undefined): Promise<void> {
-  const ended = child.exitCode !== null || child.signalCode !== null;
+  const ended = hasEnded(child);
   // Process 1 takes all others of its namespace with it.
   if (!ended) process.kill(pid ?? child.pid ?? 0, 'SIGKILL');
   if (!ended) await once(child, 'exit');

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { eventually } from './eventually.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
+import { signalIfThere } from '../signal.ts';
 
 /** How a program ended. */
 export interface Ended {
@@ -76,9 +78,9 @@ export async function startIn(
   const child = spawn('nsenter', [...namespacesOf(holder), ...program.command], { env, stdio: ['ignore', log, log] });
   closeSync(log);
   await once(child, 'spawn');
-  const running = (): boolean => child.exitCode === null && child.signalCode === null;
+  const running = (): boolean => !hasEnded(child);
   // nsenter stays outside, as the parent of what it started inside.
-  const pid = Number(await eventually(`${program.name} starts`, () => (running() ? onlyChildOf(child.pid ?? 0) : NONE)));
+  const pid = await eventually(`${program.name} starts`, () => (running() ? onlyChildOf(child.pid ?? 0) : NONE));
   return {
     name: program.name,
     pid,
@@ -96,12 +98,8 @@ export async function startIn(
 }
 
 function send(nsenter: ChildProcess, pid: number, signal: NodeJS.Signals): void {
-  if (pid === NONE || nsenter.exitCode !== null || nsenter.signalCode !== null) return;
-  try {
-    process.kill(pid, signal);
-  } catch {
-    return; // it ended, which nsenter has not told yet
-  }
+  // It may have ended, and nsenter not told it yet.
+  if (pid === NONE || hasEnded(nsenter) || !signalIfThere(pid, signal)) return;
   // nsenter stops itself when its child is stopped.
   if (signal === 'SIGCONT') nsenter.kill(signal);
 }

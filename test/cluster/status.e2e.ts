@@ -7,6 +7,7 @@ import { reportOf } from './checker-views.ts';
 import { processOn } from './faults-processes.ts';
 import type { ClusterNode } from './node.ts';
 import { sharedCluster } from './shared.ts';
+import { patientStatus } from '../life/lab.ts';
 
 const LOOK_s = 10;
 const CALLS = 400;
@@ -49,7 +50,7 @@ async function askMany(node: ClusterNode): Promise<number> {
   const script = `for i in $(seq ${CALLS}); do /opt/cni/bin/flatpod <${config} || exit 1; done; times`;
   const { status, stdout, stderr } = await node.run(['dash', '-c', script], {
     // What it costs is asked, not whether the agent is held up for longer than a runtime waits.
-    env: { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin', FLATPOD_TIMEOUT_MS: '30000' },
+    env: { CNI_COMMAND: 'STATUS', CNI_PATH: '/opt/cni/bin', ...patientStatus },
     limit_s: 240,
   });
   rmSync(node.path(config));

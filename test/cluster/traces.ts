@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deleteNetns } from '../../src/kernel/netns.ts';
 import { removeCgroup, topCgroups } from './cgroups.ts';
+import { signalIfThere } from '../signal.ts';
 
 /** Settings of the whole kernel that kubelets would like to change. */
 const settings = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops', 'kernel/keys/root_maxkeys'];
@@ -27,7 +28,7 @@ export function clusterTraces(pid = process.pid): string[] {
 export async function sweepDeadRuns(): Promise<void> {
   for (const pid of members('/proc').filter((name) => /^\d+$/.test(name))) {
     const [, owner] = /\bvpc --name fpe(\d+)x\d+ /.exec(commandOf(pid)) ?? [];
-    if (owner !== undefined && commandOf(owner) === '') killIfThere(Number(pid));
+    if (owner !== undefined && commandOf(owner) === '') signalIfThere(Number(pid), 'SIGKILL'); // another run that begins now may be faster
   }
   for (const name of members('/run/netns').filter(isOfTheDead)) deleteNetns(name);
   for (const name of topCgroups().filter(isOfTheDead)) await removeCgroup(`/${name}`);
@@ -50,14 +51,6 @@ function members(folder: string): string[] {
     return readdirSync(folder);
   } catch {
     return []; // no such folder, or a file
-  }
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Another run that begins now was faster.
   }
 }
 

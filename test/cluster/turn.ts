@@ -1,6 +1,7 @@
 /** One test run with a cluster at a time on a machine: two of them on two cores starve each other's kubelets. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 const FILE = '/run/lock/flatpod-e2e';
 
@@ -17,7 +18,7 @@ export async function takeTurn(): Promise<AsyncDisposable> {
       if (--clusters > 0) return;
       holder = undefined;
       child.stdin?.end();
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      if (!hasEnded(child)) await once(child, 'exit');
     },
   };
 }

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { GuestsForbidden } from './guest.ts';
 import { builtKernel, type GuestKernel, packagedKernel } from './kernels.ts';
-import type { Numbers } from '../runner.ts';
+import { type Numbers, numbersOf } from '../runner.ts';
 import { runInGuest } from './suite.ts';
 
 const tests = resolve(import.meta.dirname, '..');
@@ -53,18 +53,11 @@ async function turn(kernel: GuestKernel, names: readonly string[]): Promise<Turn
   console.log(`\n${called}: ${names.join(', ')}`);
   const files = names.map((name) => join(tests, name));
   try {
-    const { release, status, count, failures } = await runInGuest({
-      kernel,
-      files,
-      limit_s: LIMIT_s,
-      show: (text) => process.stdout.write(text),
-    });
-    const [passed, skips, told] = [count('pass'), count('skipped'), count('fail') + count('cancelled')];
-    // A runner that was ended or crashed says no numbers.
-    const failed = told === 0 && (passed + skips === 0 || status !== 0) ? 1 : told;
-    const end = status === 124 ? `, ended after ${LIMIT_s} s` : '';
-    const line = `${called}, ${release}: ${passed} passed, ${failed} failed, ${skips} skipped${end}`;
-    return { line, passed, failed, skipped: skips, failures: failures() };
+    const run = await runInGuest({ kernel, files, limit_s: LIMIT_s, show: (text) => process.stdout.write(text) });
+    const numbers = numbersOf(run, run.status);
+    const { passed, failed, skipped: skips } = numbers;
+    const end = run.status === 124 ? `, ended after ${LIMIT_s} s` : '';
+    return { line: `${called}, ${run.release}: ${passed} passed, ${failed} failed, ${skips} skipped${end}`, ...numbers };
   } catch (error) {
     if (error instanceof GuestsForbidden) return skipped(names, error.message);
     return { line: `${called}: ${error instanceof Error ? error.message : String(error)}`, passed: 0, failed: 1, skipped: 0, failures: '' };

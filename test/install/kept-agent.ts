@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { launcher } from '../../src/cli/demo/processes.ts';
+import { hasEnded, launcher } from '../../src/cli/demo/processes.ts';
 import { eventually, type TestNode } from '../life/lab.ts';
+import { signalIfThere } from '../signal.ts';
 
 export interface KeptAgent extends AsyncDisposable {
   /** Of the agent that runs; undefined when none does. */
@@ -42,8 +43,8 @@ export async function keptAgent(node: TestNode, ...prefix: readonly string[]): P
     async [Symbol.asyncDispose]() {
       writeFileSync(at('stop'), '');
       // Also an agent that the keeper was about to start when it was told to stop.
-      const isGone = (): boolean => keeper.exitCode !== null || keeper.signalCode !== null;
-      await eventually('the keeper ends', () => (isGone() ? true : (killIfThere(kept.pid()), false)), 60);
+      const isGone = (): boolean => hasEnded(keeper) || (signalIfThere(kept.pid(), 'SIGKILL'), false);
+      await eventually('the keeper ends', isGone, 60);
       await gone;
     },
   };
@@ -54,12 +55,4 @@ export async function keptAgent(node: TestNode, ...prefix: readonly string[]): P
     throw error;
   }
   return kept;
-}
-
-function killIfThere(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
 }

@@ -9,7 +9,7 @@ import { isFailure } from '../../src/errors/failure.ts';
 import { writeListAgain } from '../../src/install/config-folder.ts';
 import { untilLoaded } from '../../src/install/runtime.ts';
 import { reply, type RuntimeServer, runtimeServer } from '../cri/server.ts';
-import { eventually, testLab } from '../life/lab.ts';
+import { eventually, patientVerbs, testLab } from '../life/lab.ts';
 import { type Containerd, programs } from '../programs.ts';
 import { startContainerd } from './containerd.ts';
 import { flatpod, type Folders, folders, installed } from './folders.ts';
@@ -41,8 +41,7 @@ for (const [program, cniVersion] of [
     await node.stop();
     await using runtime = await startContainerd(containerd, at.bin, at.net, {
       FLATPOD_SOCKET: node.socket,
-      // For STATUS it would be three seconds: an agent that is held up for longer still serves.
-      FLATPOD_TIMEOUT_MS: '60000',
+      ...patientVerbs,
     });
     const args = [...at.args, '--socket', node.socket, '--runtime-socket', runtime.socket];
 

@@ -21,6 +21,8 @@ const PORT = 8080;
 const ANSWER_ms = 60_000;
 /** The executable's own three seconds are for a kubelet, which asks again: the same holds of a test's STATUS. */
 export const patientStatus: Readonly<Record<string, string>> = { FLATPOD_TIMEOUT_MS: '30000' };
+/** The same for programs that hand their environment on to every verb, and of which none may be that short. */
+export const patientVerbs: Readonly<Record<string, string>> = { FLATPOD_TIMEOUT_MS: '60000' };
 let labs = 0;
 
 /** How much longer everything may take than on this machine's own kernel; a guest is told so (test/guest/suite.ts). */
@@ -30,7 +32,7 @@ const patience = Number(process.env['FLATPOD_TEST_PATIENCE'] ?? 1);
  * Waits until `probe` holds (no exception, not false), half a minute unless told otherwise; then fails with its last word. What it waits for passes through several
  * processes, and a busy machine may hold up each of them for seconds.
  */
-export async function eventually<T>(what: string, probe: () => T | Promise<T>, limit_s = 30): Promise<T> {
+export async function eventually<T>(what: string, probe: () => T | false | Promise<T | false>, limit_s = 30): Promise<T> {
   const end = performance.now() + limit_s * patience * 1000;
   for (;;) {
     try {

@@ -15,6 +15,7 @@ import { eventually } from '../cluster/eventually.ts';
 import { freePort } from '../cli/small-cluster.ts';
 import { authority } from '../kube/certificates.ts';
 import { programs } from '../programs.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 const run = promisify(execFile);
 const ACCOUNT = { name: 'flatpod-controller', namespace: 'kube-system' } as const;
@@ -99,7 +100,7 @@ function started(dir: string, name: string, argv: readonly string[]): () => Prom
 
 /** Kills it, unless it has ended already, and waits for that. */
 export async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
   await gone;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestNetns } from '../kernel/namespace.ts';
 import { scriptedServer } from '../cloud/scripted-server.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 /** As bed/python/fpbed/octavia.py tells it. */
 interface Told {
@@ -62,7 +63,7 @@ async function started(host: TestNetns, code: string, ...words: readonly string[
 }
 
 async function stopped(child: ChildProcess | undefined): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child === undefined || hasEnded(child)) return;
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
   await gone;

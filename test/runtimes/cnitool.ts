@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Ending, run } from '../cni/executable.ts';
-import type { TestNode } from '../life/lab.ts';
+import { patientVerbs, type TestNode } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import { root } from '../tidy/files.ts';
 
@@ -33,8 +33,7 @@ export function cnitoolOn(node: TestNode): Cnitool {
     PATH: process.env['PATH'] ?? '',
     FLATPOD_SOCKET: node.socket,
     FLATPOD_STATE: join(node.dir, 'state'),
-    // The executable's own three seconds for STATUS are for a kubelet, which asks again: an agent that is held up still answers.
-    FLATPOD_TIMEOUT_MS: '60000',
+    ...patientVerbs,
     CNI_PATH: `${join(root, 'dist/cni')}:${programs.plugins('1.9.1')}`,
     NETCONFPATH: networks,
     CACHE: cache,

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type TestLab, testLab, type TestLabOptions, type TestNode } from '../life/lab.ts';
 import { type PluginSet, programs } from '../programs.ts';
 import { openRoom, type Room } from './room.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 const executables = resolve(import.meta.dirname, '../../dist/cni');
 const RUN_DEADLINE_ms = 180_000;
@@ -163,5 +164,5 @@ function startDaemon(args: readonly string[], env: Readonly<Record<string, strin
 }
 
 function isRunning(child: ChildProcess): boolean {
-  return child.exitCode === null && child.signalCode === null;
+  return !hasEnded(child);
 }

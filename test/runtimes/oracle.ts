@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { createNetns, deleteNetns } from '../../src/kernel/netns.ts';
 import { type Ending, run } from '../cni/executable.ts';
-import { testLab } from '../life/lab.ts';
+import { patientVerbs, testLab } from '../life/lab.ts';
 import { programs } from '../programs.ts';
 import { root } from '../tidy/files.ts';
 
@@ -65,8 +65,7 @@ export async function oracle(families: readonly (4 | 6)[]): Promise<Oracle> {
     call: (variables, stdin) =>
       run('nsenter', { PATH: process.env['PATH'] ?? '', ...set(variables) }, stdin, [`--net=${there}`, join(folder, 'ptp')]),
   });
-  // The executable's own three seconds for STATUS are for a kubelet, which asks again: an agent that is held up still answers.
-  const own = { FLATPOD_SOCKET: node.socket, FLATPOD_STATE: join(node.dir, 'state'), FLATPOD_TIMEOUT_MS: '60000' };
+  const own = { FLATPOD_SOCKET: node.socket, FLATPOD_STATE: join(node.dir, 'state'), ...patientVerbs };
   return {
     ours: {
       name: 'flatpod',

@@ -6,7 +6,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 import { eventually } from '../life/lab.ts';
+import { signalIfThere } from '../signal.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
 /** A runtime has many programs, and the kernel ends them in its own time. */
@@ -70,12 +72,12 @@ async function closeRoom(dir: string, cgroup: string, holder: ChildProcess): Pro
     'the programs of the room end',
     () => {
       const programs = programsIn(dir, cgroup).filter(({ pid }) => pid !== holder.pid);
-      for (const { pid } of programs) killIfThere(pid);
+      for (const { pid } of programs) signalIfThere(pid, 'SIGKILL');
       return programs.length === 0;
     },
     END_LIMIT_s,
   );
-  if (holder.exitCode === null && holder.signalCode === null) {
+  if (!hasEnded(holder)) {
     holder.kill('SIGKILL');
     await once(holder, 'exit');
   }
@@ -114,12 +116,4 @@ function programsIn(dir: string, cgroup: string): { pid: number; command: string
       return []; // it ended meanwhile
     }
   });
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended by itself.
-  }
 }

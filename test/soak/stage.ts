@@ -1,5 +1,6 @@
 /** Where a soak takes place: the lab with its nodes' settings, and what the answers said so far. */
 import assert from 'node:assert/strict';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 import { deleteNetns, NAMED } from '../../src/kernel/netns.ts';
 import { type Container, eventually, type TestLab, testLab, type TestNode } from '../life/lab.ts';
 import { type SoakCloud, soakCloud } from './cloud.ts';
@@ -133,7 +134,7 @@ export async function openStage(world: World): Promise<Stage> {
 async function endInOrder(node: TestNode): Promise<void> {
   const child = node.agent.process;
   child.kill('SIGTERM');
-  await eventually(`the agent of ${node.name} ends`, () => child.exitCode !== null || child.signalCode !== null, LIMIT_s);
+  await eventually(`the agent of ${node.name} ends`, () => hasEnded(child), LIMIT_s);
   await node.stop();
 }
 

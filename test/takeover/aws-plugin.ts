@@ -10,6 +10,7 @@ import { parseIp } from '../../src/net/address.ts';
 import { key } from '../ec2/bed.ts';
 import { eventually } from '../life/lab.ts';
 import type { Container, Machine, Scene } from './scene.ts';
+import { hasEnded } from '../../src/cli/demo/processes.ts';
 
 /** Where daemon and plugin look for each other: compiled in, so there is one such daemon on a machine. */
 const MEETING = '/var/run/aws-node';
@@ -108,7 +109,7 @@ async function addBy(program: string, machine: Machine, { id, netns }: Container
 }
 
 async function ended(daemon: ChildProcess): Promise<void> {
-  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
+  if (hasEnded(daemon)) return;
   const gone = new Promise((resolve) => daemon.once('exit', resolve));
   daemon.kill('SIGKILL');
   await gone;

@@ -211,10 +211,12 @@ test('a record that cannot be read is told, and DEL takes its helper away all th
 });
 
 /** Its answer once it is not put off: an agent waits for a second for a process that works on the database (FP156), which the machine may hold up for longer. */
-async function inTurn(call: () => Promise<Ending>): Promise<Ending> {
-  let answer: Ending | undefined;
-  await eventually('it is not put off', async () => !(answer = await call()).stdout.includes('(FP156)'), 60);
-  return answer ?? assert.fail();
+function inTurn(call: () => Promise<Ending>): Promise<Ending> {
+  const answered = async (): Promise<Ending | false> => {
+    const answer = await call();
+    return !answer.stdout.includes('(FP156)') && answer;
+  };
+  return eventually('it is not put off', answered, 60);
 }
 
 /** What all of them gave, once all have ended: a test that fails must not leave calls under way. */

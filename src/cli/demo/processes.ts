@@ -68,13 +68,18 @@ export async function start(dir: string, program: Program): Promise<Running> {
   };
   const deadline = performance.now() + START_DEADLINE_ms;
   while (!(await accepts(program.ready))) {
-    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+    if (hasEnded(child) || performance.now() > deadline) {
       await running.stop('SIGKILL');
       throw failure('labProgram', { program: `flatpod ${program.args.join(' ')}`, text: log().trim().split('\n').slice(-3).join(' | ') });
     }
     await sleep(10);
   }
   return running;
+}
+
+/** Whether the process is over, by an exit or by a signal. */
+export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 /** Whether somebody listens: the socket's file is there a moment before that. */
@@ -85,9 +90,7 @@ function accepts(socket: string): Promise<boolean> {
 }
 
 async function stop(dir: string, name: string, child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const ended = new Promise<void>((done) =>
-    child.exitCode !== null || child.signalCode !== null ? done() : child.once('exit', () => done()),
-  );
+  const ended = new Promise<void>((done) => (hasEnded(child) ? done() : child.once('exit', () => done())));
   child.kill(signal);
   const late = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_ms);
   await ended;
